@@ -1,0 +1,81 @@
+/** The targets: what a kernel has and which limits hold there. Asking is `has(kernel, feature)`, never a version comparison. */
+
+export type TargetName = "mainline" | "patched";
+
+/** What an object may need of a kernel. The loader's `doctor` and the object's needs speak in these keys. */
+export const FEATURES = {
+  "sock-ops": "sock_ops programs on a cgroup-v2 directory",
+  "header-options": "header-option callbacks and helpers (Linux 5.10)",
+  "tcp-option-events": "the paper's option events: size, write, parse",
+  "event:mptcp-new-session": "MPTCP session created",
+  "event:mptcp-fully-established": "MPTCP subflow fully established",
+  "event:mptcp-close-session": "MPTCP session closed",
+  "event:mptcp-add-remote-address": "MPTCP ADD_ADDR received",
+  "event:mptcp-remove-remote-address": "MPTCP REMOVE_ADDR received",
+  "event:mptcp-subflow-established": "MPTCP subflow established",
+  "event:mptcp-subflow-closed": "MPTCP subflow closed",
+  "event:mptcp-add-local-address": "address added to this host, told to every session",
+  "event:mptcp-remove-local-address": "address removed from this host, told to every session",
+  "event:mptcp-accept-subflow": "incoming MPTCP subflow may be refused",
+  "helper:mptcp-open-subflow": "bpf_mptcp_open_subflow",
+  "helper:mptcp-close-subflow": "bpf_mptcp_close_subflow",
+  "helper:mptcp-set-priority": "bpf_mptcp_set_priority",
+  "delayed-ack-options": "delayed-ACK socket options from BPF",
+  "bpf-delack-max": "TCP_BPF_DELACK_MAX and TCP_BPF_RTO_MIN from BPF",
+  "user-timeout-get": "TCP_USER_TIMEOUT read from BPF",
+  "ring-buffer": "BPF ring buffers (Linux 5.8)",
+  "socket-storage": "per-socket storage from sock_ops (Linux 5.9)",
+  "lpm-trie": "longest-prefix-match tries",
+} as const;
+export type Feature = keyof typeof FEATURES;
+
+export interface Kernel {
+  readonly name: TargetName;
+  readonly about: string;
+  /** Least instruction-set level: v3 has 32-bit ALU and jumps, v4 signed division, sign-extending moves and loads. */
+  readonly isa: "v1" | "v2" | "v3" | "v4";
+  readonly features: ReadonlySet<Feature>;
+  /** Instruction slots of one program. */
+  readonly maxInsns: number;
+  /** Bytes. */
+  readonly maxStack: number;
+  /** Longest option (kind and length included) that a tcpOption may write, in bytes. */
+  readonly maxOption: number;
+  /** TCP header space for options, in bytes. */
+  readonly maxOptionSpace: number;
+}
+
+const everywhere = [
+  "sock-ops",
+  "ring-buffer",
+  "socket-storage",
+  "lpm-trie",
+  "user-timeout-get",
+  "bpf-delack-max",
+  "header-options",
+] as const;
+
+export const kernels = {
+  mainline: {
+    name: "mainline",
+    about: "Linux 5.10 and later, as distributed",
+    isa: "v3",
+    features: new Set<Feature>(everywhere),
+    maxInsns: 4096,
+    maxStack: 512,
+    maxOption: 40,
+    maxOptionSpace: 40,
+  },
+  patched: {
+    name: "patched",
+    about: "Linux 6.12 with the patches of kernel/",
+    isa: "v3",
+    features: new Set<Feature>(Object.keys(FEATURES) as Feature[]),
+    maxInsns: 4096,
+    maxStack: 512,
+    maxOption: 16,
+    maxOptionSpace: 40,
+  },
+} as const satisfies Record<TargetName, Kernel>;
+
+export const has = (kernel: Kernel, feature: Feature): boolean => kernel.features.has(feature);

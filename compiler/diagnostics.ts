@@ -1,0 +1,44 @@
+/** What the compiler can say: a catalogue of stable keys, and the one shape that a report has. */
+import { language } from "./diagnostics/language.ts";
+import { limits } from "./diagnostics/limits.ts";
+import { proof } from "./diagnostics/proof.ts";
+import type { Row, Severity } from "./diagnostics/row.ts";
+import type { Span } from "./span.ts";
+
+export const catalogue = { ...language, ...limits, ...proof };
+export type Key = keyof typeof catalogue;
+type Facts<K extends Key> = (typeof catalogue)[K] extends Row<infer P> ? P : never;
+
+export interface Diagnostic {
+  readonly key: Key;
+  readonly severity: Severity;
+  readonly message: string;
+  readonly help?: string;
+  /** Absent only where there is no source (an empty list of files, say). */
+  readonly span?: Span;
+  /** Further places, each with what it has to do with the problem. */
+  readonly notes?: readonly Note[];
+}
+export interface Note {
+  readonly span?: Span;
+  readonly text: string;
+}
+
+/** Makes a diagnostic from its row: `report("unbounded-loop", span, {…})`. */
+export function report<K extends Key>(
+  key: K,
+  span: Span | undefined,
+  facts: Facts<K>,
+  notes: readonly Note[] = [],
+): Diagnostic {
+  const found = catalogue[key] as unknown as Row<Facts<K>>;
+  const help = found.help?.(facts);
+  return {
+    key,
+    severity: found.severity,
+    message: found.message(facts),
+    ...(help === undefined ? {} : { help }),
+    ...(span === undefined ? {} : { span }),
+    ...(notes.length === 0 ? {} : { notes }),
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * What the backend hands to the verifier, the object writer, the VM and the loader: one BPF object, before it is ELF.
+ * The object reader gives the same shape back, so that tools work alike on our objects and on clang's.
+ */
+import type { RawInsn } from "./bpf/raw.ts";
+import type { Layout } from "./layout.ts";
+import type { SourceFile, Span } from "./span.ts";
+
+export interface BpfModule {
+  readonly license: string;
+  /** Name of the target in compiler/bpf/kernels.ts; "unknown" for objects of other compilers. */
+  readonly target: string;
+  /** What a kernel must have to run this object, as feature keys of compiler/bpf/kernels.ts. */
+  readonly needs: readonly string[];
+  readonly maps: readonly MapSpec[];
+  readonly globals: readonly GlobalVar[];
+  readonly programs: readonly BpfProgram[];
+  readonly sources: readonly SourceFile[];
+}
+
+/** A map as user space creates it. `type` is a name of compiler/bpf/map-types.ts ("hash", "array", …). */
+export interface MapSpec {
+  readonly name: string;
+  readonly type: string;
+  /** Absent where the map type has no key (ring buffers). */
+  readonly key?: Layout;
+  readonly value?: Layout;
+  /** In bytes for ring buffers. */
+  readonly maxEntries: number;
+  readonly flags: number;
+  /** Pinned by name under the bpffs root of the loader. */
+  readonly pinned: boolean;
+  /** Values that the loader stores before anything is attached. */
+  readonly initial: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[];
+  readonly span?: Span;
+}
+
+/** A variable in .rodata (constants and params), .data or .bss. Sections become one-entry array maps. */
+export interface GlobalVar {
+  readonly name: string;
+  readonly section: GlobalSection;
+  /** Offset in its section, in bytes. */
+  readonly offset: number;
+  readonly layout: Layout;
+  readonly init: Uint8Array;
+  /** A `param`: the loader may set it before the program is loaded. */
+  readonly param: boolean;
+  readonly span?: Span;
+}
+export type GlobalSection = ".rodata" | ".data" | ".bss";
+
+export interface BpfProgram {
+  /** Symbol name: the exported constant. */
+  readonly name: string;
+  /** ELF section as libbpf expects it ("sockops"). */
+  readonly section: string;
+  /** Program type as libbpf names it ("sock_ops"). */
+  readonly type: string;
+  /** expected_attach_type, a number of the kernel's enum bpf_attach_type. */
+  readonly attachType: number;
+  readonly insns: readonly RawInsn[];
+  /** Slots whose immediate the loader fills in. */
+  readonly relocations: readonly Relocation[];
+  /** One per slot that starts an instruction, in order; slots of one instruction share a span. */
+  readonly lines: readonly LineEntry[];
+  /** Functions in this program, the entry first (slot 0). Our own output has one. */
+  readonly functions: readonly FunctionEntry[];
+  /** Bytes of stack used. */
+  readonly stack: number;
+  readonly span?: Span;
+}
+export interface LineEntry {
+  readonly slot: number;
+  readonly span: Span;
+}
+export interface FunctionEntry {
+  readonly name: string;
+  readonly slot: number;
+}
+/** An `lddw` at `slot` that must point to a map, or into a global section. */
+export type Relocation =
+  | { readonly slot: number; readonly kind: "map"; readonly map: string }
+  | { readonly slot: number; readonly kind: "global"; readonly section: GlobalSection; readonly offset: number };
