@@ -1,0 +1,84 @@
+/**
+ * The pipeline, as one function: TypeScript source → IR → optimized IR → bytecode → proof → ELF object.
+ * Pure and total: it touches no file, reads no clock, and a wrong program is a list of diagnostics.
+ */
+import { backend } from "./backend/emit.ts";
+import { kernels, type TargetName } from "./bpf/kernels.ts";
+import type { Diagnostic } from "./diagnostics.ts";
+import { declarations } from "./frontend/declarations.generated.ts";
+import { frontend } from "./frontend/lower.ts";
+import type { IrModule } from "./ir/ir.ts";
+import type { BpfModule } from "./module.ts";
+import { writeObject } from "./object/write.ts";
+import { optimize } from "./passes/pipeline.ts";
+import type { SourceFile } from "./span.ts";
+import { verifyModule } from "./verifier/module.ts";
+
+export interface CompileOptions {
+  /** Absent: follows from the imports (`tsbpf/mptcp` and `tsbpf/delack` need the patched kernel). */
+  readonly target?: TargetName;
+  /** Most instruction slots of one program; absent: the target's limit, 4096. */
+  readonly maxInsns?: number;
+  /** Passes to switch off, by name. */
+  readonly withoutPasses?: readonly string[];
+  /** Finds an imported file: `path` as written, `from` the importing file's path. Absent: imports of files are errors. */
+  readonly readImport?: (path: string, from: string) => SourceFile | undefined;
+  /** Called with the IR after each pass ("lower" first). */
+  readonly afterPass?: (pass: string, module: IrModule) => void;
+  /** Skip the verifier: only for measuring what it costs, and for tests of it. */
+  readonly verify?: boolean;
+}
+
+export interface CompileResult {
+  /** The ELF object; absent when there are errors. */
+  readonly object?: Uint8Array;
+  readonly module?: BpfModule;
+  /** The optimized IR, as far as it got. */
+  readonly ir?: IrModule;
+  readonly target: TargetName;
+  readonly diagnostics: readonly Diagnostic[];
+  /** The files that spans point into, by index. */
+  readonly sources: readonly SourceFile[];
+}
+
+const failed = (diagnostics: readonly Diagnostic[]): boolean => diagnostics.some((d) => d.severity === "error");
+
+/** Compiles one module. Errors are diagnostics; a throw is a bug in tsbpf. */
+export function compile(entry: SourceFile, options: CompileOptions = {}): CompileResult {
+  const lowered = frontend({
+    entry,
+    readImport: options.readImport ?? (() => undefined),
+    declarations,
+    ...(options.target ? { target: options.target } : {}),
+  });
+  const { target, sources } = lowered;
+  const diagnostics: Diagnostic[] = [...lowered.diagnostics];
+  if (!lowered.module || failed(diagnostics)) return { target, diagnostics, sources };
+  options.afterPass?.("lower", lowered.module);
+
+  const kernel = kernels[target];
+  const maxInsns = options.maxInsns ?? kernel.maxInsns;
+  const optimized = optimize(lowered.module, kernel, {
+    maxInsns,
+    ...(options.withoutPasses ? { without: options.withoutPasses } : {}),
+    ...(options.afterPass ? { after: options.afterPass } : {}),
+  });
+  diagnostics.push(...optimized.diagnostics);
+  if (failed(diagnostics)) return { target, diagnostics, sources, ir: optimized.module };
+
+  const emitted = backend(optimized.module, kernel, { maxInsns });
+  diagnostics.push(...emitted.diagnostics);
+  if (!emitted.module || failed(diagnostics)) return { target, diagnostics, sources, ir: optimized.module };
+
+  if (options.verify !== false) diagnostics.push(...verifyModule(emitted.module, kernel));
+  if (failed(diagnostics)) return { target, diagnostics, sources, ir: optimized.module, module: emitted.module };
+
+  return {
+    target,
+    diagnostics,
+    sources,
+    ir: optimized.module,
+    module: emitted.module,
+    object: writeObject(emitted.module),
+  };
+}
