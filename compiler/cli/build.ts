@@ -1,0 +1,142 @@
+/** `tsbpf build` and `tsbpf check`. */
+import { basename, join, relative } from "node:path";
+import { kernels, type TargetName } from "../bpf/kernels.ts";
+import { compile, type CompileResult } from "../compile.ts";
+import { diagnosticsToJson, renderDiagnostics } from "../diagnostics/render.ts";
+import { printModule } from "../ir/print.ts";
+import type { IrModule } from "../ir/ir.ts";
+import type { BpfModule } from "../module.ts";
+import { listing } from "../object/listing.ts";
+import { readImport, readSource, trouble, TroubleError, writeWhole } from "./files.ts";
+import { colour, err, json, out, troubleText } from "./output.ts";
+
+export interface BuildOptions {
+  readonly output?: string;
+  readonly target?: TargetName;
+  readonly emit?: "obj" | "asm" | "ir";
+  readonly printAfter?: string;
+  readonly maxInsns?: number;
+  readonly passes?: readonly string[];
+  readonly types?: boolean;
+  readonly json?: boolean;
+}
+
+/** Compiles one file by path, with imports read from beside it. Throws TroubleError when the file cannot be read. */
+export function compileFile(path: string, options: BuildOptions, afterPass?: (pass: string, module: IrModule) => void): CompileResult {
+  return compile(readSource(path), {
+    readImport,
+    ...(options.target ? { target: options.target } : {}),
+    ...(options.maxInsns ? { maxInsns: options.maxInsns } : {}),
+    ...(options.passes ? { withoutPasses: options.passes } : {}),
+    ...(afterPass ? { afterPass } : {}),
+  });
+}
+
+const hasErrors = (result: CompileResult): boolean => result.diagnostics.some((d) => d.severity === "error");
+
+/** Where the object of a source goes. */
+export const objectPath = (source: string, folder: string | undefined): string =>
+  join(folder ?? ".", `${basename(source).replace(/\.[mc]?ts$/, "")}.o`);
+
+function summary(source: string, written: string, module: BpfModule, maxInsns: number): string {
+  const rows = module.programs.map((program) => {
+    const slots = `${program.insns.length} of ${maxInsns} instructions`;
+    return `  ${program.name}  section ${program.section}, ${slots}, ${program.stack} bytes of stack`;
+  });
+  return [`${source} → ${written} (target ${module.target})`, ...rows].join("\n");
+}
+
+/** Runs over files one by one; a file's error does not stop the next. Returns the exit code. */
+export function build(files: readonly string[], options: BuildOptions): number {
+  const reports: object[] = [];
+  let failures = 0;
+  const paths = new Map<string, string>();
+  for (const file of files) {
+    const path = objectPath(file, options.output);
+    const other = paths.get(path);
+    try {
+      if (other !== undefined && other !== file) {
+        throw trouble("same-output", `${other} and ${file} would both be written to ${path}`, "build them into different folders: -o DIR");
+      }
+      paths.set(path, file);
+      const report = buildOne(file, path, options);
+      reports.push(report.json);
+      if (!report.ok) failures++;
+    } catch (error) {
+      if (!(error instanceof TroubleError)) throw error;
+      failures++;
+      reports.push({ source: file, ok: false, trouble: error.trouble, diagnostics: [] });
+      if (!options.json) err(troubleText(error.trouble, colour(process.stderr)));
+    }
+  }
+  if (options.json) out(json({ files: reports }));
+  return failures === 0 ? 0 : 1;
+}
+
+function buildOne(file: string, path: string, options: BuildOptions): { ok: boolean; json: object } {
+  let wanted: string | undefined;
+  const seen: string[] = [];
+  const result = compileFile(file, options, (pass, module) => {
+    seen.push(pass);
+    // A pass may run several times; the last time counts.
+    if (pass === options.printAfter) wanted = printModule(module);
+  });
+  showDiagnostics(result, options);
+  const base = { source: file, target: result.target, diagnostics: diagnosticsToJson(result.diagnostics, result.sources) };
+  if (options.printAfter !== undefined) {
+    if (wanted !== undefined && !options.json) out(wanted);
+    else if (!hasErrors(result)) {
+      const names = [...new Set(seen)].join(", ");
+      throw trouble("no-such-pass", `no pass is called "${options.printAfter}"`, `the passes are: ${names}`);
+    }
+    return { ok: !hasErrors(result), json: { ...base, ok: !hasErrors(result), printed: wanted } };
+  }
+  if (hasErrors(result) || !result.module || !result.object) return { ok: false, json: { ...base, ok: false } };
+  const { module, object } = result;
+  const text = options.emit === "asm" ? listing(module) : options.emit === "ir" ? printModule(result.ir!) : undefined;
+  if (text !== undefined) {
+    if (!options.json) out(text);
+    return { ok: true, json: { ...base, ok: true, text } };
+  }
+  writeWhole(path, object);
+  const maxInsns = options.maxInsns ?? kernels[result.target].maxInsns;
+  if (!options.json) out(summary(file, relative("", path) || path, module, maxInsns));
+  const programs = module.programs.map((p) => ({
+    name: p.name,
+    section: p.section,
+    type: p.type,
+    instructions: p.insns.length,
+    maxInstructions: maxInsns,
+    stack: p.stack,
+  }));
+  return { ok: true, json: { ...base, ok: true, object: path, bytes: object.length, needs: module.needs, programs } };
+}
+
+function showDiagnostics(result: CompileResult, options: BuildOptions): void {
+  if (options.json || result.diagnostics.length === 0) return;
+  err(renderDiagnostics(result.diagnostics, result.sources, { colour: colour(process.stderr) }));
+}
+
+/** Everything that `build` does but writing. */
+export function check(files: readonly string[], options: BuildOptions): number {
+  const reports: object[] = [];
+  let failures = 0;
+  for (const file of files) {
+    try {
+      const result = compileFile(file, options);
+      showDiagnostics(result, options);
+      const ok = !hasErrors(result);
+      if (!ok) failures++;
+      const diagnostics = diagnosticsToJson(result.diagnostics, result.sources);
+      reports.push({ source: file, target: result.target, ok, diagnostics });
+    } catch (error) {
+      if (!(error instanceof TroubleError)) throw error;
+      failures++;
+      reports.push({ source: file, ok: false, trouble: error.trouble, diagnostics: [] });
+      if (!options.json) err(troubleText(error.trouble, colour(process.stderr)));
+    }
+  }
+  if (options.json) out(json({ files: reports }));
+  else if (failures === 0) out(`${files.length === 1 ? files[0] : `${files.length} files`}: no errors`);
+  return failures === 0 ? 0 : 1;
+}

@@ -1,0 +1,124 @@
+/** Reading sources and writing results: the command's only touch on the file system, with errors for people. */
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import type { SourceFile } from "../span.ts";
+
+/** Something wrong outside of the program: a file, a folder, an option. */
+export interface Trouble {
+  /** Searchable, like a diagnostic's key. */
+  readonly key: string;
+  readonly message: string;
+  readonly help?: string;
+}
+export class TroubleError extends Error {
+  readonly trouble: Trouble;
+  constructor(trouble: Trouble) {
+    super(trouble.message);
+    this.trouble = trouble;
+  }
+}
+export const trouble = (key: string, message: string, help?: string): TroubleError =>
+  new TroubleError({ key, message, ...(help === undefined ? {} : { help }) });
+
+/** Larger sources are surely a mistake (a bundle, a data file), and checking them would take minutes. */
+export const MAX_SOURCE_BYTES = 1024 * 1024;
+/** Object files: libbpf's largest real ones are a few megabytes. */
+export const MAX_OBJECT_BYTES = 64 * 1024 * 1024;
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  EISDIR: "it is a directory",
+  ENOTDIR: "a part of the path is not a directory",
+  ENOSPC: "no space left on the device",
+  EROFS: "the file system is read-only",
+  EMFILE: "too many open files",
+  ELOOP: "too many symbolic links",
+  ENAMETOOLONG: "the name is too long",
+  EDQUOT: "the disk quota is used up",
+};
+
+/** The reason of a file-system error, for people. */
+export function reason(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
+}
+
+function readBounded(path: string, limit: number, what: string): Buffer {
+  try {
+    const stat = statSync(path);
+    if (stat.isDirectory()) throw trouble("is-a-directory", `${path} is a directory`, `name the files: ${join(path, "*.ts")}`);
+    if (!stat.isFile()) throw trouble("cannot-read", `${path} is not a regular file`);
+    if (stat.size > limit) {
+      throw trouble("file-too-large", `${path} has ${stat.size} bytes; ${what} may have ${limit}`);
+    }
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof TroubleError) throw error;
+    throw trouble("cannot-read", `cannot read ${path}: ${reason(error)}`);
+  }
+}
+
+/** A TypeScript source file. Throws TroubleError. */
+export function readSource(path: string): SourceFile {
+  const bytes = readBounded(path, MAX_SOURCE_BYTES, "a source file");
+  const text = bytes.toString("utf8");
+  if (text.includes("\0")) {
+    throw trouble("not-a-text-file", `${path} is not a text file`, "give the TypeScript source, not an object file");
+  }
+  return { path, text: text.replace(/^\uFEFF/, "") };
+}
+
+/** Bytes of an object file. Throws TroubleError. */
+export function readObjectFile(path: string): Uint8Array {
+  return readBounded(path, MAX_OBJECT_BYTES, "an object file");
+}
+
+/** Finds `import … from "./x.ts"` beside the importing file, shown relative to the current folder as the user would write it. */
+export function readImport(path: string, from: string): SourceFile | undefined {
+  const wanted = isAbsolute(path) ? path : join(dirname(from), path);
+  const candidates = /\.[mc]?ts$/.test(wanted) ? [wanted] : [`${wanted}.ts`, wanted.replace(/\.js$/, ".ts")];
+  for (const candidate of candidates) {
+    if (!existsSync(candidate) || !statSync(candidate).isFile()) continue;
+    const found = readSource(candidate);
+    return { path: isAbsolute(from) ? resolve(candidate) : relative("", candidate) || candidate, text: found.text };
+  }
+  return undefined;
+}
+
+/**
+ * Writes a file whole or not at all: into a neighbour that is renamed over it, so that a failure (full disk, no right)
+ * leaves what was there. Makes the folder if need be. Throws TroubleError.
+ */
+export function writeWhole(path: string, data: Uint8Array | string): void {
+  const bytes = typeof data === "string" ? Buffer.from(data) : data;
+  const part = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}.part`);
+  let fd: number | undefined;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    if (existsSync(path) && statSync(path).isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
+    fd = openSync(part, "wx", 0o666);
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+    fsyncSync(fd);
+    closeSync(fd);
+    fd = undefined;
+    renameSync(part, path);
+  } catch (error) {
+    if (fd !== undefined) closeSync(fd);
+    rmSync(part, { force: true });
+    throw trouble("cannot-write", `cannot write ${path}: ${reason(error)}`, "choose another folder: -o DIR");
+  }
+}
