@@ -1,5 +1,6 @@
 // Builds dist/ from the TypeScript sources: the command, the API entries and the JavaScript side of the DSL.
 // Runs as npm's `prepare`, so `npm ci` leaves a working `tsbpf` behind.
+import { spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -41,6 +42,8 @@ const entries = {
   "dsl/delack": "runtime/dsl/delack.ts",
 };
 
+const alias = { "ts-morph": "./scripts/ts-only.mjs" };
+
 embedDeclarations();
 if (!process.argv.includes("--embed-only")) {
   // What is not there yet (a checkout in the middle of the work) is left out rather than failing the rest.
@@ -61,6 +64,7 @@ if (!process.argv.includes("--embed-only")) {
     keepNames: false,
     sourcemap: false,
     external: ["koffi", "vitest"],
+    alias,
     // ts-morph and TypeScript are CommonJS and ask for Node's modules at run time.
     banner: { js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);import{fileURLToPath as __fu}from"node:url";import{dirname as __dn}from"node:path";const __filename=__fu(import.meta.url),__dirname=__dn(__filename);' },
     logLevel: "warning",
@@ -78,11 +82,19 @@ if (!process.argv.includes("--embed-only")) {
       format: "cjs",
       minify: true,
       external: ["koffi"],
+      alias,
       logLevel: "warning",
     });
   }
   replaceFolder(out, at("dist"));
   linkSelf();
+  warmUp();
+}
+
+/** One run fills this user's code cache, so that the first real one is quick. It does not matter if it fails. */
+function warmUp() {
+  if (!existsSync(at("dist/cli.cjs"))) return;
+  spawnSync(process.execPath, [at("bin/tsbpf.cjs"), "build", "--emit", "asm", at("programs/ndiffports.ts")], { stdio: "ignore" });
 }
 
 /** Moves file by file, so that a command running from dist/ meanwhile never meets half a file. */
