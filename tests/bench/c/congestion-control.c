@@ -1,0 +1,94 @@
+/* The receiver asks for a congestion control by number: counterpart of programs/congestion-control.ts. */
+#include "tcp.h"
+
+#define KIND 67
+
+const volatile __u8 wanted = 3;
+
+struct name {
+	char text[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct name);
+	__uint(max_entries, 4);
+} ccNames SEC(".maps");
+
+struct option {
+	__u8 kind;
+	__u8 len;
+	__u8 id;
+	__u8 reserved;
+};
+
+static __always_inline void adopt(void *skops, __u32 id)
+{
+	struct name *name = bpf_map_lookup_elem(&ccNames, &id);
+
+	if (name)
+		bpf_setsockopt(skops, SOL_TCP, TCP_CONGESTION, name, sizeof(*name));
+}
+
+#ifdef PATCHED
+SEC("sockops")
+int congestionControl(struct patched_sock_ops *skops)
+{
+	switch (skops->op) {
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		SET_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG);
+		break;
+	case BPF_TCP_OPTIONS_SIZE_CALC:
+		skops->reply = sizeof(struct option);
+		break;
+	case BPF_TCP_OPTIONS_WRITE:
+		/* Kind and length come first in memory, so they are the low bytes. */
+		skops->reply = KIND | sizeof(struct option) << 8 | (__u32)wanted << 16;
+		if (skops->data_segs_in > 1)
+			CLEAR_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG);
+		break;
+	case BPF_TCP_PARSE_OPTIONS:
+		if (skops->args[0] == KIND && skops->args[1] == sizeof(struct option))
+			adopt(skops, skops->args[2] >> 16 & 0xff);
+		break;
+	}
+	return 1;
+}
+#else
+SEC("sockops")
+int congestionControl(struct bpf_sock_ops *skops)
+{
+	__u32 on = BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG;
+
+	switch (skops->op) {
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		on |= BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+		/* fall through */
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		SET_FLAGS(skops, on);
+		/* fall through: the segment that ended the handshake may carry the option */
+	case BPF_SOCK_OPS_PARSE_HDR_OPT_CB: {
+		struct option opt = { .kind = KIND };
+
+		if (bpf_load_hdr_opt(skops, &opt, sizeof(opt), 0) == sizeof(opt))
+			adopt(skops, opt.id);
+		break;
+	}
+	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		bpf_reserve_hdr_opt(skops, sizeof(struct option), 0);
+		break;
+	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB: {
+		struct option opt = { KIND, sizeof(opt), wanted };
+
+		bpf_store_hdr_opt(skops, &opt, sizeof(opt), 0);
+		if (skops->data_segs_in > 1)
+			CLEAR_FLAGS(skops, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+		break;
+	}
+	}
+	return 1;
+}
+#endif
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,83 @@
+/* The sender tells the receiver how to delay its ACKs: counterpart of programs/delayed-ack.ts. */
+#include "tcp.h"
+
+/* RFC 6994: a shared kind, then a 16-bit identifier. */
+#define KIND 254
+#define EXPERIMENT 0xda01
+#define LEAST_US 1000
+
+const volatile __u8 rttFraction = 64;
+const volatile __u8 segmentsPerAck = 4;
+
+struct option {
+	__u8 kind;
+	__u8 len;
+	__be16 id;
+	__u8 fraction;
+	__u8 segments;
+};
+
+struct stats {
+	__u64 requests;
+	__u32 lastDelayUs;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct stats);
+} stats SEC(".maps");
+
+static __always_inline int set_delayed_ack(void *skops, __u32 max_us, __u32 segments)
+{
+	int err = bpf_setsockopt(skops, SOL_TCP, TCP_DELACK_MAX_US, &max_us, sizeof(max_us));
+
+	return err ?: bpf_setsockopt(skops, SOL_TCP, TCP_DELACK_SEGS, &segments, sizeof(segments));
+}
+
+SEC("sockops")
+int delayedAck(struct patched_sock_ops *skops)
+{
+	switch (skops->op) {
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		SET_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG);
+		break;
+	case BPF_TCP_OPTIONS_SIZE_CALC:
+		skops->reply = 6;
+		break;
+	case BPF_TCP_OPTIONS_WRITE:
+		skops->replylong[0] = KIND | 6 << 8 | (__u32)bpf_htons(EXPERIMENT) << 16;
+		skops->replylong[1] = rttFraction | (__u32)segmentsPerAck << 8;
+		if (skops->data_segs_out > 2)
+			CLEAR_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG);
+		break;
+	case BPF_TCP_PARSE_OPTIONS: {
+		__u32 delay_us, payload;
+		struct stats *seen;
+
+		if (skops->args[0] != KIND || skops->args[1] != 6 || skops->args[2] >> 16 != bpf_htons(EXPERIMENT))
+			break;
+		payload = skops->opt_data[1];
+		delay_us = (skops->rtt_min * (payload & 0xff)) >> 8;
+		delay_us = MAX(delay_us, LEAST_US);
+		if (set_delayed_ack(skops, delay_us, payload >> 8 & 0xff))
+			break;
+		if (!skops->sk)
+			break;
+		seen = bpf_sk_storage_get(&stats, skops->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!seen)
+			break;
+		seen->requests++;
+		seen->lastDelayUs = delay_us;
+		break;
+	}
+	case BPF_SOCK_OPS_RTO_CB:
+		CLEAR_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG);
+		break;
+	}
+	return 1;
+}
+
+char _license[] SEC("license") = "GPL";
