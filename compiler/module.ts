@@ -77,7 +77,10 @@ export interface FunctionEntry {
   readonly name: string;
   readonly slot: number;
 }
-/** An `lddw` at `slot` that must point to a map, or into a global section. */
+/**
+ * An `lddw` at `slot` that must point to a map, or into a global section. Until it is loaded the instruction holds
+ * src = PSEUDO.mapFd and immediates 0 and 0 for a map, src = PSEUDO.mapValue and immediates 0 and the offset for a global.
+ */
 export type Relocation =
   | { readonly slot: number; readonly kind: "map"; readonly map: string }
   | { readonly slot: number; readonly kind: "global"; readonly section: GlobalSection; readonly offset: number };

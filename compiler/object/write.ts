@@ -1,0 +1,393 @@
+/** A module as an ELF object that libbpf, bpftool and our own loader take. Same module, same bytes. */
+import { MAP_TYPES } from "../bpf/map-types.ts";
+import { CALL, CLASS, JMP } from "../bpf/opcodes.ts";
+import { PROGRAM_TYPES, type ProgramType } from "../bpf/program-types.ts";
+import { encodeSlots, SLOT_BYTES, type RawInsn } from "../bpf/raw.ts";
+import { sizeOf } from "../layout.ts";
+import type { BpfModule, BpfProgram, GlobalSection, GlobalVar, MapSpec } from "../module.ts";
+import type { Span } from "../span.ts";
+import { btfBuilder, LINKAGE, type BtfBuilder } from "./btf.ts";
+import { encodeBtfExt, type FuncRecord, type LineRecord } from "./btf-ext.ts";
+import {
+  RELOCATION,
+  SECTION_FLAG,
+  SECTION_TYPE,
+  SYMBOL_BINDING,
+  SYMBOL_TYPE,
+  writeElf,
+  type ElfRelocation,
+  type NewSection,
+  type NewSymbol,
+} from "./elf.ts";
+import { arrayType, charArrayType, identifier, intType, layoutType } from "./layout-types.ts";
+import { placeFinder, portablePaths } from "./lines.ts";
+import { encodeMetadata, metadataOf, METADATA_SECTION, type SymbolNames } from "./metadata.ts";
+
+/** Value of the `pinning` member of a map's definition (LIBBPF_PIN_BY_NAME). */
+const PIN_BY_NAME = 1;
+/** Where libbpf looks for functions that are not programs of their own. */
+const SUBPROGRAM_SECTION = ".text";
+const GLOBAL_SECTIONS = {
+  ".rodata": { type: SECTION_TYPE.progbits, flags: SECTION_FLAG.alloc },
+  ".data": { type: SECTION_TYPE.progbits, flags: SECTION_FLAG.alloc | SECTION_FLAG.write },
+  ".bss": { type: SECTION_TYPE.nobits, flags: SECTION_FLAG.alloc | SECTION_FLAG.write },
+} as const satisfies Record<GlobalSection, { readonly type: number; readonly flags: number }>;
+/** Kernels take no longer line of source than a page, and people read none. */
+const LINE_TEXT_LIMIT = 400;
+
+/** What a section of code holds before it is written. */
+interface CodeSection {
+  readonly name: string;
+  readonly slots: RawInsn[];
+  readonly relocations: { readonly slot: number; readonly type: number; readonly symbol: string }[];
+  readonly functions: { readonly symbol: string; readonly slot: number; readonly slots: number }[];
+  readonly funcs: FuncRecord[];
+  readonly lines: LineRecord[];
+}
+interface Symbols {
+  readonly ids: ReadonlyMap<string, number>;
+  readonly list: readonly NewSymbol[];
+}
+
+/** Writes the object. A module whose parts contradict each other (a relocation to a map that is not there) is a RangeError. */
+export function writeObject(module: BpfModule): Uint8Array {
+  const names = symbolNames(module);
+  const btf = btfBuilder();
+  const mapTypes = module.maps.map((map) => mapDefinition(btf, map));
+  const globals = globalSections(module, names);
+  const code = codeSections(module, names, btf);
+
+  const sections: NewSection[] = [];
+  const symbols: NewSymbol[] = [];
+  const addSymbols = (section: number, binding: number, type: number, each: readonly Extent[]): void => {
+    for (const { symbol, at, size } of each) symbols.push({ name: symbol, value: at, size, type, binding, section });
+  };
+  type Extent = { readonly symbol: string; readonly at: number; readonly size: number };
+  const { local, global } = SYMBOL_BINDING;
+  const later: (() => void)[] = [];
+
+  for (const section of code) {
+    const number = sections.length;
+    sections.push({
+      name: section.name,
+      type: SECTION_TYPE.progbits,
+      flags: SECTION_FLAG.alloc | SECTION_FLAG.exec,
+      align: SLOT_BYTES,
+      data: encodeSlots(section.slots),
+    });
+    const extents = section.functions.map(({ symbol, slot, slots }) => ({
+      symbol,
+      at: slot * SLOT_BYTES,
+      size: slots * SLOT_BYTES,
+    }));
+    if (section.name === SUBPROGRAM_SECTION) addSymbols(number, local, SYMBOL_TYPE.func, extents);
+    else later.push(() => addSymbols(number, global, SYMBOL_TYPE.func, extents));
+  }
+  for (const area of globals) {
+    const number = sections.length;
+    const shape = GLOBAL_SECTIONS[area.section];
+    sections.push({ name: area.section, ...shape, align: 8, data: area.data, size: area.size });
+    // Addresses inside a variable, or of no variable, are relative to the section's own symbol.
+    addSymbols(number, local, SYMBOL_TYPE.section, [{ symbol: "", at: 0, size: 0 }]);
+    later.push(() => addSymbols(number, global, SYMBOL_TYPE.object, area.variables));
+    dataSection(btf, area.section, area.size, area.variables);
+  }
+  if (module.maps.length > 0) {
+    const number = sections.length;
+    let at = 0;
+    const placed = mapTypes.map(({ type, size }, index) => {
+      const entry = { symbol: names.maps[index]!, at, size, type };
+      at += size;
+      return entry;
+    });
+    sections.push({
+      name: ".maps",
+      type: SECTION_TYPE.progbits,
+      flags: SECTION_FLAG.alloc | SECTION_FLAG.write,
+      align: 8,
+      data: new Uint8Array(at),
+    });
+    later.push(() => addSymbols(number, global, SYMBOL_TYPE.object, placed));
+    dataSection(btf, ".maps", at, placed);
+  }
+  if (module.license !== "") {
+    const number = sections.length;
+    const data = new TextEncoder().encode(`${module.license}\0`);
+    const extent = { symbol: "_license", at: 0, size: data.length, type: charArrayType(btf, data.length) };
+    sections.push({
+      name: "license",
+      type: SECTION_TYPE.progbits,
+      flags: SECTION_FLAG.alloc | SECTION_FLAG.write,
+      align: 1,
+      data,
+    });
+    later.push(() => addSymbols(number, global, SYMBOL_TYPE.object, [extent]));
+    dataSection(btf, "license", data.length, [extent]);
+  }
+  for (const add of later) add();
+
+  const table = symbolTable(symbols, sections);
+  code.forEach((section, number) => {
+    const relocations = section.relocations.map(({ slot, type, symbol }): ElfRelocation => {
+      const index = table.ids.get(symbol);
+      if (index === undefined) throw new RangeError(`${section.name}: a relocation to ${symbol}, which is not there`);
+      return { offset: slot * SLOT_BYTES, type, symbol: index };
+    });
+    sections[number] = { ...sections[number]!, relocations };
+  });
+
+  const unallocated = { type: SECTION_TYPE.progbits, flags: 0 } as const;
+  const ext = encodeBtfExt(
+    {
+      funcs: new Map(code.map((section) => [section.name, section.funcs])),
+      lines: new Map(code.map((section) => [section.name, section.lines])),
+    },
+    btf.strings.offset,
+  );
+  sections.push({ name: ".BTF", ...unallocated, align: 4, data: btf.finish() });
+  sections.push({ name: ".BTF.ext", ...unallocated, align: 4, data: ext });
+  sections.push({ name: METADATA_SECTION, ...unallocated, align: 1, data: encodeMetadata(metadataOf(module, names)) });
+  return writeElf(sections, table.list);
+}
+
+/** C identifiers for everything that gets a symbol, each once. */
+function symbolNames(module: BpfModule): SymbolNames {
+  const taken = new Set<string>(["_license"]);
+  const unique = (name: string): string => {
+    const plain = identifier(name);
+    let symbol = plain;
+    for (let count = 2; taken.has(symbol); count++) symbol = `${plain}_${count}`;
+    taken.add(symbol);
+    return symbol;
+  };
+  // Programs and maps first: their names are what users of the object look for.
+  const programs = module.programs.map((program) => unique(program.name));
+  const maps = module.maps.map((map) => unique(map.name));
+  return { programs, maps, globals: module.globals.map((variable) => unique(variable.name)) };
+}
+
+/** The anonymous struct whose members describe a map (libbpf's "BTF-defined maps"). */
+function mapDefinition(btf: BtfBuilder, map: MapSpec): { readonly type: number; readonly size: number } {
+  if (!Object.hasOwn(MAP_TYPES, map.type)) throw new RangeError(`map ${map.name} is of unknown type ${map.type}`);
+  const number = MAP_TYPES[map.type as keyof typeof MAP_TYPES].number;
+  const value = (count: number): number => btf.add({ kind: "ptr", type: arrayType(btf, intType(btf), count) });
+  const members: { name: string; type: number }[] = [
+    { name: "type", type: value(number) },
+    { name: "max_entries", type: value(map.maxEntries) },
+  ];
+  // A ring buffer has no values for the kernel; the layout of its records is for readers of .tsbpf.
+  if (map.key) members.push({ name: "key", type: btf.add({ kind: "ptr", type: layoutType(btf, map.key) }) });
+  if (map.value && !isRing(map))
+    members.push({ name: "value", type: btf.add({ kind: "ptr", type: layoutType(btf, map.value) }) });
+  if (map.flags !== 0) members.push({ name: "map_flags", type: value(map.flags) });
+  if (map.pinned) members.push({ name: "pinning", type: value(PIN_BY_NAME) });
+  const size = members.length * 8;
+  const type = btf.add({
+    kind: "struct",
+    name: "",
+    size,
+    members: members.map((member, index) => ({ ...member, offset: index * 64, bits: 0 })),
+  });
+  return { type, size };
+}
+const isRing = (map: MapSpec): boolean => map.type === "ringbuf" || map.type === "user_ringbuf";
+
+/** A variable of BTF for each symbol, and the section that holds them. */
+function dataSection(
+  btf: BtfBuilder,
+  name: string,
+  size: number,
+  variables: readonly {
+    readonly symbol: string;
+    readonly at: number;
+    readonly size: number;
+    readonly type?: number;
+    readonly variable?: GlobalVar;
+  }[],
+): void {
+  const vars = variables
+    .map((entry) => ({
+      type: btf.add({
+        kind: "var",
+        name: entry.symbol,
+        type: entry.type ?? layoutType(btf, entry.variable!.layout),
+        linkage: LINKAGE.global,
+      }),
+      offset: entry.at,
+      size: entry.size,
+    }))
+    .sort((left, right) => left.offset - right.offset);
+  if (vars.length > 0) btf.add({ kind: "datasec", name, size, vars });
+}
+
+interface GlobalArea {
+  readonly section: GlobalSection;
+  readonly size: number;
+  readonly data: Uint8Array;
+  readonly variables: readonly {
+    readonly symbol: string;
+    readonly at: number;
+    readonly size: number;
+    readonly variable: GlobalVar;
+  }[];
+}
+function globalSections(module: BpfModule, names: SymbolNames): readonly GlobalArea[] {
+  return (Object.keys(GLOBAL_SECTIONS) as GlobalSection[]).flatMap((section) => {
+    const variables = module.globals.flatMap((variable, index) =>
+      variable.section === section
+        ? [{ symbol: names.globals[index]!, at: variable.offset, size: sizeOf(variable.layout), variable }]
+        : [],
+    );
+    if (variables.length === 0) return [];
+    const size = Math.max(...variables.map(({ at, size }) => at + size));
+    const data = new Uint8Array(section === ".bss" ? 0 : size);
+    if (section !== ".bss") for (const { at, variable } of variables) data.set(variable.init, at);
+    return [{ section, size, data, variables }];
+  });
+}
+
+/** Sections of code: functions that programs call in .text, then the programs by the sections that they name. */
+function codeSections(module: BpfModule, names: SymbolNames, btf: BtfBuilder): CodeSection[] {
+  const sections = new Map<string, CodeSection>();
+  const open = (name: string): CodeSection => {
+    const before = sections.get(name);
+    if (before) return before;
+    const made: CodeSection = { name, slots: [], relocations: [], functions: [], funcs: [], lines: [] };
+    sections.set(name, made);
+    return made;
+  };
+  if (module.programs.some((program) => program.functions.length > 1)) open(SUBPROGRAM_SECTION);
+  const paths = portablePaths(module.sources);
+  const place = placeFinder(module.sources);
+  const symbolOf = globalSymbols(module, names);
+
+  module.programs.forEach((program, index) => {
+    const bounds = functionBounds(program);
+    const symbols = bounds.map((bound, position) =>
+      // Functions of different programs may share a name; the program's own symbol keeps theirs apart.
+      position === 0 ? names.programs[index]! : `${names.programs[index]!}.${identifier(bound.name)}.${position}`,
+    );
+    const line = (span: Span, offset: number): LineRecord | undefined => {
+      const found = place(span);
+      if (!found) return undefined;
+      return {
+        offset,
+        file: btf.strings.offset(paths[span.file]!),
+        text: btf.strings.offset(found.text.slice(0, LINE_TEXT_LIMIT)),
+        line: found.line,
+        column: found.column,
+      };
+    };
+    bounds.forEach((bound, position) => {
+      const section = open(position === 0 ? program.section : SUBPROGRAM_SECTION);
+      const base = section.slots.length;
+      const slots = program.insns.slice(bound.start, bound.end);
+      section.functions.push({ symbol: symbols[position]!, slot: base, slots: slots.length });
+      section.funcs.push({
+        offset: base * SLOT_BYTES,
+        type: functionType(btf, position === 0 ? symbols[0]! : identifier(bound.name), program, position === 0),
+      });
+      section.lines.push(
+        ...lineRecords(program, bound, (span, slot) => line(span, (base + slot - bound.start) * SLOT_BYTES)),
+      );
+      slots.forEach((slot, offset) => {
+        if (slot.code !== (CLASS.jmp | JMP.call.code) || slot.src !== CALL.local) return;
+        const target = bound.start + offset + 1 + slot.imm;
+        const callee = bounds.findIndex((each) => each.start === target);
+        if (callee < 0) throw new RangeError(`${program.name}: slot ${bound.start + offset} calls into no function`);
+        // LLVM writes −1 in the immediate of a call whose symbol says where to go.
+        slots[offset] = { ...slot, imm: -1 };
+        section.relocations.push({ slot: base + offset, type: RELOCATION["64_32"], symbol: symbols[callee]! });
+      });
+      for (const relocation of program.relocations) {
+        if (relocation.slot < bound.start || relocation.slot >= bound.end) continue;
+        const at = relocation.slot - bound.start;
+        const { symbol, addend } =
+          relocation.kind === "map"
+            ? { symbol: names.maps[module.maps.findIndex((map) => map.name === relocation.map)], addend: 0 }
+            : symbolOf(relocation.section, relocation.offset);
+        if (symbol === undefined || slots[at + 1] === undefined)
+          throw new RangeError(`${program.name}: the relocation of slot ${relocation.slot} points nowhere`);
+        slots[at] = { ...slots[at]!, src: 0, imm: addend };
+        slots[at + 1] = { ...slots[at + 1]!, imm: 0 };
+        section.relocations.push({ slot: base + at, type: RELOCATION["64_64"], symbol });
+      }
+      section.relocations.sort((left, right) => left.slot - right.slot);
+      section.slots.push(...slots);
+    });
+  });
+  return [...sections.values()];
+}
+
+interface FunctionBound {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+function functionBounds(program: BpfProgram): FunctionBound[] {
+  const entries = program.functions.length > 0 ? program.functions : [{ name: program.name, slot: 0 }];
+  return entries.map(({ name, slot }, index) => ({
+    name,
+    start: slot,
+    end: entries[index + 1]?.slot ?? program.insns.length,
+  }));
+}
+
+/** `int name(struct context *ctx)` for a program, `long name(…)` without parameters for what it calls. */
+function functionType(btf: BtfBuilder, name: string, program: BpfProgram, entry: boolean): number {
+  const known = Object.hasOwn(PROGRAM_TYPES, program.type);
+  const type: ProgramType | undefined = known ? PROGRAM_TYPES[program.type as keyof typeof PROGRAM_TYPES] : undefined;
+  const context = type?.context ? btf.add({ kind: "fwd", name: type.context, union: false }) : 0;
+  const params = entry ? [{ name: "ctx", type: btf.add({ kind: "ptr", type: context }) }] : [];
+  const proto = btf.add({ kind: "func_proto", returns: intType(btf), params });
+  return btf.add({ kind: "func", name, type: proto, linkage: entry ? LINKAGE.global : LINKAGE.static });
+}
+
+/**
+ * Lines of one function: one record wherever the place changes, and one at the first slot whatever happens,
+ * because kernels refuse a function that starts without a line when others have theirs.
+ */
+function lineRecords(
+  program: BpfProgram,
+  bound: FunctionBound,
+  record: (span: Span, slot: number) => LineRecord | undefined,
+): LineRecord[] {
+  const records: LineRecord[] = [];
+  let before: Span | undefined;
+  for (const { slot, span } of program.lines) {
+    if (slot >= bound.end) break;
+    if (slot < bound.start) continue;
+    const first = records.length === 0;
+    if (!first && before && before.file === span.file && before.start === span.start) continue;
+    const made = record(span, first ? bound.start : slot);
+    if (!made) continue;
+    before = span;
+    const last = records.at(-1);
+    if (last && last.file === made.file && last.line === made.line && last.column === made.column) continue;
+    records.push(made);
+  }
+  const fallback = records.length === 0 ? (program.span ?? program.lines[0]?.span) : undefined;
+  const only = fallback && record(fallback, bound.start);
+  return only ? [only] : records;
+}
+
+/** The symbol nearest below an address of a global section, and the distance to it; section symbols have the section's name. */
+function globalSymbols(
+  module: BpfModule,
+  names: SymbolNames,
+): (section: GlobalSection, offset: number) => { readonly symbol: string; readonly addend: number } {
+  return (section, offset) => {
+    const index = module.globals.findIndex((variable) => variable.section === section && variable.offset === offset);
+    return index >= 0 ? { symbol: names.globals[index]!, addend: 0 } : { symbol: section, addend: offset };
+  };
+}
+
+/** Locals first, as ELF demands; section symbols are found by their section's name. */
+function symbolTable(symbols: readonly NewSymbol[], sections: readonly NewSection[]): Symbols {
+  const ids = new Map<string, number>();
+  symbols.forEach((symbol, index) => {
+    const name = symbol.type === SYMBOL_TYPE.section ? sections[symbol.section]!.name : symbol.name;
+    if (!ids.has(name)) ids.set(name, index);
+  });
+  return { ids, list: symbols };
+}
