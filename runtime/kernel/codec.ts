@@ -1,0 +1,168 @@
+/**
+ * JavaScript values to and from the bytes of a map value, a parameter or a ring-buffer record, as the layout says.
+ *
+ * - Integers up to 32 bits are numbers, 64-bit ones bigints.
+ * - Big-endian fields are read as their value in host order (port 443 is 443; 10.0.0.1 is 0x0a000001). An address may be
+ *   written as "10.0.0.1" too. `format.ts` prints them the way people write them.
+ * - Structs are plain objects, arrays are arrays, zero-padded strings are strings.
+ * - Fields that are not given are zero, as in the language; padding is always zero.
+ */
+import { sizeOf, type Layout, type StructLayout } from "../../compiler/layout.ts";
+import { RuntimeError } from "./errors.ts";
+
+export type Value = number | bigint | string | readonly Value[] | { readonly [field: string]: Value };
+
+export interface Codec {
+  /** Bytes. */
+  readonly size: number;
+  read(view: DataView, offset: number): Value;
+  /** Stores a value; `path` names it in errors. The target bytes must be zero beforehand. */
+  write(view: DataView, offset: number, value: unknown, path: string): void;
+}
+
+export function codecFor(layout: Layout): Codec {
+  switch (layout.kind) {
+    case "int":
+      return layout.bits === 64 ? wide(layout.signed, true) : narrow(layout.bits, layout.signed, true);
+    case "be":
+      return layout.bits === 64 ? wide(false, false) : narrow(layout.bits, false, false);
+    case "cstring":
+      return text(layout.size);
+    case "array":
+      return list(codecFor(layout.of), layout.length);
+    case "struct":
+      return struct(layout);
+  }
+}
+
+/** One value to bytes of exactly the layout's size. */
+export function encode(layout: Layout, value: unknown, path: string): Uint8Array {
+  const bytes = new Uint8Array(sizeOf(layout));
+  codecFor(layout).write(new DataView(bytes.buffer), 0, value, path);
+  return bytes;
+}
+
+/** The inverse of encode. */
+export const decode = (layout: Layout, bytes: Uint8Array): Value =>
+  codecFor(layout).read(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0);
+
+function narrow(bits: 8 | 16 | 32, signed: boolean, little: boolean): Codec {
+  const least = signed ? -(2 ** (bits - 1)) : 0;
+  const greatest = signed ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
+  const read: Record<8 | 16 | 32, (view: DataView, offset: number) => number> = signed
+    ? {
+        8: (view, offset) => view.getInt8(offset),
+        16: (view, offset) => view.getInt16(offset, little),
+        32: (view, offset) => view.getInt32(offset, little),
+      }
+    : {
+        8: (view, offset) => view.getUint8(offset),
+        16: (view, offset) => view.getUint16(offset, little),
+        32: (view, offset) => view.getUint32(offset, little),
+      };
+  return {
+    size: bits / 8,
+    read: read[bits],
+    write(view, offset, value, path) {
+      const plain = bits === 32 && !little && typeof value === "string" ? ipv4Number(value, path) : value;
+      const number = typeof plain === "boolean" ? Number(plain) : typeof plain === "bigint" ? Number(plain) : plain;
+      if (typeof number !== "number" || !Number.isInteger(number)) throw wrong(path, value, "an integer");
+      if (number < least || number > greatest)
+        throw wrong(path, value, `a${little ? "" : " network-order"} ${signed ? "i" : "u"}${bits}: ${least} to ${greatest}`);
+      if (bits === 8) view.setUint8(offset, number & 0xff);
+      else if (bits === 16) view.setUint16(offset, number & 0xffff, little);
+      else view.setUint32(offset, number >>> 0, little);
+    },
+  };
+}
+
+function wide(signed: boolean, little: boolean): Codec {
+  const least = signed ? -(1n << 63n) : 0n;
+  const greatest = signed ? (1n << 63n) - 1n : (1n << 64n) - 1n;
+  return {
+    size: 8,
+    read: signed ? (view, offset) => view.getBigInt64(offset, little) : (view, offset) => view.getBigUint64(offset, little),
+    write(view, offset, value, path) {
+      if (typeof value === "number" && !Number.isSafeInteger(value))
+        throw wrong(path, value, "a bigint (numbers are exact up to 2^53 only)");
+      if (typeof value !== "bigint" && typeof value !== "number") throw wrong(path, value, "a bigint");
+      const big = BigInt(value);
+      if (big < least || big > greatest) throw wrong(path, value, `${signed ? "an i64" : "a u64"}: ${least} to ${greatest}`);
+      view.setBigUint64(offset, BigInt.asUintN(64, big), little);
+    },
+  };
+}
+
+const decoder = new TextDecoder();
+function text(size: number): Codec {
+  return {
+    size,
+    read(view, offset) {
+      const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, size);
+      const end = bytes.indexOf(0);
+      return decoder.decode(bytes.subarray(0, end < 0 ? size : end));
+    },
+    write(view, offset, value, path) {
+      if (typeof value !== "string") throw wrong(path, value, "a string");
+      const bytes = Buffer.from(value, "utf8");
+      if (bytes.length > size) throw wrong(path, value, `at most ${size} bytes of text`);
+      new Uint8Array(view.buffer, view.byteOffset + offset, size).set(bytes);
+    },
+  };
+}
+
+function list(element: Codec, length: number): Codec {
+  return {
+    size: element.size * length,
+    read: (view, offset) => Array.from({ length }, (_, index) => element.read(view, offset + index * element.size)),
+    write(view, offset, value, path) {
+      const items = Array.isArray(value) ? (value as readonly unknown[]) : ArrayBuffer.isView(value) ? [...(value as Uint8Array)] : undefined;
+      if (!items) throw wrong(path, value, "an array");
+      if (items.length > length) throw wrong(path, `an array of ${items.length}`, `at most ${length} elements`);
+      items.forEach((item, index) => element.write(view, offset + index * element.size, item, `${path}[${index}]`));
+    },
+  };
+}
+
+function struct(layout: StructLayout): Codec {
+  const fields = layout.fields.map((field) => ({ name: field.name, offset: field.offset, codec: codecFor(field.layout) }));
+  const known = new Set(fields.map((field) => field.name));
+  return {
+    size: layout.size,
+    read(view, offset) {
+      const object: Record<string, Value> = {};
+      for (const field of fields) object[field.name] = field.codec.read(view, offset + field.offset);
+      return object;
+    },
+    write(view, offset, value, path) {
+      if (typeof value !== "object" || value === null || Array.isArray(value))
+        throw wrong(path, value, `an object { ${[...known].join(", ")} }`);
+      for (const name of Object.keys(value))
+        if (!known.has(name)) throw wrong(`${path}.${name}`, "an unknown field", `one of ${[...known].join(", ")}`);
+      for (const field of fields) {
+        const given = (value as Record<string, unknown>)[field.name];
+        if (given !== undefined) field.codec.write(view, offset + field.offset, given, `${path}.${field.name}`);
+      }
+    },
+  };
+}
+
+/** "10.0.0.1" as a host-order number. */
+function ipv4Number(textual: string, path: string): number {
+  const parts = textual.split(".");
+  const bytes = parts.map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : 256));
+  if (bytes.length !== 4 || bytes.some((byte) => byte > 255)) throw wrong(path, textual, "an IPv4 address like 10.0.0.1");
+  return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
+}
+
+function wrong(path: string, value: unknown, wanted: string): RuntimeError {
+  const shown =
+    typeof value === "object" && value !== null
+      ? Array.isArray(value)
+        ? "an array"
+        : "an object"
+      : typeof value === "bigint"
+        ? `${value}n`
+        : String(value);
+  return new RuntimeError("bad-value", `${path}: ${shown} is not ${wanted}`);
+}

@@ -1,0 +1,95 @@
+/** Links: a program on a cgroup-v2 directory, held by a descriptor or by a pin, replaced atomically, never left behind. */
+import { closeSync, unlinkSync } from "node:fs";
+import { BPF } from "./abi.ts";
+import { bpf, openPin, pin } from "./bpf.ts";
+import { failed, RuntimeError } from "./errors.ts";
+import { closeFd } from "./fd.ts";
+import { linkInfo, type LinkInfo } from "./info.ts";
+import { cgroupPath, openCgroup, systemError } from "./places.ts";
+
+export interface LinkHandle {
+  readonly fd: number;
+  readonly id: number;
+  info(): LinkInfo;
+  /** The directory that the program is attached to, while it exists. */
+  cgroup(): string | undefined;
+  /** Keeps the attachment after this process, under a path on a bpffs. */
+  pin(path: string): void;
+  /** Puts another program in place of the present one, without a moment in which none is attached. */
+  replace(programFd: number): void;
+  /** Ends the attachment, also for other holders of the link; the pin, if given, goes too. */
+  detach(): void;
+  /** Lets go of the link: without a pin or another holder the attachment ends. */
+  close(): void;
+}
+
+export function attachToCgroup(programFd: number, attachType: number, directory: string, name: string): LinkHandle {
+  const cgroup = openCgroup(directory);
+  try {
+    const fd = bpf(BPF.linkCreate, "linkCreate", { prog_fd: programFd, target_fd: cgroup, attach_type: attachType });
+    if (fd < 0) throw attachError(fd, name, directory);
+    return linkHandle(fd);
+  } finally {
+    closeSync(cgroup);
+  }
+}
+
+function attachError(errno: number, name: string, directory: string): RuntimeError {
+  const what = `attaching ${name} to ${directory}`;
+  if (errno === -1)
+    return failed("not-permitted", what, errno, "run as root; or another program holds this cgroup exclusively (attached without BPF_F_ALLOW_MULTI): bpftool cgroup show");
+  if (errno === -22) return failed("attach", what, errno, "the kernel may be without CONFIG_CGROUP_BPF, or older than 5.7 (no links)");
+  if (errno === -7) return failed("attach", what, errno, "64 programs are attached to this cgroup already");
+  return failed("attach", what, errno);
+}
+
+export function linkHandle(fd: number): LinkHandle {
+  let pinned: string | undefined;
+  let open = true;
+  const id = linkInfo(fd).id;
+  return {
+    fd,
+    id,
+    info: () => linkInfo(fd),
+    cgroup() {
+      const { cgroupId } = linkInfo(fd);
+      return cgroupId === undefined || cgroupId === 0n ? undefined : cgroupPath(cgroupId);
+    },
+    pin(path) {
+      const result = pin(fd, path);
+      if (result < 0)
+        throw failed(result === -17 ? "pin-exists" : "system", `pinning the link at ${path}`, result, result === -17 ? "choose another name, or detach what is there" : undefined);
+      pinned = path;
+    },
+    replace(programFd) {
+      const result = bpf(BPF.linkUpdate, "linkUpdate", { link_fd: fd, new_prog_fd: programFd });
+      if (result < 0) throw failed("attach", "replacing the program of a link", result);
+    },
+    detach() {
+      const result = bpf(BPF.linkDetach, "linkDetach", { link_fd: fd });
+      // EINVAL and EOPNOTSUPP: the cgroup is gone, and the attachment with it.
+      if (result < 0 && result !== -22 && result !== -95) throw failed("attach", "detaching a link", result);
+      if (pinned !== undefined) removePin(pinned);
+      pinned = undefined;
+    },
+    close() {
+      if (open) closeFd(fd);
+      open = false;
+    },
+  };
+}
+
+/** Opens a pinned link, of this process or another. */
+export function openPinnedLink(path: string): LinkHandle {
+  const fd = openPin(path);
+  if (fd < 0) throw failed(fd === -2 ? "not-found" : "system", `opening the pinned link ${path}`, fd);
+  return linkHandle(fd);
+}
+
+export function removePin(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw systemError(error, `removing ${path}`);
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * From a module to running handles: needs, params, BTF, maps, relocations, programs. Whatever fails on the way, nothing
+ * that this load made stays in the kernel or on the bpffs.
+ */
+import { LDDW, PSEUDO } from "../../compiler/bpf/opcodes.ts";
+import { PROGRAM_TYPES, type ProgramTypeName } from "../../compiler/bpf/program-types.ts";
+import type { RawInsn } from "../../compiler/bpf/raw.ts";
+import type { BpfModule, BpfProgram, GlobalSection } from "../../compiler/module.ts";
+import { BPF, CGROUP_ATTACH } from "./abi.ts";
+import { bpf } from "./bpf.ts";
+import { encode } from "./codec.ts";
+import { createMap, createSection, sectionContent, usedSections, type MapContext } from "./create-maps.ts";
+import { failed, RuntimeError } from "./errors.ts";
+import { closeFd } from "./fd.ts";
+import { FUNC_RECORD_BYTES, kernelBtf, LINE_RECORD_BYTES, type KernelBtf } from "./kernel-btf.ts";
+import { loadedObject, type LoadedObject } from "./object.ts";
+import { DEFAULT_PIN_ROOT, needBpffs } from "./places.ts";
+import { missing } from "./probe.ts";
+import { loadProgram } from "./program.ts";
+import { undoList } from "./undo.ts";
+import { describe, readRejection } from "./verifier-log.ts";
+
+export interface LoadOptions {
+  /** Name under which the object is shown and pinned; names of maps of globals start with it. */
+  readonly name?: string;
+  /** Values of `param`s, by name. */
+  readonly params?: Readonly<Record<string, unknown>>;
+  /** Directory on a bpffs for maps that are declared `pinned`. */
+  readonly pinRoot?: string;
+  /** An object whose maps of the same name are used again, mutable globals included: for replacing its programs. */
+  readonly reuse?: LoadedObject;
+  /** Names of the programs to load; absent: all. */
+  readonly programs?: readonly string[];
+}
+
+/** Loads a module. Throws RuntimeError; nothing stays behind then. */
+export function loadModule(module: BpfModule, options: LoadOptions = {}): LoadedObject {
+  const name = options.name ?? module.programs[0]?.name ?? "object";
+  const pinRoot = options.pinRoot ?? DEFAULT_PIN_ROOT;
+  const programs = chosen(module, options.programs);
+  const params = encodeParams(module, options.params ?? {});
+  checkNeeds(module);
+  if (module.maps.some((map) => map.pinned)) needBpffs(pinRoot);
+
+  const undo = undoList();
+  let btfFd: number | undefined;
+  try {
+    const btf = kernelBtf(module);
+    btfFd = loadBtf(btf);
+    const reuse = new Map<string, number>(
+      [...(options.reuse?.mapFds ?? [])].filter(([key]) => key !== ".rodata"),
+    );
+    const context: MapContext = { module, btf, btfFd, pinRoot, reuse, undo };
+    const maps = new Map(module.maps.map((map) => [map.name, createMap(context, map)]));
+    const sections = new Map(
+      usedSections(module).map((section) => [section, createSection(context, section, sectionContent(module, section, params), name)]),
+    );
+    const loaded = new Map(
+      programs.map((program) => [program.name, undo.fd(loadOne(module, program, btf, btfFd, maps, sections))]),
+    );
+    // From here on the object owns the descriptors; those of reused maps stay with their first owner.
+    return loadedObject({ name, module, maps, sections, programs: loaded, owned: undo.keep() });
+  } catch (error) {
+    undo.run();
+    throw error;
+  } finally {
+    // Maps and programs hold their own reference to the BTF.
+    if (btfFd !== undefined) closeFd(btfFd);
+  }
+}
+
+function chosen(module: BpfModule, names: readonly string[] | undefined): readonly BpfProgram[] {
+  if (module.programs.length === 0) throw new RuntimeError("bad-object", "the object has no programs");
+  if (!names) return module.programs;
+  return names.map((name) => {
+    const found = module.programs.find((program) => program.name === name);
+    if (!found)
+      throw new RuntimeError("not-found", `the object has no program ${name}`, {
+        help: `it has ${module.programs.map((program) => program.name).join(", ")}`,
+      });
+    return found;
+  });
+}
+
+/** Checks params against the module and encodes them. */
+export function encodeParams(module: BpfModule, given: Readonly<Record<string, unknown>>): ReadonlyMap<string, Uint8Array> {
+  const known = module.globals.filter((variable) => variable.param);
+  const encoded = new Map<string, Uint8Array>();
+  for (const [name, value] of Object.entries(given)) {
+    const variable = known.find((candidate) => candidate.name === name);
+    if (!variable)
+      throw new RuntimeError("bad-param", `no param ${name} in this object`, {
+        help: known.length > 0 ? `it has ${known.map((candidate) => candidate.name).join(", ")}` : "it has none",
+      });
+    encoded.set(name, encode(variable.layout, value, `param ${name}`));
+  }
+  return encoded;
+}
+
+/** The kernel must have what the object needs; said before the verifier says it in its own words. */
+export function checkNeeds(module: BpfModule): void {
+  const lacking = missing(module.needs);
+  const first = lacking[0];
+  if (!first) return;
+  if (first.reason.startsWith("not permitted"))
+    throw new RuntimeError("not-permitted", "not permitted to load BPF programs", {
+      errno: 1,
+      help: "run as root, or with CAP_BPF and CAP_NET_ADMIN",
+    });
+  const patched = lacking.some((need) => /^(event|helper):mptcp|^tcp-option-events|^delayed-ack/.test(need.feature));
+  const list = lacking.map((need) => (need.feature.includes(":") ? need.feature.replace(":", " ") : need.about)).join(", ");
+  throw new RuntimeError("kernel-lacks", `${patched ? "needs the patched kernel" : "this kernel lacks what the object needs"}: ${list}`, {
+    help: patched
+      ? "boot the kernel of kernel/ (kernel/run.sh COMMAND), or, for path managers, use --backend netlink"
+      : `${first.reason}; \`tsbpf doctor\` shows what this kernel offers`,
+  });
+}
+
+/** Loads the BTF. Without it nothing but names and lines is lost, so a kernel that refuses it is no error. */
+function loadBtf(btf: KernelBtf): number | undefined {
+  const fd = bpf(BPF.btfLoad, "btfLoad", { btf: btf.blob, btf_size: btf.blob.length });
+  if (fd === -1) throw failed("not-permitted", "loading BTF", fd);
+  return fd < 0 ? undefined : fd;
+}
+
+function loadOne(
+  module: BpfModule,
+  program: BpfProgram,
+  btf: KernelBtf,
+  btfFd: number | undefined,
+  maps: ReadonlyMap<string, number>,
+  sections: ReadonlyMap<GlobalSection, number>,
+): number {
+  const type = PROGRAM_TYPES[program.type as ProgramTypeName] as (typeof PROGRAM_TYPES)[ProgramTypeName] | undefined;
+  if (!type) throw new RuntimeError("bad-object", `program ${program.name}: unknown program type "${program.type}"`);
+  const debug = btf.programs.get(program.name);
+  const result = loadProgram({
+    name: program.name,
+    type: type.number,
+    attachType: program.attachType || (CGROUP_ATTACH[program.type as ProgramTypeName] ?? 0),
+    insns: relocate(program, maps, sections),
+    license: module.license,
+    ...(btfFd !== undefined && debug
+      ? {
+          debug: {
+            prog_btf_fd: btfFd,
+            func_info: debug.functions,
+            func_info_cnt: debug.functionCount,
+            func_info_rec_size: FUNC_RECORD_BYTES,
+            ...(debug.lineCount > 0
+              ? { line_info: debug.lines, line_info_cnt: debug.lineCount, line_info_rec_size: LINE_RECORD_BYTES }
+              : {}),
+          },
+        }
+      : {}),
+  });
+  if ("fd" in result) return result.fd;
+  if (result.log.trim() === "") throw failed("rejected", `loading program ${program.name}`, result.errno);
+  const rejection = readRejection(result.log, module, program);
+  throw new RuntimeError("rejected", describe(program.name, rejection), { errno: result.errno, log: result.log });
+}
+
+/** Fills the immediates of `lddw` with map descriptors (BPF_PSEUDO_MAP_FD and BPF_PSEUDO_MAP_VALUE). */
+export function relocate(
+  program: BpfProgram,
+  maps: ReadonlyMap<string, number>,
+  sections: ReadonlyMap<GlobalSection, number>,
+): readonly RawInsn[] {
+  const insns = [...program.insns];
+  for (const relocation of program.relocations) {
+    const low = insns[relocation.slot];
+    const high = insns[relocation.slot + 1];
+    const fd = relocation.kind === "map" ? maps.get(relocation.map) : sections.get(relocation.section);
+    const target = relocation.kind === "map" ? relocation.map : relocation.section;
+    if (!low || !high || low.code !== LDDW)
+      throw new RuntimeError("bad-object", `program ${program.name}: the relocation at slot ${relocation.slot} is not at a 64-bit load`);
+    if (fd === undefined) throw new RuntimeError("bad-object", `program ${program.name}: refers to ${target}, which the object does not have`);
+    insns[relocation.slot] = { ...low, src: relocation.kind === "map" ? PSEUDO.mapFd : PSEUDO.mapValue, imm: fd };
+    insns[relocation.slot + 1] = { ...high, imm: relocation.kind === "map" ? 0 : relocation.offset };
+  }
+  return insns;
+}

@@ -1,0 +1,172 @@
+/**
+ * What the running kernel offers: asked by loading tiny programs and making tiny maps, not by comparing versions.
+ * Everything made here is closed again before the answer is given.
+ */
+import { readFileSync } from "node:fs";
+import { FEATURES, type Feature } from "../../compiler/bpf/kernels.ts";
+import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../../compiler/bpf/map-types.ts";
+import { CALL, CLASS, JMP, LDDW, MODE, PSEUDO, SIZE, ALU } from "../../compiler/bpf/opcodes.ts";
+import { PROGRAM_TYPES } from "../../compiler/bpf/program-types.ts";
+import type { RawInsn } from "../../compiler/bpf/raw.ts";
+import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
+import { btfBuilder } from "../../compiler/object/btf.ts";
+import { intType } from "../../compiler/object/layout-types.ts";
+import { ATTACH_TYPES, BPF } from "./abi.ts";
+import { bpf, type AttrFields } from "./bpf.ts";
+import { closeFd } from "./fd.ts";
+import { loadProgram } from "./program.ts";
+import { errnoName, syscalls } from "./syscalls.ts";
+
+export interface Probe {
+  readonly ok: boolean;
+  /** Why not, or what is in the way of asking. */
+  readonly reason?: string;
+}
+const yes: Probe = { ok: true };
+const no = (reason: string): Probe => ({ ok: false, reason });
+
+const slot = (code: number, dst = 0, src = 0, off = 0, imm = 0): RawInsn => ({ code, dst, src, off, imm });
+const movImm = (dst: number, imm: number): RawInsn => slot(CLASS.alu64 | ALU.mov.code, dst, 0, 0, imm);
+const loadWord = (dst: number, src: number, off: number): RawInsn => slot(CLASS.ldx | MODE.mem | SIZE.w, dst, src, off);
+const helper = (id: number): RawInsn => slot(CLASS.jmp | JMP.call.code, 0, CALL.helper, 0, id);
+const leave: readonly RawInsn[] = [movImm(0, 1), slot(CLASS.jmp | JMP.exit.code)];
+
+/** Helper ids (enum bpf_func_id), of the patched kernel from 212 on. */
+const HELPER = { skStorageGet: 107, reserveHeaderOption: 144, openSubflow: 212, closeSubflow: 213, setPriority: 214 };
+/** Offsets in struct bpf_sock_ops that only the patched kernel lets a program read (kernel/README.md). */
+const FIELD = { mptcpToken: 228, optionData: 272 };
+
+function loads(insns: readonly RawInsn[]): Probe {
+  const result = loadProgram({
+    name: "tsbpf_probe",
+    type: PROGRAM_TYPES.sock_ops.number,
+    attachType: ATTACH_TYPES.cgroup_sock_ops,
+    insns,
+    license: "GPL",
+  });
+  if ("fd" in result) {
+    closeFd(result.fd);
+    return yes;
+  }
+  if (result.errno === -1) return no("not permitted to load programs");
+  const words = result.log.split("\n").find((line) => /unknown|invalid|unsupported/.test(line));
+  return no(words?.trim() ?? errnoName(result.errno));
+}
+
+function mapWorks(type: MapTypeName, fields: AttrFields<"mapCreate">): Probe {
+  const fd = bpf(BPF.mapCreate, "mapCreate", { map_type: MAP_TYPES[type].number, max_entries: 1, ...fields });
+  if (fd < 0) return no(errnoName(fd));
+  closeFd(fd);
+  return yes;
+}
+
+function withSocketStorage(use: (fd: number) => Probe): Probe {
+  const btf = btfBuilder();
+  const int = intType(btf);
+  const blob = btf.finish();
+  const btfFd = bpf(BPF.btfLoad, "btfLoad", { btf: blob, btf_size: blob.length });
+  if (btfFd < 0) return no(`BTF: ${errnoName(btfFd)}`);
+  const fd = bpf(BPF.mapCreate, "mapCreate", {
+    map_type: MAP_TYPES.sk_storage.number,
+    key_size: 4,
+    value_size: 4,
+    map_flags: MAP_FLAGS.noPrealloc,
+    btf_fd: btfFd,
+    btf_key_type_id: int,
+    btf_value_type_id: int,
+  });
+  closeFd(btfFd);
+  if (fd < 0) return no(errnoName(fd));
+  try {
+    return use(fd);
+  } finally {
+    closeFd(fd);
+  }
+}
+
+/** Names in the kernel's own BTF: functions and enumerators it was built with. */
+let kernelStrings: Buffer | undefined;
+function kernelKnows(name: string): Probe {
+  try {
+    kernelStrings ??= readFileSync("/sys/kernel/btf/vmlinux");
+  } catch {
+    return no("cannot tell: this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)");
+  }
+  return kernelStrings.includes(`\0${name}\0`, 0, "latin1") ? yes : no(`the kernel has no ${name}`);
+}
+
+function socketOptionWorks(option: { readonly level: number; readonly number: number }): Probe {
+  const calls = syscalls();
+  const AF_INET = 2;
+  const SOCK_STREAM_CLOEXEC = 0x80001;
+  const fd = calls.socket(AF_INET, SOCK_STREAM_CLOEXEC, 0);
+  if (fd < 0) return no(errnoName(fd));
+  try {
+    const result = calls.getsockopt(fd, option.level, option.number, new Uint8Array(4));
+    return result < 0 ? no(errnoName(result)) : yes;
+  } finally {
+    closeFd(fd);
+  }
+}
+
+const readsField = (offset: number): Probe => loads([loadWord(2, 1, offset), ...leave]);
+const opensSubflow = (id: number, args: number): Probe =>
+  loads([...[2, 3, 4, 5].slice(0, args).map((register) => movImm(register, 0)), helper(id), ...leave]);
+
+/** How each feature of the targets table is asked for. */
+const PROBES: Readonly<Record<Feature, () => Probe>> = {
+  "sock-ops": () => loads(leave),
+  "header-options": () => loads([movImm(2, 4), movImm(3, 0), helper(HELPER.reserveHeaderOption), ...leave]),
+  "tcp-option-events": () => readsField(FIELD.optionData),
+  "event:mptcp-new-session": () => readsField(FIELD.mptcpToken),
+  "event:mptcp-fully-established": () => readsField(FIELD.mptcpToken),
+  "event:mptcp-close-session": () => readsField(FIELD.mptcpToken),
+  "event:mptcp-add-remote-address": () => readsField(FIELD.mptcpToken),
+  "event:mptcp-remove-remote-address": () => readsField(FIELD.mptcpToken),
+  "event:mptcp-subflow-established": () => readsField(FIELD.mptcpToken),
+  "event:mptcp-subflow-closed": () => readsField(FIELD.mptcpToken),
+  "event:mptcp-add-local-address": () => readsField(FIELD.mptcpToken),
+  "event:mptcp-remove-local-address": () => readsField(FIELD.mptcpToken),
+  "event:mptcp-accept-subflow": () => readsField(FIELD.mptcpToken),
+  "helper:mptcp-open-subflow": () => opensSubflow(HELPER.openSubflow, 4),
+  "helper:mptcp-close-subflow": () => opensSubflow(HELPER.closeSubflow, 4),
+  "helper:mptcp-set-priority": () => opensSubflow(HELPER.setPriority, 3),
+  "delayed-ack-options": () => socketOptionWorks(SOCKET_OPTIONS.TCP_DELACK_MIN_US),
+  "bpf-delack-max": () => kernelKnows("TCP_BPF_DELACK_MAX"),
+  // Since Linux 6.1 bpf_getsockopt goes through the general function, which knows TCP_USER_TIMEOUT.
+  "user-timeout-get": () => kernelKnows("sol_tcp_sockopt"),
+  "ring-buffer": () => mapWorks("ringbuf", { max_entries: 65536 }),
+  "socket-storage": () =>
+    withSocketStorage((fd) =>
+      loads([
+        slot(CLASS.ldx | MODE.mem | SIZE.dw, 2, 1, 184),
+        slot(CLASS.jmp | JMP.jeq.code, 2, 0, 5, 0),
+        slot(LDDW, 1, PSEUDO.mapFd, 0, fd),
+        slot(0),
+        movImm(3, 0),
+        movImm(4, 1),
+        helper(HELPER.skStorageGet),
+        ...leave,
+      ]),
+    ),
+  "lpm-trie": () => mapWorks("lpm_trie", { key_size: 8, value_size: 4, map_flags: MAP_FLAGS.noPrealloc }),
+};
+
+const answers = new Map<Feature, Probe>();
+/** Whether the running kernel has a feature, for this caller; asked once per process. */
+export function probe(feature: Feature): Probe {
+  let answer = answers.get(feature);
+  if (!answer) answers.set(feature, (answer = PROBES[feature]()));
+  return answer;
+}
+
+/** The features among `needs` that the running kernel lacks. Keys that no table knows count as lacking. */
+export function missing(needs: readonly string[]): { readonly feature: string; readonly about: string; readonly reason: string }[] {
+  return needs.flatMap((need) => {
+    const known = need in FEATURES ? (need as Feature) : undefined;
+    if (!known) return [{ feature: need, about: need, reason: "this version of tsbpf does not know it" }];
+    const answer = probe(known);
+    return answer.ok ? [] : [{ feature: need, about: FEATURES[known], reason: answer.reason ?? "" }];
+  });
+}
+
