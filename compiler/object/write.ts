@@ -337,7 +337,8 @@ function functionBounds(program: BpfProgram): FunctionBound[] {
 function functionType(btf: BtfBuilder, name: string, program: BpfProgram, entry: boolean): number {
   const known = Object.hasOwn(PROGRAM_TYPES, program.type);
   const type: ProgramType | undefined = known ? PROGRAM_TYPES[program.type as keyof typeof PROGRAM_TYPES] : undefined;
-  const context = type?.context ? btf.add({ kind: "fwd", name: type.context, union: false }) : 0;
+  // The kernel knows the context by the name of its struct, and grumbles in its log about a forward declaration.
+  const context = type?.context ? btf.add({ kind: "struct", name: type.context, size: 0, members: [] }) : 0;
   const params = entry ? [{ name: "ctx", type: btf.add({ kind: "ptr", type: context }) }] : [];
   const proto = btf.add({ kind: "func_proto", returns: intType(btf), params });
   return btf.add({ kind: "func", name, type: proto, linkage: entry ? LINKAGE.global : LINKAGE.static });

@@ -1,0 +1,140 @@
+/** A module as text for people and golden files: its maps and variables, and its instructions under their source lines. */
+import { disassemble, type Disassembled } from "../bpf/disassemble.ts";
+import { helperName } from "../bpf/helpers.ts";
+import { CALL, CLASS, JMP, LDDW, MODE, PSEUDO, SIZE } from "../bpf/opcodes.ts";
+import type { RawInsn } from "../bpf/raw.ts";
+import { sizeOf, type Layout } from "../layout.ts";
+import type { BpfModule, BpfProgram, GlobalVar, MapSpec } from "../module.ts";
+import { placeFinder, type Place } from "./lines.ts";
+import type { Span } from "../span.ts";
+
+/** Everything in a module, ending with a line break. */
+export function listing(module: BpfModule): string {
+  const place = placeFinder(module.sources);
+  const parts = [
+    module.maps.map(mapLine),
+    module.globals.map(globalLine),
+    ...module.programs.map((program) => programLines(program, module, place)),
+  ];
+  return parts
+    .filter((lines) => lines.length > 0)
+    .map((lines) => `${lines.join("\n")}\n`)
+    .join("\n");
+}
+
+/** "u32", "be16", "Addr (8 bytes)", "u8[4]". */
+export function layoutText(layout: Layout): string {
+  switch (layout.kind) {
+    case "int":
+      return `${layout.signed ? "i" : "u"}${layout.bits}`;
+    case "be":
+      return `be${layout.bits}`;
+    case "cstring":
+      return `cstring(${layout.size})`;
+    case "array":
+      return `${layoutText(layout.of)}[${layout.length}]`;
+    case "struct":
+      return `${layout.name || "struct"} (${layout.size} bytes)`;
+  }
+}
+
+function mapLine(map: MapSpec): string {
+  const facts = [
+    map.key && `key ${layoutText(map.key)}`,
+    map.value && `value ${layoutText(map.value)}`,
+    map.key || map.maxEntries === 0 ? `${map.maxEntries} entries` : `${map.maxEntries} bytes`,
+    map.flags !== 0 && `flags 0x${map.flags.toString(16)}`,
+    map.pinned && "pinned",
+    map.initial.length > 0 && `${map.initial.length} set at the start`,
+  ];
+  return `map ${map.name}: ${[map.type, ...facts].filter(Boolean).join(", ")}`;
+}
+
+function globalLine(variable: GlobalVar): string {
+  const bytes = [...variable.init.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  const value = variable.section === ".bss" ? "0" : `${bytes}${variable.init.length > 16 ? " …" : ""}`;
+  const what = variable.param ? "param" : "global";
+  const at = `${variable.section}+${variable.offset}`;
+  return `${what} ${variable.name}: ${layoutText(variable.layout)} at ${at} = ${value} (${sizeOf(variable.layout)} bytes)`;
+}
+
+function programLines(
+  program: BpfProgram,
+  module: BpfModule,
+  place: (span: Span) => Place | undefined,
+): readonly string[] {
+  const { insns } = program;
+  const lines = [
+    `program ${program.name}: section ${program.section}, type ${program.type}, ${insns.length} instructions, ${program.stack} bytes of stack`,
+  ];
+  const labels = labelNames(program);
+  const spans = new Map(program.lines.map((line) => [line.slot, line.span]));
+  const functions = new Map(program.functions.slice(1).map((entry) => [entry.slot, entry.name]));
+  const relocations = new Map(program.relocations.map((relocation) => [relocation.slot, relocation]));
+  const width = String(Math.max(insns.length - 1, 0)).length + 2;
+  let shown = "";
+  for (let slot = 0; slot < insns.length;) {
+    const inner = functions.get(slot);
+    if (inner !== undefined) lines.push("", `function ${inner}:`);
+    const span = spans.get(slot);
+    const at = span && place(span);
+    const source = at && `${at.path}:${at.line}`;
+    if (source !== undefined && source !== shown) {
+      lines.push(`; ${source}  ${at!.text.trim()}`);
+      shown = source;
+    }
+    const label = labels.get(slot);
+    if (label !== undefined) lines.push(`${label}:`);
+    const { text, slots, jump } = instruction(insns, slot);
+    const relocation = relocations.get(slot);
+    const named = relocation
+      ? `r${insns[slot]!.dst} = ${relocation.kind === "map" ? `map ${relocation.map}` : globalText(module, relocation.section, relocation.offset)}`
+      : jump
+        ? `${jump.before} ${labels.get(slot + 1 + jump.by) ?? jump.by}`
+        : callText(insns[slot]!, slot, program, text);
+    lines.push(`${String(slot).padStart(width)}: ${named}`);
+    slot += slots;
+  }
+  return lines;
+}
+
+const ATOMIC32 = CLASS.stx | SIZE.w | MODE.atomic;
+/** As llvm-objdump reads an object by itself, except for 32-bit atomics, which it misreads so. */
+const instruction = (insns: readonly RawInsn[], slot: number): Disassembled =>
+  disassemble(insns, slot, insns[slot]?.code === ATOMIC32 ? "v4" : "generic");
+
+/** A label for every slot that a jump goes to. */
+function labelNames({ insns }: BpfProgram): ReadonlyMap<number, string> {
+  const labels = new Map<number, string>();
+  for (let slot = 0; slot < insns.length;) {
+    const { slots, jump } = instruction(insns, slot);
+    const target = slot + 1 + (jump?.by ?? 0);
+    if (jump && target >= 0 && target < insns.length) labels.set(target, `L${target}`);
+    slot += slots;
+  }
+  return labels;
+}
+
+function callText(insn: RawInsn, slot: number, program: BpfProgram, text: string): string {
+  if (insn.code === LDDW && insn.src === PSEUDO.func) {
+    const target = program.functions.find((entry) => entry.slot === slot + 1 + insn.imm);
+    return target ? `r${insn.dst} = function ${target.name}` : text.replace("\t", " ");
+  }
+  if (insn.code !== (CLASS.jmp | JMP.call.code)) return text.replace("\t", " ");
+  if (insn.src === CALL.local) {
+    const target = program.functions.find((entry) => entry.slot === slot + 1 + insn.imm);
+    return target ? `call ${target.name}` : `call slot ${slot + 1 + insn.imm}`;
+  }
+  const helper = insn.src === CALL.helper ? helperName(insn.imm) : undefined;
+  return helper ? `call bpf_${helper}` : text;
+}
+
+/** "param wanted", "counter+4", ".rodata+12". */
+function globalText(module: BpfModule, section: string, offset: number): string {
+  const variable = module.globals.find(
+    (each) => each.section === section && each.offset <= offset && offset < each.offset + sizeOf(each.layout),
+  );
+  if (!variable) return `address of ${section}+${offset}`;
+  const inside = offset - variable.offset;
+  return `address of ${variable.name}${inside === 0 ? "" : `+${inside}`}`;
+}
