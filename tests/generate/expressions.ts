@@ -1,0 +1,274 @@
+/** Expressions of a wanted type. The forms are listed simplest first. */
+import type { Choices } from "./choices.ts";
+import type { ArithmeticOp, CompareOp, Expr, IntName, ScalarName } from "./ast.ts";
+import { INTS } from "./ast.ts";
+import { arrays, placeOf } from "./places.ts";
+import { INT_NAMES, interestingInteger, pick, rich, spend, type Context } from "./program.ts";
+
+export const integerLiteral = (choices: Choices, type: IntName): bigint => interestingInteger(choices, type);
+const literal = (context: Context, type: IntName): Expr => ({
+  kind: "literal",
+  type,
+  value: integerLiteral(context.choices, type),
+});
+
+export function scalarExpr(context: Context, type: ScalarName, depth: number): Expr {
+  if (type === "boolean") {
+    // A constant truth is fine as a value; as a condition it would make code unreachable for tsc.
+    return context.choices.below(6) === 5
+      ? { kind: "truth", type, value: context.choices.below(2) === 1 }
+      : boolExpr(context, depth);
+  }
+  return type === "be16" || type === "be32" ? wireExpr(context, type, depth) : intExpr(context, type, depth);
+}
+
+function leaf(context: Context, type: IntName): Expr {
+  const place = placeOf(context, type, false);
+  return place ? { kind: "read", type, place } : literal(context, type);
+}
+
+/** An operand of this type that is no literal, so that it can give its type to a literal beside it. */
+function typed(context: Context, type: IntName, depth: number): Expr {
+  const expr = intExpr(context, type, depth);
+  return expr.kind === "literal" ? { kind: "cast", type, value: expr } : expr;
+}
+
+const ARITHMETIC: readonly ArithmeticOp[] = ["+", "-", "&", "|", "^", "*", "/", "%"];
+
+/** Both operands of an operator that works in `type`. A narrow one widens to what stands beside it. */
+function operands(context: Context, type: IntName, depth: number): { left: Expr; right: Expr } {
+  const { choices } = context;
+  const is32 = type === "u32" || type === "i32";
+  const left = typed(context, type, depth);
+  const form = choices.below(4);
+  if (form === 1) return { left, right: literal(context, type) };
+  const right =
+    form === 2 && is32 ? typed(context, pick(choices, ["u8", "u16"] as const), depth) : typed(context, type, depth);
+  // A literal may stand on either side, a narrow operand too.
+  return choices.below(3) === 2 ? { left: right, right: left } : { left, right };
+}
+
+export function intExpr(context: Context, type: IntName, depth: number): Expr {
+  const { choices } = context;
+  spend(context);
+  if (depth <= 0 || !rich(context)) return choices.below(3) === 1 ? literal(context, type) : leaf(context, type);
+  const less = depth - 1;
+  const narrow = type === "u8" || type === "u16";
+  const form = choices.below(20);
+  switch (form) {
+    case 0:
+      return leaf(context, type);
+    case 1:
+      return literal(context, type);
+    case 2:
+    case 3:
+    case 4:
+    case 5:
+    case 6: {
+      if (narrow) break;
+      const op = pick(choices, ARITHMETIC);
+      const { left, right } = operands(context, type, less);
+      return { kind: "arithmetic", type, op, left, right: op === "/" || op === "%" ? divisor(right) : right };
+    }
+    case 7:
+    case 8: {
+      if (narrow) break;
+      return shiftExpr(context, type, less);
+    }
+    case 9:
+      if (narrow) break;
+      return { kind: "unary", type, op: pick(choices, ["~", "-"] as const), value: typed(context, type, less) };
+    case 10:
+    case 11: {
+      const from = pick(choices, [...INT_NAMES, "boolean"] as const);
+      return { kind: "cast", type, value: from === "boolean" ? boolExpr(context, less) : typed(context, from, less) };
+    }
+    case 12:
+      return {
+        kind: "conditional",
+        type,
+        test: boolExpr(context, less),
+        then: intExpr(context, type, less),
+        else: intExpr(context, type, less),
+      };
+    case 13: {
+      if (narrow || type === "i64") break;
+      const left = intExpr(context, type, less);
+      return {
+        kind: "pick",
+        type,
+        op: pick(choices, ["min", "max"] as const),
+        // tsc takes the first overload for two plain numbers, and that one is for u32.
+        left: type === "i32" ? { kind: "cast", type, value: left } : left,
+        right: intExpr(context, type, less),
+      };
+    }
+    case 14: {
+      const found = arrays(context).filter((array) => array.of === type);
+      if (found.length === 0) break;
+      const { place, length } = pick(choices, found);
+      const index = intExpr(context, pick(choices, ["u32", "u8", "i32"] as const), less);
+      // An index known at compile time must lie inside the array; that is another test's subject.
+      if (index.kind === "literal" || (index.kind === "cast" && index.value.kind === "literal")) break;
+      return { kind: "element", type, array: place, length, index, otherwise: intExpr(context, type, 0) };
+    }
+    case 15: {
+      if (type !== "u16" && type !== "u32") break;
+      return { kind: "swap", type, value: wireExpr(context, type === "u16" ? "be16" : "be32", less) };
+    }
+    case 16: {
+      const call = callExpr(context, type, less);
+      if (!call) break;
+      return call;
+    }
+    case 17: {
+      const place = placeOf(context, type, true);
+      if (!place) break;
+      if (!narrow && choices.below(2) === 1) {
+        const op = pick(choices, ["++", "--"] as const);
+        return { kind: "step", type, place, op, prefix: choices.below(2) === 1 };
+      }
+      return { kind: "assign", type, place, value: intExpr(context, type, less) };
+    }
+    case 18: {
+      const found = context.maps.filter((map) => map.value === type);
+      if (found.length === 0) break;
+      const { name } = pick(choices, found);
+      spend(context, 6);
+      return { kind: "map-get", type, map: name, key: mapKey(context), otherwise: intExpr(context, type, 0) };
+    }
+    case 19:
+      if (type !== "i32") break;
+      return mapChange(context) ?? leaf(context, type);
+  }
+  return leaf(context, type);
+}
+
+/** A division by a constant zero is the program's error; by a value that happens to be zero it gives zero. */
+function divisor(expr: Expr): Expr {
+  return expr.kind === "literal" && expr.value === 0n ? { ...expr, value: 1n } : expr;
+}
+
+function shiftExpr(context: Context, type: IntName, depth: number): Expr {
+  const { choices } = context;
+  const { bits, big } = INTS[type];
+  const count: Expr =
+    choices.below(2) === 0
+      ? { kind: "literal", type: big ? "u64" : "u32", value: BigInt(choices.below(bits)) }
+      : typed(
+          context,
+          big ? pick(choices, ["u64", "i64"] as const) : pick(choices, ["u32", "u8", "i32"] as const),
+          depth,
+        );
+  // A count that a constant cast hides is still a constant out of range.
+  const safe: Expr =
+    count.kind === "cast" && count.value.kind === "literal"
+      ? { kind: "literal", type: big ? "u64" : "u32", value: BigInt(choices.below(bits)) }
+      : count;
+  if (type === "u32" && choices.below(3) === 2) {
+    const from = pick(choices, ["u32", "i32", "u8", "u16"] as const);
+    return { kind: "shift", type, op: ">>>", left: typed(context, from, depth), count: safe };
+  }
+  const from = type === "u32" ? pick(choices, ["u32", "u8", "u16"] as const) : type;
+  return {
+    kind: "shift",
+    type,
+    op: pick(choices, ["<<", ">>"] as const),
+    left: typed(context, from, depth),
+    count: safe,
+  };
+}
+
+/** A key from a small set, so that lookups meet what updates stored and a map gets full. */
+export function mapKey(context: Context): Expr {
+  const key = typed(context, "u32", 1);
+  return { kind: "arithmetic", type: "u32", op: "&", left: key, right: { kind: "literal", type: "u32", value: 7n } };
+}
+
+/** An update or delete, where no pointer into the map is live: the kernel gives a freed element to the next insert. */
+export function mapChange(context: Context): Expr | undefined {
+  const { choices } = context;
+  const found = context.maps.filter((map) => typeof map.value === "string");
+  if (found.length === 0) return undefined;
+  const map = pick(choices, found);
+  spend(context, 8);
+  if (choices.below(4) === 3) return { kind: "map-delete", type: "i32", map: map.name, key: mapKey(context) };
+  return {
+    kind: "map-set",
+    type: "i32",
+    map: map.name,
+    key: mapKey(context),
+    value: intExpr(context, map.value as IntName, 1),
+    mode: pick(choices, ["any", "insert", "update"] as const),
+  };
+}
+
+function callExpr(context: Context, type: ScalarName, depth: number): Expr | undefined {
+  const found = context.functions.filter(({ func, cost }) => func.returns === type && rich(context, cost));
+  if (found.length === 0) return undefined;
+  const { func, cost } = pick(context.choices, found);
+  spend(context, cost);
+  return { kind: "call", type, func: func.name, args: func.params.map((p) => scalarExpr(context, p.type, depth)) };
+}
+
+/** be16 or be32. */
+export function wireExpr(context: Context, type: "be16" | "be32", depth: number): Expr {
+  const place = placeOf(context, type, false);
+  if (place && (depth <= 0 || context.choices.below(2) === 0)) return { kind: "read", type, place };
+  return { kind: "swap", type, value: intExpr(context, type === "be16" ? "u16" : "u32", depth - 1) };
+}
+
+const ORDER: readonly CompareOp[] = ["===", "<", "!==", ">", "<=", ">="];
+
+export function boolExpr(context: Context, depth: number): Expr {
+  const { choices } = context;
+  spend(context);
+  const less = depth - 1;
+  const form = depth <= 0 ? choices.below(2) : choices.below(10);
+  switch (form) {
+    case 1: {
+      const place = placeOf(context, "boolean", false);
+      if (place) return { kind: "read", type: "boolean", place };
+      break;
+    }
+    case 6:
+    case 7:
+      return {
+        kind: "logic",
+        type: "boolean",
+        op: pick(choices, ["&&", "||"] as const),
+        left: boolExpr(context, less),
+        right: boolExpr(context, less),
+      };
+    case 8:
+      return { kind: "not", type: "boolean", value: boolExpr(context, less) };
+    case 9: {
+      const call = callExpr(context, "boolean", less);
+      if (call) return call;
+      const as = pick(choices, ["be16", "be32"] as const);
+      const op = pick(choices, ["===", "!=="] as const);
+      const left = wireExpr(context, as, less);
+      return { kind: "compare", type: "boolean", as, op, left, right: wireExpr(context, as, less) };
+    }
+  }
+  const as = pick(choices, ["u32", "i32", "u64", "i64"] as const);
+  const { left, right } = operands(context, as, less);
+  const op = pick(choices, ORDER);
+  return {
+    kind: "compare",
+    type: "boolean",
+    as,
+    op,
+    left: unnarrowed(context, left),
+    right: unnarrowed(context, right),
+  };
+}
+
+/** tsc gives these a literal type, and refuses to compare them with another literal. */
+export function unnarrowed(context: Context, expr: Expr): Expr {
+  const literalType =
+    expr.kind === "assign" ||
+    expr.kind === "conditional" ||
+    (expr.kind === "read" && context.counters.some((counter) => counter.name === expr.place.root));
+  return literalType ? { kind: "cast", type: expr.type as IntName, value: expr } : expr;
+}

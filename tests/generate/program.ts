@@ -1,0 +1,224 @@
+/**
+ * Makes well-typed programs of the language from a list of choices. Choice 0 is the simplest form everywhere, and an
+ * exhausted list answers 0, so that shorter lists and smaller numbers give simpler programs.
+ */
+import type { Choices } from "./choices.ts";
+import type {
+  Field,
+  FieldType,
+  Func,
+  Global,
+  HashMapDecl,
+  IntName,
+  Param,
+  Program,
+  ScalarName,
+  Struct,
+} from "./ast.ts";
+import { INTS } from "./ast.ts";
+import { integerLiteral, intExpr, scalarExpr } from "./expressions.ts";
+import { prune } from "./prune.ts";
+import { block } from "./statements.ts";
+
+/** What a place in the program can see. Scopes are immutable; `fuel` bounds the size of the compiled program. */
+export interface Context {
+  readonly choices: Choices;
+  readonly variables: readonly Variable[];
+  readonly records: readonly Record_[];
+  /** Range counters, with the number they stay below. */
+  readonly counters: readonly { readonly name: string; readonly below: number }[];
+  readonly functions: readonly { readonly func: Func; readonly cost: number }[];
+  readonly maps: readonly HashMapDecl[];
+  readonly structs: readonly Struct[];
+  /** Enclosing loops, innermost last; a switch between a loop and here hides the loop from an unlabelled break. */
+  readonly loops: readonly { readonly label: string; readonly kind: "loop" | "switch" }[];
+  /** Turns of all enclosing loops multiplied: what one more node costs after unrolling. */
+  readonly turns: number;
+  readonly returns: ScalarName | undefined;
+  /** Shared by the whole program. */
+  readonly shared: { fuel: number; names: number };
+}
+export interface Variable {
+  readonly name: string;
+  readonly type: ScalarName;
+  readonly writable: boolean;
+}
+/** A struct that can be reached by name. */
+export interface Record_ {
+  readonly name: string;
+  readonly struct: Struct;
+  readonly writable: boolean;
+}
+
+export const INT_NAMES = ["u32", "u8", "u16", "i32", "u64", "i64"] as const satisfies readonly IntName[];
+export const WIDE = ["u32", "i32", "u64", "i64"] as const;
+
+export const pick = <T>(choices: Choices, list: readonly T[]): T => list[choices.below(list.length)]!;
+export const freshName = (context: Context, prefix: string): string => `${prefix}${context.shared.names++}`;
+export const spend = (context: Context, amount = 1): void => void (context.shared.fuel -= amount * context.turns);
+export const rich = (context: Context, amount = 4): boolean => context.shared.fuel > amount * context.turns;
+
+const INPUT: Struct = {
+  name: "In",
+  packed: false,
+  fields: [
+    { name: "a", type: { kind: "scalar", of: "u32" } },
+    { name: "b", type: { kind: "scalar", of: "u32" } },
+    { name: "c", type: { kind: "scalar", of: "i32" } },
+    { name: "d", type: { kind: "scalar", of: "i32" } },
+    { name: "e", type: { kind: "scalar", of: "u64" } },
+    { name: "f", type: { kind: "scalar", of: "i64" } },
+    { name: "g", type: { kind: "scalar", of: "u8" } },
+    { name: "h", type: { kind: "scalar", of: "u16" } },
+    { name: "port", type: { kind: "scalar", of: "be16" } },
+    { name: "addr", type: { kind: "scalar", of: "be32" } },
+    { name: "list", type: { kind: "array", of: "u32", length: 4 } },
+  ],
+};
+const OUTPUT: Struct = {
+  name: "Out",
+  packed: false,
+  fields: [
+    { name: "r", type: { kind: "scalar", of: "u32" } },
+    { name: "s", type: { kind: "scalar", of: "i32" } },
+    { name: "t", type: { kind: "scalar", of: "u64" } },
+    { name: "u", type: { kind: "scalar", of: "i64" } },
+    { name: "v", type: { kind: "scalar", of: "u8" } },
+    { name: "w", type: { kind: "scalar", of: "u16" } },
+    { name: "port", type: { kind: "scalar", of: "be16" } },
+    { name: "addr", type: { kind: "scalar", of: "be32" } },
+    { name: "bytes", type: { kind: "array", of: "u8", length: 4 } },
+    { name: "longs", type: { kind: "array", of: "u64", length: 2 } },
+  ],
+};
+
+function generateStruct(choices: Choices, name: string, inner: readonly Struct[]): Struct {
+  const count = 1 + choices.below(4);
+  const fields: Field[] = Array.from({ length: count }, (_, i) => ({ name: `f${i}`, type: fieldType(choices, inner) }));
+  return { name, packed: choices.below(4) === 1, fields };
+}
+function fieldType(choices: Choices, inner: readonly Struct[]): FieldType {
+  const form = choices.below(8);
+  if (form === 6) return { kind: "array", of: pick(choices, INT_NAMES), length: pick(choices, [2, 4, 3]) };
+  if (form === 7 && inner.length > 0) return { kind: "struct", of: pick(choices, inner) };
+  if (form === 5) return { kind: "scalar", of: pick(choices, ["be16", "be32"] as const) };
+  return { kind: "scalar", of: pick(choices, INT_NAMES) };
+}
+
+/** One program. `size` is about how many IR operations it may have after unrolling and inlining. */
+export function generateProgram(choices: Choices, size = 250): Program {
+  const structs: Struct[] = [];
+  for (let i = choices.below(3); i > 0; i--) structs.push(generateStruct(choices, `S${structs.length}`, structs));
+  const params: Param[] = Array.from({ length: choices.below(3) }, (_, i) => {
+    const type = pick(choices, INT_NAMES);
+    return { name: `param${i}`, type, initial: integerLiteral(choices, type) };
+  });
+  const globals: Global[] = Array.from({ length: choices.below(3) }, (_, i) => {
+    if (structs.length > 0 && choices.below(3) === 2) {
+      return { kind: "struct", name: `global${i}`, struct: pick(choices, structs) };
+    }
+    const type = pick(choices, INT_NAMES);
+    return { kind: "scalar", name: `global${i}`, type, initial: integerLiteral(choices, type) };
+  });
+  const maps: HashMapDecl[] = Array.from({ length: choices.below(3) }, (_, i) => ({
+    name: `map${i}`,
+    value:
+      structs.length > 0 && choices.below(2) === 1 ? pick(choices, structs) : pick(choices, ["u32", "u64"] as const),
+    maxEntries: pick(choices, [4, 2, 8]),
+  }));
+
+  const shared = { fuel: size, names: 0 };
+  const variables: Variable[] = [
+    ...params.map((p) => ({ name: p.name, type: p.type, writable: false })),
+    ...globals.flatMap((g) => (g.kind === "scalar" ? [{ name: g.name, type: g.type, writable: true }] : [])),
+  ];
+  const records: Record_[] = globals.flatMap((g) =>
+    g.kind === "struct" ? [{ name: g.name, struct: g.struct, writable: true }] : [],
+  );
+  const base: Context = {
+    choices,
+    variables,
+    records,
+    counters: [],
+    functions: [],
+    maps: [],
+    structs,
+    loops: [],
+    turns: 1,
+    returns: undefined,
+    shared,
+  };
+  const functions: { func: Func; cost: number }[] = [];
+  for (let i = choices.below(3); i > 0; i--) {
+    const before = shared.fuel;
+    const func = generateFunction({ ...base, functions: [...functions] }, `func${functions.length}`);
+    functions.push({ func, cost: before - shared.fuel + 1 });
+  }
+
+  const main: Context = {
+    ...base,
+    functions,
+    maps,
+    records: [
+      { name: "inp", struct: INPUT, writable: false },
+      { name: "out", struct: OUTPUT, writable: true },
+      ...records,
+    ],
+  };
+  const body = [
+    ...block(main, 2 + choices.below(8)),
+    // Whatever the statements do, the program has a result.
+    {
+      kind: "set",
+      place: { root: "out", path: [{ kind: "field", name: "r" }], type: "u32" },
+      op: "",
+      value: intExpr(main, "u32", 3),
+    } as const,
+  ];
+  return prune({
+    structs,
+    input: INPUT,
+    output: OUTPUT,
+    params,
+    globals,
+    maps,
+    functions: functions.map(({ func }) => func),
+    body,
+  });
+}
+
+function generateFunction(context: Context, name: string): Func {
+  const { choices } = context;
+  const params = Array.from({ length: 1 + choices.below(3) }, (_, i) => ({
+    name: `${name}arg${i}`,
+    type: scalarType(choices),
+  }));
+  const returns = scalarType(choices);
+  const inside: Context = {
+    ...context,
+    returns,
+    variables: [...context.variables, ...params.map((p) => ({ ...p, writable: true }))],
+  };
+  const body = block(inside, choices.below(4));
+  return { name, params, returns, body: [...body, { kind: "return", value: scalarExpr(inside, returns, 2) }] };
+}
+
+export function scalarType(choices: Choices): ScalarName {
+  return pick(choices, [...INT_NAMES, "boolean"] as const);
+}
+
+/** Values that find more than uniform ones: small numbers, powers of two and their neighbours, and anything. */
+export function interestingInteger(choices: Choices, type: IntName): bigint {
+  const { bits, signed } = INTS[type];
+  const form = choices.below(5);
+  let value: bigint;
+  if (form === 0) value = BigInt(choices.below(9));
+  else if (form === 1) value = (1n << BigInt(choices.below(bits))) - BigInt(choices.below(3)) + 1n;
+  else if (form === 2) value = -BigInt(choices.below(9));
+  else
+    value =
+      (BigInt(choices.below(2 ** 31)) << 33n) ^
+      (BigInt(choices.below(2 ** 31)) << 11n) ^
+      BigInt(choices.below(2 ** 31));
+  return signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
+}

@@ -1,0 +1,256 @@
+/** Statements. The forms are listed simplest first. */
+import type { ArithmeticOp, Expr, IntName, Place, ShiftOp, Stmt } from "./ast.ts";
+import { INTS } from "./ast.ts";
+import { boolExpr, integerLiteral, intExpr, mapChange, mapKey, scalarExpr, unnarrowed } from "./expressions.ts";
+import { anyWritable, arrays, maskedElement, structPair } from "./places.ts";
+import { freshName, pick, rich, scalarType, spend, type Context } from "./program.ts";
+
+/** A block of about `count` statements; what one declares, the next ones see. */
+export function block(context: Context, count: number): Stmt[] {
+  const made: Stmt[] = [];
+  let here = context;
+  for (let i = 0; i < count && rich(here, 6); i++) {
+    const [stmts, after] = statement(here);
+    made.push(...stmts);
+    here = after;
+  }
+  return made;
+}
+
+type Made = readonly [stmts: Stmt[], after: Context];
+const only = (context: Context, stmt: Stmt | undefined): Made => [stmt ? [stmt] : [], context];
+const inner = (context: Context, most: number): Stmt[] => block(context, 1 + context.choices.below(most));
+
+function statement(context: Context): Made {
+  const { choices } = context;
+  spend(context);
+  switch (choices.below(18)) {
+    default:
+      return only(context, assignment(context));
+    case 4:
+    case 5:
+    case 6: {
+      const type = scalarType(choices);
+      const init = narrowOr(context, type as IntName, () => scalarExpr(context, type, 3));
+      const fixed = choices.below(3) === 2;
+      const name = freshName(context, "v");
+      const after = { ...context, variables: [...context.variables, { name, type, writable: !fixed }] };
+      return [[{ kind: "let", name, type, fixed, init }], after];
+    }
+    case 7: {
+      if (context.structs.length === 0) return only(context, assignment(context));
+      const struct = pick(choices, context.structs);
+      const init = struct.fields.flatMap(({ name, type }) =>
+        type.kind === "scalar" && choices.below(2) === 1
+          ? [{ field: name, value: scalarExpr(context, type.of, 1) }]
+          : [],
+      );
+      const name = freshName(context, "s");
+      const after = { ...context, records: [...context.records, { name, struct, writable: true }] };
+      return [[{ kind: "let-struct", name, struct, init }], after];
+    }
+    case 8: {
+      const pair = structPair(context);
+      return only(context, pair ? { kind: "copy-struct", ...pair } : assignment(context));
+    }
+    case 9:
+    case 10:
+    case 11: {
+      const test = boolExpr(context, 2);
+      const then = inner(context, 3);
+      if (choices.below(2) === 1) return only(context, { kind: "if", test, then, else: inner(context, 3) });
+      // Without an else there is always a way on, so that nothing after this is unreachable.
+      return only(context, { kind: "if", test, then: [...then, ...leave(context)], else: [] });
+    }
+    case 12:
+      return only(context, switchStatement(context));
+    case 13:
+    case 14:
+      return only(context, loop(context));
+    case 15: {
+      const change = mapChange(context);
+      return only(context, change ? { kind: "run", expr: change } : assignment(context));
+    }
+    case 16:
+      return only(context, withEntry(context) ?? assignment(context));
+    case 17: {
+      const place = maskedElement(context);
+      if (!place) return only(context, assignment(context));
+      return only(context, { kind: "set", place, op: "", value: scalarExpr(context, place.type, 2) });
+    }
+  }
+}
+
+/** What stores a 32-bit result into 8 or 16 bits because its range fits, without a cast. */
+function narrowOr(context: Context, type: IntName, other: () => Expr): Expr {
+  const { choices } = context;
+  if ((type !== "u8" && type !== "u16") || choices.below(3) !== 1) return other();
+  const { bits } = INTS[type];
+  const value = intExpr(context, "u32", 1);
+  const left: Expr = value.kind === "literal" ? { kind: "cast", type: "u32", value } : value;
+  const literal = (n: number): Expr => ({ kind: "literal", type: "u32", value: BigInt(n) });
+  switch (choices.below(3)) {
+    case 0:
+      return { kind: "arithmetic", type: "u32", op: "&", left, right: literal(2 ** bits - 1) };
+    case 1:
+      return { kind: "arithmetic", type: "u32", op: "%", left, right: literal(1 + choices.below(2 ** bits - 1)) };
+    default:
+      return { kind: "shift", type: "u32", op: ">>", left, count: literal(32 - bits) };
+  }
+}
+
+const COMPOUND: readonly (ArithmeticOp | ShiftOp)[] = ["+", "-", "^", "|", "&", "*", "<<", ">>", "/", "%"];
+
+function assignment(context: Context): Stmt | undefined {
+  const { choices } = context;
+  const place = anyWritable(context);
+  if (!place) return undefined;
+  const { type } = place;
+  if (type in INTS && choices.below(3) === 2) return compound(context, place, type as IntName);
+  const value = narrowOr(context, type as IntName, () => scalarExpr(context, type, 3));
+  return { kind: "set", place, op: "", value };
+}
+
+function compound(context: Context, place: Place, type: IntName): Stmt {
+  const { choices } = context;
+  const { bits, big } = INTS[type];
+  if (type === "u8" || type === "u16") {
+    // These keep the value inside its type whatever the operand is.
+    const op = pick(choices, ["&", ">>", "|", "^"] as const);
+    const value: Expr =
+      op === ">>"
+        ? { kind: "literal", type: "u32", value: BigInt(choices.below(bits)) }
+        : { kind: "literal", type, value: integerLiteral(choices, type) };
+    return { kind: "set", place, op, value };
+  }
+  const op = pick(choices, COMPOUND);
+  const shifts = op === "<<" || op === ">>";
+  if (shifts) {
+    const value: Expr = { kind: "literal", type: big ? "u64" : "u32", value: BigInt(choices.below(bits)) };
+    return { kind: "set", place, op, value };
+  }
+  const value = intExpr(context, type, 2);
+  const divides = op === "/" || op === "%";
+  return { kind: "set", place, op, value: divides && value.kind === "literal" ? { ...value, value: 3n } : value };
+}
+
+/** `break`, `continue` or `return`, or nothing. */
+function leave(context: Context): Stmt[] {
+  const { choices, loops } = context;
+  const form = choices.below(5);
+  if (form === 3 && context.returns) return [{ kind: "return", value: scalarExpr(context, context.returns, 1) }];
+  const around = loops.filter((l) => l.kind === "loop");
+  if ((form !== 1 && form !== 2) || around.length === 0) return [];
+  const kind = form === 1 ? "break" : "continue";
+  if (choices.below(2) === 1 || loops.at(-1)!.kind === "switch") {
+    return [{ kind, label: pick(choices, around).label }];
+  }
+  return [{ kind }];
+}
+
+function switchStatement(context: Context): Stmt {
+  const { choices } = context;
+  const type = pick(choices, ["u32", "u8", "i32", "u64"] as const);
+  const raw = intExpr(context, type, 2);
+  const value: Expr = raw.kind === "literal" ? { kind: "cast", type, value: raw } : unnarrowed(context, raw);
+  const inside: Context = { ...context, loops: [...context.loops, { label: "", kind: "switch" }] };
+  const seen = new Set<bigint>();
+  const cases = Array.from({ length: 1 + choices.below(4) }, () => {
+    const labels: bigint[] = [];
+    for (let n = 1 + choices.below(2); n > 0; n--) {
+      let label = choices.below(4) === 3 ? integerLiteral(choices, type) : BigInt(choices.below(6));
+      while (seen.has(label)) label = (label + 1n) & 0x7fn;
+      seen.add(label);
+      labels.push(label);
+    }
+    return { labels, body: inner(inside, 2) };
+  });
+  return choices.below(2) === 1
+    ? { kind: "switch", value, cases, default: inner(inside, 2) }
+    : { kind: "switch", value, cases };
+}
+
+function loop(context: Context): Stmt | undefined {
+  const { choices } = context;
+  const form = choices.below(4);
+  const counter = freshName(context, "i");
+  const label = `turn${context.shared.names++}`;
+  const loops = [...context.loops, { label, kind: "loop" as const }];
+  if (form <= 1) {
+    const most = 1 + choices.below(form === 0 ? 4 : 6);
+    if (!rich(context, most * 8)) return assignment(context);
+    const count = form === 1 ? intExpr(context, "u32", 1) : undefined;
+    const bound: Expr | undefined = count?.kind === "literal" ? { kind: "cast", type: "u32", value: count } : count;
+    const inside: Context = {
+      ...context,
+      loops,
+      turns: context.turns * most,
+      counters: [...context.counters, { name: counter, below: most }],
+    };
+    return { kind: "range", counter, most, label, body: inner(inside, 2), ...(bound ? { count: bound } : {}) };
+  }
+  if (form === 2) {
+    const turns = 1 + choices.below(4);
+    if (!rich(context, turns * 8)) return assignment(context);
+    const type = pick(choices, ["u32", "i32"] as const);
+    const by = BigInt(1 + choices.below(3));
+    const down = type === "i32" && choices.below(2) === 1;
+    const from = type === "i32" ? BigInt(choices.below(9)) - 4n : BigInt(choices.below(5));
+    const span = by * BigInt(turns);
+    const inside: Context = {
+      ...context,
+      loops,
+      turns: context.turns * turns,
+      variables: [...context.variables, { name: counter, type, writable: false }],
+    };
+    return {
+      kind: "for",
+      counter,
+      type,
+      from,
+      op: down ? ">" : "<",
+      to: down ? from - span : from + span,
+      by: down ? -by : by,
+      label,
+      body: inner(inside, 2),
+    };
+  }
+  const found = arrays(context);
+  if (found.length === 0) return assignment(context);
+  const { place, of, length } = pick(choices, found);
+  if (!rich(context, length * 8)) return assignment(context);
+  const inside: Context = {
+    ...context,
+    // Without a label of its own: only unlabelled jumps, or jumps further out, leave it.
+    loops: [...context.loops, { label: "", kind: "switch" }],
+    turns: context.turns * length,
+    variables: [...context.variables, { name: counter, type: of, writable: false }],
+  };
+  return { kind: "for-of", name: counter, type: of, array: place, length, body: inner(inside, 2) };
+}
+
+function withEntry(context: Context): Stmt | undefined {
+  const { choices } = context;
+  const found = context.maps.filter((map) => typeof map.value !== "string");
+  if (found.length === 0) return undefined;
+  const map = pick(choices, found);
+  if (typeof map.value === "string") return undefined;
+  spend(context, 6);
+  const key = mapKey(context);
+  const name = freshName(context, "entry");
+  // The maps are out of reach while a pointer into one is live.
+  const inside: Context = {
+    ...context,
+    maps: [],
+    records: [...context.records, { name, struct: map.value, writable: true }],
+  };
+  const then = inner(inside, 3);
+  return {
+    kind: "with-entry",
+    name,
+    map: map.name,
+    key,
+    then,
+    else: choices.below(2) === 1 ? inner({ ...context, maps: [] }, 2) : [],
+  };
+}
