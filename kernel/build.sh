@@ -1,0 +1,172 @@
+#!/bin/bash
+# Builds the patched kernel: Debian's linux-source-6.12 (or the unpatched tree
+# named by KERNEL_SOURCE) plus patches/series, configured from "tinyconfig"
+# plus kernel/config.  The result lies in a cache outside the repository,
+# under a key made of everything that went in; a second call only prints it.
+#
+#   kernel/build.sh [--debug-config] [--if-cached]
+#
+# Prints the directory that holds bzImage, config, include/ (the user-space
+# headers) and uapi.json; all else goes to standard error.
+#   --debug-config  lockdep, KASAN and friends: kernel/config.debug as well
+#   --if-cached     build nothing; exit 3 when the cache does not have it
+#
+# KERNEL_SOURCE      an unpatched 6.12 tree; it is copied, never changed
+# TSBPF_KERNEL_CACHE default: ${XDG_CACHE_HOME:-$HOME/.cache}/tsbpf/kernel
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${TSBPF_KERNEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tsbpf/kernel}
+tarball=/usr/src/linux-source-6.12.tar.xz
+packages=(build-essential flex bison bc libelf-dev libssl-dev dwarves xz-utils patch perl)
+need_mb=6000
+
+say() { echo "kernel/build.sh: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+fragments=("$here/config")
+flavour=release
+if_cached=
+for arg; do
+	case $arg in
+	--debug-config) fragments+=("$here/config.debug"); flavour=debug ;;
+	--if-cached) if_cached=1 ;;
+	*) die "unknown argument '$arg'; see the head of $0" ;;
+	esac
+done
+
+# Installs what is missing; asks nothing.
+install() {
+	local missing=() p as_root=()
+	for p; do
+		dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
+	done
+	[ ${#missing[@]} = 0 ] && return
+	command -v apt-get >/dev/null || die "needs ${missing[*]}, and there is no apt-get to install them"
+	if [ "$(id -u)" != 0 ]; then
+		sudo -n true 2>/dev/null || die "needs packages; run: apt-get install ${missing[*]}"
+		as_root=(sudo -n)
+	fi
+	say "installing ${missing[*]}"
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y --no-install-recommends "${missing[@]}" >&2 ||
+		{ "${as_root[@]}" apt-get update >&2 &&
+		  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y --no-install-recommends "${missing[@]}" >&2; } ||
+		die "apt-get could not install ${missing[*]} (no network? not Debian 12 or later?)"
+}
+
+# What is being built, in words: the same words, the same kernel.
+if [ -n "${KERNEL_SOURCE:-}" ]; then
+	[ -f "$KERNEL_SOURCE/Makefile" ] && [ -d "$KERNEL_SOURCE/net/mptcp" ] ||
+		die "KERNEL_SOURCE=$KERNEL_SOURCE is not a Linux source tree"
+	KERNEL_SOURCE=$(cd "$KERNEL_SOURCE" && pwd)
+	version=$(awk -F' *= *' '$1 ~ /^(VERSION|PATCHLEVEL|SUBLEVEL)$/ { v = v "." $2 } /^NAME/ { exit }
+		END { print substr(v, 2) }' "$KERNEL_SOURCE/Makefile")
+	case $version in
+	6.12|6.12.*) ;;
+	*) die "KERNEL_SOURCE is Linux $version; the series is for 6.12 (see kernel/README.md on carrying it over)" ;;
+	esac
+	source="tree $version $(cd "$KERNEL_SOURCE" && find . -type f -not -path './.git/*' \
+		-printf '%P %s %T@\n' | LC_ALL=C sort | sha256sum | cut -c1-16)"
+else
+	version=$(dpkg-query -W -f '${Version}' linux-source-6.12 2>/dev/null || true)
+	if [ -z "$version" ] || [ ! -f $tarball ]; then
+		[ -n "$if_cached" ] && exit 3
+		install linux-source-6.12
+		version=$(dpkg-query -W -f '${Version}' linux-source-6.12)
+		[ -f $tarball ] || die "linux-source-6.12 is installed but $tarball is not there"
+	fi
+	source="debian $version"
+fi
+
+mapfile -t series < <(grep -v '^#' "$here/patches/series" 2>/dev/null || true)
+for patch in "${series[@]}"; do
+	[ -f "$here/patches/$patch" ] || die "patches/series names $patch, which is not there"
+done
+key=$({
+	echo "$source"
+	cat "${fragments[@]}" "$here/uapi.sh"
+	for patch in "${series[@]}"; do cat "$here/patches/$patch"; done
+} | sha256sum | cut -c1-20)
+out=$cache/$flavour-$key
+
+if [ -f "$out/bzImage" ]; then
+	echo "$out"
+	exit
+fi
+[ -z "$if_cached" ] || exit 3
+
+mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] || die "cannot write to the cache, $cache (set TSBPF_KERNEL_CACHE)"
+exec 9>"$cache/.lock"
+flock -n 9 || { say "another build is running; waiting for it"; flock 9; }
+if [ -f "$out/bzImage" ]; then
+	echo "$out"
+	exit
+fi
+
+free_mb=$(df -Pm "$cache" | awk 'NR == 2 { print $4 }')
+[ "$free_mb" -ge $need_mb ] || die "needs $need_mb MB in $cache, $free_mb MB are free (set TSBPF_KERNEL_CACHE)"
+install "${packages[@]}"
+
+work=$cache/.work-$flavour-$key
+rm -rf "$work"
+mkdir "$work"
+trap 'rm -rf "$work"' EXIT
+log=$work/build.log
+started=$SECONDS
+
+if [ -n "${KERNEL_SOURCE:-}" ]; then
+	say "copying $KERNEL_SOURCE"
+	mkdir "$work/src"
+	(cd "$KERNEL_SOURCE" && tar -cf - --exclude=./.git .) | tar -xf - -C "$work/src" ||
+		die "cannot copy $KERNEL_SOURCE"
+	[ ! -f "$work/src/.config" ] || make -s -C "$work/src" mrproper >&2
+else
+	say "unpacking $tarball ($version)"
+	mkdir "$work/src"
+	tar -xf $tarball -C "$work/src" --strip-components=1 || die "cannot unpack $tarball"
+fi
+
+for patch in "${series[@]}"; do
+	if ! patch -d "$work/src" -p1 --forward --no-backup-if-mismatch \
+		--reject-file=- < "$here/patches/$patch" > "$work/patch.log" 2>&1; then
+		cat "$work/patch.log" >&2
+		die "$patch does not apply to Linux $version; the hunks that failed are above"
+	fi
+done
+
+build=$work/build
+mkdir "$build"
+run() {
+	"$@" >> "$log" 2>&1 && return
+	tail -40 "$log" >&2
+	cp "$log" "$cache/failed-$flavour-$key.log" 2>/dev/null || true
+	die "'${*: -2}' failed; its last lines are above, all of it in $cache/failed-$flavour-$key.log"
+}
+export KBUILD_BUILD_TIMESTAMP="@0" KBUILD_BUILD_USER=tsbpf KBUILD_BUILD_HOST=tsbpf
+kmake=(make -C "$work/src" "O=$build" "LOCALVERSION=-tsbpf")
+run "${kmake[@]}" tinyconfig
+run "$work/src/scripts/kconfig/merge_config.sh" -m -O "$build" "$build/.config" "${fragments[@]}"
+run "${kmake[@]}" olddefconfig
+cat "${fragments[@]}" | grep '^CONFIG_' | while read -r line; do
+	# A later fragment may overrule an earlier one; only the last counts.
+	name=${line%%=*}
+	last=$(cat "${fragments[@]}" | grep "^$name=" | tail -1)
+	grep -qx -- "$last" "$build/.config" || die "$last did not survive olddefconfig: a dependency is missing"
+done
+
+say "building Linux $version, $flavour configuration, with ${#series[@]} patches on $(nproc) processors"
+run nice "${kmake[@]}" "-j$(nproc)" bzImage
+run nice "${kmake[@]}" "-j$(nproc)" headers
+
+mkdir "$work/out"
+cp "$build/arch/x86/boot/bzImage" "$work/out/"
+cp "$build/.config" "$work/out/config"
+cp -r "$build/usr/include" "$work/out/include"
+"$here/uapi.sh" "$work/out/include" > "$work/out/uapi.json" || die "cannot read the numbers of include/uapi"
+echo "$source" > "$work/out/source"
+rm -rf "$out"
+mv "$work/out" "$out"
+say "built in $((SECONDS - started)) s"
+echo "$out"

@@ -1,0 +1,109 @@
+#!/bin/bash
+# Boots the patched kernel in QEMU and runs a command in it, in this repository.
+#
+#   kernel/run.sh [--debug-config] [--timeout SECONDS] [--cpus N]
+#                 [--memory MB] [--kernel BZIMAGE] COMMAND [ARGUMENT…]
+#
+# The host's file system is the root, under a writable overlay that is thrown
+# away; cgroup2 is on /sys/fs/cgroup, bpffs on /sys/fs/bpf.  Output and exit
+# code are the command's, except:
+#   124  it did not finish in time (the console log goes to standard error)
+#   125  the virtual machine could not be started
+#   126  the kernel warned, oopsed, or lockdep or KASAN reported something
+# Variables whose names begin with TSBPF_ are passed on.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+repository=$(dirname "$here")
+seconds=600
+cpus=2
+memory=2048
+kernel=
+build_args=()
+
+die() { echo "kernel/run.sh: $*" >&2; exit 125; }
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--debug-config) build_args+=("$1"); shift ;;
+	--timeout) seconds=${2:?}; shift 2 ;;
+	--cpus) cpus=${2:?}; shift 2 ;;
+	--memory) memory=${2:?}; shift 2 ;;
+	--kernel) kernel=${2:?}; shift 2 ;;
+	--) shift; break ;;
+	-*) die "unknown option '$1'; see the head of $0" ;;
+	*) break ;;
+	esac
+done
+[ $# -gt 0 ] || die "no command given; see the head of $0"
+
+if ! command -v qemu-system-x86_64 > /dev/null; then
+	if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+		DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends qemu-system-x86 >&2 ||
+			die "needs qemu-system-x86_64, and apt-get could not install qemu-system-x86"
+	else
+		die "needs qemu-system-x86_64; run: apt-get install qemu-system-x86"
+	fi
+fi
+if [ -z "$kernel" ]; then
+	kernel=$("$here/build.sh" "${build_args[@]}") || die "the kernel could not be built"
+	kernel=$kernel/bzImage
+fi
+[ -f "$kernel" ] || die "no kernel at $kernel"
+
+run=$(mktemp -d "${TMPDIR:-/tmp}/tsbpf-vm.XXXXXX")
+trap 'rm -rf "$run"' EXIT
+{
+	echo "cd $(printf %q "$repository") || exit 125"
+	echo "export HOME=$(printf %q "${HOME:-/root}") PATH=$(printf %q "$PATH") TERM=dumb"
+	for name in "${!TSBPF_@}"; do echo "export $name=$(printf %q "${!name}")"; done
+	printf 'exec'
+	printf ' %q' "$@"
+	echo
+} > "$run/command"
+
+# KVM where it works, which opening the device does not tell: try it once.
+accel=(-accel "tcg,thread=multi")
+if [ -z "${TSBPF_NO_KVM:-}" ] && [ -w /dev/kvm ] &&
+	echo quit | timeout 5 qemu-system-x86_64 -accel kvm -cpu host -machine none -S \
+		-display none -monitor stdio > /dev/null 2>&1; then
+	accel=(-accel kvm)
+fi
+
+touch "$run/out" "$run/err" "$run/console"
+tail -c +1 -s 0.1 -f "$run/out" & tail_out=$!
+tail -c +1 -s 0.1 -f "$run/err" >&2 & tail_err=$!
+
+code=0
+timeout --foreground -k 10 "$seconds" qemu-system-x86_64 "${accel[@]}" \
+	-machine pc -cpu max -smp "$cpus" -m "$memory" -display none -no-reboot -nodefaults \
+	-serial "file:$run/console" -serial "file:$run/out" -serial "file:$run/err" \
+	-virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \
+	-virtfs "local,path=$run,mount_tag=run,security_model=none,multidevs=remap" \
+	-kernel "$kernel" \
+	-append "console=ttyS0 loglevel=6 panic=-1 oops=panic root=root rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=1048576,cache=loose ro init=$here/init.sh" \
+	< /dev/null 2> "$run/qemu" || code=$?
+
+sleep 0.3
+kill $tail_out $tail_err 2> /dev/null || true
+wait $tail_out $tail_err 2> /dev/null || true
+[ -z "${TSBPF_CONSOLE_LOG:-}" ] || cp "$run/console" "$TSBPF_CONSOLE_LOG"
+
+console() { echo "kernel/run.sh: $1; the console:" >&2; tail -n "${2:-80}" "$run/console" >&2; }
+
+reports='WARNING: |BUG: |Oops[: ]|Kernel panic|KASAN|UBSAN|INFO: (possible|task|rcu|suspicious|trying)|general protection|possible (recursive|circular|irq)|inconsistent lock state|suspicious RCU usage|rcu: INFO|stack segment|unable to handle|scheduling while atomic|ODEBUG|refcount_t|list_(add|del) corruption|slab-'
+if grep -qE "$reports" "$run/console"; then
+	echo "kernel/run.sh: the kernel reported:" >&2
+	grep -E -A60 "$reports" "$run/console" | head -150 >&2
+	exit 126
+fi
+if [ $code = 124 ] || [ $code = 137 ]; then
+	console "no end after $seconds s"
+	exit 124
+fi
+if [ ! -s "$run/status" ]; then
+	cat "$run/qemu" >&2
+	console "the virtual machine stopped before the command ended"
+	exit 125
+fi
+exit "$(cat "$run/status")"
