@@ -7,4 +7,22 @@ export const limits = {
     () => "cannot prove that this loop ends",
     () => "give it a constant bound: for (const i of range(count, 16))",
   ),
+  "loop-too-large": row<{ turns: number; limit: number }>(
+    "error",
+    (f) =>
+      `this loop cannot be unrolled into a program of ${f.limit} instructions: it had grown past that after ${f.turns} turns`,
+    () => "lower its bound, move work out of it, or raise the limit: --max-insns N",
+  ),
+  "too-many-instructions": row<{ program: string; count: number; limit: number; blame: string | undefined }>(
+    "error",
+    (f) =>
+      `${f.program} needs ${f.count} instructions, the limit is ${f.limit}${f.blame === undefined ? "" : `: ${f.blame}`}`,
+    () => "do less per turn, lower the loop's bound, or raise the limit: --max-insns N",
+  ),
+  "stack-too-large": row<{ program: string; bytes: number; limit: number; largest: string | undefined }>(
+    "error",
+    (f) =>
+      `${f.program} needs ${f.bytes} bytes of stack, the limit is ${f.limit}${f.largest === undefined ? "" : `: ${f.largest}`}`,
+    () => "keep large values in a map (ArrayMap or SkStorage) instead of a local variable",
+  ),
 } as const;

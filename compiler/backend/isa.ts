@@ -1,0 +1,57 @@
+/** What each instruction-set level has (LLVM's -mcpu=v1 … v4), and what kernels allow besides. */
+import type { Kernel, TargetName } from "../bpf/kernels.ts";
+import type { Condition } from "../bpf/opcodes.ts";
+
+export interface Isa {
+  /** 32-bit arithmetic and comparisons that clear the upper half. */
+  readonly alu32: boolean;
+  /** jlt, jle, jslt, jsle; the others serve with exchanged operands. */
+  readonly lessThan: boolean;
+  /** Signed division and modulo, sign-extending moves. */
+  readonly signed: boolean;
+  /** Immediates may be stored into the context (Linux 6.4; memory and stack always take them). */
+  readonly contextImmediates: boolean;
+}
+
+export const LEVELS = {
+  v1: { alu32: false, lessThan: false, signed: false },
+  v2: { alu32: false, lessThan: true, signed: false },
+  v3: { alu32: true, lessThan: true, signed: false },
+  v4: { alu32: true, lessThan: true, signed: true },
+} as const satisfies Record<Kernel["isa"], Omit<Isa, "contextImmediates">>;
+
+const CONTEXT_IMMEDIATES = { mainline: false, patched: true } as const satisfies Record<TargetName, boolean>;
+
+export const isaOf = (kernel: Kernel): Isa => ({
+  ...LEVELS[kernel.isa],
+  contextImmediates: CONTEXT_IMMEDIATES[kernel.name],
+});
+
+/** The condition with its operands exchanged. */
+export const EXCHANGED = {
+  jeq: "jeq",
+  jne: "jne",
+  jset: "jset",
+  jgt: "jlt",
+  jge: "jle",
+  jlt: "jgt",
+  jle: "jge",
+  jsgt: "jslt",
+  jsge: "jsle",
+  jslt: "jsgt",
+  jsle: "jsge",
+} as const satisfies Record<Condition, Condition>;
+
+/** The condition that holds exactly when the other does not; `jset` has none. */
+export const NEGATED: Partial<Record<Condition, Condition>> = {
+  jeq: "jne",
+  jne: "jeq",
+  jgt: "jle",
+  jge: "jlt",
+  jlt: "jge",
+  jle: "jgt",
+  jsgt: "jsle",
+  jsge: "jslt",
+  jslt: "jsge",
+  jsle: "jsgt",
+};

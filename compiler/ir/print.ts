@@ -1,0 +1,137 @@
+/** The textual form of the IR. `read.ts` reads exactly what this prints. */
+import type { Block, Edge, End, Func, Inst, IrModule, IrProgram, Value } from "./ir.ts";
+import type { GlobalVar, MapSpec } from "../module.ts";
+import type { Span } from "../span.ts";
+
+export interface PrintOptions {
+  /** Print where each instruction comes from, and the sources. Without it the text reads better and spans read back as 0:0-0. */
+  readonly spans?: boolean;
+}
+
+/** The whole module as text. */
+export function printModule(module: IrModule, options: PrintOptions = {}): string {
+  const lines = [
+    `target ${module.target}`,
+    `license ${JSON.stringify(module.license)}`,
+    ...module.needs.map((need) => `needs ${need}`),
+    ...(options.spans ? module.sources.map((s) => `source ${JSON.stringify(s.path)} ${JSON.stringify(s.text)}`) : []),
+    ...module.maps.map((map) => `map ${map.name} ${mapJson(map, options)}`),
+    ...module.globals.map((g) => `global ${g.name} ${globalJson(g, options)}`),
+    ...module.functions.flatMap((func) => ["", printFunc(func, options)]),
+    ...module.programs.flatMap((program) => ["", printProgram(program, options)]),
+  ];
+  return lines.join("\n") + "\n";
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+const mapJson = ({ name: _name, initial, span, ...rest }: MapSpec, options: PrintOptions): string =>
+  JSON.stringify({
+    ...rest,
+    initial: initial.map((entry) => ({ key: hex(entry.key), value: hex(entry.value) })),
+    ...(options.spans && span ? { span } : {}),
+  });
+
+const globalJson = ({ name: _name, init, span, ...rest }: GlobalVar, options: PrintOptions): string =>
+  JSON.stringify({ ...rest, init: hex(init), ...(options.spans && span ? { span } : {}) });
+
+function printProgram(program: IrProgram, options: PrintOptions): string {
+  return `program ${program.section} ${program.type} ${program.attachType} ${printFunc(program.func, options)}`;
+}
+
+/** One function as text. */
+export function printFunc(func: Func, options: PrintOptions = {}): string {
+  const returns = func.returns ? ` -> ${func.returns}` : "";
+  const params = func.params.map(definition).join(", ");
+  return [
+    `func ${func.name}(${params})${returns} {${place(func.span, options)}`,
+    ...func.blocks.flatMap((block) => printBlock(block, options)),
+    "}",
+  ].join("\n");
+}
+
+function printBlock(block: Block, options: PrintOptions): string[] {
+  const params = block.params.length > 0 ? `(${block.params.map(definition).join(", ")})` : "";
+  const loop = block.loop ? ` loop${place(block.loop, options)}` : "";
+  return [
+    `b${block.id}${params}:${loop}`,
+    ...block.insts.map((inst) => `  ${printInst(inst)}${place(inst.span, options)}`),
+    `  ${printEnd(block.end)}${place(block.end.span, options)}`,
+  ];
+}
+
+function place(span: Span, options: PrintOptions): string {
+  if (!options.spans) return "";
+  let text = ` @${span.file}:${span.start}-${span.end}`;
+  for (let via = span.via; via; via = via.at.via)
+    text += ` ${via.kind} ${JSON.stringify(via.what)} @${via.at.file}:${via.at.start}-${via.at.end}`;
+  return text;
+}
+
+const use = (value: Value): string => `%${value.id}`;
+const definition = (value: Value): string => `%${value.id}${value.name ? `.${value.name}` : ""}: ${value.type}`;
+const memory = (base: Value, offset: number): string => `${use(base)}${offset < 0 ? " - " : " + "}${Math.abs(offset)}`;
+const list = (values: readonly Value[]): string => `(${values.map(use).join(", ")})`;
+
+/** One instruction as text. */
+export function printInst(inst: Inst): string {
+  const made = "result" in inst && inst.result ? `${definition(inst.result)} = ` : "";
+  return made + body(inst);
+}
+
+function body(inst: Inst): string {
+  switch (inst.kind) {
+    case "const":
+      return `const ${inst.value}`;
+    case "binary":
+    case "compare":
+      return `${inst.op} ${use(inst.left)}, ${use(inst.right)}`;
+    case "unary":
+      return `${inst.op} ${use(inst.value)}`;
+    case "slot":
+      return `slot ${inst.size} align ${inst.align} ${JSON.stringify(inst.name)}`;
+    case "global":
+    case "map":
+      return `${inst.kind} ${inst.name}`;
+    case "ptradd":
+      return `ptradd ${use(inst.base)}, ${use(inst.offset)}`;
+    case "load":
+      return `load${inst.bytes} ${memory(inst.base, inst.offset)}`;
+    case "store":
+      return `store${inst.bytes} ${memory(inst.base, inst.offset)}, ${use(inst.value)}`;
+    case "zero":
+      return `zero ${memory(inst.base, inst.offset)}, ${inst.bytes} align ${inst.align}`;
+    case "copy":
+      return `copy ${memory(inst.to, inst.toOffset)}, ${memory(inst.from, inst.fromOffset)}, ${inst.bytes} align ${inst.align}`;
+    case "atomic": {
+      const expected = inst.expected ? `, ${use(inst.expected)}` : "";
+      return `atomic${inst.bytes} ${inst.op} ${memory(inst.base, inst.offset)}, ${use(inst.value)}${expected}`;
+    }
+    case "call":
+      return `call ${inst.helper}${list(inst.args)}`;
+    case "invoke":
+      return `invoke ${inst.func}${list(inst.args)}`;
+    case "assume-fits":
+      return `assume-fits ${inst.signed ? "signed" : "unsigned"} ${use(inst.value)}, ${inst.min}, ${inst.max} ${JSON.stringify(inst.what)}`;
+    case "assume-index":
+      return `assume-index ${use(inst.value)}, ${inst.length} ${JSON.stringify(inst.what)}`;
+  }
+}
+
+const target = (edge: Edge): string => `b${edge.block}${edge.args.length > 0 ? list(edge.args) : ""}`;
+
+/** A block's end as text. */
+export function printEnd(end: End): string {
+  switch (end.kind) {
+    case "jump":
+      return `jump ${target(end.to)}`;
+    case "branch":
+      return `branch ${end.op} ${use(end.left)}, ${use(end.right)}, ${target(end.then)}, ${target(end.else)}`;
+    case "switch":
+      return `switch ${use(end.value)}, ${end.cases.map((c) => `${c.value}: ${target(c.to)}, `).join("")}default: ${target(end.default)}`;
+    case "return":
+      return end.value ? `return ${use(end.value)}` : "return";
+    case "unreachable":
+      return "unreachable";
+  }
+}

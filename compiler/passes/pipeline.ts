@@ -1,0 +1,55 @@
+/** The optimizer: one ordered list of passes. */
+import type { Kernel } from "../bpf/kernels.ts";
+import type { Diagnostic } from "../diagnostics.ts";
+import type { IrModule } from "../ir/ir.ts";
+import { dce } from "./dce.ts";
+import { inline } from "./inline.ts";
+import { mergeBlocks } from "./merge-blocks.ts";
+import type { Pass, PassContext } from "./pass.ts";
+import { simplify } from "./simplify.ts";
+import { unroll } from "./unroll.ts";
+
+/** Passes in the order in which they run; a pass may stand here more than once. */
+export const PASSES: readonly Pass[] = [inline, simplify, unroll, simplify, mergeBlocks, dce];
+
+export interface OptimizeOptions {
+  /** Most instruction slots of one program. */
+  readonly maxInsns: number;
+  /** Passes to switch off, by name; those marked `required` stay. */
+  readonly without?: readonly string[];
+  /** Called with the whole module after each pass. */
+  readonly after?: (pass: string, module: IrModule) => void;
+}
+
+/** Names of the passes that can be switched off, once each. */
+export const optionalPasses = (): string[] => [
+  ...new Set(PASSES.filter((pass) => !pass.required).map((pass) => pass.name)),
+];
+
+/**
+ * Runs the passes over every program. The module that comes out has no functions besides its programs, no loops and nothing
+ * left to prove. With an error among the diagnostics it is as far as it got.
+ */
+export function optimize(
+  module: IrModule,
+  kernel: Kernel,
+  options: OptimizeOptions,
+): { module: IrModule; diagnostics: Diagnostic[] } {
+  const diagnostics: Diagnostic[] = [];
+  const without = new Set(options.without);
+  let current = module;
+  for (const pass of PASSES) {
+    if (!pass.required && without.has(pass.name)) continue;
+    const context: PassContext = {
+      module: current,
+      kernel,
+      maxInsns: options.maxInsns,
+      report: (diagnostic) => void diagnostics.push(diagnostic),
+    };
+    current = { ...current, programs: current.programs.map((p) => ({ ...p, func: pass.run(p.func, context) })) };
+    if (pass === inline) current = { ...current, functions: [] };
+    options.after?.(pass.name, current);
+    if (diagnostics.some((d) => d.severity === "error")) break;
+  }
+  return { module: current, diagnostics };
+}

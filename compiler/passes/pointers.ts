@@ -1,0 +1,34 @@
+/** Where pointers come from, and so what accesses can touch the same memory. */
+import type { Inst, Value } from "../ir/ir.ts";
+
+/** The instruction or parameter that a pointer was derived from, and its constant distance when that is known. */
+export interface Origin {
+  readonly root: Value;
+  /** Absent for parameters of functions and blocks. */
+  readonly made: Inst | undefined;
+  /** In bytes from the root; undefined: not constant. */
+  readonly offset: number | undefined;
+}
+
+export function originOf(pointer: Value, made: ReadonlyMap<number, Inst>): Origin {
+  let root = pointer;
+  let offset: number | undefined = 0;
+  for (let inst = made.get(root.id); inst?.kind === "ptradd"; inst = made.get(root.id)) {
+    const by = made.get(inst.offset.id);
+    offset = by?.kind === "const" && offset !== undefined ? offset + Number(BigInt.asIntN(64, by.value)) : undefined;
+    root = inst.base;
+  }
+  return { root, made: made.get(root.id), offset };
+}
+
+/** Alignment in bytes that is known of a pointer: stack slots are placed so, map values and global sections start at 8. */
+export function alignmentOf(pointer: Value, made: ReadonlyMap<number, Inst>): number {
+  const { made: inst, offset } = originOf(pointer, made);
+  const start = inst?.kind === "slot" ? slotAlignment(inst.size, inst.align) : inst?.kind === "call" ? 8 : 1;
+  if (offset === undefined) return 1;
+  return offset === 0 ? start : Math.min(start, offset & -offset);
+}
+
+/** Slots lie at the largest power of two that their size reaches, so that they can be written in wide pieces. */
+export const slotAlignment = (size: number, align: number): number =>
+  Math.max(align, size >= 8 ? 8 : size >= 4 ? 4 : size >= 2 ? 2 : 1);
