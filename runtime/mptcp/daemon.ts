@@ -1,0 +1,98 @@
+/**
+ * The path-manager daemon: loads a path manager where the kernel can run it, or runs it here beside netlink where it
+ * cannot, and keeps its map of local addresses current either way.
+ */
+import { sizeOf } from "../../compiler/layout.ts";
+import type { BpfModule } from "../../compiler/module.ts";
+import { BPF } from "../kernel/abi.ts";
+import { bpf } from "../kernel/bpf.ts";
+import { failed, RuntimeError } from "../kernel/errors.ts";
+import { loadModule, type LoadOptions } from "../kernel/load.ts";
+import type { LoadedObject } from "../kernel/object.ts";
+import { missing } from "../kernel/probe.ts";
+import { watchAddresses, type AddressWatch } from "./addresses.ts";
+import { localAddresses, LOCAL_ADDRESSES_MAP, type LocalAddresses } from "./local-addresses.ts";
+
+export type BackendName = "kernel" | "netlink";
+export interface BackendChoice {
+  readonly backend: BackendName;
+  /** Why this one, for people. */
+  readonly reason: string;
+}
+
+/** Does the module manage MPTCP paths, rather than handle options only? */
+export const isPathManager = (module: BpfModule): boolean => module.needs.some((need) => /^(event|helper):mptcp/.test(need));
+
+/** The kernel where it has what the module needs, else netlink for path managers. `forced` overrides. */
+export function chooseBackend(module: BpfModule, forced?: BackendName): BackendChoice {
+  if (forced === "netlink" && !isPathManager(module))
+    throw new RuntimeError("bad-argument", "only path managers run on the netlink backend", {
+      help: "option handlers run in the kernel: leave --backend out",
+    });
+  if (forced) return { backend: forced, reason: "as asked" };
+  if (!isPathManager(module)) return { backend: "kernel", reason: "not a path manager" };
+  const lacking = missing(module.needs);
+  return lacking.length === 0
+    ? { backend: "kernel", reason: "this kernel has the MPTCP events and helpers" }
+    : { backend: "netlink", reason: `this kernel lacks ${lacking[0]!.feature.replace(":", " ")}` };
+}
+
+/**
+ * Keeps `localAddrs` of a loaded object current from now on. Gives undefined for objects that have no such map. Call it
+ * before attaching, so that the first session finds the addresses.
+ */
+export function followLocalAddresses(
+  object: LoadedObject,
+  netns: string | undefined,
+  warn: (text: string) => void,
+): { readonly addresses: LocalAddresses; close(): void } | undefined {
+  const spec = object.module.maps.find((map) => map.name === LOCAL_ADDRESSES_MAP);
+  const fd = object.mapFds.get(LOCAL_ADDRESSES_MAP);
+  if (!spec || fd === undefined) return undefined;
+  const key = new Uint8Array(4);
+  const store = (slot: number, value: Uint8Array): void => {
+    new DataView(key.buffer).setUint32(0, slot, true);
+    const result = bpf(BPF.mapUpdate, "element", { map_fd: fd, key, value });
+    if (result < 0) throw failed("map-operation", `storing a local address in ${spec.name}`, result);
+  };
+  // A restarted daemon finds the slots of the one before it: they are emptied, then filled anew.
+  const empty = new Uint8Array(spec.value ? sizeOf(spec.value) : 0);
+  for (let slot = 0; slot < spec.maxEntries; slot++) store(slot, empty);
+  const addresses = localAddresses(spec, { store }, warn);
+  const watch: AddressWatch = watchAddresses(netns, addresses.add, addresses.remove);
+  for (const address of watch.current) addresses.add(address);
+  return { addresses, close: () => watch.close() };
+}
+
+export interface KernelPathManager {
+  readonly object: LoadedObject;
+  close(): void;
+}
+
+/** Loads, fills the local addresses and attaches; on failure nothing stays. */
+export function startKernelPathManager(
+  module: BpfModule,
+  cgroup: string,
+  options: LoadOptions & { readonly netns?: string; readonly warn?: (text: string) => void } = {},
+): KernelPathManager {
+  const object = loadModule(module, options);
+  try {
+    const follow = followLocalAddresses(object, options.netns, options.warn ?? (() => undefined));
+    try {
+      object.attach(cgroup);
+    } catch (error) {
+      follow?.close();
+      throw error;
+    }
+    return {
+      object,
+      close() {
+        follow?.close();
+        object.close();
+      },
+    };
+  } catch (error) {
+    object.close();
+    throw error;
+  }
+}

@@ -1,0 +1,186 @@
+// One end of a test's connections, in its own network namespace and cgroup; driven over the process channel.
+// Plain JavaScript, because it runs as its own process without a build.
+import net from "node:net";
+import { createHash } from "node:crypto";
+import koffi from "koffi";
+
+const libc = koffi.load(null);
+const socket = libc.func("int socket(int domain, int type, int protocol)");
+const bind = libc.func("int bind(int fd, uint8_t *address, uint32 length)");
+const connect = libc.func("int connect(int fd, uint8_t *address, uint32 length)");
+const getsockopt = libc.func("int getsockopt(int fd, int level, int option, _Inout_ uint8_t *value, _Inout_ uint32_t *length)");
+const setsockopt = libc.func("int setsockopt(int fd, int level, int option, uint8_t *value, uint32_t length)");
+
+const PROTOCOL = { tcp: 0, mptcp: 262 };
+const sockets = new Map();
+const servers = new Map();
+let next = 1;
+
+function sockaddr(host, port) {
+  if (!host.includes(":")) {
+    const bytes = Buffer.alloc(16);
+    bytes.writeUInt16LE(2, 0);
+    bytes.writeUInt16BE(port, 2);
+    host.split(".").forEach((part, index) => (bytes[4 + index] = Number(part)));
+    return bytes;
+  }
+  const bytes = Buffer.alloc(28);
+  bytes.writeUInt16LE(10, 0);
+  bytes.writeUInt16BE(port, 2);
+  const [head, tail = ""] = host.split("::");
+  const before = head === "" ? [] : head.split(":");
+  const after = tail === "" ? [] : tail.split(":");
+  const words = host.includes("::") ? [...before, ...Array(8 - before.length - after.length).fill("0"), ...after] : before;
+  words.forEach((word, index) => bytes.writeUInt16BE(parseInt(word, 16), 8 + 2 * index));
+  return bytes;
+}
+
+const fail = (what) => {
+  throw new Error(`${what}: errno ${koffi.errno()}`);
+};
+
+function open(protocol, host) {
+  const fd = socket(host.includes(":") ? 10 : 2, 1 | 0x80000, PROTOCOL[protocol]);
+  return fd < 0 ? fail("socket") : fd;
+}
+
+function track(stream) {
+  const id = next++;
+  const state = { stream, received: 0, hash: createHash("sha256"), ended: false, error: undefined };
+  sockets.set(id, state);
+  stream.on("error", (error) => (state.error = error.code));
+  stream.on("close", () => (state.ended = true));
+  return { id, state };
+}
+
+const commands = {
+  /** mode: "sink" counts and hashes, "echo" sends back, "reply:N" answers every chunk with N bytes, "close" ends after one chunk. */
+  async listen({ protocol = "tcp", host, port, mode = "sink", options = [] }) {
+    const fd = open(protocol, host);
+    setsockopt(fd, 1, 2, Buffer.from([1, 0, 0, 0]), 4);
+    for (const [level, option, value] of options) setsockopt(fd, level, option, Buffer.from(value), value.length);
+    const address = sockaddr(host, port);
+    if (bind(fd, address, address.length) < 0) fail(`bind ${host}:${port}`);
+    const [kind, size] = mode.split(":");
+    const reply = Buffer.alloc(Number(size ?? 0), 0x61);
+    const server = net.createServer({ allowHalfOpen: false, noDelay: true }, (stream) => {
+      const { id, state } = track(stream);
+      stream.on("data", (chunk) => {
+        state.received += chunk.length;
+        if (kind === "sink") state.hash.update(chunk);
+        if (kind === "echo") stream.write(chunk);
+        if (kind === "reply") stream.write(reply);
+        if (kind === "close") stream.end("x");
+      });
+      if (kind !== "close") process.send({ accepted: id, port: stream.remotePort });
+      else stream.on("close", () => sockets.delete(id));
+    });
+    await new Promise((resolve, reject) => server.listen({ fd, backlog: 4096 }, resolve).on("error", reject));
+    const id = next++;
+    servers.set(id, server);
+    return id;
+  },
+  connect({ protocol = "tcp", host, port, from }) {
+    const fd = open(protocol, host);
+    if (from) {
+      const address = sockaddr(from, 0);
+      if (bind(fd, address, address.length) < 0) fail(`bind ${from}`);
+    }
+    const address = sockaddr(host, port);
+    if (connect(fd, address, address.length) < 0) fail(`connect ${host}:${port}`);
+    const stream = new net.Socket({ fd, readable: true, writable: true });
+    const { id, state } = track(stream);
+    state.fd = fd;
+    stream.on("data", (chunk) => {
+      state.received += chunk.length;
+      state.hash.update(chunk);
+    });
+    return id;
+  },
+  /** Sends `length` pseudo-random bytes; the hash of them is the answer. */
+  async send({ id, length, seed = 1 }) {
+    const { stream } = sockets.get(id);
+    const hash = createHash("sha256");
+    let left = length;
+    let state = seed;
+    while (left > 0) {
+      const chunk = Buffer.alloc(Math.min(left, 65536));
+      for (let at = 0; at < chunk.length; at++) {
+        state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+        chunk[at] = state >> 16;
+      }
+      hash.update(chunk);
+      left -= chunk.length;
+      if (!stream.write(chunk)) await new Promise((resolve) => stream.once("drain", resolve));
+    }
+    return hash.digest("hex");
+  },
+  state({ id }) {
+    const { received, hash, ended, error } = sockets.get(id);
+    return { received, hash: hash.copy().digest("hex"), ended, error };
+  },
+  getsockopt({ id, level, option, length = 4 }) {
+    const fd = sockets.get(id).fd ?? sockets.get(id).stream._handle.fd;
+    const value = Buffer.alloc(length);
+    const size = [length];
+    if (getsockopt(fd, level, option, value, size) < 0) return { errno: koffi.errno() };
+    return { bytes: [...value.subarray(0, size[0])] };
+  },
+  ports({ id }) {
+    const { stream } = sockets.get(id);
+    return { local: stream.localPort, remote: stream.remotePort };
+  },
+  close({ id }) {
+    sockets.get(id)?.stream.destroy();
+  },
+  end({ id }) {
+    sockets.get(id)?.stream.end();
+  },
+  closeServer({ id }) {
+    servers.get(id)?.close();
+  },
+  /** `rate` connections a second for `seconds`: each sends one byte and waits for the answer and the end. */
+  async storm({ host, port, rate, seconds }) {
+    let done = 0;
+    let failed = 0;
+    const errors = {};
+    let started = 0;
+    const begin = process.hrtime.bigint();
+    const latencies = [];
+    await new Promise((resolve) => {
+      const total = rate * seconds;
+      const settle = () => {
+        if (done + failed === total) resolve();
+      };
+      const timer = setInterval(() => {
+        const due = Math.min(total, Math.floor((Number(process.hrtime.bigint() - begin) / 1e9) * rate));
+        for (; started < due; started++) {
+          const from = process.hrtime.bigint();
+          let ok = false;
+          const stream = net.connect({ host, port, noDelay: true }, () => stream.write("?"));
+          stream.on("data", () => (ok = true));
+          stream.on("error", (error) => (errors[error.code] = (errors[error.code] ?? 0) + 1));
+          stream.on("close", () => {
+            if (ok) done++;
+            else failed++;
+            latencies.push(Number(process.hrtime.bigint() - from) / 1e6);
+            settle();
+          });
+        }
+        if (started === total) clearInterval(timer);
+      }, 5);
+    });
+    latencies.sort((a, b) => a - b);
+    return { done, failed, errors, elapsed: Number(process.hrtime.bigint() - begin) / 1e9, p99: latencies[Math.floor(latencies.length * 0.99)] };
+  },
+};
+
+process.on("message", async ({ call, name, args }) => {
+  try {
+    process.send({ answer: call, value: await commands[name](args ?? {}) });
+  } catch (error) {
+    process.send({ answer: call, error: error.message });
+  }
+});
+process.on("disconnect", () => process.exit(0));
+process.send({ ready: true });
