@@ -1,0 +1,199 @@
+/** Events for the programs: a fixed list that stands for the life of connections, and random ones. */
+import fc from "fast-check";
+import { SOCK_OPS_EVENTS, type SockOpsField } from "../../compiler/bpf/sock-ops.ts";
+import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import type { Twin } from "./twins.ts";
+
+export interface SockOpsEvent {
+  readonly op: number;
+  /** args[0] … args[3] as the kernel sets them. */
+  readonly args: readonly number[];
+  readonly fields: Readonly<Partial<Record<SockOpsField, number | bigint | readonly number[]>>>;
+  /** TCP options of the segment at hand, for bpf_load_hdr_opt. */
+  readonly segment: readonly number[];
+  /** Changes to maps by user space before the event: the local addresses that the daemon keeps. */
+  readonly locals?: readonly { readonly index: number; readonly addr: number; readonly inUse: boolean }[];
+  /** What the next helper calls answer instead of 0; false conditions of programs must be met too. */
+  readonly failing?: number;
+}
+
+const OP = Object.fromEntries(Object.entries(SOCK_OPS_EVENTS).map(([name, row]) => [name, row.op])) as Record<
+  keyof typeof SOCK_OPS_EVENTS,
+  number
+>;
+const event = (op: number, more: Partial<SockOpsEvent> = {}): SockOpsEvent => ({
+  op,
+  args: [0, 0, 0, 0],
+  fields: {},
+  segment: [],
+  ...more,
+});
+const words = (bytes: readonly number[]): number[] =>
+  [0, 1, 2, 3].map((i) => [0, 1, 2, 3].reduce((word, j) => (word | ((bytes[4 * i + j] ?? 0) << (8 * j))) >>> 0, 0));
+
+/** The event with which the patched kernel hands an option over (kernel/README.md, op 66). */
+export function parseEvent(option: readonly number[], fields: SockOpsEvent["fields"] = {}): SockOpsEvent {
+  const data = words(option);
+  return event(OP.ParseOptions, {
+    args: [option[0] ?? 0, option[1] ?? 0, data[0]!, 0],
+    fields: { ...fields, opt_data: data },
+  });
+}
+
+const ADDRESS = 0x0100_000a; // 10.0.0.1 in memory order
+const connection = {
+  remote_ip4: 0x0200_000a,
+  local_ip4: ADDRESS,
+  remote_port: 0x901f_0000,
+  local_port: 4242,
+  rtt_min: 40_000,
+  mptcp_loc_token: 77,
+};
+
+const optionBytes = (twin: Twin, payload: readonly number[]): number[] => {
+  const { kind, length, experiment } = twin.option!;
+  const id = experiment === undefined ? [] : [experiment >> 8, experiment & 255];
+  return [kind, length, ...id, ...payload].slice(0, length);
+};
+
+/**
+ * One client and one server connection from handshake to a few segments of data, in the proportions in which a kernel
+ * delivers events: for each segment written two size questions and one write, for each received one parse.
+ */
+export function typicalEvents(twin: Twin, target: TargetName): readonly SockOpsEvent[] {
+  if (twin.events === "path-manager") return pathManagerLife();
+  const own = optionBytes(twin, [0, 3]);
+  const foreign = [254, 6, 0xbe, 0xef, 0, 0];
+  const at = (dataSegs: number): SockOpsEvent["fields"] => ({
+    ...connection,
+    data_segs_in: dataSegs,
+    data_segs_out: dataSegs,
+  });
+  const size = target === "mainline" ? OP.HeaderOptionLength : OP.OptionsSize;
+  const write = target === "mainline" ? OP.WriteHeaderOption : OP.OptionsWrite;
+  const parse = (option: readonly number[], fields: SockOpsEvent["fields"]): SockOpsEvent =>
+    target === "mainline"
+      ? event(OP.ParseHeaderOption, { fields, segment: [1, 1, ...option] })
+      : parseEvent(option, fields);
+  const segments = [0, 1, 2].flatMap((n) => [
+    event(size, { fields: at(n), args: [0, 12, 0, 0] }),
+    event(size, { fields: at(n), args: [0, 12, 0, 0] }),
+    event(write, { fields: at(n), args: [0, twin.option!.length, 0, 0] }),
+    parse(own, at(n)),
+  ]);
+  return [
+    event(OP.TcpConnect, { fields: connection }),
+    event(OP.ActiveEstablished, { fields: at(0), segment: [2, 4, 5, 180, 1, 1] }),
+    event(OP.PassiveEstablished, { fields: at(0), segment: target === "mainline" ? own : [] }),
+    ...segments,
+    parse(foreign, at(2)),
+    event(OP.Rto, { fields: at(2) }),
+    event(OP.State, { fields: at(2), args: [1, 4, 0, 0] }),
+  ];
+}
+
+const locals = (count: number): NonNullable<SockOpsEvent["locals"]> =>
+  Array.from({ length: 8 }, (_, index) => ({ index, addr: ADDRESS + index * 0x0100_0000, inUse: index < count }));
+
+function pathManagerLife(): SockOpsEvent[] {
+  const fields = connection;
+  const announce = (id: number): SockOpsEvent =>
+    event(OP.MptcpAddRemoteAddress, { fields, args: [0x0300_000a + id * 0x0100_0000, 0, id, 2] });
+  return [
+    event(OP.ActiveEstablished, { fields, locals: locals(2) }),
+    event(OP.MptcpNewSession, { fields, args: [77, 0, 0, 0] }),
+    event(OP.MptcpFullyEstablished, { fields, args: [77, 1, 0, 0] }),
+    announce(1),
+    event(OP.MptcpFullyEstablished, { fields, args: [77, 0, 0, 0] }),
+    announce(2),
+    event(OP.MptcpRemoveRemoteAddress, { fields, args: [0, 1, 0, 0] }),
+    announce(3),
+    event(OP.MptcpCloseSession, { fields, args: [77, 0, 0, 0] }),
+    event(OP.State, { fields, args: [1, 7, 0, 0] }),
+  ];
+}
+
+/** Many more events than a kernel would deliver for a program, of any kind and in any order. */
+export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<readonly SockOpsEvent[]> {
+  const uint = (max: number): fc.Arbitrary<number> => fc.nat({ max });
+  const word = fc.oneof(uint(0xffff_ffff), uint(8));
+  const segs = uint(4);
+  const fields = fc.record({
+    remote_ip4: fc.oneof(uint(0xffff_ffff), fc.constantFrom(0x0200_000a, 0x0100_a8c0, 0x0100_a8c1, ADDRESS)),
+    local_ip4: fc.constantFrom(ADDRESS, ADDRESS + 0x0100_0000, 0),
+    remote_port: uint(0xffff).map((port) => (port << 16) >>> 0),
+    local_port: uint(0xffff),
+    rtt_min: fc.oneof(word, uint(100_000)),
+    data_segs_in: segs,
+    data_segs_out: segs,
+    state: uint(12),
+    mptcp_loc_token: uint(3),
+    bytes_acked: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
+  });
+  const bytes = (max: number): fc.Arbitrary<number[]> => fc.array(uint(255), { maxLength: max });
+  const { option } = twin;
+  const own = option
+    ? fc.oneof(
+        {
+          weight: 5,
+          arbitrary: fc.array(uint(255), { minLength: 38, maxLength: 38 }).map((rest) => optionBytes(twin, rest)),
+        },
+        // Right kind, wrong length; right kind, wrong experiment.
+        {
+          weight: 1,
+          arbitrary: fc
+            .tuple(uint(12), bytes(12))
+            .map(([length, rest]) =>
+              [option.kind, length + 2, ...rest, ...Array<number>(14).fill(7)].slice(0, length + 2),
+            ),
+        },
+        {
+          weight: 1,
+          arbitrary: bytes(4).map((rest) => [option.kind, option.length, ...rest, 0, 0, 0, 0].slice(0, option.length)),
+        },
+      )
+    : fc.constant<number[]>([]);
+  const foreign = fc
+    .tuple(fc.constantFrom(8, 28, 66, 67, 253, 254), bytes(14))
+    .map(([kind, rest]) => [kind, rest.length + 2, ...rest]);
+  const anyOption = fc.oneof({ weight: 3, arbitrary: own }, foreign);
+  const segment = fc.array(anyOption, { maxLength: 2 }).map((options) => {
+    const flat: number[] = [];
+    for (const one of options) if (one.length >= 2 && flat.length + one.length <= 40) flat.push(...one);
+    return flat;
+  });
+  const plainOps =
+    target === "mainline" ? [3, 4, 5, 8, 9, 10, 12, 13, 14, 15] : [3, 4, 5, 8, 10, 64, 65, 67, 68, 69, 70, 71];
+  const ops = twin.events === "path-manager" ? [4, 67, 68, 68, 69, 70, 70, 70, 71, 71] : plainOps;
+  const failing = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.constantFrom(-1, -22, -28));
+  const plain = fc.record({ op: fc.constantFrom(...ops), args: argsFor(twin, word), fields, segment, failing });
+  const base =
+    target === "patched" && option
+      ? fc.oneof(
+          { weight: 2, arbitrary: plain },
+          {
+            weight: 1,
+            arbitrary: fc
+              .tuple(anyOption, fields, failing)
+              .map(([bytes_, f, failing_]) => ({ ...parseEvent(bytes_, f), failing: failing_ })),
+          },
+        )
+      : plain;
+  const withLocals =
+    twin.events === "path-manager"
+      ? fc
+          .tuple(base, fc.option(uint(8).map(locals), { nil: undefined }))
+          .map(([one, list]) => (list ? { ...one, locals: list } : one))
+      : base;
+  return fc.array(withLocals, { minLength: 1, maxLength: 24 });
+}
+
+/** Path managers get few ids and addresses, so that what one event stores another one finds. */
+function argsFor(twin: Twin, word: fc.Arbitrary<number>): fc.Arbitrary<number[]> {
+  if (twin.events !== "path-manager") return fc.array(word, { minLength: 4, maxLength: 4 });
+  const small = fc.nat({ max: 3 });
+  const address = fc.constantFrom(0x0300_000a, 0x0400_000a, 0x0500_000a, 0x0600_000a);
+  return fc
+    .tuple(fc.oneof(address, small), fc.oneof(small, fc.constant(8080)), small, fc.constant(2))
+    .map((args) => [...args]);
+}

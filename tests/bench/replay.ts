@@ -1,0 +1,159 @@
+/** Runs a program of any object over a list of events in the virtual machine, and writes down all that can be seen of it. */
+import type { SockOpsField } from "../../compiler/bpf/sock-ops.ts";
+import type { HelperName } from "../../compiler/bpf/helpers.ts";
+import type { BpfModule } from "../../compiler/module.ts";
+import { createMachine, drawFault, type Machine } from "../../runtime/vm/machine.ts";
+import { keyWords } from "../../runtime/vm/maps/map.ts";
+import type { SockOpsEvent } from "./events.ts";
+
+export interface Replayed {
+  /** Per event: the return code, args as the program left them, and its effects in order. */
+  readonly trace: readonly string[];
+  readonly steps: readonly number[];
+  /** Calls of helpers that work on maps, per event. */
+  readonly mapCalls: readonly number[];
+  /** Content of all maps at the end. */
+  readonly maps: readonly string[];
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+const MAP_HELPERS: readonly HelperName[] = [
+  "map_lookup_elem",
+  "map_update_elem",
+  "map_delete_elem",
+  "sk_storage_get",
+  "sk_storage_delete",
+  "ringbuf_output",
+];
+
+/** `initial` gives the maps of the same names the content that user space would: C has no place for it. */
+export function replay(
+  module: BpfModule,
+  program: string,
+  events: readonly SockOpsEvent[],
+  initial: BpfModule = module,
+): Replayed {
+  let effects: string[] = [];
+  let mapCalls = 0;
+  const machine = createMachine(module, {
+    services: {
+      cpus: 1,
+      cpu: () => 0,
+      now: () => 1_000_000n,
+      random: () => 4,
+      print: (line) => void effects.push(`print ${line}`),
+      fail(helper) {
+        if (MAP_HELPERS.includes(helper)) mapCalls++;
+        return undefined;
+      },
+    },
+  });
+  for (const { name, initial: content } of initial === module ? [] : initial.maps) {
+    for (const { key, value } of content) machine.maps.get(name)?.write(key, [value]);
+  }
+  const socket = {};
+  let callbacks = 0;
+  const trace: string[] = [];
+  const steps: number[] = [];
+  const calls: number[] = [];
+  for (const event of events) {
+    effects = [];
+    mapCalls = 0;
+    const answer = event.failing ?? 0;
+    for (const local of event.locals ?? []) storeLocal(machine, local);
+    const read = (field: SockOpsField, index: number): number | bigint => {
+      if (field === "op") return event.op;
+      if (field === "args") return event.args[index] ?? 0;
+      if (field === "bpf_sock_ops_cb_flags") return callbacks;
+      if (field === "is_fullsock") return 1;
+      if (field === "family") return 2;
+      const value = event.fields[field] ?? 0;
+      return typeof value === "object" ? (value[index] ?? 0) : value;
+    };
+    const outcome = machine.runSockOps(program, {
+      read,
+      services: {
+        socket,
+        setSockOpt: (level, name, value) => note(`setsockopt ${level} ${name} ${hex(value)}`, answer),
+        setCallbacks(flags) {
+          callbacks = flags & 0xff;
+          return note(`callbacks ${flags}`, 0);
+        },
+        reserveOption: (bytes, flags) => note(`reserve ${bytes} ${flags}`, answer),
+        storeOption: (option, flags) => note(`store ${hex(option)} ${flags}`, answer),
+        loadOption: (search, flags) => loadOption(event.segment, search, flags),
+        openSubflow: (local, remote) => note(`open ${hex(local)} ${hex(remote)}`, answer),
+        closeSubflow: (local, remote) => note(`close ${hex(local)} ${hex(remote)}`, answer),
+        setPriority: (addresses, backup) => note(`priority ${hex(addresses)} ${backup}`, answer),
+      },
+    });
+    const result = outcome.ok ? `returned ${outcome.returned}` : drawFault(outcome.fault);
+    trace.push([`op ${event.op}: ${result}, args ${outcome.args.join(" ")}`, ...effects].join("; "));
+    steps.push(outcome.steps);
+    calls.push(mapCalls);
+  }
+  return { trace, steps, mapCalls: calls, maps: content(machine, socket) };
+
+  function note(effect: string, result: number): number {
+    effects.push(effect);
+    return result;
+  }
+}
+
+/** struct { be32 addr; u8 inUse; } of programs/fullmesh.ts. */
+function storeLocal(machine: Machine, local: { index: number; addr: number; inUse: boolean }): void {
+  const map = machine.maps.get("localAddrs");
+  if (!map) return;
+  const key = new Uint8Array(4);
+  const value = new Uint8Array(map.shape.valueBytes);
+  new DataView(key.buffer).setUint32(0, local.index, true);
+  new DataView(value.buffer).setUint32(0, local.addr, true);
+  value[4] = Number(local.inUse);
+  map.write(key, [value]);
+}
+
+function content(machine: Machine, socket: object): string[] {
+  return [...machine.maps.values()]
+    .filter((map) => !map.shape.name.startsWith("."))
+    .map((map) => {
+      if (map.shape.type === "sk_storage") {
+        const storage = map as unknown as { get(owner: object, initial: undefined, flags: bigint): bigint };
+        const address = storage.get(socket, undefined, 0n);
+        if (address === 0n) return `${map.shape.name}: nothing`;
+        const at = machine.memory.index(address, map.shape.valueBytes, false);
+        return `${map.shape.name}: ${hex(machine.memory.bytes.subarray(at, at + map.shape.valueBytes))}`;
+      }
+      const entries = [...map.keys()].map((key) => `${keyWords(key)} = ${map.read(key)!.map(hex).join(",")}`);
+      return `${map.shape.name}: ${entries.sort().join("; ")}`;
+    })
+    .sort();
+}
+
+const EINVAL = -22;
+const ENOMSG = -42;
+const ENOSPC = -28;
+/** bpf_load_hdr_opt (net/core/filter.c, bpf_sock_ops_load_hdr_opt) over the options of one segment. */
+function loadOption(segment: readonly number[], search: Uint8Array, flags: bigint): number {
+  if (flags !== 0n || search.length < 2) return EINVAL;
+  const kind = search[0]!;
+  const length = search[1]!;
+  const experimental = kind === 253 || kind === 254;
+  if (experimental ? length !== 4 && length !== 6 : length !== 0) return EINVAL;
+  const magic = experimental ? search.slice(2, length) : new Uint8Array();
+  for (let at = 0; at < segment.length;) {
+    if (segment[at] === 0) return ENOMSG;
+    if (segment[at] === 1) {
+      at++;
+      continue;
+    }
+    const size = segment[at + 1] ?? 0;
+    if (size < 2 || at + size > segment.length) return ENOMSG;
+    const option = segment.slice(at, at + size);
+    if (option[0] === kind && magic.every((byte, i) => option[2 + i] === byte)) {
+      search.set(option.slice(0, search.length));
+      return size > search.length ? ENOSPC : size;
+    }
+    at += size;
+  }
+  return ENOMSG;
+}

@@ -1,0 +1,53 @@
+/** The programs that exist twice, in programs/ and as C in tests/bench/c/, and what drives them. */
+import type { TargetName } from "../../compiler/bpf/kernels.ts";
+
+export interface Twin {
+  /** Name of both files, without extension. */
+  readonly file: string;
+  /** The exported constant, and the C function. */
+  readonly program: string;
+  readonly targets: readonly TargetName[];
+  readonly events: "option" | "path-manager";
+  /** Of option handlers: the option on the wire, kind and length included, with what follows a kind of RFC 6994. */
+  readonly option?: { readonly kind: number; readonly length: number; readonly experiment?: number };
+}
+
+export const TWINS: readonly Twin[] = [
+  { file: "ndiffports", program: "ndiffports", targets: ["patched"], events: "path-manager" },
+  { file: "fullmesh", program: "fullmesh", targets: ["patched"], events: "path-manager" },
+  {
+    file: "user-timeout",
+    program: "userTimeout",
+    targets: ["mainline", "patched"],
+    events: "option",
+    option: { kind: 28, length: 4 },
+  },
+  {
+    file: "congestion-control",
+    program: "congestionControl",
+    targets: ["mainline", "patched"],
+    events: "option",
+    option: { kind: 67, length: 4 },
+  },
+  {
+    file: "initial-window",
+    program: "initialWindow",
+    targets: ["mainline", "patched"],
+    events: "option",
+    option: { kind: 66, length: 4 },
+  },
+  {
+    file: "delayed-ack",
+    program: "delayedAck",
+    targets: ["patched"],
+    events: "option",
+    option: { kind: 254, length: 6, experiment: 0xda01 },
+  },
+  {
+    file: "initial-window-raw",
+    program: "initialWindowRaw",
+    targets: ["mainline"],
+    events: "option",
+    option: { kind: 66, length: 4 },
+  },
+];
