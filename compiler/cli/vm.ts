@@ -1,0 +1,40 @@
+/** `tsbpf vm`: raw programs without a kernel, in the bpf_conformance plugin protocol or one per line. */
+import { createInterface } from "node:readline";
+import { batchLine, pluginMain } from "../../runtime/vm/conformance.ts";
+import { err, out } from "./output.ts";
+import { trouble } from "./files.ts";
+
+export interface VmOptions {
+  /** `--plugin MEMORY`: the memory as hex, or true without it. */
+  readonly plugin?: string | true;
+  readonly batch?: boolean;
+}
+
+/** Hex of a program is twice its bytes, and no kernel takes more than a million instructions. */
+const MAX_INPUT = 64 * 1024 * 1024;
+
+async function readAll(): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of process.stdin) {
+    size += (chunk as Buffer).length;
+    if (size > MAX_INPUT) throw trouble("input-too-large", `standard input is longer than ${MAX_INPUT} bytes`);
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks).toString("latin1");
+}
+
+export async function vmCommand(memory: string | undefined, options: VmOptions): Promise<number> {
+  if (options.batch) {
+    for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) out(batchLine(line));
+    return 0;
+  }
+  if (options.plugin === undefined) {
+    throw trouble("nothing-to-run", "say how the program comes in", 'tsbpf vm --plugin "<memory hex>", or tsbpf vm --batch');
+  }
+  const given = options.plugin === true ? (memory ?? "") : options.plugin;
+  const result = pluginMain(given, await readAll());
+  if (result.stdout) out(result.stdout);
+  if (result.stderr) err(result.stderr);
+  return result.code;
+}
