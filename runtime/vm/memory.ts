@@ -53,6 +53,8 @@ export interface Memory {
   reuse(): void;
   /** Switches access to an object on and off without giving up its place (stack frames). */
   setLive(region: Region, live: boolean): void;
+  /** Changes how many bytes of an object may be accessed, within the room that it was given at first. */
+  resize(region: Region, size: number): void;
   /** Undefined when the access is allowed; otherwise the fault. `offset` is relative to the arena. */
   refusal(offset: number, bytes: number, write: boolean): VmFault | undefined;
   /** Index in `bytes` for an access that is allowed; throws the fault otherwise. */
@@ -170,6 +172,14 @@ export function createMemory(arenaBytes: number, wasm = false): Memory {
       shade(region, live);
       if (live) dead.delete(region);
       else dead.add(region);
+    },
+
+    resize(region, size) {
+      shade(region, false);
+      // The one thing about a region that changes.
+      (region as { -readonly [K in keyof Region]: Region[K] }).size = size;
+      shade(region, true);
+      dead.delete(region);
     },
 
     refusal(offset, size, write) {

@@ -96,7 +96,8 @@ export type OpName = keyof typeof OP;
 
 /** Growing code: opcodes and their LEB128 immediates. */
 export interface Code {
-  readonly bytes: number[];
+  /** What has been written so far; shared until the next write. */
+  bytes(): Uint8Array;
   op(...names: readonly OpName[]): void;
   /** An opcode with unsigned immediates (indices, labels, block types). */
   with(name: OpName, ...immediates: readonly number[]): void;
@@ -108,7 +109,12 @@ export interface Code {
   fill(): void;
 }
 
-export function unsigned(value: number, out: number[]): void {
+/** Takes bytes one after the other. */
+interface Sink {
+  push(byte: number): void;
+}
+
+export function unsigned(value: number, out: Sink): void {
   let rest = value >>> 0;
   do {
     const low = rest & 0x7f;
@@ -117,7 +123,7 @@ export function unsigned(value: number, out: number[]): void {
   } while (rest !== 0);
 }
 
-function signed32(value: number, out: number[]): void {
+function signed32(value: number, out: Sink): void {
   let rest = value | 0;
   for (;;) {
     const low = rest & 0x7f;
@@ -128,7 +134,7 @@ function signed32(value: number, out: number[]): void {
   }
 }
 
-function signed64(value: bigint, out: number[]): void {
+function signed64(value: bigint, out: Sink): void {
   let rest = BigInt.asIntN(64, value);
   if (rest >= -0x8000_0000n && rest <= 0x7fff_ffffn) return signed32(Number(rest), out);
   for (;;) {
@@ -141,30 +147,45 @@ function signed64(value: bigint, out: number[]): void {
 }
 
 export function createCode(): Code {
-  const bytes: number[] = [];
+  // Written in place: a large program makes some hundred kilobytes of code.
+  let buffer = new Uint8Array(4096);
+  let length = 0;
+  const sink = {
+    push(byte: number): void {
+      if (length === buffer.length) {
+        const larger = new Uint8Array(buffer.length * 2);
+        larger.set(buffer);
+        buffer = larger;
+      }
+      buffer[length++] = byte;
+    },
+  };
   return {
-    bytes,
+    bytes: () => buffer.subarray(0, length),
     op(...names) {
-      for (const name of names) bytes.push(OP[name]);
+      for (const name of names) sink.push(OP[name]);
     },
     with(name, ...immediates) {
-      bytes.push(OP[name]);
-      for (const immediate of immediates) unsigned(immediate, bytes);
+      sink.push(OP[name]);
+      for (const immediate of immediates) unsigned(immediate, sink);
     },
     i32(value) {
-      bytes.push(OP.i32Const);
-      signed32(value, bytes);
+      sink.push(OP.i32Const);
+      signed32(value, sink);
     },
     i64(value) {
-      bytes.push(OP.i64Const);
-      signed64(value, bytes);
+      sink.push(OP.i64Const);
+      signed64(value, sink);
     },
     memory(name, offset) {
-      bytes.push(OP[name], 0);
-      unsigned(offset, bytes);
+      sink.push(OP[name]);
+      sink.push(0);
+      unsigned(offset, sink);
     },
     fill() {
-      bytes.push(0xfc, 0x0b, 0x00);
+      sink.push(0xfc);
+      sink.push(0x0b);
+      sink.push(0x00);
     },
   };
 }
@@ -191,7 +212,7 @@ export interface ModuleParts {
   readonly functions: readonly {
     readonly type: number;
     readonly locals: readonly { readonly count: number; readonly type: number }[];
-    readonly code: readonly number[];
+    readonly code: Uint8Array;
     readonly export?: string;
   }[];
 }
@@ -202,7 +223,7 @@ export function assemble(parts: ModuleParts): Uint8Array<ArrayBuffer> {
   const section = (id: number, content: readonly number[] | Uint8Array): void => {
     const head = [id];
     unsigned(content.length, head);
-    out.push(Uint8Array.from(head), Uint8Array.from(content));
+    out.push(Uint8Array.from(head), content instanceof Uint8Array ? content : Uint8Array.from(content));
   };
   section(
     1,
@@ -231,19 +252,21 @@ export function assemble(parts: ModuleParts): Uint8Array<ArrayBuffer> {
       }),
     ),
   );
-  const bodies: number[] = [];
-  unsigned(parts.functions.length, bodies);
+  const bodies: (readonly number[] | Uint8Array)[] = [];
+  const count: number[] = [];
+  unsigned(parts.functions.length, count);
+  bodies.push(count);
   for (const one of parts.functions) {
     const locals = vector(one.locals.map(({ count, type }) => [count, type]));
-    unsigned(locals.length + one.code.length, bodies);
-    for (const byte of locals) bodies.push(byte);
-    for (const byte of one.code) bodies.push(byte);
+    const size: number[] = [];
+    unsigned(locals.length + one.code.length, size);
+    bodies.push(size, locals, one.code);
   }
-  section(10, Uint8Array.from(bodies));
+  section(10, concat(bodies));
   return concat(out);
 }
 
-function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+function concat(parts: readonly (readonly number[] | Uint8Array)[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

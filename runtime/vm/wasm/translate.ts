@@ -233,7 +233,7 @@ function translate(program: LinkedProgram, around: Surroundings, counted: boolea
         { count: LOCAL.r10 - LOCAL.at, type: i32 },
         { count: 1, type: i64 },
       ],
-      code: code.bytes,
+      code: code.bytes(),
       ...(index === 0 ? { export: "run" } : {}),
     };
   });

@@ -1,0 +1,274 @@
+/** A loaded object: its maps, its global variables and its programs, ready to run one event at a time. */
+import { kernels, type Kernel } from "../../compiler/bpf/kernels.ts";
+import { PSEUDO } from "../../compiler/bpf/opcodes.ts";
+import { sizeOf } from "../../compiler/layout.ts";
+import type { BpfModule, BpfProgram, GlobalSection, MapSpec } from "../../compiler/module.ts";
+import { lineAndColumn, lineText, type Span } from "../../compiler/span.ts";
+import { DEFAULT_STEP_LIMIT, ENGINES, stackFrames, type EngineName } from "./bare.ts";
+import { createSockOpsContext, type ReadField } from "./context.ts";
+import type { Surroundings, Watch } from "./engine.ts";
+import { VmFault, type FaultKind } from "./fault.ts";
+import { callHelper, type EventServices, type MachineServices } from "./helpers.ts";
+import { MAP_KINDS } from "./maps/create.ts";
+import type { MapShape, VmMap } from "./maps/map.ts";
+import { createMemory, type Memory, type Region } from "./memory.ts";
+import { link, type LinkedProgram } from "./program.ts";
+
+export interface MachineOptions {
+  readonly services: MachineServices;
+  /** Absent: the interpreter, which starts at once; the translator is for long or frequent runs. */
+  readonly engine?: EngineName;
+  /** Instructions of one event. */
+  readonly stepLimit?: number;
+}
+
+/** A fault with its place, for people and for editors. */
+export interface FaultReport {
+  readonly kind: FaultKind;
+  readonly message: string;
+  readonly program: string;
+  readonly slot: number | undefined;
+  readonly place?: SourcePlace;
+}
+export interface SourcePlace {
+  readonly path: string;
+  readonly line: number;
+  readonly column: number;
+  /** The line itself. */
+  readonly text: string;
+}
+
+/** One event for a sock_ops program. */
+export interface SockOpsRun {
+  readonly read: ReadField;
+  readonly services: EventServices;
+  /** The segment from its TCP header on; skb_data and skb_data_end enclose it. */
+  readonly packet?: Uint8Array;
+  readonly watch?: Watch;
+}
+export type Outcome = { readonly steps: number; readonly args: readonly number[] } & (
+  | { readonly ok: true; /** Low 32 bits of r0: a program returns an int. */ readonly returned: number }
+  | { readonly ok: false; readonly fault: FaultReport }
+);
+
+export interface Machine {
+  readonly module: BpfModule;
+  readonly kernel: Kernel;
+  readonly maps: ReadonlyMap<string, VmMap>;
+  readonly memory: Memory;
+  readonly programs: ReadonlyMap<string, LinkedProgram>;
+  /** The bytes of a global section, shared with programs. */
+  section(name: GlobalSection): Uint8Array | undefined;
+  /** How often each slot of a program ran. */
+  hits(program: string): Uint32Array;
+  runSockOps(program: string, run: SockOpsRun): Outcome;
+  /** The TypeScript that a slot came from. */
+  place(program: string, slot: number): SourcePlace | undefined;
+}
+
+const shapeOf = (spec: MapSpec): MapShape => ({
+  name: spec.name,
+  type: spec.type,
+  keyBytes: spec.key ? sizeOf(spec.key) : 0,
+  valueBytes: spec.value ? sizeOf(spec.value) : 0,
+  maxEntries: spec.maxEntries,
+  flags: spec.flags,
+});
+
+const SECTIONS: readonly GlobalSection[] = [".rodata", ".data", ".bss"];
+/** struct bpf_sock as far as a program may read it (include/uapi/linux/bpf.h). */
+const SOCKET_BYTES = 80;
+const PACKET_BYTES = 2048;
+
+/** Throws VmFault when the object cannot be loaded: an unknown map type, say, or instructions that no engine runs. */
+export function createMachine(module: BpfModule, options: MachineOptions): Machine {
+  const { services } = options;
+  const engine = options.engine ?? "interpreter";
+  const kernel = module.target === "mainline" ? kernels.mainline : kernels.patched;
+  const shapes = module.maps.map(shapeOf);
+  const kindOf = (shape: MapShape) => {
+    const kind = (MAP_KINDS as Record<string, (typeof MAP_KINDS)["array"]>)[shape.type];
+    if (!kind)
+      throw new VmFault("instruction", `map ${shape.name}: the virtual machine has no maps of type ${shape.type}`);
+    return kind;
+  };
+  const needed = shapes.reduce((sum, shape) => sum + kindOf(shape).footprint(shape, services.cpus), 0);
+  const globals = module.globals.reduce((sum, one) => Math.max(sum, one.offset + sizeOf(one.layout)), 0) * 3;
+  const slots = module.programs.reduce((sum, program) => sum + program.insns.length, 0);
+  const memory = createMemory(needed + globals + slots * 4 + 256 * 1024, engine === "translator");
+  const frames = stackFrames(memory);
+
+  const mapHost = { memory, cpus: services.cpus, cpu: () => services.cpu() };
+  const maps = new Map<string, VmMap>();
+  const handles = new Map<bigint, VmMap>();
+  const handleOf = new Map<string, bigint>();
+  for (const shape of shapes) {
+    const map = kindOf(shape).create(shape, mapHost);
+    maps.set(shape.name, map);
+    const handle = memory.allocate({
+      name: `map ${shape.name}`,
+      size: 8,
+      access: () => `a map is not memory: look values of ${shape.name} up`,
+    });
+    handles.set(memory.address(handle), map);
+    handleOf.set(shape.name, memory.address(handle));
+  }
+  for (const spec of module.maps)
+    for (const { key, value } of spec.initial)
+      maps.get(spec.name)!.write(
+        key,
+        Array.from({ length: spec.type.startsWith("percpu") ? services.cpus : 1 }, () => value),
+      );
+
+  const sections = new Map<GlobalSection, Region>();
+  for (const name of SECTIONS) {
+    const own = module.globals.filter((one) => one.section === name);
+    if (own.length === 0) continue;
+    const size = Math.max(...own.map((one) => one.offset + sizeOf(one.layout)));
+    const region = memory.allocate({
+      name: `section ${name}`,
+      size,
+      access: name === ".rodata" ? "read-only" : "read-write",
+    });
+    for (const one of own) memory.slice(region).set(one.init.subarray(0, sizeOf(one.layout)), one.offset);
+    sections.set(name, region);
+  }
+
+  const linkProgram = (program: BpfProgram): LinkedProgram => {
+    const relocations = new Map(program.relocations.map((one) => [one.slot, one]));
+    return link(program.name, program.insns, (slot, pseudo, _low, high) => {
+      const found = relocations.get(slot);
+      if (!found) return undefined;
+      if (found.kind === "global") {
+        const region = sections.get(found.section);
+        return region && memory.address(region) + BigInt(found.offset);
+      }
+      if (pseudo === PSEUDO.mapValue || pseudo === PSEUDO.mapIdxValue) {
+        const value = maps.get(found.map)?.direct?.();
+        return value === undefined ? undefined : value + BigInt(high);
+      }
+      return handleOf.get(found.map);
+    });
+  };
+  const linked = new Map(module.programs.map((program) => [program.name, linkProgram(program)]));
+  const hits = new Map(module.programs.map((program) => [program.name, new Uint32Array(program.insns.length)]));
+
+  const context = createSockOpsContext(memory, kernel);
+  const socketRegion = memory.allocate({ name: "the socket", size: SOCKET_BYTES, access: "read-only" });
+  const socketAddress = memory.address(socketRegion);
+  const packetRegion = memory.allocate({ name: "the segment", size: PACKET_BYTES, access: "read-only" });
+  memory.setLive(packetRegion, false);
+
+  const place = (program: string, slot: number): SourcePlace | undefined => {
+    const found = module.programs.find((one) => one.name === program);
+    const entry = found?.lines.findLast((one) => one.slot <= slot);
+    return entry && placeOf(module, entry.span);
+  };
+  const report = (program: string, error: unknown): FaultReport => {
+    if (!(error instanceof VmFault)) throw error;
+    const at = error.slot === undefined ? undefined : place(program, error.slot);
+    return { kind: error.kind, message: error.message, program, slot: error.slot, ...(at ? { place: at } : {}) };
+  };
+
+  return {
+    module,
+    kernel,
+    maps,
+    memory,
+    programs: linked,
+    place,
+    section: (name) => {
+      const region = sections.get(name);
+      return region && memory.slice(region);
+    },
+    hits: (program) => hits.get(program) ?? new Uint32Array(),
+
+    runSockOps(program, { read, services: event, packet, watch }) {
+      const found = linked.get(program);
+      if (!found) throw new RangeError(`no program ${program}`);
+      // The packet's end is found by its shadow, so that a read past it is a fault whatever the program compared.
+      if (packet) {
+        memory.resize(packetRegion, Math.min(packet.length, PACKET_BYTES));
+        memory.slice(packetRegion).set(packet.subarray(0, PACKET_BYTES));
+      }
+      const start = packet ? memory.address(packetRegion) : 0n;
+      const visible: ReadField = (field, index) => {
+        if (field === "sk") return event.socket ? socketAddress : 0n;
+        if (field === "skb_data") return start;
+        if (field === "skb_data_end") return packet ? start + BigInt(packet.length) : 0n;
+        return read(field, index);
+      };
+      const refresh = (): void => context.fill(visible);
+      context.fill(visible, { writable: true });
+      fillSocket(memory.slice(socketRegion), read);
+      const around: Surroundings = {
+        memory,
+        frames,
+        stepLimit: options.stepLimit ?? DEFAULT_STEP_LIMIT,
+        call: (id, args) =>
+          callHelper(
+            {
+              memory,
+              machine: services,
+              event: {
+                ...event,
+                refresh() {
+                  event.refresh?.();
+                  refresh();
+                },
+              },
+              context: context.address,
+              maps: maps.values(),
+              mapAt: (address) => handles.get(address),
+              socketAt: (address) => (address === socketAddress ? event.socket : undefined),
+            },
+            id,
+            args,
+          ),
+      };
+      try {
+        const watching: Watch = { hits: hits.get(program)!, ...(watch?.step ? { step: watch.step } : {}) };
+        const { r0, steps } = ENGINES[engine](found, around, { r1: context.address }, watching);
+        return { ok: true, returned: Number(BigInt.asIntN(32, r0)), steps, args: context.args() };
+      } catch (error) {
+        const steps = error instanceof VmFault ? (error.steps ?? 0) : 0;
+        return { ok: false, fault: report(program, error), steps, args: context.args() };
+      } finally {
+        memory.setLive(packetRegion, false);
+        memory.reuse();
+      }
+    },
+  };
+}
+
+/** What programs read through a `struct bpf_sock` pointer; the rest is zero. */
+function fillSocket(bytes: Uint8Array, read: ReadField): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const put = (offset: number, value: number | bigint): void =>
+    view.setUint32(offset, Number(BigInt.asUintN(32, BigInt(value))), true);
+  put(4, read("family", 0));
+  put(8, 1); // SOCK_STREAM
+  put(12, 6); // IPPROTO_TCP
+  put(24, read("local_ip4", 0));
+  put(44, read("local_port", 0));
+  put(48, BigInt(read("remote_port", 0)) >> 16n);
+  put(52, read("remote_ip4", 0));
+  put(72, read("state", 0));
+}
+
+export function placeOf(module: BpfModule, span: Span): SourcePlace | undefined {
+  const source = module.sources[span.file];
+  if (!source) return undefined;
+  const { line, column } = lineAndColumn(source.text, span.start);
+  return { path: source.path, line, column, text: lineText(source.text, line) };
+}
+
+/** "programs/fullmesh.ts:23:5: read of … (instruction 12 of fullmesh)" and the line below it. */
+export function drawFault(fault: FaultReport): string {
+  const at = fault.place ? `${fault.place.path}:${fault.place.line}:${fault.place.column}: ` : "";
+  const slot = fault.slot === undefined ? fault.program : `instruction ${fault.slot} of ${fault.program}`;
+  const head = `${at}${fault.message} (${slot})`;
+  if (!fault.place) return head;
+  const number = `${fault.place.line}`;
+  return `${head}\n  ${number} │ ${fault.place.text}`;
+}

@@ -1,0 +1,53 @@
+/** Runs a batch in the virtual machine, with either engine. */
+import type { RawInsn } from "../../compiler/bpf/raw.ts";
+import { ENGINES, stackFrames, type EngineName } from "../../runtime/vm/bare.ts";
+import type { Watch } from "../../runtime/vm/engine.ts";
+import { VmFault } from "../../runtime/vm/fault.ts";
+import { createMemory, type Memory, type Region } from "../../runtime/vm/memory.ts";
+import { link, type LinkedProgram } from "../../runtime/vm/program.ts";
+
+export interface Bench {
+  /** The map's value after the run, and the instructions executed. Throws VmFault. */
+  run(
+    batch: { readonly insns: readonly RawInsn[]; readonly value: Uint8Array },
+    engine: EngineName,
+    watch?: Watch,
+  ): { readonly value: Uint8Array; readonly steps: number };
+}
+
+/** Memory is made once and used for every batch; only the map value's size changes. */
+export function createBench(largestValue: number): Bench {
+  const made = new Map<
+    EngineName,
+    { readonly memory: Memory; readonly frames: readonly Region[]; readonly value: Region }
+  >();
+  const place = (engine: EngineName) => {
+    const known = made.get(engine);
+    if (known) return known;
+    const memory = createMemory(largestValue + 65536, engine === "translator");
+    const fresh = {
+      memory,
+      frames: stackFrames(memory),
+      value: memory.allocate({ name: "the map's value", size: largestValue }),
+    };
+    made.set(engine, fresh);
+    return fresh;
+  };
+  return {
+    run(batch, engine, watch) {
+      const { memory, frames, value } = place(engine);
+      memory.resize(value, batch.value.length);
+      memory.slice(value).set(batch.value);
+      const program: LinkedProgram = link(
+        "batch",
+        batch.insns,
+        (_slot, _pseudo, _low, high) => memory.address(value) + BigInt(high),
+      );
+      const call = (): never => {
+        throw new VmFault("helper", "no helpers here");
+      };
+      const { steps } = ENGINES[engine](program, { memory, frames, call, stepLimit: 10_000_000 }, { r1: 0n }, watch);
+      return { value: memory.slice(value).slice(), steps };
+    },
+  };
+}
