@@ -1,6 +1,7 @@
 /** `tsbpf disasm`: the instructions of any BPF object, under their source lines where it has them. */
 import { disassemble } from "../bpf/disassemble.ts";
 import type { BpfProgram } from "../module.ts";
+import type { FormatProblem } from "../object/bytes.ts";
 import { listing } from "../object/listing.ts";
 import { readObject } from "../object/read.ts";
 import { readObjectFile, trouble, TroubleError } from "./files.ts";
@@ -17,12 +18,17 @@ function instructions(program: BpfProgram): { slot: number; text: string }[] {
   return lines;
 }
 
+/** What is wrong with a file, and where. */
+export const problemText = (problem: FormatProblem): string =>
+  problem.offset === undefined ? problem.text : `${problem.text} (at byte ${problem.offset})`;
+
 export function disasm(files: readonly string[], options: { readonly json?: boolean }): number {
   const reports: object[] = [];
   let failures = 0;
   for (const file of files) {
     try {
-      const { module, problems } = readObject(readObjectFile(file));
+      const { module, problems: found } = readObject(readObjectFile(file));
+      const problems = found.map(problemText);
       if (!module) throw trouble("bad-object", `${file}: ${problems.join("; ")}`, "give a BPF object file (ELF)");
       for (const problem of problems) if (!options.json) err(`${file}: ${problem}`);
       const programs = module.programs.map((p) => ({ name: p.name, section: p.section, instructions: instructions(p) }));

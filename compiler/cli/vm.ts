@@ -36,5 +36,5 @@ export async function vmCommand(memory: string | undefined, options: VmOptions):
   const result = pluginMain(given, await readAll());
   if (result.stdout) out(result.stdout);
   if (result.stderr) err(result.stderr);
-  return result.code;
+  return result.exitCode;
 }
