@@ -56,6 +56,18 @@ export interface ElfFile {
   readonly relocations: ReadonlyMap<number, readonly ElfRelocation[]>;
 }
 
+/** The symbols of each section, by its number, in the order of their addresses. */
+export function symbolsBySection(elf: ElfFile): ReadonlyMap<number, readonly ElfSymbol[]> {
+  const found = new Map<number, ElfSymbol[]>();
+  for (const symbol of elf.symbols) {
+    const list = found.get(symbol.section);
+    if (list) list.push(symbol);
+    else found.set(symbol.section, [symbol]);
+  }
+  for (const list of found.values()) list.sort((left, right) => left.value - right.value || left.size - right.size);
+  return found;
+}
+
 /** What the writer needs of a section; its relocations name symbols by index in the list of symbols. */
 export interface NewSection {
   readonly name: string;
