@@ -7,7 +7,7 @@ import { PROGRAM_TYPES, type ProgramType, type ProgramTypeName } from "../../com
 import { sizeOf } from "../../compiler/layout.ts";
 import type { BpfModule, BpfProgram, GlobalSection } from "../../compiler/module.ts";
 import { LINKAGE, btfBuilder, type BtfBuilder } from "../../compiler/object/btf.ts";
-import { FUNC_RECORD_BYTES, LINE_RECORD_BYTES, writeFunc, writeLine } from "../../compiler/object/btf-ext.ts";
+import { writeFunc, writeLine } from "../../compiler/object/btf-ext.ts";
 import { byteWriter } from "../../compiler/object/bytes.ts";
 import { identifier, intType, layoutType } from "../../compiler/object/layout-types.ts";
 import { placeFinder, portablePaths } from "../../compiler/object/lines.ts";
@@ -114,5 +114,3 @@ function debugInfo(btf: BtfBuilder, module: BpfModule, program: BpfProgram): Deb
     lineCount: complete ? count : 0,
   };
 }
-
-export { FUNC_RECORD_BYTES, LINE_RECORD_BYTES };

@@ -12,11 +12,13 @@ import { encode } from "./codec.ts";
 import { createMap, createSection, sectionContent, usedSections, type MapContext } from "./create-maps.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
-import { FUNC_RECORD_BYTES, kernelBtf, LINE_RECORD_BYTES, type KernelBtf } from "./kernel-btf.ts";
+import { CORE_RECORD_BYTES, FUNC_RECORD_BYTES, LINE_RECORD_BYTES } from "../../compiler/object/btf-ext.ts";
+import type { KernelInfo } from "../../compiler/object/kernel-info.ts";
+import { kernelBtf, type DebugInfo } from "./kernel-btf.ts";
 import { loadedObject, type LoadedObject } from "./object.ts";
 import { DEFAULT_PIN_ROOT, needBpffs } from "./places.ts";
 import { missing } from "./probe.ts";
-import { loadProgram } from "./program.ts";
+import { loadProgram, type ProgramToLoad } from "./program.ts";
 import { undoList } from "./undo.ts";
 import { describe, readRejection } from "./verifier-log.ts";
 
@@ -33,8 +35,8 @@ export interface LoadOptions {
   readonly programs?: readonly string[];
 }
 
-/** Loads a module. Throws RuntimeError; nothing stays behind then. */
-export function loadModule(module: BpfModule, options: LoadOptions = {}): LoadedObject {
+/** Loads a module. Throws RuntimeError; nothing stays behind then. `kernelInfo` comes with objects read from files. */
+export function loadModule(module: BpfModule, options: LoadOptions = {}, kernelInfo?: KernelInfo): LoadedObject {
   const name = options.name ?? module.programs[0]?.name ?? "object";
   const pinRoot = options.pinRoot ?? DEFAULT_PIN_ROOT;
   const programs = chosen(module, options.programs);
@@ -44,9 +46,12 @@ export function loadModule(module: BpfModule, options: LoadOptions = {}): Loaded
 
   const undo = undoList();
   let btfFd: number | undefined;
+  let relocatableFd: number | undefined;
   try {
     const btf = kernelBtf(module);
-    btfFd = loadBtf(btf);
+    btfFd = loadBtf(btf.blob);
+    // CO-RE records speak of the object's own types, so programs that have some come with those.
+    if (kernelInfo?.programs.some((program) => program.core.length > 0)) relocatableFd = loadBtf(kernelInfo.btf);
     const reuse = new Map<string, number>(
       [...(options.reuse?.mapFds ?? [])].filter(([key]) => key !== ".rodata"),
     );
@@ -55,8 +60,13 @@ export function loadModule(module: BpfModule, options: LoadOptions = {}): Loaded
     const sections = new Map(
       usedSections(module).map((section) => [section, createSection(context, section, sectionContent(module, section, params), name)]),
     );
+    const debugOf = (program: string): ProgramToLoad["debug"] => {
+      const own = kernelInfo?.programs.find((candidate) => candidate.name === program);
+      if (relocatableFd !== undefined && own && own.core.length > 0) return relocatableDebug(relocatableFd, own);
+      return btfFd === undefined ? undefined : madeDebug(btfFd, btf.programs.get(program));
+    };
     const loaded = new Map(
-      programs.map((program) => [program.name, undo.fd(loadOne(module, program, btf, btfFd, maps, sections))]),
+      programs.map((program) => [program.name, undo.fd(loadOne(module, program, debugOf(program.name), maps, sections))]),
     );
     // From here on the object owns the descriptors; those of reused maps stay with their first owner.
     return loadedObject({ name, module, maps, sections, programs: loaded, owned: undo.keep() });
@@ -66,7 +76,39 @@ export function loadModule(module: BpfModule, options: LoadOptions = {}): Loaded
   } finally {
     // Maps and programs hold their own reference to the BTF.
     if (btfFd !== undefined) closeFd(btfFd);
+    if (relocatableFd !== undefined) closeFd(relocatableFd);
   }
+}
+
+type Debug = ProgramToLoad["debug"];
+
+function madeDebug(btfFd: number, debug: DebugInfo | undefined): Debug {
+  if (!debug) return undefined;
+  return {
+    prog_btf_fd: btfFd,
+    func_info: debug.functions,
+    func_info_cnt: debug.functionCount,
+    func_info_rec_size: FUNC_RECORD_BYTES,
+    ...(debug.lineCount > 0
+      ? { line_info: debug.lines, line_info_cnt: debug.lineCount, line_info_rec_size: LINE_RECORD_BYTES }
+      : {}),
+  };
+}
+
+/** The kernel applies CO-RE relocations itself (Linux 5.17), given the object's own BTF and records. */
+function relocatableDebug(btfFd: number, own: KernelInfo["programs"][number]): Debug {
+  return {
+    prog_btf_fd: btfFd,
+    func_info: own.functions,
+    func_info_cnt: own.functions.length / FUNC_RECORD_BYTES,
+    func_info_rec_size: FUNC_RECORD_BYTES,
+    ...(own.lines.length > 0
+      ? { line_info: own.lines, line_info_cnt: own.lines.length / LINE_RECORD_BYTES, line_info_rec_size: LINE_RECORD_BYTES }
+      : {}),
+    core_relos: own.core,
+    core_relo_cnt: own.core.length / CORE_RECORD_BYTES,
+    core_relo_rec_size: CORE_RECORD_BYTES,
+  };
 }
 
 function chosen(module: BpfModule, names: readonly string[] | undefined): readonly BpfProgram[] {
@@ -117,8 +159,8 @@ export function checkNeeds(module: BpfModule): void {
 }
 
 /** Loads the BTF. Without it nothing but names and lines is lost, so a kernel that refuses it is no error. */
-function loadBtf(btf: KernelBtf): number | undefined {
-  const fd = bpf(BPF.btfLoad, "btfLoad", { btf: btf.blob, btf_size: btf.blob.length });
+function loadBtf(blob: Uint8Array): number | undefined {
+  const fd = bpf(BPF.btfLoad, "btfLoad", { btf: blob, btf_size: blob.length });
   if (fd === -1) throw failed("not-permitted", "loading BTF", fd);
   return fd < 0 ? undefined : fd;
 }
@@ -126,33 +168,19 @@ function loadBtf(btf: KernelBtf): number | undefined {
 function loadOne(
   module: BpfModule,
   program: BpfProgram,
-  btf: KernelBtf,
-  btfFd: number | undefined,
+  debug: Debug,
   maps: ReadonlyMap<string, number>,
   sections: ReadonlyMap<GlobalSection, number>,
 ): number {
   const type = PROGRAM_TYPES[program.type as ProgramTypeName] as (typeof PROGRAM_TYPES)[ProgramTypeName] | undefined;
   if (!type) throw new RuntimeError("bad-object", `program ${program.name}: unknown program type "${program.type}"`);
-  const debug = btf.programs.get(program.name);
   const result = loadProgram({
     name: program.name,
     type: type.number,
     attachType: program.attachType || (CGROUP_ATTACH[program.type as ProgramTypeName] ?? 0),
     insns: relocate(program, maps, sections),
     license: module.license,
-    ...(btfFd !== undefined && debug
-      ? {
-          debug: {
-            prog_btf_fd: btfFd,
-            func_info: debug.functions,
-            func_info_cnt: debug.functionCount,
-            func_info_rec_size: FUNC_RECORD_BYTES,
-            ...(debug.lineCount > 0
-              ? { line_info: debug.lines, line_info_cnt: debug.lineCount, line_info_rec_size: LINE_RECORD_BYTES }
-              : {}),
-          },
-        }
-      : {}),
+    ...(debug ? { debug } : {}),
   });
   if ("fd" in result) return result.fd;
   if (result.log.trim() === "") throw failed("rejected", `loading program ${program.name}`, result.errno);

@@ -1,0 +1,61 @@
+/** Types of a loaded object, from the `.d.ts` that `tsbpf build --types` writes or from the TypeScript source itself. */
+import type { ArrayMap, be16, be32, CString, HashMap, Ipv4Trie, LruHashMap, PerCpuArray, Program, RingBuf } from "../dsl/index.d.ts";
+import type { MapHandle } from "./maps.ts";
+import type { GlobalHandle, LoadedObject, ProgramHandle, RingHandle } from "./object.ts";
+
+/** A value of the language as the handles give and take it. */
+export type HostValue<T> = T extends be32
+  ? number | string
+  : T extends be16
+    ? number
+    : T extends bigint
+      ? bigint
+      : T extends number
+        ? number
+        : T extends CString<number>
+          ? string
+          : T extends readonly (infer E)[]
+            ? readonly HostValue<E>[]
+            : T extends object
+              ? { readonly [K in keyof T]: HostValue<T[K]> }
+              : T;
+
+type KeysOf<M, T> = { [K in keyof M]: M[K] extends T ? K : never }[keyof M];
+
+/** Handles for `typeof import("./program.ts")`. */
+export interface FromSource<M> {
+  readonly maps: {
+    readonly [K in keyof M as M[K] extends { readonly get: unknown } ? K : never]: M[K] extends PerCpuArray<infer V>
+      ? MapHandle<number, readonly HostValue<V>[]>
+      : M[K] extends ArrayMap<infer V>
+        ? MapHandle<number, HostValue<V>>
+        : M[K] extends HashMap<infer Key, infer V> | LruHashMap<infer Key, infer V>
+          ? MapHandle<HostValue<Key>, HostValue<V>>
+          : M[K] extends Ipv4Trie<infer V>
+            ? MapHandle<{ readonly prefixLength: number; readonly address: number | string }, HostValue<V>>
+            : MapHandle;
+  };
+  readonly rings: { readonly [K in keyof M as M[K] extends { readonly output: unknown } ? K : never]: M[K] extends RingBuf<infer V> ? RingHandle<HostValue<V>> : RingHandle };
+  readonly params: { readonly [K in KeysOf<M, number | bigint>]: M[K] extends bigint ? bigint : number };
+  readonly globals: { readonly [K in KeysOf<M, number | bigint>]: GlobalHandle<M[K] extends bigint ? bigint : number> };
+  readonly programs: { readonly [K in KeysOf<M, Program<string>>]: ProgramHandle };
+}
+
+/** What a written `.d.ts` exports as `Loaded`. */
+export interface Declared {
+  readonly maps: object;
+  readonly rings: object;
+  readonly params: object;
+  readonly globals: object;
+  readonly programs: object;
+}
+export type ShapeOf<T> = T extends Declared ? T : FromSource<T>;
+
+/** A loaded object with the handles that T declares. */
+export type TypedObject<T> = Omit<LoadedObject, "maps" | "rings" | "globals" | "programs"> & {
+  readonly maps: ShapeOf<T>["maps"];
+  readonly rings: ShapeOf<T>["rings"];
+  readonly globals: ShapeOf<T>["globals"];
+  readonly programs: ShapeOf<T>["programs"];
+};
+export type ParamsOf<T> = Partial<ShapeOf<T>["params"]>;
