@@ -18,8 +18,8 @@ export type TypedLoadOptions<T> = Omit<LoadOptions, "params"> & { readonly param
  * Loads an object into the kernel: a path, the bytes of an object file, or a module that the compiler gave.
  * T types the handles: `typeof import("./fullmesh.ts")`, or `Loaded` of the `.d.ts` beside the object.
  */
-export function load<T>(object: string | Uint8Array | BpfModule, options?: TypedLoadOptions<T>): TypedObject<T>;
 export function load(object: string | Uint8Array | BpfModule, options?: LoadOptions): LoadedObject;
+export function load<T>(object: string | Uint8Array | BpfModule, options?: TypedLoadOptions<T>): TypedObject<T>;
 export function load(object: string | Uint8Array | BpfModule, options: LoadOptions = {}): LoadedObject {
   if (typeof object === "string") return loadFile(object, options);
   if (!(object instanceof Uint8Array)) return loadModule(object, options);

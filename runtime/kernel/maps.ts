@@ -1,6 +1,6 @@
 /** Maps as typed handles: keys and values go in and out through the codecs of their layouts. */
 import { readFileSync } from "node:fs";
-import { sizeOf, type Layout } from "../../compiler/layout.ts";
+import type { Layout } from "../../compiler/layout.ts";
 import { ATTR, BPF, PER_CPU_MAPS, UPDATE, type UpdateMode } from "./abi.ts";
 import { attrBlock, call, type AttrBlock } from "./bpf.ts";
 import { codecFor, type Value } from "./codec.ts";
@@ -57,9 +57,10 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
   const nextKey = new Uint8Array(key.length);
   const value = new Uint8Array(Math.max(valueBytes, 1));
   const keyView = new DataView(key.buffer);
-  const nextView = new DataView(nextKey.buffer);
   const valueView = new DataView(value.buffer);
   const element = attrBlock("element", { map_fd: fd, key, value });
+  // Deleting takes a key alone: the kernel wants every other field to be zero.
+  const keyAlone = attrBlock("element", { map_fd: fd, key });
   const stepping = attrBlock("element", { map_fd: fd, key, value: nextKey });
   const first = attrBlock("element", { map_fd: fd, value: nextKey });
   const flagsAt = ATTR.element.flags[0];
@@ -148,7 +149,7 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
   }
 
   const remove = (): boolean => {
-    const result = call(BPF.mapDelete, element);
+    const result = call(BPF.mapDelete, keyAlone);
     if (result === ENOENT) return false;
     if (result < 0) throw failed("map-operation", `deleting from ${shape.name}`, result, deleteHelp(shape.type, result));
     return true;
@@ -207,7 +208,6 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
       }
     },
   };
-  void nextView;
   return handle;
 }
 
@@ -245,6 +245,3 @@ export function possibleCpus(): number {
   }
   return cpuCount;
 }
-
-/** Bytes the kernel keeps per entry of this shape, as user space sees them. */
-export const entryBytes = (shape: MapShape): number => sizeOf(shape.key) + sizeOf(shape.value);

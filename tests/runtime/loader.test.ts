@@ -1,0 +1,406 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { structLayout, type Layout } from "../../compiler/layout.ts";
+import type { MapSpec } from "../../compiler/module.ts";
+import { load, openObject, pinnedObjects, pinObject, removeObject, replaceObject, RuntimeError } from "../../runtime/api.ts";
+import { allMaps, allPrograms } from "../../runtime/kernel/info.ts";
+import { loadModule } from "../../runtime/kernel/load.ts";
+import { be, call, exit, int, mapSpec, moduleOf, movImm, movReg, returnOne, slot, sockOps, wide } from "./hand-made.ts";
+import { openLab, sh, until, whyNot } from "./lab.ts";
+
+const skip = whyNot();
+const title = (what: string): string => (skip ? `${what} (skipped: ${skip})` : what);
+
+/** Everything of ours that the kernel holds: names that these tests use start with t_. */
+const held = (): string[] =>
+  [...allPrograms(), ...allMaps()].map((one) => one.name).filter((name) => /^t_|^t\./.test(name));
+
+/** The kernel frees programs after a grace period, and their maps with them. */
+const nothingHeld = async (): Promise<void> => void (await until(`nothing of ours in the kernel: ${held().join(", ")}`, () => held().length === 0));
+
+const nested: Layout = structLayout("Nested", [
+  { name: "flag", layout: int(8) },
+  { name: "port", layout: be(16) },
+  { name: "addr", layout: be(32) },
+  { name: "deep", layout: structLayout("Deep", [{ name: "low", layout: int(8) }, { name: "high", layout: int(64, true) }], true) },
+  { name: "list", layout: { kind: "array", of: int(16), length: 3 } },
+  { name: "name", layout: { kind: "cstring", size: 8 } },
+  { name: "total", layout: int(64) },
+  { name: "wire", layout: be(64) },
+], false);
+const nestedValue = {
+  flag: 255,
+  port: 443,
+  addr: 0x0a000001,
+  deep: { low: 7, high: -(1n << 62n) },
+  list: [1, 65535, 3],
+  name: "cubic",
+  total: (1n << 64n) - 1n,
+  wire: 0x0102030405060708n,
+};
+
+describe.skipIf(skip)(title("loader"), () => {
+  const opened: { close(): void }[] = [];
+  const keep = <T extends { close(): void }>(one: T): T => {
+    opened.push(one);
+    return one;
+  };
+  afterEach(async () => {
+    for (const one of opened.splice(0)) one.close();
+    await nothingHeld();
+  });
+
+  const keyed = ["hash", "lru_hash", "array"] as const;
+  it.each(keyed)("reads back from a %s map every field type, as written and in batches", (type) => {
+    const object = keep(loadModule(moduleOf({ maps: [mapSpec("t_values", type, int(32), nested, 16)] })));
+    const map = object.maps["t_values"]!;
+    map.set(3, nestedValue);
+    expect(map.get(3)).toEqual(nestedValue);
+    expect(map.batch().find(([key]) => key === 3)).toEqual([3, nestedValue]);
+    expect([...map].find(([key]) => key === 3)).toEqual([3, nestedValue]);
+    if (type !== "array") {
+      expect(map.get(4)).toBeUndefined();
+      expect(map.delete(3)).toBe(true);
+      expect(map.delete(3)).toBe(false);
+      expect([...map]).toEqual([]);
+    } else expect(() => map.set(16, nestedValue)).toThrow("beyond the last, 15");
+  });
+
+  it("reads a thousand entries in batches, and stores them so", () => {
+    const object = keep(loadModule(moduleOf({ maps: [mapSpec("t_many", "hash", int(32), int(64), 2000)] })));
+    const map = object.maps["t_many"]!;
+    map.setAll(Array.from({ length: 1000 }, (_, index) => [index, BigInt(index) ** 3n] as const));
+    const all = map.batch().toSorted((a, b) => Number(a[0]) - Number(b[0]));
+    expect(all).toEqual(Array.from({ length: 1000 }, (_, index) => [index, BigInt(index) ** 3n]));
+    map.clear();
+    expect(map.batch()).toEqual([]);
+  });
+
+  it("gives per-CPU maps one value per CPU, tries their longest prefix, full maps a clear error", () => {
+    const prefix = structLayout("Prefix", [{ name: "length", layout: int(32) }, { name: "address", layout: be(32) }], false);
+    const object = keep(
+      loadModule(
+        moduleOf({
+          maps: [
+            mapSpec("t_cpu", "percpu_array", int(32), int(64), 2),
+            mapSpec("t_trie", "lpm_trie", prefix, int(8), 8),
+            mapSpec("t_full", "hash", int(32), int(8), 1),
+          ],
+        }),
+      ),
+    );
+    const { t_cpu, t_trie, t_full } = object.maps;
+    const cpus = (t_cpu!.get(0) as readonly bigint[]).length;
+    const each = Array.from({ length: cpus }, (_, cpu) => BigInt(cpu) + 1n);
+    t_cpu!.set(1, each);
+    expect(t_cpu!.get(1)).toEqual(each);
+    t_trie!.set({ length: 8, address: "10.0.0.0" }, 1);
+    t_trie!.set({ length: 16, address: "10.1.0.0" }, 2);
+    expect(t_trie!.get({ length: 32, address: "10.1.2.3" })).toBe(2);
+    expect(t_trie!.get({ length: 32, address: "10.2.2.3" })).toBe(1);
+    expect(t_trie!.get({ length: 32, address: "11.2.2.3" })).toBeUndefined();
+    t_full!.set(1, 1);
+    expect(() => t_full!.set(2, 1)).toThrow("t_full is full: 1 entries");
+    expect(() => t_full!.set(1, 1, "insert")).toThrow("there already");
+    expect(() => t_full!.set(5, 1, "update")).toThrow("no such key");
+  });
+
+  it("sets params before loading, freezes them, and maps mutable globals", () => {
+    const variable = (name: string, section: ".rodata" | ".bss" | ".data", offset: number, layout: Layout, init: number[], param = false) => ({
+      name, section, offset, layout, init: new Uint8Array(init), param,
+    });
+    const object = keep(
+      loadModule(
+        moduleOf({
+          globals: [
+            variable("t_want", ".rodata", 0, int(8), [3], true),
+            variable("t_far", ".rodata", 2, int(16), [1, 1], true),
+            variable("t_count", ".bss", 8, int(64), [], false),
+            variable("t_start", ".data", 0, int(32), [1, 2, 3, 4], false),
+          ],
+        }),
+        { params: { t_want: 9 }, name: "t" },
+      ),
+    );
+    expect(object.globals["t_want"]!.get()).toBe(9);
+    expect(object.globals["t_far"]!.get()).toBe(0x0101);
+    expect(object.globals["t_start"]!.get()).toBe(0x04030201);
+    object.globals["t_count"]!.set(5n);
+    expect(object.globals["t_count"]!.get()).toBe(5n);
+    expect(() => object.globals["t_want"]!.set(1)).toThrow("fixed once the object is loaded");
+    expect(() => loadModule(moduleOf({}), { params: { nope: 1 } })).toThrow("no param nope");
+  });
+
+  it("leads a refusal with the reason and the TypeScript line, keeps the whole log, and leaves nothing behind", () => {
+    const bad = sockOps("t_bad", [movReg(0, 3), exit]);
+    const module = moduleOf({ maps: [mapSpec("t_left", "hash", int(32), int(32), 1)], programs: [sockOps("t_good", returnOne), bad] });
+    const error = catchError(() => loadModule(module));
+    expect(error.key).toBe("rejected");
+    expect(error.message.split("\n")[0]).toBe("the kernel's verifier refuses t_bad: R3 !read_ok");
+    expect(error.message).toContain("hand-made.ts:2:1 (instruction 0)");
+    expect(error.message).toContain("const here = 2;");
+    expect(error.log).toContain("R3 !read_ok");
+    expect(error.log).toContain("processed 1 insns");
+  });
+
+  it("keeps a log of megabytes whole", () => {
+    // 2^14 paths of which the last one is refused: the log is long.
+    const steps = Array.from({ length: 14 }, () => [call(7), slot(0x15, 0, 0, 1, 1), slot(0xbf, 0, 0)]).flat();
+    const error = catchError(() => loadModule(moduleOf({ programs: [sockOps("t_long", [...steps, movReg(0, 9), exit])] })));
+    expect(error.message).toContain("R9 !read_ok");
+    expect(error.log!.endsWith("\n")).toBe(true);
+  });
+
+  it("says that the patched kernel is needed, before anything is loaded", () => {
+    const error = catchError(() => loadModule(moduleOf({ needs: ["sock-ops", "event:mptcp-new-session"] })));
+    expect(error.key).toBe("kernel-lacks");
+    expect(error.message).toBe("needs the patched kernel: event mptcp-new-session");
+    expect(error.help).toContain("netlink");
+  });
+
+  it("refuses relocations that lead nowhere", () => {
+    const program = sockOps("t_reloc", [...wide(1), ...returnOne], [{ slot: 0, kind: "map", map: "gone" }]);
+    expect(() => loadModule(moduleOf({ programs: [program] }))).toThrow("refers to gone, which the object does not have");
+  });
+
+  it("reads a ring buffer by mapping, in order, with wrap-around and counted drops", async () => {
+    // ringbuf_output of 8 bytes from the stack, once per run; the result goes to .bss on failure.
+    const ring: MapSpec = mapSpec("t_ring", "ringbuf", undefined, int(64), 4096);
+    const insns = [
+      ...wide(6), // r6 = &sequence
+      slot(0x79, 7, 6, 0),
+      slot(0x7b, 10, 7, -8),
+      slot(0x07, 7, 0, 0, 1),
+      slot(0x7b, 6, 7, 0),
+      ...wide(1), // r1 = ring
+      movReg(2, 10),
+      slot(0x07, 2, 0, 0, -8),
+      movImm(3, 8),
+      movImm(4, 0),
+      call(130),
+      slot(0x15, 0, 0, 4, 0),
+      ...wide(6), // r6 = &t_ringDropped
+      slot(0x79, 7, 6, 0),
+      slot(0x07, 7, 0, 0, 1),
+      ...[slot(0x7b, 6, 7, 0)],
+      ...returnOne,
+    ];
+    // The jump above passes lddw (two slots) and three more.
+    const jump = insns.findIndex((one) => one.code === 0x15);
+    insns[jump] = { ...insns[jump]!, off: 5 };
+    const dropped = insns.findIndex((one, index) => one.code === 0x18 && index > jump);
+    const program = {
+      ...sockOps("t_ringer", insns, [
+        { slot: 0, kind: "global", section: ".bss", offset: 0 },
+        { slot: 6, kind: "map", map: "t_ring" },
+        { slot: dropped, kind: "global", section: ".bss", offset: 8 },
+      ]),
+      type: "socket_filter",
+      attachType: 0,
+    };
+    const variable = (name: string, offset: number) => ({ name, section: ".bss" as const, offset, layout: int(64), init: new Uint8Array(8), param: false });
+    const object = keep(
+      loadModule(moduleOf({ maps: [ring], programs: [program], globals: [variable("sequence", 0), variable("t_ringDropped", 8)] }), { name: "t" }),
+    );
+    const { testRun } = await import("./test-run.ts");
+    const fd = object.programs["t_ringer"]!.fd;
+    const stream = object.rings["t_ring"]!.stream();
+    const seen: bigint[] = [];
+    const reading = (async () => {
+      for await (const record of stream) {
+        seen.push(record as bigint);
+        if (seen.length === 5000) stream.close();
+      }
+    })();
+    // 5,000 records of 16 bytes wrap the 4,096-byte ring many times; batches are small enough not to fill it.
+    for (let batch = 0; batch < 50; batch++) {
+      testRun(fd, 100);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await reading;
+    expect(seen).toEqual(Array.from({ length: 5000 }, (_, index) => BigInt(index)));
+    expect(object.rings["t_ring"]!.dropped()).toBe(0n);
+
+    // Nobody reads now: 255 records of 16 bytes fit (a byte of the ring stays free), the rest is counted.
+    testRun(fd, 1000);
+    const reader = object.rings["t_ring"]!.reader();
+    const rest: bigint[] = [];
+    reader.drain((view, offset, length) => {
+      expect(length).toBe(8);
+      rest.push(view.getBigUint64(offset, true));
+    });
+    expect(BigInt(rest.length) + object.rings["t_ring"]!.dropped()!).toBe(1000n);
+    expect(rest.length).toBeGreaterThanOrEqual(255);
+    expect(rest[0]).toBe(5000n);
+    expect(reader.drain(() => undefined)).toBe(0);
+  });
+});
+
+describe.skipIf(skip)(title("links and pins"), () => {
+  const lab = skip ? undefined : openLab();
+  let root = "";
+  beforeAll(() => {
+    root = mkdtempSync(join(tmpdir(), "tsbpf-bpffs-"));
+    sh("mount", "-t", "bpf", "bpf", root);
+    lab!.defer(() => {
+      sh("umount", root);
+      rmSync(root, { recursive: true });
+    });
+  });
+  afterAll(() => {
+    lab?.close();
+    return nothingHeld();
+  });
+  const attached = (cgroup: string): string[] =>
+    execFileSync("bpftool", ["-j", "cgroup", "show", cgroup], { encoding: "utf8" })
+      .match(/"name":"([^"]*)"/g)
+      ?.map((match) => match.slice(8, -1)) ?? [];
+
+  it("attaches to a cgroup by link and detaches on close", () => {
+    const cgroup = lab!.cgroup("attach");
+    const object = loadModule(moduleOf({ programs: [sockOps("t_attach", returnOne)] }));
+    const [link] = object.attach(cgroup);
+    expect(link!.cgroup()).toBe(cgroup);
+    expect(link!.info().programId).toBe(object.programs["t_attach"]!.info().id);
+    expect(attached(cgroup)).toEqual(["t_attach"]);
+    object.close();
+    expect(attached(cgroup)).toEqual([]);
+  });
+
+  it("attaches all programs or none", () => {
+    const cgroup = lab!.cgroup("none");
+    const filter = { ...sockOps("t_filter", [movImm(0, 1), exit]), type: "socket_filter", attachType: 0 };
+    const object = loadModule(moduleOf({ programs: [sockOps("t_first", returnOne), filter] }));
+    expect(() => object.attach(cgroup)).toThrow("does not attach to a cgroup");
+    expect(attached(cgroup)).toEqual([]);
+    object.close();
+  });
+
+  it("says what is wrong with a directory", () => {
+    const object = loadModule(moduleOf({ programs: [sockOps("t_dir", returnOne)] }));
+    expect(() => object.attach("/tmp")).toThrow("/tmp is not a cgroup-v2 directory");
+    expect(() => object.attach("/sys/fs/cgroup/unified/tsbpf-absent")).toThrow("no such cgroup");
+    object.close();
+  });
+
+  it("pins an object, opens it in another handle, replaces its program atomically, removes it", () => {
+    const cgroup = lab!.cgroup("pins");
+    const maps = [mapSpec("t_kept", "hash", int(32), nested, 4)];
+    const globals = [{ name: "t_seen", section: ".bss" as const, offset: 0, layout: int(64), init: new Uint8Array(8), param: false }];
+    const first = loadModule(moduleOf({ maps, globals, programs: [sockOps("t_pinned", returnOne)] }), { name: "t_object" });
+    const [link] = first.attach(cgroup);
+    pinObject(first, [["t_pinned", link!]], root);
+    expect(() => pinObject(first, [], root)).toThrow("pinned already");
+    first.maps["t_kept"]!.set(1, nestedValue);
+    first.globals["t_seen"]!.set(77n);
+    first.close();
+
+    expect(attached(cgroup)).toEqual(["t_pinned"]);
+    expect(pinnedObjects(root)).toEqual(["t_object"]);
+    const again = openObject("t_object", root);
+    expect(again.object.maps["t_kept"]!.get(1)).toEqual(nestedValue);
+    expect(again.object.globals["t_seen"]!.get()).toBe(77n);
+    const old = again.links.get("t_pinned")!.info();
+
+    const second = loadModule(moduleOf({ maps, globals, programs: [sockOps("t_pinned", [movImm(3, 5), ...returnOne])] }), {
+      name: "t_object",
+      reuse: again.object,
+    });
+    replaceObject(again, second, root);
+    expect(again.links.get("t_pinned")!.info()).toMatchObject({ id: old.id, programId: second.programs["t_pinned"]!.info().id });
+    expect(second.maps["t_kept"]!.get(1)).toEqual(nestedValue);
+    second.close();
+    again.close();
+    expect(attached(cgroup)).toEqual(["t_pinned"]);
+
+    expect(removeObject("t_object", root)).toEqual([cgroup]);
+    expect(attached(cgroup)).toEqual([]);
+    expect(readdirSync(root).filter((name) => !name.endsWith(".debug"))).toEqual([]);
+    expect(() => openObject("t_object", root)).toThrow("no object named t_object");
+  });
+
+  it("shares maps that are declared pinned, and refuses others of that name", () => {
+    const shared: MapSpec = { ...mapSpec("t_shared", "hash", int(32), int(64), 4), pinned: true };
+    const one = loadModule(moduleOf({ maps: [shared] }), { pinRoot: root });
+    one.maps["t_shared"]!.set(1, 42n);
+    const two = loadModule(moduleOf({ maps: [shared] }), { pinRoot: root });
+    expect(two.maps["t_shared"]!.get(1)).toBe(42n);
+    const other: MapSpec = { ...shared, maxEntries: 8 };
+    expect(() => loadModule(moduleOf({ maps: [other] }), { pinRoot: root })).toThrow("4 instead of 8 entries");
+    one.close();
+    two.close();
+    rmSync(join(root, "maps", "t_shared"));
+    const bad = sockOps("t_bad", [exit]);
+    expect(() => loadModule(moduleOf({ maps: [shared], programs: [bad] }), { pinRoot: root })).toThrow("refuses t_bad");
+    expect(existsSync(join(root, "maps", "t_shared"))).toBe(false);
+    expect(() => loadModule(moduleOf({ maps: [shared] }), { pinRoot: "/tmp/tsbpf-no-bpffs" })).toThrow("not on a bpf file system");
+  });
+});
+
+const clang = ["clang-19", "clang-16", "clang"].find((name) => {
+  try {
+    sh(name, "--version");
+    return true;
+  } catch {
+    return false;
+  }
+});
+const noClang = skip ?? (clang ? undefined : "no clang");
+describe.skipIf(noClang)(noClang ? `clang's objects (skipped: ${noClang})` : "clang's objects", () => {
+  it("load with maps, globals, subprograms and CO-RE relocations", () => {
+    const dir = mkdtempSync(join(tmpdir(), "tsbpf-clang-"));
+    try {
+      writeFileSync(join(dir, "t.c"), CLANG_SOURCE);
+      sh(clang!, "-O2", "-g", "-target", "bpf", "-c", join(dir, "t.c"), "-o", join(dir, "t.o"));
+      const object = load(join(dir, "t.o"));
+      expect(object.programs["t_clang"]!.info().name).toBe("t_clang");
+      expect(object.globals["t_limit"]!.get()).toBe(7);
+      expect(object.globals["t_hits"]!.get()).toBe(0n);
+      object.maps["t_table"]!.set(4, { a: 1, b: 2n });
+      expect(object.maps["t_table"]!.get(4)).toEqual({ a: 1, b: 2n });
+      object.close();
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+    return nothingHeld();
+  });
+});
+
+const CLANG_SOURCE = `
+typedef unsigned int u32; typedef unsigned long long u64; typedef unsigned char u8;
+#define SEC(name) __attribute__((section(name), used))
+#define __uint(name, val) int (*name)[val]
+#define __type(name, val) typeof(val) *name
+static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
+static u64 (*bpf_get_current_task)(void) = (void *)35;
+static long (*bpf_probe_read_kernel)(void *dst, u32 size, const void *from) = (void *)113;
+struct value { u32 a; u64 b; };
+struct { __uint(type, 1); __uint(max_entries, 16); __type(key, u32); __type(value, struct value); } t_table SEC(".maps");
+const volatile u32 t_limit = 7;
+u64 t_hits = 0;
+struct task_struct { int pid; int tgid; } __attribute__((preserve_access_index));
+static __attribute__((noinline)) int t_sub(u32 x) { return x > t_limit ? 2 : 1; }
+SEC("tp/sched/sched_switch") int t_clang(void *ctx) {
+  u32 key = 4, pid = 0;
+  struct task_struct *task = (void *)bpf_get_current_task();
+  bpf_probe_read_kernel(&pid, sizeof(pid), &task->tgid);
+  struct value *v = bpf_map_lookup_elem(&t_table, &key);
+  if (v) v->b += pid;
+  t_hits++;
+  return t_sub(pid);
+}
+char _license[] SEC("license") = "GPL";
+`;
+
+function catchError(run: () => unknown): RuntimeError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof RuntimeError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
