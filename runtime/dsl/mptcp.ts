@@ -1,0 +1,8 @@
+/** `tsbpf/mptcp` in Node. The declarations are in mptcp.d.ts. */
+import type { ProgramDefinition } from "./tcp.ts";
+
+export { Callback, Op, sockOps } from "./tcp.ts";
+export const pathManager = (definition: unknown): ProgramDefinition<"pathManager"> => ({
+  kind: "pathManager",
+  definition,
+});
