@@ -65,6 +65,8 @@ export function encodeBtfExt(ext: Omit<BtfExt, "core">, string: (text: string) =
     write: (out: ByteWriter, record: T) => void,
   ): Uint8Array => {
     const out = byteWriter();
+    // A table without records has no bytes at all: libbpf refuses the whole section otherwise.
+    if ([...groups.values()].every((records) => records.length === 0)) return out.finish();
     out.u32(recordBytes);
     for (const [section, records] of groups) {
       if (records.length === 0) continue;

@@ -1,5 +1,6 @@
 /**
- * The section `.tsbpf`: what ELF and BTF have no place for, as JSON in UTF-8. Loaders other than ours ignore it.
+ * The section `.tsbpf`: what ELF and BTF have no place for, as JSON in UTF-8 (`llvm-readelf -p .tsbpf` shows it).
+ * Loaders other than ours ignore it.
  * Instructions, initial bytes of variables and relocations are never taken from here.
  */
 import type { Layout } from "../layout.ts";
@@ -128,7 +129,9 @@ export function metadataOf(module: BpfModule, symbols: SymbolNames): Metadata {
   };
 }
 
-export const encodeMetadata = (metadata: Metadata): Uint8Array => new TextEncoder().encode(JSON.stringify(metadata));
+/** As a string table of one string: a NUL, the JSON, a NUL. */
+export const encodeMetadata = (metadata: Metadata): Uint8Array =>
+  new TextEncoder().encode(`\0${JSON.stringify(metadata)}\0`);
 
 export const hex = (bytes: Uint8Array): string => {
   let text = "";

@@ -52,9 +52,10 @@ export function readMetadata(bytes: Uint8Array): Parsed<ReadMetadata> {
   const fail = (text: string): { readonly problem: FormatProblem } => ({
     problem: { text: `${METADATA_SECTION}: ${text}` },
   });
+  if (bytes.length < 2 || bytes[0] !== 0 || bytes.at(-1) !== 0) return fail("no string between two NULs");
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(1, -1)));
   } catch {
     return fail("not JSON in UTF-8");
   }

@@ -38,8 +38,8 @@ const SUBPROGRAMS = ".text";
 export function readObject(bytes: Uint8Array): ReadObject {
   const elf = readElf(bytes);
   if ("problem" in elf) return { problems: [elf.problem] };
-  const content = (name: string): Uint8Array | undefined =>
-    elf.value.sections.find((section) => section.name === name && section.type === SECTION_TYPE.progbits)?.data;
+  const content = (name: string, type: number = SECTION_TYPE.progbits): Uint8Array | undefined =>
+    elf.value.sections.find((section) => section.name === name && section.type === type)?.data;
 
   const typesSection = content(".BTF");
   const btf = typesSection && decodeBtf(typesSection);
@@ -47,7 +47,7 @@ export function readObject(bytes: Uint8Array): ReadObject {
   const extSection = btf && content(".BTF.ext");
   const ext = extSection && decodeBtfExt(extSection, btf.value.strings);
   if (ext && "problem" in ext) return { problems: [ext.problem] };
-  const own = content(METADATA_SECTION);
+  const own = content(METADATA_SECTION, SECTION_TYPE.strtab);
   const metadata = own && readMetadata(own);
   if (metadata && "problem" in metadata) return { problems: [metadata.problem] };
 

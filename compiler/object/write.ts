@@ -1,15 +1,11 @@
 /** A module as an ELF object that libbpf, bpftool and our own loader take. Same module, same bytes. */
 import { MAP_TYPES } from "../bpf/map-types.ts";
-import { CALL, CLASS, JMP } from "../bpf/opcodes.ts";
-import { PROGRAM_TYPES, type ProgramType } from "../bpf/program-types.ts";
-import { encodeSlots, SLOT_BYTES, type RawInsn } from "../bpf/raw.ts";
+import { encodeSlots, SLOT_BYTES } from "../bpf/raw.ts";
 import { sizeOf } from "../layout.ts";
-import type { BpfModule, BpfProgram, GlobalSection, GlobalVar, MapSpec } from "../module.ts";
-import type { Span } from "../span.ts";
+import type { BpfModule, GlobalSection, GlobalVar, MapSpec } from "../module.ts";
 import { btfBuilder, LINKAGE, type BtfBuilder } from "./btf.ts";
-import { encodeBtfExt, type FuncRecord, type LineRecord } from "./btf-ext.ts";
+import { encodeBtfExt } from "./btf-ext.ts";
 import {
-  RELOCATION,
   SECTION_FLAG,
   SECTION_TYPE,
   SYMBOL_BINDING,
@@ -20,30 +16,16 @@ import {
   type NewSymbol,
 } from "./elf.ts";
 import { arrayType, charArrayType, identifier, intType, layoutType } from "./layout-types.ts";
-import { placeFinder, portablePaths } from "./lines.ts";
 import { encodeMetadata, metadataOf, METADATA_SECTION, type SymbolNames } from "./metadata.ts";
+import { codeSections, SUBPROGRAM_SECTION } from "./write-code.ts";
 
 /** Value of the `pinning` member of a map's definition (LIBBPF_PIN_BY_NAME). */
 const PIN_BY_NAME = 1;
-/** Where libbpf looks for functions that are not programs of their own. */
-const SUBPROGRAM_SECTION = ".text";
 const GLOBAL_SECTIONS = {
   ".rodata": { type: SECTION_TYPE.progbits, flags: SECTION_FLAG.alloc },
   ".data": { type: SECTION_TYPE.progbits, flags: SECTION_FLAG.alloc | SECTION_FLAG.write },
   ".bss": { type: SECTION_TYPE.nobits, flags: SECTION_FLAG.alloc | SECTION_FLAG.write },
 } as const satisfies Record<GlobalSection, { readonly type: number; readonly flags: number }>;
-/** Kernels take no longer line of source than a page, and people read none. */
-const LINE_TEXT_LIMIT = 400;
-
-/** What a section of code holds before it is written. */
-interface CodeSection {
-  readonly name: string;
-  readonly slots: RawInsn[];
-  readonly relocations: { readonly slot: number; readonly type: number; readonly symbol: string }[];
-  readonly functions: { readonly symbol: string; readonly slot: number; readonly slots: number }[];
-  readonly funcs: FuncRecord[];
-  readonly lines: LineRecord[];
-}
 interface Symbols {
   readonly ids: ReadonlyMap<string, number>;
   readonly list: readonly NewSymbol[];
@@ -80,8 +62,10 @@ export function writeObject(module: BpfModule): Uint8Array {
       at: slot * SLOT_BYTES,
       size: slots * SLOT_BYTES,
     }));
-    if (section.name === SUBPROGRAM_SECTION) addSymbols(number, local, SYMBOL_TYPE.func, extents);
-    else later.push(() => addSymbols(number, global, SYMBOL_TYPE.func, extents));
+    if (section.name === SUBPROGRAM_SECTION) {
+      addSymbols(number, local, SYMBOL_TYPE.section, [{ symbol: "", at: 0, size: 0 }]);
+      addSymbols(number, local, SYMBOL_TYPE.func, extents);
+    } else later.push(() => addSymbols(number, global, SYMBOL_TYPE.func, extents));
   }
   for (const area of globals) {
     const number = sections.length;
@@ -146,7 +130,14 @@ export function writeObject(module: BpfModule): Uint8Array {
   );
   sections.push({ name: ".BTF", ...unallocated, align: 4, data: btf.finish() });
   sections.push({ name: ".BTF.ext", ...unallocated, align: 4, data: ext });
-  sections.push({ name: METADATA_SECTION, ...unallocated, align: 1, data: encodeMetadata(metadataOf(module, names)) });
+  // Loaders pass over string tables in silence, and tell their users about any other section that they do not know.
+  sections.push({
+    name: METADATA_SECTION,
+    type: SECTION_TYPE.strtab,
+    flags: 0,
+    align: 1,
+    data: encodeMetadata(metadataOf(module, names)),
+  });
   return writeElf(sections, table.list);
 }
 
@@ -244,143 +235,6 @@ function globalSections(module: BpfModule, names: SymbolNames): readonly GlobalA
     if (section !== ".bss") for (const { at, variable } of variables) data.set(variable.init, at);
     return [{ section, size, data, variables }];
   });
-}
-
-/** Sections of code: functions that programs call in .text, then the programs by the sections that they name. */
-function codeSections(module: BpfModule, names: SymbolNames, btf: BtfBuilder): CodeSection[] {
-  const sections = new Map<string, CodeSection>();
-  const open = (name: string): CodeSection => {
-    const before = sections.get(name);
-    if (before) return before;
-    const made: CodeSection = { name, slots: [], relocations: [], functions: [], funcs: [], lines: [] };
-    sections.set(name, made);
-    return made;
-  };
-  if (module.programs.some((program) => program.functions.length > 1)) open(SUBPROGRAM_SECTION);
-  const paths = portablePaths(module.sources);
-  const place = placeFinder(module.sources);
-  const symbolOf = globalSymbols(module, names);
-
-  module.programs.forEach((program, index) => {
-    const bounds = functionBounds(program);
-    const symbols = bounds.map((bound, position) =>
-      // Functions of different programs may share a name; the program's own symbol keeps theirs apart.
-      position === 0 ? names.programs[index]! : `${names.programs[index]!}.${identifier(bound.name)}.${position}`,
-    );
-    const line = (span: Span, offset: number): LineRecord | undefined => {
-      const found = place(span);
-      if (!found) return undefined;
-      return {
-        offset,
-        file: btf.strings.offset(paths[span.file]!),
-        text: btf.strings.offset(found.text.slice(0, LINE_TEXT_LIMIT)),
-        line: found.line,
-        column: found.column,
-      };
-    };
-    bounds.forEach((bound, position) => {
-      const section = open(position === 0 ? program.section : SUBPROGRAM_SECTION);
-      const base = section.slots.length;
-      const slots = program.insns.slice(bound.start, bound.end);
-      section.functions.push({ symbol: symbols[position]!, slot: base, slots: slots.length });
-      section.funcs.push({
-        offset: base * SLOT_BYTES,
-        type: functionType(btf, position === 0 ? symbols[0]! : identifier(bound.name), program, position === 0),
-      });
-      section.lines.push(
-        ...lineRecords(program, bound, (span, slot) => line(span, (base + slot - bound.start) * SLOT_BYTES)),
-      );
-      slots.forEach((slot, offset) => {
-        if (slot.code !== (CLASS.jmp | JMP.call.code) || slot.src !== CALL.local) return;
-        const target = bound.start + offset + 1 + slot.imm;
-        const callee = bounds.findIndex((each) => each.start === target);
-        if (callee < 0) throw new RangeError(`${program.name}: slot ${bound.start + offset} calls into no function`);
-        // LLVM writes −1 in the immediate of a call whose symbol says where to go.
-        slots[offset] = { ...slot, imm: -1 };
-        section.relocations.push({ slot: base + offset, type: RELOCATION["64_32"], symbol: symbols[callee]! });
-      });
-      for (const relocation of program.relocations) {
-        if (relocation.slot < bound.start || relocation.slot >= bound.end) continue;
-        const at = relocation.slot - bound.start;
-        const { symbol, addend } =
-          relocation.kind === "map"
-            ? { symbol: names.maps[module.maps.findIndex((map) => map.name === relocation.map)], addend: 0 }
-            : symbolOf(relocation.section, relocation.offset);
-        if (symbol === undefined || slots[at + 1] === undefined)
-          throw new RangeError(`${program.name}: the relocation of slot ${relocation.slot} points nowhere`);
-        slots[at] = { ...slots[at]!, src: 0, imm: addend };
-        slots[at + 1] = { ...slots[at + 1]!, imm: 0 };
-        section.relocations.push({ slot: base + at, type: RELOCATION["64_64"], symbol });
-      }
-      section.relocations.sort((left, right) => left.slot - right.slot);
-      section.slots.push(...slots);
-    });
-  });
-  return [...sections.values()];
-}
-
-interface FunctionBound {
-  readonly name: string;
-  readonly start: number;
-  readonly end: number;
-}
-function functionBounds(program: BpfProgram): FunctionBound[] {
-  const entries = program.functions.length > 0 ? program.functions : [{ name: program.name, slot: 0 }];
-  return entries.map(({ name, slot }, index) => ({
-    name,
-    start: slot,
-    end: entries[index + 1]?.slot ?? program.insns.length,
-  }));
-}
-
-/** `int name(struct context *ctx)` for a program, `long name(…)` without parameters for what it calls. */
-function functionType(btf: BtfBuilder, name: string, program: BpfProgram, entry: boolean): number {
-  const known = Object.hasOwn(PROGRAM_TYPES, program.type);
-  const type: ProgramType | undefined = known ? PROGRAM_TYPES[program.type as keyof typeof PROGRAM_TYPES] : undefined;
-  // The kernel knows the context by the name of its struct, and grumbles in its log about a forward declaration.
-  const context = type?.context ? btf.add({ kind: "struct", name: type.context, size: 0, members: [] }) : 0;
-  const params = entry ? [{ name: "ctx", type: btf.add({ kind: "ptr", type: context }) }] : [];
-  const proto = btf.add({ kind: "func_proto", returns: intType(btf), params });
-  return btf.add({ kind: "func", name, type: proto, linkage: entry ? LINKAGE.global : LINKAGE.static });
-}
-
-/**
- * Lines of one function: one record wherever the place changes, and one at the first slot whatever happens,
- * because kernels refuse a function that starts without a line when others have theirs.
- */
-function lineRecords(
-  program: BpfProgram,
-  bound: FunctionBound,
-  record: (span: Span, slot: number) => LineRecord | undefined,
-): LineRecord[] {
-  const records: LineRecord[] = [];
-  let before: Span | undefined;
-  for (const { slot, span } of program.lines) {
-    if (slot >= bound.end) break;
-    if (slot < bound.start) continue;
-    const first = records.length === 0;
-    if (!first && before && before.file === span.file && before.start === span.start) continue;
-    const made = record(span, first ? bound.start : slot);
-    if (!made) continue;
-    before = span;
-    const last = records.at(-1);
-    if (last && last.file === made.file && last.line === made.line && last.column === made.column) continue;
-    records.push(made);
-  }
-  const fallback = records.length === 0 ? (program.span ?? program.lines[0]?.span) : undefined;
-  const only = fallback && record(fallback, bound.start);
-  return only ? [only] : records;
-}
-
-/** The symbol nearest below an address of a global section, and the distance to it; section symbols have the section's name. */
-function globalSymbols(
-  module: BpfModule,
-  names: SymbolNames,
-): (section: GlobalSection, offset: number) => { readonly symbol: string; readonly addend: number } {
-  return (section, offset) => {
-    const index = module.globals.findIndex((variable) => variable.section === section && variable.offset === offset);
-    return index >= 0 ? { symbol: names.globals[index]!, addend: 0 } : { symbol: section, addend: offset };
-  };
 }
 
 /** Locals first, as ELF demands; section symbols are found by their section's name. */

@@ -1,5 +1,6 @@
 /*
- * Opens an object with libbpf, loads it, and tells what libbpf made of it: one line for each map and program.
+ * Opens an object with libbpf, loads it, and tells what libbpf made of it: one line for each map and program,
+ * with the instructions that libbpf gave to the kernel (subprograms appended, file descriptors filled in).
  * Usage: load-with-libbpf OBJECT [PIN-ROOT]; exit 1 and libbpf's own words when something fails.
  */
 #include <bpf/bpf.h>
@@ -37,12 +38,17 @@ int main(int count, char **arguments)
 		__u32 size = sizeof(info);
 
 		memset(&info, 0, sizeof(info));
-		if (bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &size))
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
 			return 1;
-		printf("program %s section=%s type=%d attach=%d slots=%zu functions=%u lines=%u\n", bpf_program__name(program),
+		const unsigned char *bytes = (const void *)bpf_program__insns(program);
+
+		printf("program %s section=%s type=%d attach=%d slots=%zu functions=%u lines=%u code=", bpf_program__name(program),
 		       bpf_program__section_name(program), bpf_program__type(program),
 		       bpf_program__expected_attach_type(program), bpf_program__insn_cnt(program), info.nr_func_info,
 		       info.nr_line_info);
+		for (size_t at = 0; at < bpf_program__insn_cnt(program) * 8; at++)
+			printf("%02x", bytes[at]);
+		printf("\n");
 	}
 	bpf_object__close(object);
 	return 0;

@@ -177,7 +177,7 @@ export const withFunctions: BpfModule = (() => {
     exit,
     ...globalAddress(1, 0),
     load32(0, 1, 0),
-    moveImmediate(0, 1),
+    moveImmediate(0, 0),
     exit,
   ];
   const relocations: Relocation[] = [{ slot: 9, kind: "global", section: ".rodata", offset: 0 }];
