@@ -1,0 +1,269 @@
+/** Moves and arithmetic on registers: numbers by the rules of alu.ts, pointers by the kernel's much narrower ones. */
+import type { AluName } from "../bpf/opcodes.ts";
+import type { RawInsn } from "../bpf/raw.ts";
+import { binary, move32, negate, signExtend, signExtend32, type Binary, type SignBits } from "./alu.ts";
+import { usesRegister } from "./decode.ts";
+import { checkInvariants, checkTarget, goOn, later, newId, regsOf, source, type Env } from "./env.ts";
+import { draft, isKnown, known, S64_MAX, S64_MIN, s64, settle, forget32, width, type Scalar } from "./scalar.ts";
+import { identify, MAX_OFFSET, unlinked } from "./stack.ts";
+import {
+  ANY_SCALAR,
+  copyState,
+  currentFrame,
+  isPacket,
+  isPointer,
+  scalar,
+  scalarOf,
+  typeName,
+  type Reg,
+  type RegType,
+} from "./state.ts";
+import * as tnum from "./tnum.ts";
+import { reject } from "./verdict.ts";
+
+const ADDRESS_SPACE_CAST = 1;
+
+export function move(env: Env, insn: RawInsn, wide: boolean): void {
+  const regs = regsOf(env);
+  if (!usesRegister(insn.code)) {
+    if (insn.src !== 0 || insn.off !== 0) reject("BPF_MOV uses reserved fields");
+    checkTarget(insn.dst);
+    regs[insn.dst] = scalarOf(wide ? BigInt(insn.imm) : BigInt(insn.imm >>> 0));
+    return;
+  }
+  const widths: readonly number[] = wide ? [0, 8, 16, 32] : [0, 8, 16];
+  if (wide && insn.off === ADDRESS_SPACE_CAST) {
+    if (insn.imm !== 1 && insn.imm !== 1 << 16)
+      reject("addr_space_cast insn can only convert between address space 1 and 0");
+    reject("addr_space_cast insn can only be used in a program that has an associated arena");
+  }
+  if (!widths.includes(insn.off) || insn.imm !== 0) reject("BPF_MOV uses reserved fields");
+  source(env, insn.src);
+  checkTarget(insn.dst);
+  const made = moved(env, insn, wide);
+  regs[insn.dst] = made.type === "scalar" ? { ...made, value: checkInvariants(env, made.value) } : made;
+}
+
+function moved(env: Env, insn: RawInsn, wide: boolean): Reg {
+  const regs = regsOf(env);
+  const from = regs[insn.src]!;
+  if (wide && insn.off === 0) return (regs[insn.src] = identify(env, from));
+  if (from.type !== "scalar") return wide ? ANY_SCALAR : { ...ANY_SCALAR, value: move32(ANY_SCALAR.value) };
+  // A copy stays linked to its source only where it is sure to be the same number.
+  const same = insn.off === 0 ? width(from.value) <= 32 : from.value.umax < 1n << BigInt(insn.off - 1);
+  if (same) regs[insn.src] = identify(env, from);
+  const copy = same ? regs[insn.src]! : unlinked(from);
+  if (insn.off === 0) return { ...copy, value: move32(from.value) };
+  if (wide) return { ...copy, value: signExtend(from.value, insn.off as SignBits) };
+  return { ...copy, value: signExtend32(from.value, insn.off as 8 | 16) };
+}
+
+export function alu(env: Env, insn: RawInsn, name: Exclude<AluName, "mov">, wide: boolean): void {
+  const regs = regsOf(env);
+  if (name === "neg" || name === "end") {
+    const value = source(env, insn.dst);
+    checkTarget(insn.dst);
+    const known = name === "neg" && value.type === "scalar";
+    regs[insn.dst] = known ? scalar(checkInvariants(env, negate(value.value, wide))) : ANY_SCALAR;
+    return;
+  }
+  const signed = insn.off === 1 && (name === "div" || name === "mod");
+  const withRegister = usesRegister(insn.code);
+  if ((insn.off !== 0 && !signed) || (withRegister ? insn.imm !== 0 : insn.src !== 0))
+    reject("BPF_ALU uses reserved fields");
+  if (withRegister) source(env, insn.src);
+  const left = source(env, insn.dst);
+  if ((name === "div" || name === "mod") && !withRegister && insn.imm === 0) reject("div by zero");
+  if ((name === "lsh" || name === "rsh" || name === "arsh") && !withRegister) {
+    if (insn.imm < 0 || insn.imm >= (wide ? 64 : 32)) reject(`invalid shift ${insn.imm}`);
+  }
+  checkTarget(insn.dst);
+  const right = withRegister ? regs[insn.src]! : scalarOf(BigInt(insn.imm));
+  const made = combine(env, insn, name, wide, left, right);
+  regsOf(env)[insn.dst] = made.type === "scalar" ? { ...made, value: checkInvariants(env, made.value) } : made;
+}
+
+function combine(env: Env, insn: RawInsn, name: AluName, wide: boolean, left: Reg, right: Reg): Reg {
+  if (isPointer(left) || isPointer(right)) env.flow.pointerMath(env);
+  if (isPointer(right)) {
+    if (isPointer(left)) {
+      // Privileged programs may take the distance of two pointers, which is a number.
+      if (name === "sub") return ANY_SCALAR;
+      return reject(`R${insn.dst} pointer ${OPERATORS[name] ?? name} pointer prohibited`, insn.dst);
+    }
+    return offset(env, insn, name, wide, right, left.value, false);
+  }
+  if (isPointer(left)) return offset(env, insn, name, wide, left, right.value, true);
+  if (name === "div" || name === "mod") return ANY_SCALAR;
+  let a = left;
+  if ((name === "and" || name === "or") && isKnown(right.value)) a = fork(env, insn, left);
+  const value = binary(name as Binary, a.value, right.value, wide);
+  return { ...scalar(value), ...link(insn, name, wide, left, right) };
+}
+
+const OPERATORS: Readonly<Partial<Record<AluName, string>>> = {
+  add: "+=",
+  sub: "-=",
+  mul: "*=",
+  div: "/=",
+  or: "|=",
+  and: "&=",
+  lsh: "<<=",
+  rsh: ">>=",
+  mod: "%=",
+  xor: "^=",
+  arsh: "s>>=",
+};
+
+/** After `r1 = r2; r1 += 4` the two stay linked by the difference; any other arithmetic ends the link. */
+function link(insn: RawInsn, name: AluName, wide: boolean, left: Reg, right: Reg): Pick<Reg, "id" | "delta" | "off"> {
+  const none = { id: 0, delta: false, off: 0 };
+  if (name !== "add" || !wide || left.id === 0 || !isKnown(right.value)) return none;
+  if (usesRegister(insn.code) && insn.src === insn.dst) return none;
+  const difference = right.value.bits.value;
+  if (left.delta || difference > 0x7fff_ffffn) return none;
+  return { id: left.id, delta: true, off: Number(difference) };
+}
+
+/**
+ * A value that is either all ones or all zeroes (the result of an arithmetic shift by all bits) is followed as two constants,
+ * since a mask on it selects one of two values.
+ */
+function fork(env: Env, insn: RawInsn, left: Reg): Reg {
+  const { value } = left;
+  const wide = value.smin === -1n && value.smax === 0n;
+  const narrow = !wide && value.s32min === -1 && value.s32max === 0;
+  if (!wide && !narrow) return left;
+  const zero = wide ? known(0n) : become32(value, 0);
+  const ones = wide ? known(-1n) : become32(value, -1);
+  const forward = env.replay?.(env.insn);
+  const other = copyState(env.state);
+  currentFrame(other).regs[insn.dst] = { ...left, value: zero };
+  later(env, env.insn, other, true);
+  goOn(env, forward ?? false);
+  env.flow.decided(env);
+  return { ...left, value: forward === true ? zero : ones };
+}
+
+function become32(value: Scalar, low: number): Scalar {
+  const fixed = known(BigInt(low >>> 0));
+  const d = draft(value);
+  d.u32min = d.u32max = low >>> 0;
+  d.s32min = d.s32max = low;
+  d.bits = tnum.withLow32(d.bits, fixed.bits);
+  return d;
+}
+
+const MOVABLE: ReadonlySet<RegType> = new Set<RegType>([
+  "ctx",
+  "map_value",
+  "fp",
+  "pkt_meta",
+  "pkt",
+  "mem",
+  "ringbuf_mem",
+  "ptr_",
+  "trusted_ptr_",
+]);
+
+/** Pointer plus or minus a number. `pointerLeft` is false for `number op pointer`. */
+function offset(
+  env: Env,
+  insn: RawInsn,
+  name: AluName,
+  wide: boolean,
+  ptr: Reg,
+  by: Scalar,
+  pointerLeft: boolean,
+): Reg {
+  const at = insn.dst;
+  const fixed = isKnown(by);
+  if ((fixed && (by.smin !== by.smax || by.umin !== by.umax)) || by.smin > by.smax || by.umin > by.umax)
+    return ANY_SCALAR;
+  if (!wide) {
+    // The low half of a pointer is a number like any other to a privileged program, but only a difference makes sense.
+    if (name === "sub") return ANY_SCALAR;
+    return reject(`R${at} 32-bit pointer arithmetic prohibited`, at);
+  }
+  const type = typeName(ptr);
+  if (ptr.nullable) reject(`R${at} pointer arithmetic on ${type} prohibited, null-check it first`, at);
+  const harmless = fixed && by.smin === 0n && name === "add";
+  const movable =
+    MOVABLE.has(ptr.type) ||
+    (ptr.type === "flow_keys" && fixed) ||
+    ((ptr.type === "map_ptr" || ptr.type === "flow_keys") && harmless);
+  if (!movable) reject(`R${at} pointer arithmetic on ${type} prohibited`, at);
+  checkSane({ off: 0, value: by }, type);
+  checkSane(ptr, type);
+  if (name !== "add" && name !== "sub") {
+    if (name === "and" || name === "or" || name === "xor")
+      reject(`R${at} bitwise operator ${OPERATORS[name]} on pointer prohibited`, at);
+    reject(`R${at} pointer arithmetic with ${OPERATORS[name]} operator prohibited`, at);
+  }
+  const made = name === "add" ? plus(env, ptr, by, fixed) : minus(env, insn, ptr, by, fixed, pointerLeft);
+  checkSane(made, type);
+  const d = draft(made.value);
+  forget32(d);
+  return { ...made, value: settle(d) };
+}
+
+function checkSane({ off, value }: Pick<Reg, "off" | "value">, type: string): void {
+  const limit = BigInt(MAX_OFFSET);
+  const single = s64(value.bits.value);
+  if (isKnown(value) && (single >= limit || single <= -limit))
+    reject(`math between ${type} pointer and ${single} is not allowed`);
+  if (off >= MAX_OFFSET || off <= -MAX_OFFSET) reject(`${type} pointer offset ${off} is not allowed`);
+  if (value.smin === S64_MIN)
+    reject(`math between ${type} pointer and register with unbounded min value is not allowed`);
+  if (value.smin >= limit || value.smin <= -limit) reject(`value ${value.smin} makes ${type} pointer be out of bounds`);
+}
+
+const fitsOffset = (x: bigint): boolean => x === BigInt.asIntN(32, x);
+const overflows = (x: bigint): boolean => x < S64_MIN || x > S64_MAX;
+
+function plus(env: Env, ptr: Reg, by: Scalar, fixed: boolean): Reg {
+  const sum = BigInt(ptr.off) + by.smin;
+  if (fixed && fitsOffset(sum)) return { ...ptr, off: Number(sum) };
+  const p = ptr.value;
+  const d = draft(p);
+  d.smin = p.smin + by.smin;
+  d.smax = p.smax + by.smax;
+  if (overflows(d.smin) || overflows(d.smax)) {
+    d.smin = S64_MIN;
+    d.smax = S64_MAX;
+  }
+  d.umin = p.umin + by.umin;
+  d.umax = p.umax + by.umax;
+  if (d.umin > tnum.U64 || d.umax > tnum.U64) {
+    d.umin = 0n;
+    d.umax = tnum.U64;
+  }
+  d.bits = tnum.add(p.bits, by.bits);
+  // A packet pointer with something unknown added is a new base: what was compared before does not hold for it.
+  return isPacket(ptr.type) ? { ...ptr, value: d, id: newId(env), range: 0 } : { ...ptr, value: d };
+}
+
+function minus(env: Env, insn: RawInsn, ptr: Reg, by: Scalar, fixed: boolean, pointerLeft: boolean): Reg {
+  if (!pointerLeft) reject(`R${insn.dst} tried to subtract pointer from scalar`, insn.dst);
+  if (ptr.type === "fp") reject(`R${insn.dst} subtraction from stack pointer prohibited`, insn.dst);
+  const difference = BigInt(ptr.off) - by.smin;
+  if (fixed && fitsOffset(difference)) return { ...ptr, off: Number(difference) };
+  const p = ptr.value;
+  const d = draft(p);
+  d.smin = p.smin - by.smax;
+  d.smax = p.smax - by.smin;
+  if (overflows(d.smin) || overflows(d.smax)) {
+    d.smin = S64_MIN;
+    d.smax = S64_MAX;
+  }
+  if (p.umin < by.umax) {
+    d.umin = 0n;
+    d.umax = tnum.U64;
+  } else {
+    d.umin = p.umin - by.umax;
+    d.umax = p.umax - by.umin;
+  }
+  d.bits = tnum.sub(p.bits, by.bits);
+  if (!isPacket(ptr.type)) return { ...ptr, value: d };
+  return { ...ptr, value: d, id: newId(env), range: by.smin < 0n ? 0 : ptr.range };
+}

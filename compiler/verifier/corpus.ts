@@ -1,0 +1,87 @@
+/** Programs in the format of the verifier corpus: raw instructions in hex with their maps, and one answer per program. */
+import { decodeSlots } from "../bpf/raw.ts";
+import { MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
+import { verify, type Options, type Program, type Result, type VerifierMap } from "./verify.ts";
+
+export interface CorpusMap {
+  /** Number of enum bpf_map_type. */
+  readonly type: number;
+  readonly key: number;
+  readonly value: number;
+  readonly max: number;
+  readonly flags: number;
+  /** Hex content of a frozen map. */
+  readonly frozen?: string;
+}
+export interface CorpusProgram {
+  readonly name: string;
+  /** Program type as libbpf names it, and expected attach type. */
+  readonly type: string;
+  readonly attach: number;
+  /** Flags of BPF_PROG_LOAD. */
+  readonly flags: number;
+  /** Hex, 8 bytes an instruction. */
+  readonly insns: string;
+  /** By the file descriptor that stands in the `lddw` immediates. */
+  readonly maps?: Readonly<Record<string, CorpusMap>>;
+  readonly license?: string;
+}
+
+/** One line of `tsbpf verify --corpus … --json`. */
+export interface CorpusAnswer {
+  readonly name: string;
+  readonly verdict: "accept" | "reject" | "unsupported";
+  readonly failingInsn: number | null;
+  readonly category: string | null;
+  readonly message: string | null;
+}
+
+const mapNames = new Map<number, MapTypeName>(
+  Object.entries(MAP_TYPES).map(([name, { number }]) => [number, name as MapTypeName]),
+);
+
+function corpusMap(map: CorpusMap): VerifierMap | undefined {
+  const type = mapNames.get(map.type);
+  if (type === undefined) return undefined;
+  const { key, value, max, flags } = map;
+  const frozen = map.frozen === undefined ? {} : { frozen: new Uint8Array(Buffer.from(map.frozen, "hex")) };
+  return { type, key, value, max, flags, ...frozen };
+}
+
+const GPL = new Set(["GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"]);
+export const isGplCompatible = (license: string): boolean => GPL.has(license);
+
+/** The verifier's input for a program of a corpus. Throws RangeError where the hex is not whole instructions. */
+export function corpusProgram(program: CorpusProgram): Program {
+  const maps = new Map<number, VerifierMap>();
+  for (const [fd, map] of Object.entries(program.maps ?? {})) {
+    const made = corpusMap(map);
+    if (made !== undefined) maps.set(Number(fd), made);
+  }
+  return {
+    insns: decodeSlots(new Uint8Array(Buffer.from(program.insns, "hex"))),
+    type: program.type,
+    attach: program.attach,
+    flags: program.flags,
+    maps,
+    gpl: isGplCompatible(program.license ?? "GPL"),
+    patched: false,
+  };
+}
+
+/** Verifies one program of a corpus. */
+export function verifyCorpusProgram(program: CorpusProgram, options: Options = {}): Result {
+  return verify(corpusProgram(program), options);
+}
+
+/** The answer as it is printed. */
+export function corpusAnswer(program: CorpusProgram, options: Options = {}): CorpusAnswer {
+  const result = verifyCorpusProgram(program, options);
+  return {
+    name: program.name,
+    verdict: result.verdict,
+    failingInsn: result.verdict === "reject" ? (result.failingInsn ?? null) : null,
+    category: result.verdict === "reject" ? result.category : null,
+    message: result.verdict === "reject" ? result.message : result.verdict === "unsupported" ? result.feature : null,
+  };
+}

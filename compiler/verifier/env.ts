@@ -1,0 +1,140 @@
+/** What one verification carries along: the program, the current state, and what was learned of the instructions so far. */
+import type { ContextLayout } from "../bpf/contexts.ts";
+import type { RawInsn } from "../bpf/raw.ts";
+import type { Flow } from "./flow.ts";
+import type { Structure } from "./structure.ts";
+import { ANY_SCALAR, currentFrame, replaceRegs, type Reg, type State, type VerifierMap } from "./state.ts";
+import { reject } from "./verdict.ts";
+import type { Scalar } from "./scalar.ts";
+import { repair, violatesInvariants } from "./branch.ts";
+
+/** Flags of BPF_PROG_LOAD that change what the verifier does. */
+export const LOAD_FLAGS = {
+  strictAlignment: 1,
+  anyAlignment: 2,
+  testRandomHigh32: 4,
+  testStateFrequency: 8,
+  sleepable: 16,
+  testRegInvariants: 128,
+} as const;
+
+export interface Program {
+  readonly insns: readonly RawInsn[];
+  /** Program type as libbpf names it. */
+  readonly type: string;
+  /** expected_attach_type. */
+  readonly attach: number;
+  /** Flags of BPF_PROG_LOAD. */
+  readonly flags: number;
+  /** Maps by the file descriptor in the `lddw` that refers to them. */
+  readonly maps: ReadonlyMap<number, VerifierMap>;
+  /** GPL-compatible, so that every helper may be called. */
+  readonly gpl: boolean;
+  /** The patched kernel of this project: more context, more helpers. */
+  readonly patched: boolean;
+}
+
+/** The outcomes of the undecided jumps on the way here, the last first. */
+export interface Outcome {
+  readonly insn: number;
+  /** The jump was taken (or, at a fork of values, the second value was chosen). */
+  readonly taken: boolean;
+  readonly before: Outcome | undefined;
+}
+
+/** A path to be explored later. */
+export interface Pending {
+  readonly insn: number;
+  readonly from: number;
+  readonly state: State;
+  readonly parent: Explored | undefined;
+  readonly path: Outcome | undefined;
+}
+/** A state at a prune point. */
+export interface Explored {
+  readonly state: State;
+  readonly parent: Explored | undefined;
+  /** Paths from here that are not finished yet. */
+  branches: number;
+  hits: number;
+  misses: number;
+}
+
+export interface Env {
+  readonly program: Program;
+  readonly structure: Structure;
+  readonly context: ContextLayout;
+  readonly flow: Flow;
+  readonly pending: Pending[];
+  readonly explored: Map<number, Explored[]>;
+  /** Type of pointer that each access went through, where one instruction may not serve several. */
+  readonly accessTypes: Map<number, string>;
+  /** Bytes of stack per subprogram. */
+  readonly stackDepth: number[];
+  state: State;
+  insn: number;
+  parent: Explored | undefined;
+  path: Outcome | undefined;
+  lastId: number;
+  processed: number;
+  jumps: number;
+  processedAtState: number;
+  jumpsAtState: number;
+  peakStates: number;
+  /** Follows a recorded path instead of exploring: gives the outcome of an undecided jump. */
+  readonly replay: ((insn: number) => boolean) | undefined;
+}
+
+export const regsOf = (env: Env): Reg[] => currentFrame(env.state).regs;
+export const newId = (env: Env): number => ++env.lastId;
+export const insnAt = (env: Env): RawInsn => env.program.insns[env.insn]!;
+export const hasFlag = (env: Env, flag: keyof typeof LOAD_FLAGS): boolean =>
+  (env.program.flags & LOAD_FLAGS[flag]) !== 0;
+
+/** The register to be read. */
+export function source(env: Env, index: number): Reg {
+  if (index > 10) reject(`R${index} is invalid`);
+  const reg = regsOf(env)[index]!;
+  if (reg.type === "?") reject(`R${index} !read_ok`, index);
+  return reg;
+}
+/** Checks that the register may be written. */
+export function checkTarget(index: number): void {
+  if (index > 10) reject(`R${index} is invalid`);
+  if (index === 10) reject("frame pointer is read only");
+}
+
+const MAX_PENDING = 8192;
+/** Remembers a copy of a state for later. */
+export function later(env: Env, insn: number, state: State, taken: boolean): void {
+  if (env.replay !== undefined) return;
+  env.pending.push({
+    insn,
+    from: env.insn,
+    state,
+    parent: env.parent,
+    path: { insn: env.insn, taken, before: env.path },
+  });
+  if (env.parent !== undefined) env.parent.branches++;
+  if (env.pending.length > MAX_PENDING) reject(`The sequence of ${env.pending.length} jumps is too complex.`);
+}
+/** Notes the outcome that the current path goes on with. */
+export function goOn(env: Env, taken: boolean): void {
+  env.path = { insn: env.insn, taken, before: env.path };
+}
+
+/** After a helper that may have moved or changed the packet, pointers into it are of no use. */
+export function forgetPackets(env: Env): void {
+  replaceRegs(env.state, (reg) =>
+    reg.type === "pkt" || reg.type === "pkt_meta" || reg.type === "pkt_end" ? INVALIDATED : reg,
+  );
+}
+/** What is left of a pointer that lost its meaning: to a privileged program it is a number. */
+export const INVALIDATED: Reg = ANY_SCALAR;
+
+/** The kernel's self-check after arithmetic: contradictory knowledge is forgotten, or, if the loader asked for it, an error. */
+export function checkInvariants(env: Env, value: Scalar): Scalar {
+  if (!violatesInvariants(value)) return value;
+  if (hasFlag(env, "testRegInvariants")) reject("REG INVARIANTS VIOLATION");
+  return repair(value);
+}

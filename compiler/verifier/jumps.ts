@@ -1,0 +1,292 @@
+/** Conditional jumps: which ways to go, and what each way tells of registers, linked registers, pointers and the packet. */
+import { CLASS, type Condition } from "../bpf/opcodes.ts";
+import type { RawInsn } from "../bpf/raw.ts";
+import { addUnsettled } from "./alu.ts";
+import { constantOf, decided, EXCHANGED, refine } from "./branch.ts";
+import { classOf, usesRegister } from "./decode.ts";
+import { checkInvariants, goOn, later, regsOf, source, type Env } from "./env.ts";
+import { known, ZERO } from "./scalar.ts";
+import { MAX_OFFSET } from "./stack.ts";
+import {
+  AT_PACKET_END,
+  BEYOND_PACKET_END,
+  copyState,
+  currentFrame,
+  isNull,
+  isPacket,
+  isPointer,
+  isSpill,
+  replaceRegs,
+  scalar,
+  scalarOf,
+  type Reg,
+  type RegType,
+  type State,
+} from "./state.ts";
+import { reject } from "./verdict.ts";
+
+const isPacketOrEnd = (reg: Reg): boolean => !reg.nullable && (isPacket(reg.type) || reg.type === "pkt_end");
+
+/** Follows a conditional jump: sets `env.insn` for the current path, and leaves the other way for later. */
+export function conditionalJump(env: Env, insn: RawInsn, condition: Condition): void {
+  const wide = classOf(insn.code) === CLASS.jmp;
+  const a = source(env, insn.dst);
+  let b: Reg;
+  if (usesRegister(insn.code)) {
+    if (insn.imm !== 0) reject("BPF_JMP/JMP32 uses reserved fields");
+    b = source(env, insn.src);
+  } else {
+    if (insn.src !== 0) reject("BPF_JMP/JMP32 uses reserved fields");
+    b = scalarOf(BigInt(insn.imm));
+  }
+  const target = env.insn + 1 + insn.off;
+  const outcome = certain(condition, a, b, wide);
+  if (outcome !== undefined) {
+    env.flow.decided(env);
+    env.insn = outcome ? target : env.insn + 1;
+    return;
+  }
+  branch(env, insn, condition, wide, target);
+}
+
+/** The outcome, where it is certain. */
+function certain(condition: Condition, a: Reg, b: Reg, wide: boolean): boolean | undefined {
+  if (isPacketOrEnd(a) && isPacketOrEnd(b) && wide) return packetOutcome(condition, a, b);
+  if (isPointer(a) || isPointer(b)) {
+    if (!wide) return undefined;
+    const [ptr, number] = constantOf2(b, wide) === undefined ? [b, a] : [a, b];
+    if (constantOf2(number, wide) !== 0n || !neverNull(ptr)) return undefined;
+    return condition === "jeq" ? false : condition === "jne" ? true : undefined;
+  }
+  return decided(condition, a.value, b.value, wide);
+}
+const constantOf2 = (reg: Reg, wide: boolean): bigint | undefined =>
+  reg.type === "scalar" ? constantOf(reg.value, wide) : undefined;
+
+const NEVER_NULL: ReadonlySet<RegType> = new Set<RegType>([
+  "sock",
+  "tcp_sock",
+  "xdp_sock",
+  "map_value",
+  "sock_common",
+  "mem",
+  "ringbuf_mem",
+  "map_ptr",
+  "trusted_ptr_",
+]);
+function neverNull(reg: Reg): boolean {
+  if (reg.nullable) return false;
+  if (reg.value.smin <= BigInt(-MAX_OFFSET) || reg.value.smax >= BigInt(MAX_OFFSET)) return false;
+  return NEVER_NULL.has(reg.type) || (reg.type === "ptr_" && reg.ref !== 0);
+}
+
+function packetOutcome(condition: Condition, a: Reg, b: Reg): boolean | undefined {
+  const exchanged = b.type !== "pkt_end";
+  if (exchanged && a.type !== "pkt_end") return undefined;
+  const { range } = exchanged ? b : a;
+  if (range >= 0) return undefined;
+  switch (exchanged ? EXCHANGED[condition] : condition) {
+    case "jgt":
+      return range === BEYOND_PACKET_END ? true : undefined;
+    case "jle":
+      return range === BEYOND_PACKET_END ? false : undefined;
+    case "jge":
+      return true;
+    case "jlt":
+      return false;
+    default:
+      return undefined;
+  }
+}
+
+function branch(env: Env, insn: RawInsn, condition: Condition, wide: boolean, target: number): void {
+  const withRegister = usesRegister(insn.code);
+  const here = env.state;
+  limitLinks(env, insn, withRegister);
+  const there = copyState(here);
+  const forward = env.replay?.(env.insn);
+  later(env, target, there, true);
+  goOn(env, forward ?? false);
+  const regs = currentFrame(here).regs;
+  const otherRegs = currentFrame(there).regs;
+  const a = regs[insn.dst]!;
+  const b = withRegister ? regs[insn.src]! : scalarOf(BigInt(insn.imm));
+  if (a.type === "scalar" && b.type === "scalar") {
+    const [aFalls, bFalls] = refine(condition, false, a.value, b.value, wide);
+    const [aJumps, bJumps] = refine(condition, true, a.value, b.value, wide);
+    const sameReg = withRegister && insn.src === insn.dst;
+    otherRegs[insn.dst] = { ...a, value: checkInvariants(env, aJumps) };
+    const bJumpsChecked = checkInvariants(env, bJumps);
+    regs[insn.dst] = { ...a, value: checkInvariants(env, aFalls) };
+    const bFallsChecked = checkInvariants(env, bFalls);
+    if (withRegister && !sameReg) {
+      otherRegs[insn.src] = { ...b, value: bJumpsChecked };
+      regs[insn.src] = { ...b, value: bFallsChecked };
+    }
+  }
+  if (withRegister && b.type === "scalar" && b.id !== 0) {
+    spreadToLinks(here, regs[insn.src]!, env);
+    spreadToLinks(there, otherRegs[insn.src]!, env);
+  }
+  if (a.type === "scalar" && a.id !== 0) {
+    spreadToLinks(here, regs[insn.dst]!, env);
+    spreadToLinks(there, otherRegs[insn.dst]!, env);
+  }
+  learnOfPointers(env, insn, condition, wide, here, there);
+  if (forward === true) {
+    env.state = there;
+    env.insn = target;
+  } else {
+    env.insn++;
+  }
+}
+
+const MOST_LINKS = 6;
+/** The kernel follows a handful of linked registers at most and breaks the links of the rest. */
+function limitLinks(env: Env, insn: RawInsn, withRegister: boolean): void {
+  const ids: number[] = [];
+  const regs = regsOf(env);
+  if (withRegister && regs[insn.src]!.type === "scalar" && regs[insn.src]!.id !== 0) ids.push(regs[insn.src]!.id);
+  if (regs[insn.dst]!.type === "scalar" && regs[insn.dst]!.id !== 0) ids.push(regs[insn.dst]!.id);
+  let count = 0;
+  for (const id of ids) {
+    const members: { readonly frame: number; readonly reg?: number; readonly slot?: number }[] = [];
+    for (let depth = env.state.frames.length - 1; depth >= 0; depth--) {
+      const frame = env.state.frames[depth]!;
+      for (let index = 0; index < 10; index++) {
+        const reg = frame.regs[index]!;
+        if (reg.type !== "scalar" || reg.id !== id) continue;
+        if (count++ < MOST_LINKS) members.push({ frame: depth, reg: index });
+        else frame.regs[index] = { ...reg, id: 0, delta: false, off: 0 };
+      }
+      frame.stack.forEach((slot, index) => {
+        if (!isSpill(slot) || slot.reg.type !== "scalar" || slot.reg.id !== id) return;
+        if (count++ < MOST_LINKS) members.push({ frame: depth, slot: index });
+        else frame.stack[index] = { ...slot, reg: { ...slot.reg, id: 0, delta: false, off: 0 } };
+      });
+    }
+    if (members.length > 1) env.flow.linked(env, members);
+  }
+}
+
+/** What was learned of one register holds for those that are the same value, or the same plus a constant. */
+function spreadToLinks(state: State, from: Reg, env: Env): void {
+  void env;
+  replaceRegs(state, (reg) => {
+    if (reg === from || reg.type !== "scalar" || reg.id !== from.id || from.id === 0) return reg;
+    if ((!reg.delta && !from.delta) || reg.off === from.off)
+      return { ...reg, value: from.value, off: from.off, delta: from.delta };
+    const difference = known(BigInt((reg.delta ? reg.off : 0) - (from.delta ? from.off : 0)));
+    return { ...reg, value: addUnsettled(from.value, difference) };
+  });
+}
+
+function learnOfPointers(
+  env: Env,
+  insn: RawInsn,
+  condition: Condition,
+  wide: boolean,
+  falls: State,
+  jumps: State,
+): void {
+  if (!wide) return;
+  const equality = condition === "jeq" || condition === "jne";
+  const equal = condition === "jeq" ? jumps : falls;
+  const regs = currentFrame(falls).regs;
+  const a = regs[insn.dst]!;
+  if (usesRegister(insn.code)) {
+    const b = regs[insn.src]!;
+    if (equality && isPointer(a) && isPointer(b) && a.type !== "ptr_" && b.type !== "ptr_") {
+      // Equal to a pointer that is not null: not null either.
+      const equalRegs = currentFrame(equal).regs;
+      if (neverNull(a) && b.nullable) equalRegs[insn.src] = notNull(b);
+      if (neverNull(b) && a.nullable) equalRegs[insn.dst] = notNull(a);
+    }
+    comparePackets(env, condition, insn, a, b, falls, jumps);
+    return;
+  }
+  if (insn.imm === 0 && equality && a.nullable) {
+    settleNull(equal, a, true);
+    settleNull(condition === "jeq" ? falls : jumps, a, false);
+  }
+}
+
+/** The type that a pointer has once it is known not to be null. */
+function notNull(reg: Reg): Reg {
+  if (reg.type === "map_value") {
+    if (reg.map?.type === "xskmap") return { ...reg, type: "xdp_sock", nullable: false, map: undefined };
+    if (reg.map?.type === "sockmap" || reg.map?.type === "sockhash")
+      return { ...reg, type: "sock", nullable: false, map: undefined };
+  }
+  return { ...reg, nullable: false };
+}
+
+/** Every copy of the pointer is null, or none is. */
+function settleNull(state: State, of: Reg, isNullHere: boolean): void {
+  if (isNullHere && of.ref !== 0 && of.ref === of.id)
+    state.references = state.references.filter((reference) => reference.id !== of.id);
+  replaceRegs(state, (reg) => {
+    if (!reg.nullable || reg.id !== of.id) return reg;
+    return isNullHere ? scalar(ZERO) : { ...notNull(reg), id: 0 };
+  });
+}
+
+const START_OF_PACKET = (reg: Reg): boolean =>
+  reg.type === "pkt" && !reg.nullable && reg.off === 0 && reg.id === 0 && isNull({ ...reg, type: "scalar" });
+
+/** pkt against pkt_end, or pkt_meta against the packet's start. */
+function comparePackets(
+  env: Env,
+  condition: Condition,
+  insn: RawInsn,
+  a: Reg,
+  b: Reg,
+  falls: State,
+  jumps: State,
+): void {
+  void env;
+  const isLimit = (limit: Reg, of: Reg): boolean =>
+    of.type === "pkt" ? limit.type === "pkt_end" : of.type === "pkt_meta" && START_OF_PACKET(limit);
+  let pkt: Reg;
+  let at: number;
+  let relation: Condition;
+  if (isLimit(b, a)) [pkt, at, relation] = [a, insn.dst, condition];
+  else if (isLimit(a, b)) [pkt, at, relation] = [b, insn.src, EXCHANGED[condition]];
+  else return;
+  switch (relation) {
+    case "jgt": // Falls through where pkt <= end.
+      widen(falls, pkt, false);
+      markEnd(jumps, at, BEYOND_PACKET_END);
+      return;
+    case "jge":
+      widen(falls, pkt, true);
+      markEnd(jumps, at, AT_PACKET_END);
+      return;
+    case "jlt":
+      widen(jumps, pkt, true);
+      markEnd(falls, at, AT_PACKET_END);
+      return;
+    case "jle":
+      widen(jumps, pkt, false);
+      markEnd(falls, at, BEYOND_PACKET_END);
+      return;
+    default:
+  }
+}
+
+const MAX_PACKET = 0xffff;
+/** Every pointer with the same base may reach as far as this one was compared; one byte more where it is strictly before the end. */
+function widen(state: State, pkt: Reg, strictly: boolean): void {
+  if (pkt.off < 0 || (pkt.off === 0 && strictly)) return;
+  if (pkt.value.umax > BigInt(MAX_PACKET) || pkt.value.umax + BigInt(pkt.off) > BigInt(MAX_PACKET)) return;
+  const range = strictly ? pkt.off + 1 : pkt.off;
+  replaceRegs(state, (reg) =>
+    reg.type === pkt.type && reg.id === pkt.id && reg.range < range ? { ...reg, range } : reg,
+  );
+}
+
+function markEnd(state: State, index: number, range: number): void {
+  const { regs } = currentFrame(state);
+  const reg = regs[index]!;
+  if (reg.type === "pkt") regs[index] = { ...reg, range };
+}
