@@ -200,9 +200,6 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
   function address(base: Value, offset: number, span: Span): { base: Base<Virtual>; offset: number } {
     const slot = slotOf(base);
     if (slot !== undefined) return { base: { frame: slot }, offset };
-    const inst = made.get(base.id);
-    // Address arithmetic on a slot with a constant that did not fold (it is too far for an offset) goes the long way.
-    void inst;
     return { base: { reg: inRegister(base, span) }, offset };
   }
 

@@ -7,4 +7,10 @@ export const proof = {
     (f) => `this value may not fit ${f.what}: it can be ${f.from}, the target holds ${f.range}`,
     (f) => `keep the low bits on purpose: ${f.what}(…), or mask or limit the value first`,
   ),
+  "index-out-of-range": row<{ what: string; length: number; from: string }>(
+    "error",
+    (f) =>
+      `this index may lie outside ${f.what}: it can be ${f.from}, the array has ${f.length} elements (0 to ${f.length - 1})`,
+    (f) => `check it first: if (index < ${f.length}), or mask it, or loop with range(${f.length})`,
+  ),
 } as const;

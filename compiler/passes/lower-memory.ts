@@ -51,7 +51,6 @@ export function lowerMemoryOps(func: Func): Func {
       const align = Math.max(inst.align, Math.min(alignmentOf(inst.to, made), alignmentOf(inst.from, made)));
       const shift = Math.abs(inst.toOffset - inst.fromOffset);
       const common = Math.min(align, shift === 0 ? 8 : shift & -shift);
-      // All loads come before all stores of a group, as for overlapping values of one struct.
       return pieces(inst.fromOffset, inst.bytes, common).flatMap((piece): Inst[] => {
         const moved = value(typeOf(piece.bytes));
         const offset = piece.offset - inst.fromOffset + inst.toOffset;

@@ -1,7 +1,7 @@
 /** Joins blocks that always run one after the other, and skips blocks that only jump. */
 import { graphOf } from "../ir/graph.ts";
 import type { Block, Edge, End, Func, Value } from "../ir/ir.ts";
-import { mapEnd, mapUses, resolver } from "../ir/walk.ts";
+import { mapEnd, mapUses, resolver, visitUses } from "../ir/walk.ts";
 import type { Pass } from "./pass.ts";
 
 export const mergeBlocks: Pass = {
@@ -10,43 +10,48 @@ export const mergeBlocks: Pass = {
   run: (func) => joinChains(skipEmpty(func)),
 };
 
-/** Edges to a block that only jumps go to its target, where no argument would have to be made from a parameter. */
+/** Edges to a block that only jumps go to its target. Targets are looked at first, so that whole chains go at once. */
 function skipEmpty(func: Func): Func {
-  const empty = new Map<number, { block: Block; to: Edge }>();
-  for (const block of func.blocks.slice(1))
-    if (block.insts.length === 0 && block.end.kind === "jump" && !block.loop && block.end.to.block !== block.id)
-      empty.set(block.id, { block, to: block.end.to });
-  if (empty.size === 0) return func;
+  const graph = graphOf(func);
   // A parameter may be read by dominated blocks behind the jump; then the block has to stay.
   const readElsewhere = new Set<number>();
   const home = new Map<number, number>();
-  for (const { block } of empty.values()) for (const param of block.params) home.set(param.id, block.id);
-  if (home.size > 0) {
-    const see =
-      (at: number) =>
-      (value: Value): Value => {
-        const from = home.get(value.id);
-        if (from !== undefined && from !== at) readElsewhere.add(from);
-        return value;
-      };
-    for (const block of func.blocks) mapUses({ ...func, blocks: [block] }, see(block.id));
-  }
+  for (const block of graph.order) for (const param of block.params) home.set(param.id, block.id);
+  for (const block of graph.order)
+    visitUses(block, (value) => {
+      const from = home.get(value.id);
+      if (from !== undefined && from !== block.id) readElsewhere.add(from);
+    });
+  const onward = new Map<number, { block: Block; to: Edge }>();
   const follow = (edge: Edge): Edge => {
-    let at = edge;
-    for (let turns = 0; turns < empty.size; turns++) {
-      const found = empty.get(at.block);
-      if (!found || readElsewhere.has(at.block)) break;
-      const args = at.args;
-      const values = new Map(found.block.params.map((param, index) => [param.id, args[index]!]));
-      at = { block: found.to.block, args: found.to.args.map((arg) => values.get(arg.id) ?? arg) };
-    }
-    return at;
+    const found = onward.get(edge.block);
+    if (!found) return edge;
+    const values = new Map(found.block.params.map((param, index) => [param.id, edge.args[index]!]));
+    return { block: found.to.block, args: found.to.args.map((arg) => values.get(arg.id) ?? arg) };
   };
-  const blocks = func.blocks.map((block) => ({ ...block, end: mapEnd(block.end, (v) => v, follow) }));
-  const moved = { ...func, blocks };
-  const reachable = graphOf(moved).position;
-  return { ...moved, blocks: blocks.filter((b) => reachable.has(b.id)) };
+  const done = new Map<number, Block>();
+  for (const block of [...graph.order].reverse()) {
+    let end = mapEnd(block.end, (v) => v, follow);
+    if (end.kind === "branch" && sameEdge(end.then, end.else)) end = { kind: "jump", to: end.then, span: end.span };
+    done.set(block.id, { ...block, end });
+    const entry = block.id === func.blocks[0]!.id;
+    if (
+      block.insts.length === 0 &&
+      end.kind === "jump" &&
+      !block.loop &&
+      !entry &&
+      end.to.block !== block.id &&
+      !readElsewhere.has(block.id)
+    )
+      onward.set(block.id, { block, to: end.to });
+  }
+  const skipped = { ...func, blocks: graph.order.map((block) => done.get(block.id)!) };
+  const reachable = graphOf(skipped).position;
+  return { ...skipped, blocks: skipped.blocks.filter((b) => reachable.has(b.id)) };
 }
+
+const sameEdge = (a: Edge, b: Edge): boolean =>
+  a.block === b.block && a.args.every((arg, at) => arg.id === b.args[at]!.id);
 
 function joinChains(func: Func): Func {
   const graph = graphOf(func);

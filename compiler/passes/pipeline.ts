@@ -2,15 +2,64 @@
 import type { Kernel } from "../bpf/kernels.ts";
 import type { Diagnostic } from "../diagnostics.ts";
 import type { IrModule } from "../ir/ir.ts";
+import { cse } from "./cse.ts";
 import { dce } from "./dce.ts";
+import { deadStores } from "./dead-stores.ts";
+import { foldRanges } from "./fold-ranges.ts";
 import { inline } from "./inline.ts";
+import { lowerCompare } from "./lower-compare.ts";
+import { lowerDivision } from "./lower-division.ts";
+import { lowerMemory } from "./lower-memory.ts";
+import { lowerSwitch } from "./lower-switch.ts";
 import { mergeBlocks } from "./merge-blocks.ts";
+import { mergeStores } from "./merge-stores.ts";
 import type { Pass, PassContext } from "./pass.ts";
+import { promote } from "./promote.ts";
+import { prove } from "./prove.ts";
 import { simplify } from "./simplify.ts";
+import { threadJumps } from "./thread-jumps.ts";
 import { unroll } from "./unroll.ts";
 
 /** Passes in the order in which they run; a pass may stand here more than once. */
-export const PASSES: readonly Pass[] = [inline, simplify, unroll, simplify, mergeBlocks, dce];
+export const PASSES: readonly Pass[] = [
+  // One loopless function, so that everything after this sees the whole program.
+  inline,
+  simplify,
+  unroll,
+  simplify,
+  mergeBlocks,
+  // Variables become values, and what they hold folds.
+  promote,
+  lowerMemory,
+  simplify,
+  cse,
+  threadJumps,
+  simplify,
+  foldRanges,
+  prove,
+  simplify,
+  mergeBlocks,
+  // Comparisons and switches become what the machine has; the jumps that this makes are threaded.
+  lowerCompare,
+  lowerSwitch,
+  lowerDivision,
+  simplify,
+  threadJumps,
+  foldRanges,
+  simplify,
+  mergeBlocks,
+  cse,
+  // Memory: what nobody reads is not written, and the rest is written wide.
+  deadStores,
+  mergeStores,
+  lowerMemory,
+  simplify,
+  dce,
+  mergeBlocks,
+  simplify,
+  dce,
+  mergeBlocks,
+];
 
 export interface OptimizeOptions {
   /** Most instruction slots of one program. */

@@ -1,0 +1,60 @@
+/** Shows that values fit where they are stored and that indices lie in their arrays, or says why not. */
+import { report } from "../diagnostics.ts";
+import { bitsOf } from "../ir/evaluate.ts";
+import type { Func, Inst, Value } from "../ir/ir.ts";
+import { mapUses, resolver } from "../ir/walk.ts";
+import type { Pass } from "./pass.ts";
+import { rangesOf, type Range } from "./ranges.ts";
+
+export const prove: Pass = {
+  name: "prove",
+  why: "Narrowing and indexing are explicit or proven; after inlining and unrolling most proofs are constants.",
+  required: true,
+  run: (func, context) => {
+    const open = (inst: Inst): boolean => inst.kind === "assume-fits" || inst.kind === "assume-index";
+    if (!func.blocks.some((block) => block.insts.some(open))) return func;
+    const ranges = rangesOf(func);
+    const replaced = new Map<number, Value>();
+    const said = new Set<string>();
+    const blocks: Func["blocks"] = func.blocks.map((block) => ({
+      ...block,
+      insts: block.insts.filter((inst) => {
+        if (inst.kind !== "assume-fits" && inst.kind !== "assume-index") return true;
+        replaced.set(inst.result.id, inst.value);
+        const range = ranges.at(block.id, inst.value);
+        if (!holds(inst, range)) {
+          // The turns of one loop all say the same.
+          const place = `${inst.span.file}:${inst.span.start}-${inst.span.end}`;
+          if (!said.has(place)) context.report(complaint(inst, range));
+          said.add(place);
+        }
+        return false;
+      }),
+    }));
+    return mapUses({ ...func, blocks }, resolver(replaced));
+  },
+};
+
+type Assumption = Extract<Inst, { kind: "assume-fits" | "assume-index" }>;
+
+function holds(inst: Assumption, range: Range): boolean {
+  // No value at all: control cannot come here.
+  if (range.min > range.max || range.smin > range.smax) return true;
+  if (inst.kind === "assume-index") return range.max < BigInt(inst.length);
+  return inst.signed
+    ? range.smin >= inst.min && range.smax <= inst.max
+    : range.min >= inst.min && range.max <= inst.max;
+}
+
+function complaint(inst: Assumption, range: Range): ReturnType<typeof report> {
+  const text = (min: bigint, max: bigint): string => (min === max ? `${min}` : `${min} to ${max}`);
+  if (inst.kind === "assume-index") {
+    const found =
+      bitsOf(inst.value.type) === 32 && range.max === 0xffff_ffffn && range.smin < 0n && range.smax < 0x7fff_ffffn
+        ? text(range.smin, range.smax)
+        : text(range.min, range.max);
+    return report("index-out-of-range", inst.span, { what: inst.what, length: inst.length, from: found });
+  }
+  const from = inst.signed ? text(range.smin, range.smax) : text(range.min, range.max);
+  return report("does-not-fit", inst.span, { what: inst.what, range: text(inst.min, inst.max), from });
+}

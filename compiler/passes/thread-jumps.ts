@@ -1,0 +1,130 @@
+/** Where a block only decides something that the way into it has decided already, the way goes straight on. */
+import { graphOf } from "../ir/graph.ts";
+import { type Block, type CompareOp, type Edge, type End, type Func, type Value } from "../ir/ir.ts";
+import { bitsOf, evaluateCompare, INVERSE } from "../ir/evaluate.ts";
+import { constantsOf, definitions, mapEnd, visitUses, type ConstantOf } from "../ir/walk.ts";
+import type { Pass } from "./pass.ts";
+
+export const threadJumps: Pass = {
+  name: "thread-jumps",
+  why: "Conditions and helper functions that give true or false become the jumps that they stand for.",
+  run: threadAll,
+};
+
+/** Each round follows one more block; conditions nested deeper than this keep their jumps. */
+const MAX_ROUNDS = 8;
+
+export function threadAll(func: Func): Func {
+  let current = func;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const next = threadOnce(current);
+    if (next === current) break;
+    current = next;
+  }
+  return current;
+}
+
+function threadOnce(func: Func): Func {
+  const constantOf = constantsOf(definitions(func));
+  const deciders = new Map<number, Block>();
+  const readOutside = readElsewhere(func);
+  for (const block of func.blocks.slice(1)) {
+    if (block.insts.length > 0 || block.loop || block.params.some((p) => readOutside.has(p.id))) continue;
+    if (block.end.kind === "branch" || block.end.kind === "switch") deciders.set(block.id, block);
+  }
+  if (deciders.size === 0) return func;
+  let changed = false;
+  const follow =
+    (known: Condition | undefined) =>
+    (edge: Edge): Edge => {
+      const block = deciders.get(edge.block);
+      if (!block) return edge;
+      const values = new Map(block.params.map((param, at) => [param.id, edge.args[at]!]));
+      const map = (v: Value): Value => values.get(v.id) ?? v;
+      const chosen = decide(block.end, map, constantOf, known);
+      if (!chosen || chosen.block === edge.block) return edge;
+      changed = true;
+      return { block: chosen.block, args: chosen.args.map(map) };
+    };
+  const blocks = func.blocks.map((block) => {
+    const { end } = block;
+    if (end.kind === "branch") {
+      const { op, left, right } = end;
+      return {
+        ...block,
+        end: {
+          ...end,
+          then: follow({ op, left, right })(end.then),
+          else: follow({ op: INVERSE[op], left, right })(end.else),
+        },
+      };
+    }
+    return { ...block, end: mapEnd(end, (v) => v, follow(undefined)) };
+  });
+  if (!changed) return func;
+  const threaded = { ...func, blocks };
+  const reachable = graphOf(threaded).position;
+  return { ...threaded, blocks: blocks.filter((b) => reachable.has(b.id)) };
+}
+
+/** Values that some other block than the one that takes them as parameters reads. */
+function readElsewhere(func: Func): Set<number> {
+  const home = new Map<number, number>();
+  for (const block of func.blocks) for (const param of block.params) home.set(param.id, block.id);
+  const found = new Set<number>();
+  for (const block of func.blocks)
+    visitUses(block, (value) => {
+      const at = home.get(value.id);
+      if (at !== undefined && at !== block.id) found.add(value.id);
+    });
+  return found;
+}
+
+interface Condition {
+  readonly op: CompareOp;
+  readonly left: Value;
+  readonly right: Value;
+}
+
+/** The edge that a block takes, when that is known on this way into it. */
+function decide(
+  end: End,
+  map: (v: Value) => Value,
+  constantOf: ConstantOf,
+  known: Condition | undefined,
+): Edge | undefined {
+  if (end.kind === "switch") {
+    const value = constantOf(map(end.value));
+    return value === undefined ? undefined : (end.cases.find((c) => c.value === value)?.to ?? end.default);
+  }
+  if (end.kind !== "branch") return undefined;
+  const left = map(end.left);
+  const right = map(end.right);
+  const l = constantOf(left);
+  const r = constantOf(right);
+  if (l !== undefined && r !== undefined) return evaluateCompare(end.op, l, r, bitsOf(left.type)) ? end.then : end.else;
+  if (!known || known.left.id !== left.id) return undefined;
+  if (known.right.id === right.id) {
+    if (IMPLIES[known.op].includes(end.op)) return end.then;
+    if (IMPLIES[known.op].includes(INVERSE[end.op])) return end.else;
+  }
+  const other = constantOf(known.right);
+  // Equal to one constant: any other comparison with a constant is decided.
+  if (known.op === "eq" && other !== undefined && r !== undefined)
+    return evaluateCompare(end.op, other, r, bitsOf(left.type)) ? end.then : end.else;
+  return undefined;
+}
+
+/** What holds of the same operands when an operator does. */
+const IMPLIES = {
+  eq: ["eq", "ule", "uge", "sle", "sge"],
+  ne: ["ne"],
+  ult: ["ult", "ule", "ne"],
+  ule: ["ule"],
+  ugt: ["ugt", "uge", "ne"],
+  uge: ["uge"],
+  slt: ["slt", "sle", "ne"],
+  sle: ["sle"],
+  sgt: ["sgt", "sge", "ne"],
+  sge: ["sge"],
+} as const satisfies Record<CompareOp, readonly CompareOp[]> as Record<CompareOp, readonly CompareOp[]>;
