@@ -196,7 +196,8 @@ describe.skipIf(!compiler.available)(`clang's objects${compiler.reason}`, () => 
   test.each(names)("written again by us and read: %s", (name) => {
     const module = moduleOf(compiled(name));
     const again = moduleOf(writeObject(module));
-    expect(listing(again)).toBe(listing(module));
+    // clang's paths are absolute; ours never are.
+    expect(listing(again)).toBe(listing(module).replaceAll(/^; \S*\//gm, "; "));
     expect(again.programs.map(({ insns }) => insns)).toEqual(module.programs.map(({ insns }) => insns));
   });
 

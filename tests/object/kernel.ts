@@ -151,8 +151,6 @@ export function clang(): ClangPeer {
         "-o",
         "-",
       ];
-      // So that the object names no folder of this machine.
-      args.push(`-ffile-prefix-map=${dirname(path)}/=`);
       const cwd = dirname(path);
       return new Uint8Array(
         execFileSync(found!.name, args, { cwd, maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "pipe"] }),
