@@ -218,6 +218,16 @@ export function createFlow(insns: readonly RawInsn[], structure: Structure): Flo
       slotHigh |= slotsDemanded.high(next);
       regs |= regsDemanded[next]!;
     }
+    // What a jump teaches of one of several linked registers it teaches of all.
+    if (
+      (regs & linkedRegs[at]!) !== 0 ||
+      (slotLow & linkedSlots.low(at)) !== 0 ||
+      (slotHigh & linkedSlots.high(at)) !== 0
+    ) {
+      regs |= linkedRegs[at]!;
+      slotLow |= linkedSlots.low(at);
+      slotHigh |= linkedSlots.high(at);
+    }
     const { def } = uses[at]!;
     const wanted = (regs & def) !== 0;
     // Slots that are overwritten for sure are of no use before; those that are read, or changed in part, are.
@@ -236,15 +246,7 @@ export function createFlow(insns: readonly RawInsn[], structure: Structure): Flo
       slotLow |= reads.low(at);
       slotHigh |= reads.high(at);
     }
-    let demandRegs = before | demandedBy[at]!;
-    const group = linkedRegs[at]!;
-    const groupWanted =
-      (demandRegs & group) !== 0 || (slotLow & linkedSlots.low(at)) !== 0 || (slotHigh & linkedSlots.high(at)) !== 0;
-    if (groupWanted) {
-      demandRegs |= group;
-      slotLow |= linkedSlots.low(at);
-      slotHigh |= linkedSlots.high(at);
-    }
+    const demandRegs = before | demandedBy[at]!;
     let changed = slotsLive.merge(at, liveLow, liveHigh);
     changed = slotsDemanded.merge(at, slotLow, slotHigh) || changed;
     if ((regsDemanded[at]! | demandRegs) !== regsDemanded[at]!) {
