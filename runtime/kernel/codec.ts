@@ -8,6 +8,7 @@
  * - Fields that are not given are zero, as in the language; padding is always zero.
  */
 import { sizeOf, type Layout, type StructLayout } from "../../compiler/layout.ts";
+import { hostOrder, parseIpv4 } from "../dsl/network-order.ts";
 import { RuntimeError } from "./errors.ts";
 
 export type Value = number | bigint | string | readonly Value[] | { readonly [field: string]: Value };
@@ -64,8 +65,7 @@ function narrow(bits: 8 | 16 | 32, signed: boolean, little: boolean): Codec {
     size: bits / 8,
     read: read[bits],
     write(view, offset, value, path) {
-      const plain = bits === 32 && !little && typeof value === "string" ? ipv4Number(value, path) : value;
-      const number = typeof plain === "boolean" ? Number(plain) : typeof plain === "bigint" ? Number(plain) : plain;
+      const number = little ? plainNumber(value) : networkNumber(bits === 8 ? 16 : bits, value, path);
       if (typeof number !== "number" || !Number.isInteger(number)) throw wrong(path, value, "an integer");
       if (number < least || number > greatest)
         throw wrong(path, value, `a${little ? "" : " network-order"} ${signed ? "i" : "u"}${bits}: ${least} to ${greatest}`);
@@ -85,8 +85,9 @@ function wide(signed: boolean, little: boolean): Codec {
     write(view, offset, value, path) {
       if (typeof value === "number" && !Number.isSafeInteger(value))
         throw wrong(path, value, "a bigint (numbers are exact up to 2^53 only)");
-      if (typeof value !== "bigint" && typeof value !== "number") throw wrong(path, value, "a bigint");
-      const big = BigInt(value);
+      const given = little ? value : (hostOrder(64, value) ?? value);
+      if (typeof given !== "bigint" && typeof given !== "number") throw wrong(path, value, "a bigint");
+      const big = BigInt(given);
       if (big < least || big > greatest) throw wrong(path, value, `${signed ? "an i64" : "a u64"}: ${least} to ${greatest}`);
       view.setBigUint64(offset, BigInt.asUintN(64, big), little);
     },
@@ -147,12 +148,17 @@ function struct(layout: StructLayout): Codec {
   };
 }
 
-/** "10.0.0.1" as a host-order number. */
-function ipv4Number(textual: string, path: string): number {
-  const parts = textual.split(".");
-  const bytes = parts.map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : 256));
-  if (bytes.length !== 4 || bytes.some((byte) => byte > 255)) throw wrong(path, textual, "an IPv4 address like 10.0.0.1");
-  return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
+const plainNumber = (value: unknown): unknown =>
+  typeof value === "boolean" || typeof value === "bigint" ? Number(value) : value;
+
+/** Also takes what `ipv4()` and `htons()` of the language give, and "10.0.0.1" for 32 bits. */
+function networkNumber(bits: 16 | 32, value: unknown, path: string): unknown {
+  const network = hostOrder(bits, value);
+  if (network !== undefined) return Number(network);
+  if (bits !== 32 || typeof value !== "string") return plainNumber(value);
+  const address = parseIpv4(value);
+  if (address === undefined) throw wrong(path, value, "an IPv4 address like 10.0.0.1");
+  return Number(address);
 }
 
 function wrong(path: string, value: unknown, wanted: string): RuntimeError {

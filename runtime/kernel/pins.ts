@@ -11,10 +11,13 @@ import { sizeOf } from "../../compiler/layout.ts";
 import type { BpfModule, BpfProgram, GlobalSection, GlobalVar, MapSpec } from "../../compiler/module.ts";
 import { decodeBtf, type Btf } from "../../compiler/object/btf.ts";
 import { layoutOfSize, layoutReader } from "../../compiler/object/type-layouts.ts";
-import { openPin, pin } from "./bpf.ts";
+import { BPF } from "./abi.ts";
+import { fdById, openPin, pin } from "./bpf.ts";
 import { failed, RuntimeError } from "./errors.ts";
+import { closeFd } from "./fd.ts";
 import { kernelBtf, mapInfo, programInfo } from "./info.ts";
 import { linkHandle, openPinnedLink, removePin, type LinkHandle } from "./links.ts";
+import { mapHandle, type MapHandle } from "./maps.ts";
 import { pinName } from "./names.ts";
 import { loadedObject, type LoadedObject } from "./object.ts";
 import { DEFAULT_PIN_ROOT, needBpffs } from "./places.ts";
@@ -224,3 +227,19 @@ export function replaceObject(pinned: PinnedObject, next: LoadedObject, root = D
   }
 }
 
+
+/** A map by "id:N" or by the path of its pin, with layouts from its BTF. */
+export function openMap(where: string): { readonly map: MapHandle; close(): void } {
+  const fd = where.startsWith("id:") ? fdById(BPF.mapFdById, Number(where.slice(3))) : openPin(where);
+  if (fd < 0) throw failed(fd === -2 ? "not-found" : "system", `opening map ${where}`, fd);
+  try {
+    const read = describeMap(mapInfo(fd).name || where, fd);
+    const spec = "spec" in read ? read.spec : undefined;
+    if (!spec?.key || !spec.value) throw new RuntimeError("not-found", `${where} is not a map with keys and values`);
+    const map = mapHandle(fd, { name: spec.name, type: spec.type, key: spec.key, value: spec.value, maxEntries: spec.maxEntries });
+    return { map, close: () => closeFd(fd) };
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+}

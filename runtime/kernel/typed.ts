@@ -1,5 +1,5 @@
 /** Types of a loaded object, from the `.d.ts` that `tsbpf build --types` writes or from the TypeScript source itself. */
-import type { ArrayMap, be16, be32, CString, HashMap, Ipv4Trie, LruHashMap, PerCpuArray, Program, RingBuf } from "../dsl/index.d.ts";
+import type { ArrayMap, be16, be32, CString, HashMap, Ipv4Trie, LruHashMap, PerCpuArray, Program, RingBuf } from "tsbpf";
 import type { MapHandle } from "./maps.ts";
 import type { GlobalHandle, LoadedObject, ProgramHandle, RingHandle } from "./object.ts";
 

@@ -1,0 +1,143 @@
+/** `tsbpf doctor`: what the running kernel offers, feature by feature, and what each bundled program would need. */
+import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { release } from "node:os";
+import { dirname, join } from "node:path";
+import { compileFile } from "../../compiler/cli/build.ts";
+import { out } from "../../compiler/cli/output.ts";
+import { FEATURES, kernels, type Feature, type TargetName } from "../../compiler/bpf/kernels.ts";
+import { cgroupRoot, onBpffs } from "../kernel/places.ts";
+import { missing, probe } from "../kernel/probe.ts";
+import { openMptcpNetlink } from "../mptcp/generic-netlink.ts";
+import { document, table } from "./report.ts";
+
+export interface DoctorOptions {
+  readonly pins: string;
+  readonly json?: boolean;
+}
+interface Finding {
+  readonly what: string;
+  readonly ok: boolean;
+  /** What was found, or what to do. */
+  readonly detail: string;
+}
+
+export function doctor(options: DoctorOptions): Promise<number> {
+  const machine = machineFindings(options);
+  const features = (Object.keys(FEATURES) as Feature[]).map((feature) => {
+    const answer = probe(feature);
+    return { feature, about: FEATURES[feature], ok: answer.ok, reason: answer.reason ?? null };
+  });
+  const netlink = netlinkPathManager();
+  const programs = bundledPrograms(netlink.ok);
+  if (options.json) document({ kernel: release(), machine, features, netlinkPathManager: netlink, programs });
+  else {
+    out(`Linux ${release()}\n`);
+    out(table(["", "MACHINE", ""], [...machine, netlink].map((one) => [mark(one.ok), one.what, one.detail])));
+    out(`\n${table(["", "FEATURE", "", ""], features.map((one) => [mark(one.ok), one.feature, one.about, one.reason ?? ""]))}`);
+    if (programs.length > 0)
+      out(`\n${table(["", "PROGRAM", "TARGET", "NEEDS"], programs.map((one) => [mark(one.runs), one.program, one.target, one.detail]))}`);
+  }
+  return Promise.resolve(machine.every((one) => one.ok) && probe("sock-ops").ok ? 0 : 1);
+}
+
+const mark = (ok: boolean): string => (ok ? "✓" : "✗");
+
+function machineFindings(options: DoctorOptions): Finding[] {
+  const root = cgroupRoot();
+  const jit = read("/proc/sys/net/core/bpf_jit_enable");
+  const findings: Finding[] = [
+    process.getuid?.() === 0
+      ? { what: "caller", ok: true, detail: "root" }
+      : { what: "caller", ok: capable(), detail: capable() ? "has CAP_BPF and CAP_NET_ADMIN" : "not root: run as root, or with CAP_BPF and CAP_NET_ADMIN" },
+    root === undefined
+      ? { what: "cgroup2", ok: false, detail: "not mounted: mount -t cgroup2 none /sys/fs/cgroup" }
+      : { what: "cgroup2", ok: true, detail: root },
+    onBpffs(options.pins)
+      ? { what: "bpffs", ok: true, detail: options.pins }
+      : { what: "bpffs", ok: false, detail: "needed for pins only: mount -t bpf bpf /sys/fs/bpf" },
+    existsSync("/sys/kernel/btf/vmlinux")
+      ? { what: "BTF", ok: true, detail: "/sys/kernel/btf/vmlinux" }
+      : { what: "BTF", ok: false, detail: "CONFIG_DEBUG_INFO_BTF is off: CO-RE objects cannot load" },
+    { what: "JIT", ok: jit !== "0", detail: jit === undefined ? "always on" : jit === "0" ? "off: sysctl net.core.bpf_jit_enable=1" : "on" },
+  ];
+  const off = configOff();
+  return off ? [...findings, off] : findings;
+}
+
+/** A kernel built without cgroup programs says EINVAL to everything; its configuration says why. */
+function configOff(): Finding | undefined {
+  if (probe("sock-ops").ok || process.getuid?.() !== 0) return undefined;
+  const { reason } = probe("sock-ops");
+  return { what: "sock_ops programs", ok: false, detail: `${reason ?? "refused"}: CONFIG_BPF_SYSCALL, CONFIG_CGROUP_BPF or CONFIG_INET may be off` };
+}
+
+const CAP_NET_ADMIN = 12n;
+const CAP_BPF = 39n;
+function capable(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(read("/proc/self/status") ?? "")?.[1];
+  const mask = BigInt(`0x${effective ?? "0"}`);
+  return [CAP_NET_ADMIN, CAP_BPF].every((bit) => ((mask >> bit) & 1n) === 1n);
+}
+
+function netlinkPathManager(): Finding {
+  const what = "MPTCP netlink path manager";
+  const enabled = read("/proc/sys/net/mptcp/enabled");
+  if (enabled === undefined) return { what, ok: false, detail: "CONFIG_MPTCP is off" };
+  if (enabled === "0") return { what, ok: false, detail: "MPTCP is off: sysctl net.mptcp.enabled=1" };
+  const manager = read("/proc/sys/net/mptcp/path_manager") ?? read("/proc/sys/net/mptcp/pm_type");
+  if (manager === undefined) return { what, ok: false, detail: "needs Linux 5.19 or later" };
+  try {
+    openMptcpNetlink().close();
+    return { what, ok: true, detail: `usable (--backend netlink); this namespace now uses ${manager}` };
+  } catch (error) {
+    return { what, ok: false, detail: (error as Error).message };
+  }
+}
+
+interface ProgramFinding {
+  readonly program: string;
+  readonly target: string;
+  readonly runs: boolean;
+  readonly detail: string;
+  readonly missing: readonly string[];
+}
+
+function bundledPrograms(netlink: boolean): ProgramFinding[] {
+  const folder = programsFolder();
+  if (folder === undefined) return [];
+  const files = readdirSync(folder).filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"));
+  return files.flatMap((file) =>
+    (Object.keys(kernels) as TargetName[]).flatMap((target) => {
+      const { module } = compileFile(join(folder, file), { target });
+      if (!module) return [];
+      const lacking = missing(module.needs);
+      const onlyPaths = lacking.length > 0 && module.needs.some((need) => need.startsWith("helper:mptcp"));
+      const detail =
+        lacking.length === 0
+          ? "runs here"
+          : onlyPaths && netlink
+            ? "needs the patched kernel; runs here with --backend netlink"
+            : `lacks ${lacking.map((one) => one.feature).join(", ")}`;
+      return [{ program: file, target, runs: lacking.length === 0 || (onlyPaths && netlink), detail, missing: lacking.map((one) => one.feature) }];
+    }),
+  );
+}
+
+/** The package's programs lie beside its bin/ folder. */
+function programsFolder(): string | undefined {
+  const script = process.argv[1];
+  if (script === undefined || !existsSync(script)) return undefined;
+  for (let at = dirname(realpathSync(script)); at !== "/"; at = dirname(at)) {
+    const candidate = join(at, "programs");
+    if (existsSync(join(candidate, "ndiffports.ts"))) return candidate;
+  }
+  return undefined;
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}

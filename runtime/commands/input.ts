@@ -1,0 +1,45 @@
+/** What the commands are given: sources or objects by path, params as text. */
+import { compileFile } from "../../compiler/cli/build.ts";
+import { readObjectFile } from "../../compiler/cli/files.ts";
+import { colour, err } from "../../compiler/cli/output.ts";
+import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
+import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import type { BpfModule } from "../../compiler/module.ts";
+import { RuntimeError } from "../kernel/errors.ts";
+import { parseValue } from "../kernel/format.ts";
+import { parseObject, type ObjectToLoad } from "../kernel/object-file.ts";
+import { line } from "./report.ts";
+
+export interface InputOptions {
+  readonly target?: TargetName;
+  readonly json?: boolean;
+}
+
+/** Compiles a TypeScript file, or reads an object. Undefined when the program is wrong, which has been said then. */
+export function readInput(path: string, options: InputOptions): ObjectToLoad | undefined {
+  if (!/\.[mc]?ts$/.test(path)) return parseObject(readObjectFile(path), path);
+  const result = compileFile(path, options.target ? { target: options.target } : {});
+  if (result.diagnostics.length > 0) {
+    if (options.json) line({ diagnostics: diagnosticsToJson(result.diagnostics, result.sources) });
+    else err(renderDiagnostics(result.diagnostics, result.sources, { colour: colour(process.stderr) }));
+  }
+  return result.object && result.module ? { module: result.module } : undefined;
+}
+
+/** `name=value` texts as values, read as the params' types say. */
+export function readParams(module: BpfModule, texts: readonly string[] = []): Readonly<Record<string, unknown>> {
+  const known = module.globals.filter((variable) => variable.param);
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf("=");
+      if (at < 1) throw new RuntimeError("bad-argument", `--param ${text}: name=value is needed`);
+      const name = text.slice(0, at);
+      const variable = known.find((candidate) => candidate.name === name);
+      if (!variable)
+        throw new RuntimeError("bad-param", `no param ${name} in this program`, {
+          help: known.length > 0 ? `it has ${known.map((candidate) => candidate.name).join(", ")}` : "it has none",
+        });
+      return [name, parseValue(variable.layout, text.slice(at + 1), `param ${name}`)];
+    }),
+  );
+}

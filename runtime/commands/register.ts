@@ -1,0 +1,126 @@
+/** The commands that talk to the kernel. Their code, and koffi with it, is loaded when one of them runs. */
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
+
+const DEFAULT_PINS = "/sys/fs/bpf/tsbpf";
+
+const seconds = (text: string): number => {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("a positive number of seconds is needed.");
+  return value;
+};
+const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+
+const json = () => new Option("--json", "print JSON instead of text");
+const pins = () => new Option("--pins <dir>", "directory on a bpffs for pins").default(DEFAULT_PINS);
+const param = () => new Option("--param <name=value>", "set a param (repeat for more)").argParser(collect);
+const target = () =>
+  new Option("-t, --target <target>", "kernel to compile for (default: follows from the imports)").choices(Object.keys(kernels) as TargetName[]);
+
+/** Adds the commands; `finish` takes their exit codes. */
+export function registerRuntimeCommands(program: Command, finish: (code: number) => void): void {
+  const act =
+    <A extends unknown[]>(run: (...args: A) => Promise<number>) =>
+    async (...args: A): Promise<void> => {
+      const { guarded } = await import("./report.ts");
+      const options = args.find((arg): arg is A[number] & { json?: boolean } => typeof arg === "object" && arg !== null && !Array.isArray(arg));
+      finish(await guarded((options as { json?: boolean } | undefined)?.json ?? false, () => run(...args)));
+    };
+
+  program
+    .command("run")
+    .description("compile, load, attach and watch a program until Ctrl-C")
+    .argument("<file>", "TypeScript source, or a BPF object")
+    .option("-c, --cgroup <dir>", "cgroup-v2 directory to attach to")
+    .addOption(param())
+    .option("--netns <name>", "network namespace whose addresses and sessions count (name, path or process id)")
+    .addOption(new Option("--backend <backend>", "where a path manager runs (default: what the kernel has)").choices(["kernel", "netlink"]))
+    .option("--pin [name]", "pin what is loaded, so that it outlives a crash; taken over by the next run of that name")
+    .addOption(pins())
+    .option("--for <seconds>", "stop by itself", seconds)
+    .addOption(target())
+    .addOption(json())
+    .addHelpText("after", "\nExample:\n  mkdir /sys/fs/cgroup/lab && tsbpf run programs/user-timeout.ts --cgroup /sys/fs/cgroup/lab --param timeoutSeconds=5")
+    .action(act(async (file: string, options) => (await import("./run.ts")).run(file, options)));
+
+  program
+    .command("load")
+    .description("load, attach and pin a program, and return")
+    .argument("<file>", "TypeScript source, or a BPF object")
+    .option("-c, --cgroup <dir>", "cgroup-v2 directory to attach to (default: load only)")
+    .option("-n, --name <name>", "name to pin under (default: the file's)")
+    .option("--replace", "put it in place of the pinned object of that name, atomically; maps are kept")
+    .addOption(param())
+    .option("--netns <name>", "network namespace whose addresses are filled in")
+    .addOption(pins())
+    .addOption(target())
+    .addOption(json())
+    .addHelpText("after", "\nExample:\n  tsbpf load user-timeout.o --cgroup /sys/fs/cgroup/lab && tsbpf list")
+    .action(act(async (file: string, options) => (await import("./load.ts")).load(file, options)));
+
+  program
+    .command("list")
+    .description("what is attached and pinned")
+    .addOption(pins())
+    .addOption(json())
+    .action(act(async (options) => (await import("./list.ts")).list(options)));
+
+  program
+    .command("show")
+    .description("programs with run counts and times, maps, links, open MPTCP sessions")
+    .argument("[object]", "one pinned object (default: everything of type sock_ops)")
+    .option("--netns <name>", "network namespace whose sessions are shown")
+    .option("--for <seconds>", "count runs for that long (default: 1)", seconds)
+    .addOption(pins())
+    .addOption(json())
+    .action(act(async (object: string | undefined, options) => (await import("./show.ts")).show(object, options)));
+
+  const map = program.command("map").description("read and write maps: OBJECT/MAP, id:N, or the path of a pin");
+  map
+    .command("get")
+    .argument("<map>")
+    .argument("<key>", "number, address, text, or JSON")
+    .addOption(pins())
+    .addOption(json())
+    .action(act(async (where: string, key: string, options) => (await import("./map.ts")).get(where, key, options)));
+  map
+    .command("set")
+    .argument("<map>")
+    .argument("<key>")
+    .argument("<value>", "number, address, text, or JSON")
+    .addOption(pins())
+    .addOption(json())
+    .action(act(async (where: string, key: string, value: string, options) => (await import("./map.ts")).set(where, key, value, options)));
+  map
+    .command("dump")
+    .argument("<map>")
+    .addOption(pins())
+    .addOption(json())
+    .action(act(async (where: string, options) => (await import("./map.ts")).dump(where, options)));
+
+  program
+    .command("trace")
+    .description("log lines, and records of ring buffers, as they come")
+    .argument("[object]", "a pinned object (default: log lines of all programs)")
+    .option("--for <seconds>", "stop by itself", seconds)
+    .addOption(pins())
+    .addOption(json())
+    .action(act(async (object: string | undefined, options) => (await import("./trace.ts")).trace(object, options)));
+
+  program
+    .command("detach")
+    .description("end attachments and remove pins")
+    .argument("[object...]", "names of pinned objects")
+    .option("--all", "all pinned objects")
+    .option("--link <id>", "one link, by its number in `tsbpf list`")
+    .addOption(pins())
+    .addOption(json())
+    .action(act(async (objects: string[], options) => (await import("./detach.ts")).detach(objects, options)));
+
+  program
+    .command("doctor")
+    .description("what this machine's kernel offers, and what each bundled program would need")
+    .addOption(pins())
+    .addOption(json())
+    .action(act(async (options) => (await import("./doctor.ts")).doctor(options)));
+}

@@ -1,0 +1,38 @@
+/** Errors of the runtime in the look of a diagnostic, and tables for people. */
+import { TroubleError } from "../../compiler/cli/files.ts";
+import { colour, err, out, troubleText } from "../../compiler/cli/output.ts";
+import { exact } from "../kernel/format.ts";
+import { RuntimeError } from "../kernel/errors.ts";
+
+/** Runs a command; a RuntimeError becomes one clear report and exit code 1 (2 when the command line is wrong). */
+export async function guarded(asJson: boolean, run: () => Promise<number>): Promise<number> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof TroubleError && asJson) {
+      line({ error: error.trouble });
+      return 1;
+    }
+    if (!(error instanceof RuntimeError)) throw error;
+    const { key, message, help, log } = error;
+    if (asJson) line({ error: { key, message, help, errno: error.errno, log } });
+    else {
+      err(troubleText({ key, message, ...(help === undefined ? {} : { help }) }, colour(process.stderr)));
+      if (log !== undefined && log.trim() !== "") err(`the kernel's log, whole:\n${log.trimEnd()}\n`);
+    }
+    return key === "bad-argument" ? 2 : 1;
+  }
+}
+
+const plain = (_key: string, value: unknown): unknown => (typeof value === "bigint" ? exact(value) : value);
+/** One JSON document on one line. */
+export const line = (value: unknown): void => out(JSON.stringify(value, plain));
+export const document = (value: unknown): void => out(JSON.stringify(value, plain, 2));
+
+/** Columns as wide as their contents; nothing at all for no rows. */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  if (rows.length === 0) return "";
+  const widths = headings.map((heading, column) => Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const draw = (row: readonly string[]): string => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd();
+  return [headings, ...rows].map(draw).join("\n");
+}
