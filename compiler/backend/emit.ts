@@ -46,9 +46,10 @@ function emitProgram(
   // The optimizer has lowered all this already; a module that did not go through it is emitted just as well.
   const divided = isa.signed ? program.func : lowerDivisions(program.func);
   const lowered = lowerCompares(lowerSwitches(lowerMemoryOps(divided)));
-  const machine = tidy(allocate(select(lowered, module.globals, isa)));
+  const tidied = tidy(allocate(select(lowered, module.globals, isa)));
+  const machine = { ...tidied, blocks: orderBlocks(tidied.blocks) };
   const frame = layOutFrame(machine);
-  const { insns, relocations, lines } = encode(orderBlocks(machine.blocks), frame);
+  const { insns, relocations, lines } = encode(machine.blocks, frame);
 
   const maxInsns = options.maxInsns ?? kernel.maxInsns;
   if (insns.length > maxInsns) {

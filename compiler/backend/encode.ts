@@ -113,7 +113,7 @@ function encodeInsn(insn: Exclude<Insn<Reg>, { kind: "address" }>, frame: FrameL
   };
   switch (insn.kind) {
     case "alu":
-      return operand(alu(insn.wide) | ALU[insn.op].code, insn.dst, insn.src);
+      return operand(alu(insn.wide) | ALU[insn.op].code, insn.dst, insn.src, insn.signed ? 1 : 0);
     case "mov":
       return operand(alu(insn.wide) | ALU.mov.code, insn.dst, insn.src);
     case "movsx":

@@ -219,8 +219,9 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
       return;
     }
     into(dst, left, span);
-    if (inst.op === "sdiv" || inst.op === "smod") throw new Error("signed division must be lowered before selection");
-    out.push({ kind: "alu", op: ALU[inst.op], wide: !narrow, dst, src: operand(right, span), span });
+    const signed = inst.op === "sdiv" || inst.op === "smod";
+    if (signed && !isa.signed) throw new Error("signed division must be lowered before selection");
+    out.push({ kind: "alu", op: ALU[inst.op], wide: !narrow, dst, src: operand(right, span), ...(signed ? { signed } : {}), span });
     if (narrow) clean.add(result.id);
   }
 
