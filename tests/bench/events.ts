@@ -163,7 +163,7 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
     return flat;
   });
   const plainOps =
-    target === "mainline" ? [3, 4, 5, 8, 9, 10, 12, 13, 14, 15] : [3, 4, 5, 8, 10, 64, 65, 67, 68, 69, 70, 71];
+    target === "mainline" ? [3, 4, 5, 8, 9, 10, 12, 13, 14, 15] : [3, 4, 5, 8, 10, 64, 64, 65, 65, 67, 68];
   const ops = twin.events === "path-manager" ? [4, 67, 68, 68, 69, 70, 70, 70, 71, 71] : plainOps;
   const failing = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.constantFrom(-1, -22, -28));
   const plain = fc.record({ op: fc.constantFrom(...ops), args: argsFor(twin, word), fields, segment, failing });
@@ -193,7 +193,5 @@ function argsFor(twin: Twin, word: fc.Arbitrary<number>): fc.Arbitrary<number[]>
   if (twin.events !== "path-manager") return fc.array(word, { minLength: 4, maxLength: 4 });
   const small = fc.nat({ max: 3 });
   const address = fc.constantFrom(0x0300_000a, 0x0400_000a, 0x0500_000a, 0x0600_000a);
-  return fc
-    .tuple(fc.oneof(address, small), fc.oneof(small, fc.constant(8080)), small, fc.constant(2))
-    .map((args) => [...args]);
+  return fc.tuple(fc.oneof(address, small), small, small, fc.constant(2)).map((args) => [...args]);
 }

@@ -75,9 +75,10 @@ export function replay(
       services: {
         socket,
         setSockOpt: (level, name, value) => note(`setsockopt ${level} ${name} ${hex(value)}`, answer),
+        // Which flags stand at the end is what counts: setting them again, or before another call, is the same to the kernel.
         setCallbacks(flags) {
           callbacks = flags & 0xff;
-          return note(`callbacks ${flags}`, 0);
+          return 0;
         },
         reserveOption: (bytes, flags) => note(`reserve ${bytes} ${flags}`, answer),
         storeOption: (option, flags) => note(`store ${hex(option)} ${flags}`, answer),
@@ -88,7 +89,9 @@ export function replay(
       },
     });
     const result = outcome.ok ? `returned ${outcome.returned}` : drawFault(outcome.fault);
-    trace.push([`op ${event.op}: ${result}, args ${outcome.args.join(" ")}`, ...effects].join("; "));
+    trace.push(
+      [`op ${event.op}: ${result}, args ${outcome.args.join(" ")}, callbacks ${callbacks}`, ...effects].join("; "),
+    );
     steps.push(outcome.steps);
     calls.push(mapCalls);
   }
