@@ -13,4 +13,13 @@ export const proof = {
       `this index may lie outside ${f.what}: it can be ${f.from}, the array has ${f.length} elements (0 to ${f.length - 1})`,
     (f) => `check it first: if (index < ${f.length}), or mask it, or loop with range(${f.length})`,
   ),
+  "verifier-rejects": row<{ program: string; problem: string; kernel: string; remedy?: string }>(
+    "error",
+    (f) => `the kernel would reject ${f.program}: ${f.problem}`,
+    (f) => f.remedy,
+  ),
+  "verifier-cannot-tell": row<{ program: string; feature: string }>(
+    "warning",
+    (f) => `cannot tell whether the kernel accepts ${f.program}: the verifier does not know ${f.feature}`,
+  ),
 } as const;

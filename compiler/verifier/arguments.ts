@@ -83,7 +83,7 @@ function checkArgument(
   const index = position + 1;
   const reg = source(env, index);
   if (declared === "any") return;
-  let kind = declared;
+  let kind: ArgKind = declared;
   if ((reg.type === "pkt_end" || isPacket(reg.type)) && !reg.nullable) {
     const type = env.program.type;
     const allowed = type === "cgroup_sockopt" || (packetAccess(type).read && helper.packetArgs === true);

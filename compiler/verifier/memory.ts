@@ -192,6 +192,7 @@ function mapContent(reg: Reg, off: number, { size, signExtends }: Access): Reg {
   const content = reg.map?.frozen;
   if (content === undefined || !isKnown(reg.value) || (reg.map!.flags & MAP_FLAGS.readOnlyProgram) === 0) return ANY;
   const start = off + Number(reg.value.smin);
+  if (reg.map!.varying?.some((part) => start < part.end && start + size > part.start)) return ANY;
   let value = 0n;
   for (let at = size - 1; at >= 0; at--) value = (value << 8n) | BigInt(content[start + at] ?? 0);
   return scalar(known(signExtends ? BigInt.asIntN(size * 8, value) : value));

@@ -37,6 +37,8 @@ export interface VerifierMap {
   readonly flags: number;
   /** Content of a frozen map of one element that programs may only read: loads from it are constants. */
   readonly frozen?: Uint8Array;
+  /** Byte ranges of `frozen` that the loader may still change. */
+  readonly varying?: readonly { readonly start: number; readonly end: number }[];
 }
 export const mapTypeNumber = (map: VerifierMap): number => MAP_TYPES[map.type].number;
 

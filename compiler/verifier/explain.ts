@@ -1,0 +1,149 @@
+/** A rejection in words for someone who wrote TypeScript: what is wrong, and what to write instead. */
+
+import { helperName } from "../bpf/helpers.ts";
+import type { RawInsn } from "../bpf/raw.ts";
+import { isPacket, showReg, typeName, type Reg } from "./state.ts";
+import { returnRange } from "../bpf/contexts.ts";
+import type { Program, Rejection } from "./verify.ts";
+
+export interface Explanation {
+  readonly problem: string;
+  readonly remedy?: string;
+}
+type Facts = { readonly program: Program; readonly rejection: Rejection; readonly reg: Reg | undefined };
+
+const regOf = (rejection: Rejection): Reg | undefined => {
+  const { state, register } = rejection;
+  if (state === undefined || register === undefined) return undefined;
+  return state.frames[state.frames.length - 1]?.regs[register];
+};
+
+/** The helper that is called at the failing instruction. */
+function calledAt({ insns }: Program, at: number | undefined): string | undefined {
+  const insn: RawInsn | undefined = at === undefined ? undefined : insns[at];
+  const name = insn?.code === 0x85 && insn.src === 0 ? helperName(insn.imm) : undefined;
+  return name === undefined ? undefined : `bpf_${name}`;
+}
+
+const boundsOf = (reg: Reg): string => {
+  const low = reg.value.smin + BigInt(reg.off);
+  const high = reg.value.smax + BigInt(reg.off);
+  return low === high ? `is ${low}` : `can be ${low} to ${high}`;
+};
+
+/** By category; the first rule whose pattern fits the message, if it has one. */
+const RULES: readonly {
+  readonly category: Rejection["category"];
+  readonly pattern?: RegExp;
+  readonly explain: (facts: Facts, match: RegExpMatchArray | null) => Explanation;
+}[] = [
+  {
+    category: "uninit-reg",
+    explain: ({ rejection }) => ({
+      problem: `on one path nothing was stored in what is used here (r${rejection.register ?? "?"})`,
+      remedy: "give the variable a value on every path that leads here",
+    }),
+  },
+  {
+    category: "null-check",
+    explain: ({ reg }) => ({
+      problem: `this may be null here: ${reg?.map?.name === undefined ? "it" : `a lookup in ${reg.map.name}`} has not been checked on this path`,
+      remedy: "check it first: if (value === undefined) return;",
+    }),
+  },
+  {
+    category: "map-bounds",
+    pattern: /min value is negative, either use unsigned or|unbounded memory access, use/,
+    explain: ({ reg }) => ({
+      problem: `this length may be too large or negative: it ${reg === undefined ? "is not limited" : boundsOf(reg)}`,
+      remedy: "limit it first: if (length > LIMIT) return; or mask it",
+    }),
+  },
+  {
+    category: "map-bounds",
+    explain: ({ reg }) => ({
+      problem:
+        reg?.map === undefined
+          ? "this access may lie outside the memory it goes to"
+          : `this access may lie outside the map value: its offset ${boundsOf(reg)}, the value has ${reg.map.value} bytes`,
+      remedy: "check the index against the length first, or mask it",
+    }),
+  },
+  {
+    category: "packet-bounds",
+    pattern: /outside of the packet/,
+    explain: ({ reg }) => ({
+      problem: `the packet may end before these bytes: ${reg !== undefined && isPacket(reg.type) && reg.range > 0 ? `${reg.range} bytes are` : "none is"} known to be there`,
+      remedy: "compare the address behind the last byte with the packet's end first",
+    }),
+  },
+  {
+    category: "ctx-access",
+    pattern: /invalid bpf_context access off=(-?\d+) size=(\d+)/,
+    explain: ({ program }, match) => ({
+      problem: `programs of type ${program.type} may not access ${match?.[2]} bytes at offset ${match?.[1]} of their context`,
+      remedy:
+        "use the fields that the context's type offers, each in its own size, and write only those that are writable",
+    }),
+  },
+  {
+    category: "infinite-loop",
+    explain: () => ({
+      problem: "this loop never ends: a turn leaves every value as it was",
+      remedy: "give it a constant bound: for (const i of range(…))",
+    }),
+  },
+  {
+    category: "too-complex",
+    explain: () => ({
+      problem: "there are too many paths through this program for the kernel to follow",
+      remedy: "fewer or shorter loops, and fewer independent conditions inside of them",
+    }),
+  },
+  {
+    category: "ref-leak",
+    explain: () => ({
+      problem: "what was acquired (a socket, a ring buffer record) is not released on this path",
+      remedy: "release or submit it on every path",
+    }),
+  },
+  {
+    category: "scalar-deref",
+    explain: ({ reg }) => ({
+      problem: `a number is used as an address${reg === undefined ? "" : ` (${showReg(reg)})`}`,
+    }),
+  },
+  {
+    category: "stack-oob",
+    explain: ({ rejection }) => ({
+      problem: `the stack of 512 bytes does not allow this: ${rejection.message}`,
+      remedy: "fewer or smaller local structures, and constant indexes into them",
+    }),
+  },
+  {
+    category: "helper-arg",
+    explain: ({ program, rejection, reg }) => ({
+      problem: `${calledAt(program, rejection.failingInsn) ?? "the helper"} does not take ${reg === undefined ? "this argument" : `${typeName(reg)} as argument ${rejection.register}`}: ${rejection.message}`,
+    }),
+  },
+  {
+    category: "other",
+    pattern: /At program exit/,
+    explain: ({ program, reg }) => ({
+      problem: `programs of type ${program.type} return ${returnRange(program.type, program.attach)?.join(" to ") ?? "a number"}; this one may return ${reg === undefined ? "something else" : showReg(reg)}`,
+      remedy: "return one of the allowed numbers on every path",
+    }),
+  },
+];
+
+/** Says a rejection in words. */
+export function explain(program: Program, rejection: Rejection): Explanation {
+  const facts: Facts = { program, rejection, reg: regOf(rejection) };
+  for (const rule of RULES) {
+    if (rule.category !== rejection.category) continue;
+    const match = rule.pattern === undefined ? null : rejection.message.match(rule.pattern);
+    if (rule.pattern !== undefined && match === null) continue;
+    return rule.explain(facts, match);
+  }
+  return { problem: rejection.message };
+}

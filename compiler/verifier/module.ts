@@ -1,0 +1,107 @@
+/** The verifier on whole modules: every program, with results as diagnostics that point into the source. */
+import { disassemble } from "../bpf/disassemble.ts";
+import type { Kernel } from "../bpf/kernels.ts";
+import { report, type Diagnostic, type Note } from "../diagnostics.ts";
+import type { BpfModule, BpfProgram, LineEntry } from "../module.ts";
+import type { Span } from "../span.ts";
+import { explain } from "./explain.ts";
+import { originsOf } from "./history.ts";
+import { verifierProgram } from "./program.ts";
+import { showState } from "./state.ts";
+import { replayPath, verify, type Options, type Program, type Rejection, type Result } from "./verify.ts";
+
+/** The verifier's word on one program of a module. */
+export interface ProgramVerdict {
+  readonly program: string;
+  readonly result: Result;
+  /** One error for a rejection, one warning where the verifier cannot tell; else none. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** With `verbose`: every instruction processed, with the registers and stack before it, as in the kernel's log. */
+  readonly log?: readonly string[];
+}
+export interface ModuleOptions {
+  readonly verbose?: boolean;
+}
+
+/** Verifies all programs of a module for a kernel: the diagnostics of those that it would refuse. Pure and total. */
+export function verifyModule(module: BpfModule, kernel: Pick<Kernel, "name">): readonly Diagnostic[] {
+  return module.programs.flatMap((program) => verifyProgram(module, program, kernel.name).diagnostics);
+}
+
+/** Verifies one program of a module. `target` names the kernel. */
+export function verifyProgram(
+  module: BpfModule,
+  program: BpfProgram,
+  target: string,
+  { verbose = false }: ModuleOptions = {},
+): ProgramVerdict {
+  const input = verifierProgram(module, program, target);
+  const log: string[] = [];
+  const options: Options = verbose
+    ? {
+        trace: (insn, state) =>
+          log.push(`${insn}: ${disassemble(input.insns, insn).text.padEnd(40)} ; ${showState(state)}`),
+      }
+    : {};
+  const result = verify(input, options);
+  return {
+    program: program.name,
+    result,
+    diagnostics: diagnosticsOf(program, input, result),
+    ...(verbose ? { log } : {}),
+  };
+}
+
+function diagnosticsOf(program: BpfProgram, input: Program, result: Result): readonly Diagnostic[] {
+  switch (result.verdict) {
+    case "accept":
+      return [];
+    case "unsupported": {
+      const span = result.insn === undefined ? program.span : spanAt(program, result.insn);
+      return [report("verifier-cannot-tell", span, { program: program.name, feature: result.feature })];
+    }
+    case "reject": {
+      const { problem, remedy } = explain(input, result);
+      const at = result.failingInsn;
+      const place = at === undefined ? "" : ` (instruction ${at}: ${disassemble(input.insns, at).text})`;
+      const kernel = `${result.message}${place}`;
+      const facts = { program: program.name, problem, kernel, ...(remedy === undefined ? {} : { remedy }) };
+      const span = at === undefined ? program.span : spanAt(program, at);
+      return [report("verifier-rejects", span, facts, notesOf(program, input, result))];
+    }
+  }
+}
+
+/** The source of an instruction: that of the last entry at or before it. */
+function spanAt(program: BpfProgram, insn: number): Span | undefined {
+  let found: LineEntry | undefined;
+  for (const line of program.lines) {
+    if (line.slot > insn) break;
+    found = line;
+  }
+  return found?.span ?? program.span;
+}
+
+const MOST_TURNS = 8;
+
+/** The kernel's words, then how the value came to be, then the way that leads there. */
+function notesOf(program: BpfProgram, input: Program, rejection: Rejection): Note[] {
+  const at = (insn: number): Pick<Note, "span"> => {
+    const span = spanAt(program, insn);
+    return span === undefined ? {} : { span };
+  };
+  const notes: Note[] = [{ text: `the kernel says: ${rejection.message}` }];
+  if (rejection.register !== undefined && rejection.state !== undefined) {
+    const steps = replayPath(input, rejection.path);
+    for (const origin of originsOf(input.insns, steps, rejection.register))
+      notes.push({ ...at(origin.insn), text: origin.text });
+  }
+  const turns = rejection.path.slice(-MOST_TURNS);
+  if (turns.length < rejection.path.length)
+    notes.push({ text: `the path that leads there begins with ${rejection.path.length - turns.length} more turns` });
+  for (const { insn, taken } of turns) {
+    const text = disassemble(input.insns, insn).text;
+    notes.push({ ...at(insn), text: `the path goes ${taken ? "where" : "on where not"}: ${text}` });
+  }
+  return notes;
+}

@@ -1,0 +1,81 @@
+/** From a program of a module, with relocations in place of map descriptors, to the verifier's input. */
+import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
+import { PSEUDO } from "../bpf/opcodes.ts";
+import type { RawInsn } from "../bpf/raw.ts";
+import { sizeOf } from "../layout.ts";
+import type { BpfModule, BpfProgram, GlobalSection, GlobalVar, MapSpec } from "../module.ts";
+import { isGplCompatible } from "./corpus.ts";
+import type { Program, VerifierMap } from "./verify.ts";
+
+/** Descriptors that stand for maps and sections; any numbers do that no real instruction needs. */
+const FIRST_FD = 1_000_000;
+
+const isMapType = (name: string): name is MapTypeName => Object.hasOwn(MAP_TYPES, name);
+
+/** The map as the kernel would see it; undefined for map types that are not known here. */
+function verifierMap(map: MapSpec): VerifierMap | undefined {
+  if (!isMapType(map.type)) return undefined;
+  return {
+    name: map.name,
+    type: map.type,
+    key: map.key === undefined ? 0 : sizeOf(map.key),
+    value: map.value === undefined ? 0 : sizeOf(map.value),
+    max: map.maxEntries,
+    flags: map.flags,
+  };
+}
+
+/** A section of global variables is an array of one element; that of constants is frozen before the program is loaded. */
+function sectionMap(section: GlobalSection, globals: readonly GlobalVar[]): VerifierMap {
+  const members = globals.filter((global) => global.section === section);
+  const bytes = Math.max(0, ...members.map((global) => global.offset + sizeOf(global.layout)));
+  const base = { name: section, type: "array", key: 4, value: bytes, max: 1 } as const;
+  if (section !== ".rodata") return { ...base, flags: MAP_FLAGS.mmapable };
+  const frozen = new Uint8Array(bytes);
+  for (const { offset, init } of members) frozen.set(init.subarray(0, bytes - offset), offset);
+  // The loader may give a parameter another value: what holds must hold for every one.
+  const varying = members
+    .filter((global) => global.param)
+    .map((global) => ({ start: global.offset, end: global.offset + sizeOf(global.layout) }));
+  return { ...base, flags: MAP_FLAGS.mmapable | MAP_FLAGS.readOnlyProgram, frozen, varying };
+}
+
+/** What the verifier needs to know of a program; `target` names the kernel, as in compiler/bpf/kernels.ts. */
+export function verifierProgram(module: BpfModule, program: BpfProgram, target: string): Program {
+  const maps = new Map<number, VerifierMap>();
+  const descriptors = new Map<string, number>();
+  const describe = (key: string, make: () => VerifierMap | undefined): number => {
+    const known = descriptors.get(key);
+    if (known !== undefined) return known;
+    const fd = FIRST_FD + descriptors.size;
+    descriptors.set(key, fd);
+    const map = make();
+    if (map !== undefined) maps.set(fd, map);
+    return fd;
+  };
+  const insns: RawInsn[] = [...program.insns];
+  for (const relocation of program.relocations) {
+    const first = insns[relocation.slot];
+    const second = insns[relocation.slot + 1];
+    if (first === undefined || second === undefined) continue;
+    if (relocation.kind === "map") {
+      const spec = module.maps.find((map) => map.name === relocation.map);
+      const imm = describe(`map ${relocation.map}`, () => (spec === undefined ? undefined : verifierMap(spec)));
+      insns[relocation.slot] = { ...first, src: PSEUDO.mapFd, imm };
+      insns[relocation.slot + 1] = { ...second, imm: 0 };
+    } else {
+      const imm = describe(relocation.section, () => sectionMap(relocation.section, module.globals));
+      insns[relocation.slot] = { ...first, src: PSEUDO.mapValue, imm };
+      insns[relocation.slot + 1] = { ...second, imm: relocation.offset };
+    }
+  }
+  return {
+    insns,
+    type: program.type,
+    attach: program.attachType,
+    flags: 0,
+    maps,
+    gpl: isGplCompatible(module.license),
+    patched: target === "patched",
+  };
+}
