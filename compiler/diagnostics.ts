@@ -1,13 +1,16 @@
 /** What the compiler can say: a catalogue of stable keys, and the one shape that a report has. */
+import { declarations } from "./diagnostics/declarations.ts";
 import { language } from "./diagnostics/language.ts";
 import { limits } from "./diagnostics/limits.ts";
 import { proof } from "./diagnostics/proof.ts";
 import type { Row, Severity } from "./diagnostics/row.ts";
+import { types } from "./diagnostics/types.ts";
 import type { Span } from "./span.ts";
 
-export const catalogue = { ...language, ...limits, ...proof };
+export const catalogue = { ...language, ...types, ...declarations, ...limits, ...proof };
 export type Key = keyof typeof catalogue;
-type Facts<K extends Key> = (typeof catalogue)[K] extends Row<infer P> ? P : never;
+/** The facts that a key's words need. */
+export type FactsOf<K extends Key> = (typeof catalogue)[K] extends Row<infer P> ? P : never;
 
 export interface Diagnostic {
   readonly key: Key;
@@ -28,10 +31,10 @@ export interface Note {
 export function report<K extends Key>(
   key: K,
   span: Span | undefined,
-  facts: Facts<K>,
+  facts: FactsOf<K>,
   notes: readonly Note[] = [],
 ): Diagnostic {
-  const found = catalogue[key] as unknown as Row<Facts<K>>;
+  const found = catalogue[key] as unknown as Row<FactsOf<K>>;
   const help = found.help?.(facts);
   return {
     key,

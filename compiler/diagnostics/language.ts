@@ -1,6 +1,150 @@
-/** Rows about the language: what the subset has, types, layouts, maps, handlers. */
+/** Rows about the language: what the subset has, statements and expressions. */
 import { row } from "./row.ts";
+
+/** "a, b or c". */
+export const oneOf = (list: readonly string[]): string =>
+  list.length < 2 ? (list[0] ?? "nothing") : `${list.slice(0, -1).join(", ")} or ${list[list.length - 1]}`;
 
 export const language = {
   syntax: row<{ text: string }>("error", (f) => f.text),
+  "type-error": row<{ code: number; message: string; help?: string }>(
+    "error",
+    (f) => `${f.message} (TS${f.code})`,
+    (f) => f.help,
+  ),
+  "nested-too-deep": row("error", () => "the source nests too deep to be compiled", () => "split long expressions and statements"),
+  "source-too-large": row<{ size: number; limit: number }>(
+    "error",
+    (f) => `the source has ${f.size} characters, the limit is ${f.limit}`,
+    () => "split it, or load large tables into maps at run time",
+  ),
+  "empty-file": row("error", () => "the file is empty", () => "start from an example: programs/ndiffports.ts"),
+  "no-programs": row(
+    "error",
+    () => "the file has no programs",
+    () => "export a handler object: export const name = pathManager({ … }), tcpOption({ … }) or sockOps((ctx) => …)",
+  ),
+  "not-exported": row<{ name: string }>(
+    "error",
+    (f) => `${f.name} is not exported, so it would not become a program`,
+    (f) => `write export const ${f.name} = …`,
+  ),
+  "missing-import": row<{ name: string; relative: boolean }>(
+    "error",
+    (f) => (f.relative ? `cannot find the file ${f.name}` : `there is no module ${f.name} for BPF programs`),
+    (f) =>
+      f.relative
+        ? "give the path from this file, with .ts"
+        : "programs can import tsbpf, tsbpf/tcp, tsbpf/mptcp, tsbpf/delack and files of their own",
+  ),
+  "not-understood": row("error", () => "the compiler does not understand this", () => "write it in simpler steps"),
+  "not-in-bpf": row<{ what: string; instead: string }>(
+    "error",
+    (f) => `${f.what} cannot be compiled to BPF`,
+    (f) => f.instead,
+  ),
+  "top-level-statement": row(
+    "error",
+    () => "only declarations can stand at the top level: nothing runs before the first event",
+    () => "move it into a handler, or make it the initial value of a variable",
+  ),
+  "top-level-only": row<{ name: string }>(
+    "error",
+    (f) => `${f.name}() belongs at the top level of the file`,
+    () => "declare it as a constant of its own and use its name here",
+  ),
+  "local-type": row("error", () => "types are declared at the top level", () => "move the declaration out of the function"),
+  enum: row<{ name: string }>(
+    "error",
+    () => "enum is not part of the language: it does not disappear when types are erased",
+    (f) => `write constants: const ${f.name} = { First: 0, Second: 1 } as const;`,
+  ),
+  class: row<{ name: string }>(
+    "error",
+    () => "a class must be a struct",
+    (f) => `write class ${f.name} extends struct({ field: u32 }) {}`,
+  ),
+  "struct-member": row<{ name: string }>(
+    "error",
+    (f) => `${f.name} is a struct: it has fields and nothing else`,
+    () => "write a helper function that takes the struct",
+  ),
+  closure: row(
+    "error",
+    () => "functions are not values in BPF, and cannot be made inside of other functions",
+    () => "declare the function at the top level and pass what it needs as parameters",
+  ),
+  async: row<{ name: string }>(
+    "error",
+    (f) => `${f.name} cannot be async: BPF programs run to completion`,
+    () => "remove async, and call functions directly",
+  ),
+  generic: row<{ name: string }>(
+    "error",
+    (f) => `${f.name} has type parameters`,
+    () => "write the types out, one function for each",
+  ),
+  "type-guard": row(
+    "error",
+    () => "a type guard would change what is known of a value without a check that the compiler sees",
+    () => "return boolean, and compare where it is used",
+  ),
+  "no-body": row<{ name: string }>("error", (f) => `${f.name} has no body`, () => "write the function, or import it"),
+  throw: row("error", () => "BPF cannot throw", () => "return early instead"),
+  var: row<{ name: string }>("error", () => "var has the scope of the whole function", (f) => `write let ${f.name} or const ${f.name}`),
+  destructuring: row("error", () => "destructuring is not part of the language", () => "name each value: const a = list[0]"),
+  spread: row("error", () => "a spread makes a value whose fields are not known", () => "list the fields one by one"),
+  "loop-variable": row("error", () => "a loop declares its own variable", () => "write for (const x of …)"),
+  "loose-equality": row<{ found: string; instead: string }>(
+    "error",
+    (f) => `${f.found} converts its operands before it compares`,
+    (f) => `write ${f.instead}`,
+  ),
+  "string-built": row(
+    "error",
+    () => "strings cannot be made at run time: there is no heap",
+    () => "use string constants and compare them whole; print with log`text ${value}`",
+  ),
+  "string-type": row(
+    "error",
+    () => "string is not a type of the language: which texts it can be must be known",
+    () => 'list them: "bbr" | "reno", or use cstring(16)',
+  ),
+  "array-method": row<{ name: string; length: number }>(
+    "error",
+    (f) => `lists have no ${f.name}(): they do not grow, and there are no closures`,
+    (f) => `assign list[i] for i below ${f.length}, or loop: for (const x of list)`,
+  ),
+  assertion: row<{ type: string; cast?: string }>(
+    "error",
+    (f) => `as ${f.type} claims a type without checking it`,
+    (f) => (f.cast === undefined ? "give the value its type where it is made" : `convert it: ${f.cast}`),
+  ),
+  "non-null-assertion": row<{ text: string }>(
+    "error",
+    () => "! claims that a value is there without checking it",
+    (f) => `test it: const value = ${f.text}; if (!value) return;`,
+  ),
+  any: row<{ text: string }>("error", (f) => `${f.text} is not a type of the language`, () => "name the type: u32, a struct, TcpConn, …"),
+  recursion: row<{ cycle: readonly string[] }>(
+    "error",
+    (f) => `recursion: ${f.cycle.join(" → ")}`,
+    () => "functions are inlined, so none can call itself: write a loop over range(…)",
+  ),
+  "ignored-errno": row<{ name: string }>(
+    "error",
+    (f) => `${f.name} is set on every segment here, and nobody sees when the kernel refuses`,
+    () => "look at the result: if (conn.setSockOpt(…) !== 0) …, or set it in established or parse",
+  ),
+  "range-outside-loop": row("error", () => "range() belongs in a loop", () => "write for (const i of range(4))"),
+  "range-bound": row<{ text: string }>(
+    "error",
+    () => "cannot prove that this loop ends: its bound is not constant",
+    (f) => `give it a constant maximum: range(${f.text}, 16)`,
+  ),
+  "not-iterable": row<{ found: string }>(
+    "error",
+    (f) => `cannot loop over ${f.found}`,
+    () => "loop over range(n), an array of fixed length, or an ArrayMap",
+  ),
 } as const;

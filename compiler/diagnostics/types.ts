@@ -1,0 +1,180 @@
+/** Rows about types: integers, byte order, conversions, places. */
+import { oneOf } from "./language.ts";
+import { row } from "./row.ts";
+
+export const types = {
+  "literal-range": row<{ value: string; type: string; range: string }>(
+    "error",
+    (f) => `${f.value} does not fit ${f.type}, which holds ${f.range}`,
+    () => "use a wider type, or another value",
+  ),
+  fraction: row<{ text: string; whole: string }>(
+    "error",
+    (f) => `${f.text} is not an integer`,
+    (f) => `write ${f.whole}, or count in smaller units`,
+  ),
+  "mixed-width": row<{ left: string; right: string; help: string }>(
+    "error",
+    (f) => `64-bit and 32-bit integers do not mix: ${f.left} with ${f.right}`,
+    (f) => f.help,
+  ),
+  "signed-unsigned": row<{ signed: string; unsigned: string }>(
+    "error",
+    (f) => `${f.signed} with ${f.unsigned}: a negative number would count as a large one`,
+    (f) => `cast one side, ${f.unsigned}(…) or ${f.signed}(…), or annotate the variable`,
+  ),
+  "type-mismatch": row<{ expected: string; found: string; help?: string }>(
+    "error",
+    (f) => `expected ${f.expected}, found ${f.found}`,
+    (f) => f.help,
+  ),
+  "not-comparable": row<{ left: string; right: string; help?: string }>(
+    "error",
+    (f) => `${f.left} and ${f.right} cannot be equal: they are of different types`,
+    (f) => f.help,
+  ),
+  "arms-differ": row<{ left: string; right: string }>(
+    "error",
+    (f) => `the two values have no common type: ${f.left} and ${f.right}`,
+    () => "convert one of them",
+  ),
+  "no-operator": row<{ operator: string; left: string; right: string }>(
+    "error",
+    (f) => (f.right === "" ? `${f.operator} has no meaning for ${f.left}` : `${f.operator} has no meaning between ${f.left} and ${f.right}`),
+    () => "only integers have arithmetic",
+  ),
+  "network-order-arithmetic": row<{ operator: string; type: string; to: string; from: string }>(
+    "error",
+    (f) => `${f.operator} on ${f.type}: its bytes are in network order`,
+    (f) => `convert first: ${f.to}(…), and back with ${f.from}(…)`,
+  ),
+  "converted-twice": row<{ name: string; type: string }>(
+    "error",
+    (f) => `${f.name}() of a value that is in network order already (${f.type})`,
+    (f) => `leave out ${f.name}()`,
+  ),
+  "host-order-already": row<{ name: string; found: string }>(
+    "error",
+    (f) => `${f.name}() of a value that is in host order already (${f.found})`,
+    (f) => `leave out ${f.name}(), or take a field in network order such as remotePort`,
+  ),
+  "division-by-zero": row("error", () => "division by zero", () => "BPF gives 0 for it, JavaScript Infinity: write what you mean"),
+  "shift-count": row<{ count: string; type: string; last: number }>(
+    "error",
+    (f) => `a shift by ${f.count} leaves nothing of ${f.type}`,
+    (f) => `shift by 0 to ${f.last}, or widen first: u64(…)`,
+  ),
+  "not-constant": row<{ what: string }>(
+    "error",
+    (f) => `${f.what} must be known at compile time`,
+    () => "use a literal or a const of literals",
+  ),
+  "count-range": row<{ what: string; found: string; range: string }>(
+    "error",
+    (f) => `${f.what} is ${f.found}: it must be ${f.range}`,
+  ),
+  "literal-needed": row<{ what: string; example: string }>(
+    "error",
+    (f) => `${f.what} must be written out here`,
+    (f) => `write ${f.example}`,
+  ),
+  "bad-address": row<{ text: string; example: string }>(
+    "error",
+    (f) => `${JSON.stringify(f.text)} is not an address`,
+    (f) => `write one such as ${JSON.stringify(f.example)}`,
+  ),
+  "prefix-host-bits": row<{ text: string; network: string }>(
+    "error",
+    (f) => `${JSON.stringify(f.text)} has bits outside of its prefix, so no address would be in it`,
+    (f) => `write ${JSON.stringify(f.network)}`,
+  ),
+  "string-too-long": row<{ text: string; bytes: number; size: number }>(
+    "error",
+    (f) => `${JSON.stringify(f.text)} has ${f.bytes} bytes, its place ${f.size}`,
+    () => "shorten it, or make the cstring larger",
+  ),
+  "argument-count": row<{ what: string; expected: string }>("error", (f) => `${f.what} takes ${f.expected}`),
+  "unknown-field": row<{ name: string; type: string; known: readonly string[] }>(
+    "error",
+    (f) => `${f.type} has no field ${f.name}`,
+    (f) => (f.known.length > 0 ? `it has ${f.known.join(", ")}` : undefined),
+  ),
+  "missing-field": row<{ name: string; type: string }>("error", (f) => `${f.type} needs ${f.name}`, (f) => `add ${f.name}: …`),
+  "no-member": row<{ name: string; found: string }>("error", (f) => `${f.found} has no ${f.name}`),
+  "not-a-function": row<{ name: string; found: string }>(
+    "error",
+    (f) => `${f.name} is not a function but ${f.found}`,
+    (f) => `leave out the parentheses: ${f.name}`,
+  ),
+  "not-a-struct": row<{ found: string }>("error", (f) => `expected a struct or a list, found ${f.found}`),
+  "not-a-value": row<{ found: string; what?: string }>("error", (f) => `${f.found} is not a value that can be computed with`),
+  "not-an-array": row<{ found: string }>("error", (f) => `${f.found} has no elements`, () => "use a field of type array(T, n)"),
+  "array-length": row<{ expected: number; found: number }>(
+    "error",
+    (f) => `the list has ${f.found} elements, its place ${f.expected}`,
+    (f) => `write all ${f.expected}`,
+  ),
+  "empty-array": row("error", () => "an empty list has no type", () => "use a struct field of type array(T, n)"),
+  "index-range": row<{ index: string; length: number | undefined }>(
+    "error",
+    (f) => (f.length === undefined ? `an index cannot be ${f.index}` : `index ${f.index} is outside of a list of ${f.length}`),
+    (f) => (f.length === undefined ? undefined : `use 0 to ${f.length - 1}`),
+  ),
+  "untyped-object": row(
+    "error",
+    () => "this record has no type: how it lies in memory is not known",
+    () => "declare it: class Name extends struct({ … }) {}, and write new Name({ … })",
+  ),
+  "untyped-global": row<{ name: string; field: string }>(
+    "error",
+    (f) => `${f.name} is a record of constants: ${f.field} cannot change`,
+    (f) => `give it a struct type: class Counters extends struct({ ${f.field}: u32 }) {} and const ${f.name} = new Counters()`,
+  ),
+  "constant-assigned": row<{ name: string }>("error", (f) => `${f.name} is a constant`, (f) => `declare it with let ${f.name}`),
+  "read-only": row<{ why: string }>("error", (f) => `this cannot be written: ${f.why}`, () => "copy it into a variable of your own"),
+  "not-assignable": row<{ why: string }>("error", (f) => `this cannot be assigned: ${f.why}`),
+  "context-escapes": row<{ what: string; found?: string }>(
+    "error",
+    (f) => `${f.what} is only valid during its event and cannot be kept`,
+    () => "keep what you need of it: an address, a port, a token",
+  ),
+  "needs-initial": row<{ name: string }>(
+    "error",
+    (f) => `${f.name} has neither a type nor a value`,
+    (f) => `write let ${f.name}: u32 = 0`,
+  ),
+  "type-unknown": row<{ text: string }>(
+    "error",
+    (f) => `${f.text} is not a type of the language`,
+    () => "use u8 to i64, be16, be32, boolean, a struct, a connection, or T | undefined",
+  ),
+  "union-type": row("error", () => "a value has one type", () => "use T | undefined, or texts: \"client\" | \"server\""),
+  "parameter-type": row<{ name: string }>("error", (f) => `the parameter ${f.name} needs a type`, (f) => `write ${f.name}: u32`),
+  "return-types": row<{ found: string }>(
+    "error",
+    (f) => `the function returned nothing before, and returns ${f.found} here`,
+    () => "annotate the function's return type",
+  ),
+  "return-wide-optional": row(
+    "error",
+    () => "a function cannot return a 64-bit integer or undefined",
+    () => "return the integer and a value that means missing, or a Ref from map.ref(key)",
+  ),
+  "option-conn-passed": row(
+    "error",
+    () => "an OptionConn is expected: only it can start and stop writing",
+    () => "take a TcpConn as the parameter",
+  ),
+  "atomic-field": row<{ name: string; found: string }>(
+    "error",
+    (f) => `${f.name} cannot be added to atomically: it is ${f.found}`,
+    () => "atomic operations work on aligned u32, i32, u64 and i64",
+  ),
+  "log-values": row<{ count: number }>("error", (f) => `log prints three values at most, not ${f.count}`, () => "write two lines"),
+  "log-value": row<{ found: string }>("error", (f) => `log cannot print ${f.found}`, () => "print its fields: integers, booleans, addresses and ports"),
+  "socket-option": row<{ name: string; use: string; known: readonly string[] }>(
+    "error",
+    (f) => `${f.name} is not a socket option that a program can ${f.use}`,
+    (f) => `use ${oneOf(f.known)}`,
+  ),
+} as const;

@@ -1,0 +1,46 @@
+/** IP addresses and prefixes as texts. Bits are as they lie in memory, read as a little-endian word. */
+
+const octets = (text: string): number[] | undefined => {
+  const parts = text.split(".");
+  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part) && Number(part) <= 255)) return undefined;
+  return parts.map(Number);
+};
+const word = (bytes: readonly number[]): bigint => bytes.reduce((bits, byte, i) => bits | (BigInt(byte) << BigInt(8 * i)), 0n);
+
+/** "192.0.2.1" as the word in memory; undefined when it is no address. */
+export function parseIpv4(text: string): bigint | undefined {
+  const bytes = octets(text);
+  return bytes && word(bytes);
+}
+
+/** "10.0.0.0/8": mask and network as words in memory; `hostBits` tells whether bits outside of the prefix are set. */
+export function parsePrefix(text: string): { mask: bigint; bits: bigint; hostBits: boolean; network: string } | undefined {
+  const [address = "", length = "", extra] = text.split("/");
+  const bytes = octets(address);
+  if (!bytes || extra !== undefined || !/^(0|[1-9][0-9]?)$/.test(length) || Number(length) > 32) return undefined;
+  const masks = bytes.map((_, i) => 0xff & ~(0xff >> Math.min(8, Math.max(0, Number(length) - 8 * i))));
+  const network = bytes.map((byte, i) => byte & masks[i]!);
+  return { mask: word(masks), bits: word(network), hostBits: network.some((byte, i) => byte !== bytes[i]), network: `${network.join(".")}/${length}` };
+}
+
+/** "2001:db8::1" as 16 bytes (RFC 4291 section 2.2); undefined when it is no address. */
+export function parseIpv6(text: string): Uint8Array | undefined {
+  const halves = text.split("::");
+  if (halves.length > 2) return undefined;
+  const groups = (half: string): number[] | undefined => {
+    if (half === "") return [];
+    const parts = half.split(":");
+    const last = parts[parts.length - 1]!;
+    const tail = last.includes(".") ? octets(last) : [];
+    if (!tail) return undefined;
+    if (last.includes(".")) parts.pop();
+    if (!parts.every((part) => /^[0-9a-fA-F]{1,4}$/.test(part))) return undefined;
+    return [...parts.flatMap((part) => [parseInt(part, 16) >> 8, parseInt(part, 16) & 0xff]), ...tail];
+  };
+  const head = groups(halves[0]!);
+  const tail = halves.length === 2 ? groups(halves[1]!) : [];
+  if (!head || !tail) return undefined;
+  const missing = 16 - head.length - tail.length;
+  if (halves.length === 2 ? missing < 2 : missing !== 0) return undefined;
+  return Uint8Array.from([...head, ...new Array<number>(missing).fill(0), ...tail]);
+}

@@ -1,0 +1,180 @@
+/** Assignments: `=`, `+=` and its like, `++` and `--`. */
+import { ts } from "ts-morph";
+import type { ArrayLayout } from "../layout.ts";
+import { elementPlace, indexOf, memoryOf } from "./access.ts";
+import { storeExpression } from "./aggregates.ts";
+import { binary } from "./arithmetic.ts";
+import { setReply } from "./contexts.ts";
+import { entityOperand, expression } from "./expressions.ts";
+import { at, bare, fail, lookup, type Binding, type Lowering } from "./lowering.ts";
+import { asPlace, copyPlace, loadPrimitive, read, storePrimitive } from "./memory.ts";
+import { spanOf } from "./module-state.ts";
+import { entityAt, resolveName } from "./names.ts";
+import { ERROR, type Context, type Memory, type Operand, type Place } from "./operand.ts";
+import { assemble, flatten } from "./shapes.ts";
+import { isAggregate, isPrimitive, U8, U32, type Aggregate, type DslType, type Primitive } from "./types.ts";
+import { convert, describe, knownRange } from "./values.ts";
+
+/** Where an assignment goes. */
+type Target =
+  | { readonly kind: "variable"; readonly binding: Binding & { kind: "variable" }; readonly name: string }
+  | { readonly kind: "memory"; readonly type: DslType; readonly memory: Memory }
+  | { readonly kind: "reply"; readonly context: Context };
+
+/** Evaluates the left side; reports what cannot be assigned. */
+function target(f: Lowering, written: ts.Expression): Target | undefined {
+  const node = bare(written);
+  if (ts.isIdentifier(node)) return named(f, node);
+  if (ts.isPropertyAccessExpression(node)) return member(f, node);
+  if (ts.isElementAccessExpression(node)) return elementTarget(f, node);
+  if (ts.isNonNullExpression(node)) {
+    fail(f, "non-null-assertion", node, { text: node.expression.getText(f.file.tree).slice(0, 30) });
+    return target(f, node.expression);
+  }
+  if (ts.isObjectLiteralExpression(node) || ts.isArrayLiteralExpression(node)) return void fail(f, "destructuring", node, undefined);
+  if (!isErrorOperand(expression(f, node))) fail(f, "not-assignable", node, { why: "it is not a variable, a field or an element" });
+  return undefined;
+}
+const isErrorOperand = (operand: Operand): boolean => operand.kind === "error";
+
+function named(f: Lowering, node: ts.Identifier): Target | undefined {
+  const binding = lookup(f, node.text);
+  if (binding?.constant) return void fail(f, "constant-assigned", node, { name: node.text });
+  if (binding?.kind === "variable") return { kind: "variable", binding, name: node.text };
+  if (binding) {
+    if (binding.operand.kind === "place") return { kind: "memory", type: binding.operand.type, memory: binding.operand.at };
+    if (binding.operand.kind === "error") return undefined;
+    return void fail(f, "not-assignable", node, { why: `${node.text} is ${describe(binding.operand)}` });
+  }
+  const entity = resolveName(f.state, f.file, node.text);
+  if (entity?.kind === "global") return globalTarget(f, entity, node);
+  if (entity && entity.kind !== "error") fail(f, "constant-assigned", node, { name: node.text });
+  return undefined;
+}
+
+function globalTarget(f: Lowering, entity: Extract<ReturnType<typeof resolveName>, { kind: "global" }>, node: ts.Node): Target | undefined {
+  if (!entity.mutable) {
+    return void fail(f, "read-only", node, { why: entity.variable.param ? `${entity.name} is a param: only the loader sets it` : `${entity.name} is a constant` });
+  }
+  const operand = isAggregate(entity.type) ? entityOperand(f, entity, node) : undefined;
+  if (operand?.kind === "place") return { kind: "memory", type: operand.type, memory: operand.at };
+  return { kind: "memory", type: entity.type, memory: { base: f.b.global(entity.name, at(f, node)), offset: 0, align: 8 } };
+}
+
+function member(f: Lowering, node: ts.PropertyAccessExpression): Target | undefined {
+  const record = entityAt(f, node.expression);
+  if (record?.kind === "object") {
+    const declared = { span: spanOf(f.state.project.files[record.file]!, record.node), text: `${record.name} is a record of constants: it has no memory` };
+    return void fail(f, "untyped-global", node, { name: record.name, field: node.name.text }, [declared]);
+  }
+  const operand = expression(f, node.expression);
+  if (operand.kind === "error") return undefined;
+  const name = node.name.text;
+  if (operand.kind === "context") {
+    if (name === "reply") return { kind: "reply", context: operand };
+    return void fail(f, "read-only", node, { why: `${name} belongs to the kernel` });
+  }
+  const found = memoryOf(f, operand, name, node);
+  if (found) {
+    if (found.memory.readOnly) return void fail(f, "read-only", node, { why: found.memory.readOnly });
+    return { kind: "memory", type: found.layout, memory: found.memory };
+  }
+  const struct = operand.kind === "place" ? operand.type : operand.kind === "nullable" ? operand.of : undefined;
+  if (struct?.kind === "struct") fail(f, "unknown-field", node.name, { name, type: struct.name, known: struct.fields.map((field) => field.name) });
+  else fail(f, "no-member", node.name, { name, found: describe(operand) });
+  return undefined;
+}
+
+/** `list[i] = …` needs an index inside: a constant, or one that a comparison before it bounds. */
+function elementTarget(f: Lowering, node: ts.ElementAccessExpression): Target | undefined {
+  const base = expression(f, node.expression);
+  const place = base.kind === "error" ? undefined : asPlace(f, base, node.expression);
+  const index = expression(f, node.argumentExpression);
+  if (!place) return undefined;
+  if (place.type.kind !== "array") return void fail(f, "not-an-array", node, { found: describe(base) });
+  if (place.at.readOnly) return void fail(f, "read-only", node, { why: place.at.readOnly });
+  let scalar = indexOf(f, index, node.argumentExpression);
+  if (!scalar) return undefined;
+  const { length } = place.type;
+  const { min, max } = knownRange(f, scalar);
+  if (min >= BigInt(length) || max < 0n) {
+    return void fail(f, "index-range", node.argumentExpression, { index: min === max ? `${min}` : `${min} to ${max}`, length });
+  }
+  if (min < 0n || max >= BigInt(length)) {
+    const value = f.b.assumeIndex(scalar.value, length, node.expression.getText(f.file.tree).slice(0, 40), at(f, node.argumentExpression));
+    scalar = { ...scalar, value };
+  }
+  return { kind: "memory", type: place.type.of, memory: elementPlace(f, place as Place & { readonly type: ArrayLayout }, scalar, node) };
+}
+
+const storedAs = (type: DslType): Primitive | Aggregate | undefined =>
+  type.kind === "bool" ? U8 : type.kind === "string" ? U32 : isPrimitive(type) || isAggregate(type) ? type : undefined;
+
+/** The present value of a target. */
+function current(f: Lowering, to: Target, node: ts.Node): Operand {
+  if (to.kind === "variable") return assemble(to.binding.type, to.binding.variables.map((variable) => f.b.get(variable)));
+  if (to.kind === "reply") return fail(f, "not-in-bpf", node, { what: "reading reply", instead: "assign it once" });
+  const layout = storedAs(to.type);
+  if (!layout) return ERROR;
+  if (to.type.kind === "bool" || to.type.kind === "string") return { ...loadPrimitive(f, layout as Primitive, to.memory, node), type: to.type };
+  return read(f, layout, to.memory, node);
+}
+
+/** Stores an operand; gives the value that the assignment has. */
+function put(f: Lowering, to: Target, operand: Operand, node: ts.Node): Operand {
+  if (operand.kind === "error") return ERROR;
+  if (operand.kind === "context") return fail(f, "context-escapes", node, { what: describe(operand) });
+  if (to.kind === "reply") return setReply(f, to.context, operand, node);
+  if (to.kind === "variable") {
+    const values = flatten(f, operand, to.binding.type, node);
+    if (!values) return ERROR;
+    values.forEach((value, index) => f.b.set(to.binding.variables[index]!, value));
+    return assemble(to.binding.type, values);
+  }
+  const layout = storedAs(to.type);
+  if (!layout) return ERROR;
+  if (isAggregate(layout)) {
+    const place = asPlace(f, operand, node);
+    const values = place && flatten(f, place, layout, node);
+    if (place && values) copyPlace(f, layout, to.memory, place.at, node);
+    return operand;
+  }
+  const value = convert(f, operand, to.type as Primitive, node);
+  if (!value) return ERROR;
+  storePrimitive(f, layout, to.memory, value, node);
+  return { kind: "scalar", type: to.type as Primitive, value };
+}
+
+export function assign(f: Lowering, node: ts.BinaryExpression): Operand {
+  const to = target(f, node.left);
+  const type = to?.kind === "variable" ? to.binding.type : to?.kind === "memory" ? to.type : undefined;
+  if (to?.kind === "memory" && isAggregate(to.type)) {
+    storeExpression(f, to.type, to.memory, node.right, false);
+    return { kind: "place", type: to.type, at: to.memory };
+  }
+  const operand = expression(f, node.right, type);
+  if (to) return put(f, to, operand, node.right);
+  if (operand.kind === "context") return fail(f, "context-escapes", node, { what: describe(operand) });
+  return ERROR;
+}
+
+/** `x += f()` reads x first. */
+export function assignCompound(f: Lowering, node: ts.BinaryExpression, token: ts.SyntaxKind): Operand {
+  const to = target(f, node.left);
+  const before = to ? current(f, to, node.left) : ERROR;
+  const right = expression(f, node.right);
+  if (!to) return ERROR;
+  return put(f, to, binary(f, token, before, right, node, node.left, node.right), node);
+}
+
+/** `x++` gives the value before, `++x` the value after. */
+export function increment(f: Lowering, node: ts.Expression, operand: ts.Expression, up: boolean, gives: "before" | "after"): Operand {
+  const to = target(f, operand);
+  if (!to) return ERROR;
+  const before = current(f, to, operand);
+  if (before.kind === "error") return ERROR;
+  const wide = before.kind === "scalar" && before.type.kind === "int" && before.type.bits === 64;
+  const token = up ? ts.SyntaxKind.PlusToken : ts.SyntaxKind.MinusToken;
+  const after = put(f, to, binary(f, token, before, { kind: "literal", value: 1n, wide }, node, operand, node), node);
+  return gives === "before" ? before : after;
+}

@@ -1,0 +1,175 @@
+/** Conditions as jumps, and the operators that evaluate one side only: && || ?? ?: */
+import { ts } from "ts-morph";
+import type { Label } from "../ir/build.ts";
+import { unlessMissing } from "./access.ts";
+import { comparison, COMPARISONS } from "./arithmetic.ts";
+import { asBoolean, expression } from "./expressions.ts";
+import { at, bare, fail, type Lowering } from "./lowering.ts";
+import { ERROR, UNDEFINED, type Operand } from "./operand.ts";
+import { join } from "./shapes.ts";
+import type { DslType } from "./types.ts";
+import { describe } from "./values.ts";
+
+const K = ts.SyntaxKind;
+const isUndefined = (node: ts.Expression): boolean => ts.isIdentifier(node) && node.text === "undefined";
+
+/** Jumps to `yes` or `no`. */
+export function condition(f: Lowering, written: ts.Expression, yes: Label, no: Label): void {
+  const node = bare(written);
+  if (ts.isPrefixUnaryExpression(node) && node.operator === K.ExclamationToken) return condition(f, node.operand, no, yes);
+  if (ts.isBinaryExpression(node)) {
+    const token = node.operatorToken.kind;
+    if (token === K.AmpersandAmpersandToken || token === K.BarBarToken) {
+      const both = f.b.label();
+      if (token === K.AmpersandAmpersandToken) condition(f, node.left, both, no);
+      else condition(f, node.left, yes, both);
+      f.b.place(both);
+      return condition(f, node.right, yes, no);
+    }
+    if (token === K.EqualsEqualsEqualsToken || token === K.ExclamationEqualsEqualsToken) {
+      const [equal, unequal] = token === K.EqualsEqualsEqualsToken ? [yes, no] : [no, yes];
+      const left = bare(node.left);
+      const right = bare(node.right);
+      if (isUndefined(right)) return presence(f, expression(f, left), unequal, equal, node);
+      if (isUndefined(left)) return presence(f, expression(f, right), unequal, equal, node);
+    }
+    if (COMPARISONS.has(token)) {
+      const left = expression(f, node.left);
+      const right = expression(f, node.right);
+      if (left.kind === "text" && right.kind === "text") {
+        return f.b.jump((left.text === right.text) === (token === K.EqualsEqualsEqualsToken) ? yes : no, at(f, node));
+      }
+      if (left.kind === "optional" || right.kind === "optional") return compareOptional(f, node, left, right, yes, no);
+      const found = comparison(f, token, left, right, node, node.left, node.right);
+      if (found) f.b.branch(found.op, found.left, found.right, yes, no, at(f, node));
+      else f.b.jump(no, at(f, node));
+      return;
+    }
+  }
+  truth(f, expression(f, node), yes, no, node);
+}
+
+/** `map.get(k) === 3`: a missing value equals no value. */
+function compareOptional(f: Lowering, node: ts.BinaryExpression, left: Operand, right: Operand, yes: Label, no: Label): void {
+  const span = at(f, node);
+  const token = node.operatorToken.kind;
+  const missing = token === K.ExclamationEqualsEqualsToken ? yes : no;
+  let l = left;
+  let r = right;
+  if (left.kind === "optional") l = unlessMissing(f, left, missing, node.left);
+  if (right.kind === "optional") r = unlessMissing(f, right, missing, node.right);
+  const found = comparison(f, token, l, r, node, node.left, node.right);
+  if (found) f.b.branch(found.op, found.left, found.right, yes, no, span);
+  else f.b.jump(no, span);
+}
+
+/** Jumps to `there` unless the operand is undefined. */
+function presence(f: Lowering, operand: Operand, there: Label, missing: Label, node: ts.Node): void {
+  const span = at(f, node);
+  if (operand.kind === "nullable") f.b.branch("ne", operand.pointer, f.b.constant("ptr", 0n, span), there, missing, span);
+  else if (operand.kind === "optional") f.b.branch("ne", operand.present, f.b.constant("w32", 0n, span), there, missing, span);
+  else f.b.jump(operand.kind === "undefined" ? missing : there, span);
+}
+
+/** JavaScript's truth: numbers unless 0, false, undefined. */
+export function truth(f: Lowering, operand: Operand, yes: Label, no: Label, node: ts.Node): void {
+  const span = at(f, node);
+  switch (operand.kind) {
+    case "literal":
+      return f.b.jump(operand.value !== 0n ? yes : no, span);
+    case "text":
+      return f.b.jump(operand.text !== "" ? yes : no, span);
+    case "scalar":
+      // Every code of a string is above 0, and so is an address but 0.0.0.0, which JavaScript would call true: the type is opaque.
+      if (operand.type.kind === "string" || operand.type.kind === "be") return f.b.jump(yes, span);
+      return f.b.branch("ne", operand.value, f.b.constant(operand.value.type, 0n, span), yes, no, span);
+    case "optional": {
+      const there = f.b.label();
+      f.b.branch("ne", operand.present, f.b.constant("w32", 0n, span), there, no, span);
+      f.b.place(there);
+      return truth(f, { kind: "scalar", type: operand.of, value: operand.value }, yes, no, node);
+    }
+    case "nullable":
+      return presence(f, operand, yes, no, node);
+    case "undefined":
+      return f.b.jump(no, span);
+    case "error":
+      // Both ways stay reachable, so that what follows is looked at too.
+      return f.b.branch("ne", unknownBit(f, node), f.b.constant("w32", 0n, span), yes, no, span);
+    case "entity":
+      fail(f, "type-mismatch", node, { expected: "a condition", found: describe(operand) });
+      return f.b.jump(yes, span);
+    default:
+      return f.b.jump(yes, span);
+  }
+}
+/** Some value that is no constant; only in code that is never emitted. */
+const unknownBit = (f: Lowering, node: ts.Node) => f.b.call("get_prandom_u32", [], "w32", at(f, node));
+
+/** `a ? b : c`. */
+export function ternary(f: Lowering, node: ts.ConditionalExpression, expected?: DslType): Operand {
+  const yes = f.b.label();
+  const no = f.b.label();
+  condition(f, node.condition, yes, no);
+  const arm = (label: Label, value: ts.Expression) => {
+    f.b.place(label);
+    const operand = expression(f, value, expected);
+    const end = f.b.label();
+    f.b.jump(end, at(f, value));
+    return { label: end, operand, node: value };
+  };
+  const first = arm(yes, node.whenTrue);
+  return join(f, [first, arm(no, node.whenFalse)], node, expected);
+}
+
+/** `a && b`, `a || b`, `a ?? b` as values. */
+export function logical(f: Lowering, node: ts.BinaryExpression, expected?: DslType): Operand {
+  const token = node.operatorToken.kind;
+  if (token !== K.QuestionQuestionToken && isBoolean(node.left) && isBoolean(node.right)) return asBoolean(f, node);
+  const left = expression(f, node.left, expected);
+  if (left.kind === "error") {
+    expression(f, node.right, expected);
+    return ERROR;
+  }
+  const keep = f.b.label();
+  const other = f.b.label();
+  let kept: Operand = left;
+  if (token === K.QuestionQuestionToken) {
+    kept = unlessMissing(f, left, other, node.left);
+    f.b.jump(keep, at(f, node));
+  } else if (token === K.BarBarToken) {
+    truth(f, left, keep, other, node.left);
+    if (left.kind === "optional") kept = { kind: "scalar", type: left.of, value: left.value };
+  } else {
+    truth(f, left, other, keep, node.left);
+    if (left.kind === "nullable") kept = UNDEFINED;
+  }
+  f.b.place(other);
+  const right = expression(f, node.right, expected);
+  const end = f.b.label();
+  f.b.jump(end, at(f, node));
+  if (token === K.QuestionQuestionToken && kept.kind === "nullable" && right.kind === "place" && !kept.ref && kept.of.kind !== "int" && kept.of.kind !== "be") {
+    const { pointer, align, readOnly } = kept;
+    kept = { kind: "place", type: kept.of, at: { base: pointer, offset: 0, align, ...(readOnly ? { readOnly } : {}) } };
+  }
+  return join(
+    f,
+    [
+      { label: keep, operand: kept, node: node.left },
+      { label: end, operand: right, node: node.right },
+    ],
+    node,
+    expected,
+  );
+}
+
+/** Is it certainly a boolean, by its form? */
+function isBoolean(written: ts.Expression): boolean {
+  const node = bare(written);
+  if (node.kind === K.TrueKeyword || node.kind === K.FalseKeyword) return true;
+  if (ts.isPrefixUnaryExpression(node)) return node.operator === K.ExclamationToken;
+  if (!ts.isBinaryExpression(node)) return false;
+  const token = node.operatorToken.kind;
+  if (COMPARISONS.has(token)) return true;
+  return (token === K.AmpersandAmpersandToken || token === K.BarBarToken) && isBoolean(node.left) && isBoolean(node.right);
+}

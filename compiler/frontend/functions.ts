@@ -1,0 +1,283 @@
+/** Helper functions: lowered on their first call, once for each kind of arguments; inlined by a later pass. */
+import { ts } from "ts-morph";
+import { functionBuilder } from "../ir/build.ts";
+import type { Type, Value } from "../ir/ir.ts";
+import { alignOf } from "../layout.ts";
+import { annotation } from "./annotations.ts";
+import type { FunctionEntity } from "./entities.ts";
+import { expression } from "./expressions.ts";
+import { at, bind, fail, type Lowering, type Returns } from "./lowering.ts";
+import { freshName, spanOf, type LoweredFunction, type ModuleState } from "./module-state.ts";
+import { ERROR, UNDEFINED, type Context, type Operand } from "./operand.ts";
+import { assemble, flatten, irTypes, variablesFor, type Knowledge } from "./shapes.ts";
+import { body } from "./statements.ts";
+import { irType, isAggregate, isScalar, type DslType } from "./types.ts";
+import { describe } from "./values.ts";
+
+interface Parameter {
+  readonly name: string;
+  readonly type: DslType;
+  readonly known: Knowledge;
+  readonly node: ts.ParameterDeclaration;
+  /** Left out by the caller: its default is evaluated in the function. */
+  readonly missing: boolean;
+}
+
+/** `helper(a, b)`. */
+export function invoke(f: Lowering, callee: FunctionEntity, call: ts.CallExpression): Operand {
+  const spread = call.arguments.find((arg) => ts.isSpreadElement(arg));
+  if (spread) return fail(f, "spread", spread, undefined);
+  const cycle = f.state.calling.indexOf(callee);
+  if (cycle >= 0) {
+    const names = f.state.calling.slice(cycle).map((one) => one.name);
+    return fail(f, "recursion", call, { cycle: [...names, callee.name] });
+  }
+  const types = parameterTypes(f.state, callee);
+  if (!types) {
+    call.arguments.forEach((arg) => expression(f, arg));
+    return ERROR;
+  }
+  if (call.arguments.length > types.length) return fail(f, "argument-count", call, { what: callee.name, expected: `${types.length} arguments, not ${call.arguments.length}` });
+  const passed: Value[] = [];
+  const parameters: Parameter[] = [];
+  let failed = false;
+  for (const [index, { name, type, node }] of types.entries()) {
+    const argument = call.arguments[index];
+    if (!argument) {
+      const absent = type.kind === "optional" && !node.initializer;
+      if (!node.initializer && !absent) return fail(f, "argument-count", call, { what: callee.name, expected: `${types.length} arguments, not ${call.arguments.length}` });
+      const values = absent ? flatten(f, UNDEFINED, type, call) : [];
+      passed.push(...(values ?? []));
+      parameters.push({ name, type, node, known: {}, missing: !absent });
+      continue;
+    }
+    const operand = expression(f, argument, type);
+    const values = pass(f, operand, type, argument);
+    if (!values) {
+      failed = true;
+      continue;
+    }
+    passed.push(...values);
+    parameters.push({ name, type, node, missing: false, known: knowledge(operand, type) });
+  }
+  if (failed) return ERROR;
+  const lowered = lowerFunction(f.state, callee, parameters);
+  if (!lowered) return ERROR;
+  return result(f, lowered, passed, call);
+}
+
+/** The IR values of an argument. */
+function pass(f: Lowering, operand: Operand, type: DslType, node: ts.Node): Value[] | undefined {
+  if (type.kind !== "context") return flatten(f, operand, type, node);
+  if (operand.kind === "error") return undefined;
+  const fits =
+    operand.kind === "context" &&
+    (operand.role === type.role || (type.role === "conn" && operand.role !== "remote" && operand.role !== "local") || (type.role === "session" && operand.role === "ctx"));
+  if (!fits) return void fail(f, "type-mismatch", node, { expected: describe({ kind: "context", role: type.role, ctx: { id: 0, type: "ptr" } }), found: describe(operand) });
+  if (type.role !== "option") return [operand.ctx];
+  if (operand.flags?.kind !== "memory") return void fail(f, "option-conn-passed", node, undefined);
+  return [operand.ctx, operand.flags.base];
+}
+
+/** What the callee must know of a reference: how it is aligned, whether it may be written. */
+function knowledge(operand: Operand, type: DslType): Knowledge {
+  if (!isAggregate(type) && !(type.kind === "optional" && isAggregate(type.of))) return {};
+  const natural = alignOf(isAggregate(type) ? type : (type.of as never));
+  const align = operand.kind === "place" ? operand.at.align : operand.kind === "nullable" ? operand.align : natural;
+  const readOnly = operand.kind === "place" ? operand.at.readOnly : operand.kind === "nullable" ? operand.readOnly : undefined;
+  return { align: Math.min(align, natural), readOnly };
+}
+
+function result(f: Lowering, lowered: LoweredFunction, passed: readonly Value[], call: ts.CallExpression): Operand {
+  const span = at(f, call);
+  const type = lowered.returns;
+  const value = f.b.invoke(lowered.irName, passed, returnedAs(type), span);
+  if (!value) return UNDEFINED;
+  if (type.kind === "optional" && isScalar(type.of)) {
+    const high = f.b.unary("trunc", f.b.binary("lshr", value, f.b.constant("w64", 32n, span), span), span);
+    return { kind: "optional", of: type.of, present: high, value: f.b.unary("trunc", value, span) };
+  }
+  const operand = assemble(type, [value]);
+  return operand.kind === "place" ? { ...operand, fresh: true } : operand;
+}
+
+/** The one IR value of a result. A scalar that may be missing travels as a pair in 64 bits. */
+function returnedAs(type: DslType): Type | undefined {
+  if (type.kind === "optional" && isScalar(type.of)) return "w64";
+  return irTypes(type)[0];
+}
+
+/** The annotated types of the parameters; reports what is not annotated or not of the language. Once per function. */
+function parameterTypes(state: ModuleState, callee: FunctionEntity): { name: string; type: DslType; node: ts.ParameterDeclaration }[] | undefined {
+  const f = signatureContext(state, callee);
+  const { node } = callee;
+  if (node.modifiers?.some((m) => m.kind === ts.SyntaxKind.AsyncKeyword)) return void fail(f, "async", node.name ?? node, { name: callee.name });
+  if (node.asteriskToken) return void fail(f, "not-in-bpf", node.asteriskToken, { what: "a generator", instead: "write a loop over range(…)" });
+  if (node.typeParameters?.length) return void fail(f, "generic", node.typeParameters[0]!, { name: callee.name });
+  if (!node.body) return void fail(f, "no-body", node, { name: callee.name });
+  if (node.type && (ts.isTypePredicateNode(node.type) || (node.type as ts.Node).kind === ts.SyntaxKind.TypePredicate)) return void fail(f, "type-guard", node.type, undefined);
+  const types: { name: string; type: DslType; node: ts.ParameterDeclaration }[] = [];
+  for (const parameter of node.parameters) {
+    if (!ts.isIdentifier(parameter.name)) return void fail(f, "destructuring", parameter.name, undefined);
+    if (parameter.dotDotDotToken) return void fail(f, "not-in-bpf", parameter, { what: "a rest parameter", instead: "name each parameter" });
+    if (parameter.name.text === "this") continue;
+    const type = parameter.type ? annotation(f, parameter.type) : parameter.initializer ? defaultType(f, parameter.initializer) : undefined;
+    if (!type) {
+      if (!parameter.type) fail(f, "parameter-type", parameter, { name: parameter.name.text });
+      return undefined;
+    }
+    const isOptional = parameter.questionToken && (isScalar(type) || isAggregate(type));
+    types.push({ name: parameter.name.text, type: isOptional ? { kind: "optional", of: type } : type, node: parameter });
+  }
+  return types;
+}
+function defaultType(f: Lowering, node: ts.Expression): DslType | undefined {
+  const operand = expression(f, node);
+  if (operand.kind === "literal") return { kind: "int", bits: operand.wide ? 64 : 32, signed: operand.value < 0n };
+  return operand.kind === "scalar" ? operand.type : undefined;
+}
+
+function signatureContext(state: ModuleState, callee: FunctionEntity): Lowering {
+  const b = functionBuilder(callee.name, [], undefined, spanOf(callee.file, callee.node));
+  const returns: Returns = { what: "function", type: undefined, annotated: false };
+  return { state, b, impossible: b.label(), file: callee.file, scope: { names: new Map(), parent: undefined }, jumps: [], returns, scratch: new Map(), constantOnly: false };
+}
+
+/** Lowers a function nobody calls, so that its mistakes are found too; the result is dropped. */
+export function checkUncalled(state: ModuleState, callee: FunctionEntity): void {
+  if ([...state.functions.keys()].some((key) => key.startsWith(`${callee.file.index} ${callee.node.pos} `))) return;
+  const types = parameterTypes(state, callee);
+  if (!types) return;
+  const before = new Set(state.functions.keys());
+  const needed = new Set(state.needs);
+  lowerFunction(
+    state,
+    callee,
+    types.map((one) => ({ ...one, known: {}, missing: false })),
+  );
+  for (const key of state.functions.keys()) if (!before.has(key)) state.functions.delete(key);
+  for (const feature of state.needs) if (!needed.has(feature)) state.needs.delete(feature);
+}
+
+function lowerFunction(state: ModuleState, callee: FunctionEntity, parameters: readonly Parameter[]): LoweredFunction | undefined {
+  const marks = parameters.map((one) => `${one.missing ? "default" : ""}${one.known.align ?? ""}${one.known.readOnly ? "r" : ""}`);
+  const key = `${callee.file.index} ${callee.node.pos} ${marks.join(",")}`;
+  const known = state.functions.get(key);
+  if (known) return known;
+  const irName = freshName(state, callee.name);
+  const present = parameters.filter((one) => !one.missing);
+  const irParams = present.flatMap((one) => irTypes(one.type).map((type) => ({ type, name: one.name })));
+  const span = spanOf(callee.file, callee.node.name ?? callee.node);
+  const b = functionBuilder(irName, irParams, undefined, span);
+  const outer = signatureContext(state, callee);
+  const annotated = callee.node.type ? annotation(outer, callee.node.type) : undefined;
+  if (callee.node.type && !annotated) return undefined;
+  if (annotated?.kind === "context") return void fail(outer, "context-escapes", callee.node.type!, { what: "the context" });
+  const returns: Returns = { what: "function", type: annotated, annotated: annotated !== undefined };
+  const f: Lowering = { state, b, impossible: b.label(), file: callee.file, scope: { names: new Map(), parent: undefined }, jumps: [], returns, scratch: new Map(), constantOnly: false };
+  state.calling.push(callee);
+  let taken = 0;
+  for (const parameter of parameters) {
+    if (parameter.missing) {
+      const operand = expression(f, parameter.node.initializer!, parameter.type);
+      const values = flatten(f, operand, parameter.type, parameter.node);
+      bindParameter(f, parameter, values ?? []);
+      continue;
+    }
+    const count = irTypes(parameter.type).length;
+    bindParameter(f, parameter, b.params.slice(taken, taken + count));
+    taken += count;
+  }
+  body(f, callee.node);
+  finish(f, callee);
+  state.calling.pop();
+  const lowered: LoweredFunction = { irName, returns: returns.type ?? { kind: "undefined" }, func: b.finish() };
+  state.functions.set(key, lowered);
+  return lowered;
+}
+
+/** Scalars are the function's own copies and may be assigned; references stay what they are. */
+function bindParameter(f: Lowering, parameter: Parameter, values: readonly Value[]): void {
+  const { name, type, node } = parameter;
+  if (type.kind === "context") {
+    const [ctx, flags] = values;
+    if (!ctx) return;
+    const context: Context = { kind: "context", role: type.role, ctx, ...(flags ? { flags: { kind: "memory", base: flags, bit: f.state.writeBit } } : {}) };
+    return bind(f, name, { kind: "operand", operand: context, node, constant: false });
+  }
+  if (isAggregate(type) || (type.kind === "optional" && isAggregate(type.of))) {
+    return bind(f, name, { kind: "operand", operand: values.length > 0 ? assemble(type, values, parameter.known) : ERROR, node, constant: false });
+  }
+  const variables = variablesFor(type, name);
+  values.forEach((value, index) => f.b.set(variables[index]!, value));
+  bind(f, name, { kind: "variable", type, variables, node, constant: false });
+}
+
+/** The end of the function: a path without `return`, and what cannot happen. */
+function finish(f: Lowering, callee: FunctionEntity): void {
+  const type = f.returns.type ?? { kind: "undefined" };
+  const ir = returnedAs(type);
+  const span = spanOf(callee.file, callee.node.name ?? callee.node);
+  const leave = (): void => {
+    if (f.b.reachable()) f.b.return(ir === undefined ? undefined : f.b.constant(ir, 0n, span), span);
+  };
+  leave();
+  f.b.place(f.impossible);
+  leave();
+}
+
+/** `return value` in a function. */
+export function returnValue(f: Lowering, node: ts.ReturnStatement | ts.Expression, value: ts.Expression | undefined): void {
+  const { returns } = f;
+  const span = at(f, node);
+  const operand = value ? expression(f, value, returns.type) : UNDEFINED;
+  if (operand.kind === "error") {
+    // The type stays unknown; the function goes on being looked at.
+    returns.type ??= { kind: "undefined" };
+    const ir = returnedAs(returns.type);
+    return f.b.return(ir === undefined ? undefined : f.b.constant(ir, 0n, span), span);
+  }
+  if (operand.kind === "context" || operand.kind === "entity") {
+    fail(f, operand.kind === "context" ? "context-escapes" : "not-a-value", value ?? node, { what: describe(operand), found: describe(operand) });
+    return f.b.return(undefined, span);
+  }
+  returns.type ??= inferReturn(f, operand);
+  const { type } = returns;
+  if (type.kind === "undefined" && operand.kind !== "undefined" && !returns.annotated) {
+    fail(f, "return-types", value ?? node, { found: describe(operand) });
+    return f.b.return(undefined, span);
+  }
+  const values = flatten(f, operand, type, value ?? node);
+  const ir = returnedAs(type);
+  if (!values || ir === undefined) return f.b.return(ir === undefined ? undefined : f.b.constant(ir, 0n, span), span);
+  if (type.kind === "optional" && isScalar(type.of)) {
+    if (irType(type.of) === "w64") {
+      fail(f, "return-wide-optional", value ?? node, undefined);
+      return f.b.return(f.b.constant("w64", 0n, span), span);
+    }
+    const high = f.b.binary("shl", f.b.unary("zext", values[0]!, span), f.b.constant("w64", 32n, span), span);
+    return f.b.return(f.b.binary("or", high, f.b.unary("zext", values[1]!, span), span), span);
+  }
+  f.b.return(values[0], span);
+}
+
+/** The type of a function without annotation, from its first `return`. */
+function inferReturn(f: Lowering, operand: Operand): DslType {
+  switch (operand.kind) {
+    case "literal":
+      return { kind: "int", bits: operand.wide ? 64 : 32, signed: operand.value < 0n };
+    case "scalar":
+      return operand.type;
+    case "place":
+      return operand.type;
+    case "nullable":
+      return operand.ref ? { kind: "optional", of: operand.of as never, ref: true } : { kind: "optional", of: operand.of };
+    case "optional":
+      return { kind: "optional", of: operand.of };
+    case "ref":
+      return { kind: "ref", of: operand.of };
+    default:
+      void f;
+      return { kind: "undefined" };
+  }
+}

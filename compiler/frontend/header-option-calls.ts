@@ -1,0 +1,113 @@
+/** The low level of `sockOps`: callbacks, and the mainline helpers for header options. */
+import { ts } from "ts-morph";
+import { sizeOf, type StructLayout } from "../layout.ts";
+import type { Value } from "../ir/ir.ts";
+import { argumentsOf } from "./arguments.ts";
+import { build, buildsAggregate } from "./aggregates.ts";
+import { errno } from "./contexts.ts";
+import { constantInteger, fieldType } from "./declare.ts";
+import { expression } from "./expressions.ts";
+import { at, fail, type Lowering } from "./lowering.ts";
+import { asPlace, copyPlace } from "./memory.ts";
+import { need } from "./module-state.ts";
+import { ERROR, type Context, type Memory, type Operand } from "./operand.ts";
+import { layoutOfLiteral } from "./literal-layouts.ts";
+import { U32, U8 } from "./types.ts";
+import { convert } from "./values.ts";
+
+/** Undefined when the context has no such call. */
+export function headerOptionCall(f: Lowering, context: Context, name: string, call: ts.CallExpression): Operand | undefined {
+  switch (name) {
+    case "setCallbacks":
+      return setCallbacks(f, context, call);
+    case "reserveOption":
+      return reserveOption(f, context, call);
+    case "storeOption":
+      return storeOption(f, context, call);
+    case "loadOption":
+      return loadOption(f, context, call);
+    default:
+      return undefined;
+  }
+}
+
+/** `ctx.setCallbacks(flags)`: replaces the flags, as the helper does. */
+function setCallbacks(f: Lowering, context: Context, call: ts.CallExpression): Operand {
+  const args = argumentsOf(f, call, "setCallbacks", 1);
+  const value = args && convert(f, expression(f, args[0]!, U32), U32, args[0]!);
+  if (!value) return ERROR;
+  const flags = f.b.constantOf(value) ?? 0n;
+  if (flags & 0x70n) need(f.state, "header-options", at(f, call), "header-option callbacks");
+  if (flags & 0x80n) need(f.state, "tcp-option-events", at(f, call), "Callback.TcpOptions");
+  const result = f.b.call("sock_ops_cb_flags_set", [context.ctx, value], "w64", at(f, call));
+  return { ...errno(f, result, call), range: { min: -4095n, max: 255n } };
+}
+
+function reserveOption(f: Lowering, context: Context, call: ts.CallExpression): Operand {
+  need(f.state, "header-options", at(f, call), "reserveOption()");
+  const args = argumentsOf(f, call, "reserveOption", 1);
+  const value = args && convert(f, expression(f, args[0]!, U8), U8, args[0]!);
+  if (!value) return ERROR;
+  const span = at(f, call);
+  return errno(f, f.b.call("reserve_hdr_opt", [context.ctx, value, f.b.constant("w64", 0n, span)], "w64", span), call);
+}
+
+/** A slot with kind and length in front of the payload. */
+function optionSlot(f: Lowering, layout: StructLayout, name: string, node: ts.Node): { base: Value; payload: Memory; length: number } | undefined {
+  const length = 2 + sizeOf(layout);
+  if (length > f.state.kernel.maxOption) {
+    return void fail(f, "option-too-large", node, { payload: layout.name, bytes: length, limit: f.state.kernel.maxOption, target: f.state.target });
+  }
+  const base = f.b.slot(Math.ceil(length / 8) * 8, 8, name, at(f, node));
+  return { base, payload: { base, offset: 2, align: 2 }, length };
+}
+
+/** `ctx.storeOption(kind, payload)`. */
+function storeOption(f: Lowering, context: Context, call: ts.CallExpression): Operand {
+  need(f.state, "header-options", at(f, call), "storeOption()");
+  const args = argumentsOf(f, call, "storeOption", 2);
+  const kind = args && constantInteger(f, args[0]!, "the kind of an option");
+  if (!args || kind === undefined) return ERROR;
+  const payload = args[1]!;
+  const literal = buildsAggregate(f, payload) ? layoutOfLiteral(f, payload) : undefined;
+  if (buildsAggregate(f, payload) && !literal) return ERROR;
+  const place = literal ? build(f, literal, payload, "payload") : asPlace(f, expression(f, payload), payload);
+  if (!place) return ERROR;
+  if (place.type.kind !== "struct") return fail(f, "type-mismatch", payload, { expected: "a struct", found: place.type.kind });
+  const slot = optionSlot(f, place.type, "option", payload);
+  if (!slot) return ERROR;
+  const span = at(f, call);
+  f.b.store(1, slot.base, 0, f.b.constant("w32", BigInt(kind), span), span);
+  f.b.store(1, slot.base, 1, f.b.constant("w32", BigInt(slot.length), span), span);
+  copyPlace(f, place.type, slot.payload, place.at, payload);
+  const result = f.b.call("store_hdr_opt", [context.ctx, slot.base, f.b.constant("w32", BigInt(slot.length), span), f.b.constant("w64", 0n, span)], "w64", span);
+  return errno(f, result, call);
+}
+
+/** `ctx.loadOption(kind, S)`: the payload, or undefined when the segment has no such option of that length. */
+function loadOption(f: Lowering, context: Context, call: ts.CallExpression): Operand {
+  need(f.state, "header-options", at(f, call), "loadOption()");
+  const args = argumentsOf(f, call, "loadOption", 2);
+  const kind = args && constantInteger(f, args[0]!, "the kind of an option");
+  const layout = args && fieldType(f, args[1]!);
+  if (kind === undefined || !layout) return ERROR;
+  if (layout.kind !== "struct") return fail(f, "type-mismatch", call.arguments[1]!, { expected: "a struct class", found: layout.kind });
+  const slot = optionSlot(f, layout, "option", call.arguments[1]!);
+  if (!slot) return ERROR;
+  const span = at(f, call);
+  f.b.zero(slot.base, 0, Math.ceil(slot.length / 8) * 8, 8, span);
+  f.b.store(1, slot.base, 0, f.b.constant("w32", BigInt(kind), span), span);
+  const found = f.b.call("load_hdr_opt", [context.ctx, slot.base, f.b.constant("w32", BigInt(slot.length), span), f.b.constant("w64", 0n, span)], "w64", span);
+  const pointer = { type: "ptr" as const, name: "option" };
+  const there = f.b.label();
+  const done = f.b.label();
+  f.b.set(pointer, f.b.constant("ptr", 0n, span));
+  f.b.branch("eq", found, f.b.constant("w64", BigInt(slot.length), span), there, done, span);
+  f.b.place(there);
+  f.b.set(pointer, f.b.ptradd(slot.base, f.b.constant("w64", 2n, span), span));
+  f.b.jump(done, span);
+  f.b.place(done);
+  const result = f.b.get(pointer);
+  f.b.forget(pointer);
+  return { kind: "nullable", of: layout, pointer: result, align: 2 };
+}

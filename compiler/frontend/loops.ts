@@ -1,0 +1,189 @@
+/** Loops. They stay loops in the IR; the unroll pass peels them, and reports those whose end it cannot see. */
+import { ts } from "ts-morph";
+import type { Span } from "../span.ts";
+import { elementPlace } from "./access.ts";
+import { condition } from "./conditions.ts";
+import { constantInteger } from "./declare.ts";
+import type { MapEntity } from "./entities.ts";
+import { expression } from "./expressions.ts";
+import { at, bare, bind, fail, scoped, scratch, type Lowering } from "./lowering.ts";
+import { alwaysThere, lookupPointer } from "./map-calls.ts";
+import { asPlace, read } from "./memory.ts";
+import { entityAt } from "./names.ts";
+import { ERROR, type Operand, type Place, type Scalar } from "./operand.ts";
+import { block, statement, variables } from "./statements.ts";
+import { U32 } from "./types.ts";
+import { convert, describe } from "./values.ts";
+import type { ArrayLayout } from "../layout.ts";
+
+/** The head of a loop, from `for` to the closing parenthesis: what errors about the loop point at. */
+function head(f: Lowering, node: ts.IterationStatement): Span {
+  const whole = at(f, node);
+  if (ts.isDoStatement(node)) return at(f, node.expression);
+  const end = node.statement.getFullStart();
+  return { ...whole, end: Math.max(whole.start + 1, end) };
+}
+
+/** The body in a scope of its own; `names` are the labels before the loop. */
+function turn(f: Lowering, node: ts.IterationStatement, names: readonly string[], onBreak: ReturnType<Lowering["b"]["label"]>, onContinue: ReturnType<Lowering["b"]["label"]>): void {
+  f.jumps.push({ names, onBreak, onContinue });
+  if (ts.isBlock(node.statement)) block(f, node.statement);
+  else scoped(f, () => statement(f, node.statement));
+  f.jumps.pop();
+}
+
+export function whileLoop(f: Lowering, node: ts.WhileStatement, names: readonly string[]): void {
+  const span = head(f, node);
+  const header = f.b.loop(span);
+  const inside = f.b.label();
+  const done = f.b.label();
+  condition(f, node.expression, inside, done);
+  f.b.place(inside);
+  turn(f, node, names, done, header);
+  f.b.jump(header, span);
+  f.b.place(done);
+}
+
+export function doLoop(f: Lowering, node: ts.DoStatement, names: readonly string[]): void {
+  const span = head(f, node);
+  const header = f.b.loop(span);
+  const test = f.b.label();
+  const done = f.b.label();
+  turn(f, node, names, done, test);
+  f.b.jump(test, span);
+  f.b.place(test);
+  condition(f, node.expression, header, done);
+  f.b.place(done);
+}
+
+export function forLoop(f: Lowering, node: ts.ForStatement, names: readonly string[]): void {
+  const span = head(f, node);
+  scoped(f, () => {
+    const init = node.initializer;
+    if (init && ts.isVariableDeclarationList(init)) variables(f, init);
+    else if (init) expression(f, init);
+    const header = f.b.loop(span);
+    const inside = f.b.label();
+    const next = f.b.label();
+    const done = f.b.label();
+    if (node.condition) condition(f, node.condition, inside, done);
+    else f.b.jump(inside, span);
+    f.b.place(inside);
+    turn(f, node, names, done, next);
+    f.b.jump(next, span);
+    f.b.place(next);
+    if (node.incrementor) expression(f, node.incrementor);
+    f.b.jump(header, span);
+    f.b.place(done);
+  });
+}
+
+export function forOfLoop(f: Lowering, node: ts.ForOfStatement, names: readonly string[]): void {
+  if (node.awaitModifier) return void fail(f, "not-in-bpf", node.awaitModifier, { what: "for await", instead: "for (const x of list)" });
+  const name = loopVariable(f, node);
+  const over = bare(node.expression);
+  if (ts.isCallExpression(over)) {
+    const entity = entityAt(f, over.expression);
+    if (entity?.kind === "builtin" && entity.name === "range") return rangeLoop(f, node, names, name, over);
+  }
+  const entity = entityAt(f, over);
+  if (entity?.kind === "map") return mapLoop(f, node, names, name, entity);
+  const operand = expression(f, over);
+  if (operand.kind === "error") return unknownLoop(f, node, names, name);
+  const place = operand.kind === "place" || operand.kind === "nullable" ? asPlace(f, operand, over) : undefined;
+  if (place?.type.kind !== "array") {
+    fail(f, "not-iterable", over, { found: describe(operand) });
+    return unknownLoop(f, node, names, name);
+  }
+  const list = place as Place & { readonly type: ArrayLayout };
+  counted(f, node, names, list.type.length, undefined, (index) => bindTurn(f, name, read(f, list.type.of, elementPlace(f, list, index, over), over, name?.text)));
+}
+
+/** The name that each turn binds. */
+function loopVariable(f: Lowering, node: ts.ForOfStatement): ts.Identifier | undefined {
+  const init = node.initializer;
+  const declaration = ts.isVariableDeclarationList(init) ? init.declarations[0] : undefined;
+  if (declaration && ts.isIdentifier(declaration.name)) return declaration.name;
+  fail(f, declaration ? "destructuring" : "loop-variable", init, undefined);
+  return undefined;
+}
+function bindTurn(f: Lowering, name: ts.Identifier | undefined, operand: Operand): void {
+  if (name) bind(f, name.text, { kind: "operand", operand, node: name, constant: true });
+}
+
+/** The body is looked at although it is not known what the loop is over. */
+function unknownLoop(f: Lowering, node: ts.ForOfStatement, names: readonly string[], name: ts.Identifier | undefined): void {
+  counted(f, node, names, 1, undefined, () => bindTurn(f, name, ERROR));
+}
+
+/** A loop over 0 to max-1, at most `count` of them. The counter starts constant, so that peeling decides `index < max`. */
+function counted(f: Lowering, node: ts.ForOfStatement, names: readonly string[], max: number, count: Scalar["value"] | undefined, bindOne: (index: Scalar) => void): void {
+  const span = head(f, node);
+  const counter = { type: "w32" as const, name: "i" };
+  f.b.set(counter, f.b.constant("w32", 0n, span));
+  const header = f.b.loop(span);
+  const inside = f.b.label();
+  const next = f.b.label();
+  const done = f.b.label();
+  const index = f.b.get(counter);
+  if (count) {
+    const within = f.b.label();
+    f.b.branch("ult", index, f.b.constant("w32", BigInt(max), span), within, done, span);
+    f.b.place(within);
+    f.b.branch("ult", index, count, inside, done, span);
+  } else f.b.branch("ult", index, f.b.constant("w32", BigInt(max), span), inside, done, span);
+  f.b.place(inside);
+  scoped(f, () => {
+    bindOne({ kind: "scalar", type: U32, value: index, range: { min: 0n, max: BigInt(max - 1) } });
+    turn(f, node, names, done, next);
+  });
+  f.b.jump(next, span);
+  f.b.place(next);
+  f.b.set(counter, f.b.binary("add", index, f.b.constant("w32", 1n, span), span));
+  f.b.jump(header, span);
+  f.b.place(done);
+  f.b.forget(counter);
+}
+
+/** `range(4)` and `range(count, 8)`. */
+function rangeLoop(f: Lowering, node: ts.ForOfStatement, names: readonly string[], name: ts.Identifier | undefined, call: ts.CallExpression): void {
+  const [first, second] = call.arguments;
+  if (!first || call.arguments.length > 2) {
+    fail(f, "argument-count", call, { what: "range", expected: "1 or 2 arguments" });
+    return unknownLoop(f, node, names, name);
+  }
+  const bound = second ?? first;
+  const max = isConstantBound(f, bound);
+  const count = second ? convert(f, expression(f, first, U32), U32, first) : undefined;
+  if (max === undefined || (second && !count)) return unknownLoop(f, node, names, name);
+  counted(f, node, names, max, count, (index) => bindTurn(f, name, index));
+}
+
+/** The most turns of a range; reports a bound that is not constant with what to write instead. */
+function isConstantBound(f: Lowering, node: ts.Expression): number | undefined {
+  const before = f.state.diagnostics.length;
+  const max = constantInteger(f, node, "the bound of range()");
+  if (max === undefined) {
+    const added = f.state.diagnostics.splice(before);
+    if (added.some((one) => one.key !== "not-constant")) f.state.diagnostics.push(...added);
+    else fail(f, "range-bound", node, { text: node.getText(f.file.tree).slice(0, 40) });
+    return undefined;
+  }
+  // Larger ones would not fit the limit of instructions either; this error says it sooner.
+  if (max >= 1 && max <= 65536) return max;
+  return void fail(f, "count-range", node, { what: "the bound of range()", found: `${max}`, range: "1 to 65536" });
+}
+
+/** `for (const slot of arrayMap)`: every slot exists. */
+function mapLoop(f: Lowering, node: ts.ForOfStatement, names: readonly string[], name: ts.Identifier | undefined, map: MapEntity): void {
+  if (map.mapKind !== "ArrayMap" && map.mapKind !== "PerCpuArray") {
+    fail(f, "not-iterable", node.expression, { found: `a ${map.mapKind}` });
+    return unknownLoop(f, node, names, name);
+  }
+  const span = at(f, node.expression);
+  counted(f, node, names, map.spec.maxEntries, undefined, (index) => {
+    const key = scratch(f, 4, 4, "key", span);
+    f.b.store(4, key, 0, index.value, span);
+    bindTurn(f, name, alwaysThere(f, map, lookupPointer(f, map, key, node.expression), node.expression));
+  });
+}

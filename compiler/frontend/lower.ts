@@ -1,0 +1,161 @@
+/** From source text to IR: parse, find the declarations, lower the programs, and repeat every check that the editor makes. */
+import { ts } from "ts-morph";
+import type { TargetName } from "../bpf/kernels.ts";
+import type { Diagnostic } from "../diagnostics.ts";
+import type { IrModule } from "../ir/ir.ts";
+import type { SourceFile } from "../span.ts";
+import { checkUncalled } from "./functions.ts";
+import { moduleState, say, spanOf, type FileScope, type ModuleState } from "./module-state.ts";
+import { collectScope, resolveName } from "./names.ts";
+import { checkObject } from "./object-checks.ts";
+import { lowerProgram } from "./programs.ts";
+import { openProject, type Declarations, type Project } from "./project.ts";
+import { typeScriptErrors } from "./typescript-errors.ts";
+
+export interface FrontendInput {
+  readonly entry: SourceFile;
+  /** Finds an imported file; undefined when there is none. */
+  readonly readImport: (path: string, from: string) => SourceFile | undefined;
+  /** Absent: follows from the imports. */
+  readonly target?: TargetName;
+  /** The texts of runtime/dsl/*.d.ts. */
+  readonly declarations: Declarations;
+  /** A file without programs is fine: it is looked at, not built. */
+  readonly library?: boolean;
+}
+export interface FrontendOutput {
+  /** Absent when there are errors. */
+  readonly module?: IrModule;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly sources: readonly SourceFile[];
+  readonly target: TargetName;
+}
+
+/** Larger texts are no programs, and checking them would take minutes. */
+const MAX_CHARACTERS = 1024 * 1024;
+
+/** Lowers one module. Errors are diagnostics; it does not throw on any text. */
+export function frontend(input: FrontendInput): FrontendOutput {
+  const sources = [input.entry];
+  const target = input.target ?? "mainline";
+  const only = (diagnostics: readonly Diagnostic[]): FrontendOutput => ({ diagnostics, sources, target });
+  const early: Pick<ModuleState, "diagnostics" | "seen"> = { diagnostics: [], seen: new Set() };
+  if (input.entry.text.length > MAX_CHARACTERS) {
+    say(early as ModuleState, "source-too-large", { file: 0, start: 0, end: 1 }, { size: input.entry.text.length, limit: MAX_CHARACTERS });
+    return only(early.diagnostics);
+  }
+  try {
+    const project = openProject(input.entry, input.readImport, input.declarations);
+    return lowerProject(project, input);
+  } catch (error) {
+    // The parser, the type checker and lowering all recurse as deep as the source nests.
+    if (!(error instanceof RangeError)) throw error;
+    say(early as ModuleState, "nested-too-deep", { file: 0, start: 0, end: 1 }, undefined);
+    return only(early.diagnostics);
+  }
+}
+
+function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
+  const sources = project.files.map((file) => file.source);
+  const early: Pick<ModuleState, "diagnostics" | "seen"> = { diagnostics: [], seen: new Set() };
+  const scopes = project.files.map((file) => collectScope(early, file));
+  const target = input.target ?? targetOf(project);
+  const state = moduleState(project, target, scopes);
+  state.diagnostics.push(...early.diagnostics);
+  const done = (module?: IrModule): FrontendOutput => ({ ...(module ? { module } : {}), diagnostics: sorted(state.diagnostics), sources, target });
+
+  const syntax = project.files.flatMap((file) => typeScriptErrors(state, file, "syntax"));
+  if (syntax.length > 0) {
+    // A tree with holes in it would only produce errors about the holes.
+    state.diagnostics.length = 0;
+    state.diagnostics.push(...syntax);
+    return done();
+  }
+  missingImports(state);
+  if (input.entry.text.trim() === "") say(state, "empty-file", { file: 0, start: 0, end: 0 }, undefined);
+
+  const module = lowerModule(state, scopes, input.library === true);
+  for (const file of project.files) state.diagnostics.push(...typeScriptErrors(state, file, "types"));
+  if (state.silent && !state.diagnostics.some((one) => one.severity === "error")) say(state, "not-understood", state.silent, undefined);
+  return state.diagnostics.some((one) => one.severity === "error") ? done() : done(module);
+}
+
+/** tsbpf/mptcp and tsbpf/delack need the patched kernel; whatever else there is runs on both. */
+function targetOf(project: Project): TargetName {
+  for (const file of project.files) {
+    for (const statement of file.tree.statements) {
+      if (!ts.isImportDeclaration(statement) || !ts.isStringLiteral(statement.moduleSpecifier)) continue;
+      const name = statement.moduleSpecifier.text;
+      if (name === "tsbpf/mptcp" || name === "tsbpf/delack") return "patched";
+    }
+  }
+  return "mainline";
+}
+
+function missingImports(state: ModuleState): void {
+  for (const { file, node, name } of state.project.missing) {
+    say(state, "missing-import", spanOf(state.project.files[file]!, node), { name, relative: name.startsWith(".") || name.startsWith("/") });
+  }
+}
+
+function lowerModule(state: ModuleState, scopes: readonly FileScope[], library: boolean): IrModule {
+  for (const scope of scopes) {
+    licenseOf(state, scope);
+    for (const [name, declaration] of scope.declared) if (declaration.kind !== "import") resolveName(state, scope.file, name);
+  }
+  const exported = state.programs.filter((program) => program.exported);
+  for (const program of state.programs) {
+    if (!program.exported) say(state, "not-exported", spanOf(program.file, program.node), { name: program.name });
+  }
+  const programs = exported.map((program) => lowerProgram(state, program));
+  for (const scope of scopes) {
+    for (const [name, declaration] of scope.declared) {
+      const entity = declaration.kind === "import" ? undefined : resolveName(state, scope.file, name);
+      if (entity?.kind === "function" && entity.file === scope.file) checkUncalled(state, entity);
+    }
+  }
+  const escaped = state.diagnostics.some((one) => one.key === "context-escapes");
+  if (!escaped) for (const span of state.contextGlobals) say(state, "context-escapes", span, { what: "the context" });
+  checkObject(state, exported, library);
+  return {
+    license: state.license?.id ?? "",
+    target: state.target,
+    needs: [...state.needs].sort(),
+    maps: state.maps.map((map) => map.spec),
+    globals: state.globals,
+    functions: [...state.functions.values()].map((lowered) => lowered.func),
+    programs,
+    sources: state.project.files.map((file) => file.source),
+  };
+}
+
+/** `license("GPL")` at the top level; other calls there do nothing, and are errors. */
+function licenseOf(state: ModuleState, scope: FileScope): void {
+  for (const statement of scope.file.tree.statements) {
+    if (!ts.isExpressionStatement(statement) || !ts.isCallExpression(statement.expression)) continue;
+    const { expression: callee, arguments: args } = statement.expression;
+    const entity = ts.isIdentifier(callee) ? resolveName(state, scope.file, callee.text) : undefined;
+    if (entity?.kind !== "builtin" || entity.name !== "license") {
+      if (entity?.kind !== "error") say(state, "top-level-statement", spanOf(scope.file, statement), undefined);
+      continue;
+    }
+    const text = args[0];
+    if (!text || !ts.isStringLiteralLike(text)) {
+      say(state, "literal-needed", spanOf(scope.file, text ?? statement), { what: "the license", example: 'license("GPL")' });
+      continue;
+    }
+    if (!LICENSES.includes(text.text)) say(state, "license", spanOf(scope.file, text), { id: text.text, known: LICENSES });
+    else if (state.license && state.license.id !== text.text) {
+      const other = spanOf(state.project.files[state.license.file]!, state.license.node);
+      say(state, "license-twice", spanOf(scope.file, text), { id: text.text, other: state.license.id }, [{ span: other, text: "the other one" }]);
+    } else state.license ??= { id: text.text, node: text, file: scope.file.index };
+  }
+}
+/** include/linux/license.h, and what is none of them. */
+const LICENSES = ["GPL", "GPL v2", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL", "Proprietary"];
+
+/** By place; one report per line and key. */
+function sorted(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const key = (one: Diagnostic): number => (one.span ? one.span.file * 2 ** 32 + one.span.start : -1);
+  return [...diagnostics].sort((a, b) => key(a) - key(b));
+}

@@ -1,0 +1,115 @@
+/** One function being lowered: its builder, its names, where `break`, `continue` and `return` lead. */
+import { ts } from "ts-morph";
+import type { FactsOf, Key, Note } from "../diagnostics.ts";
+import type { FuncBuilder, Label, Variable } from "../ir/build.ts";
+import type { Value } from "../ir/ir.ts";
+import type { Span } from "../span.ts";
+import { say, spanOf, type ModuleState } from "./module-state.ts";
+import type { Operand, Place } from "./operand.ts";
+import type { ParsedFile } from "./project.ts";
+import type { DslType } from "./types.ts";
+
+/** What a local name stands for. */
+export type Binding =
+  /** A constant, a parameter that is never assigned, a struct in its slot. */
+  | { readonly kind: "operand"; readonly operand: Operand; readonly node: ts.Node; readonly constant: boolean }
+  /** A variable; optional values have two IR variables (present, value), pointers and scalars one. */
+  | { readonly kind: "variable"; readonly type: DslType; readonly variables: readonly Variable[]; readonly node: ts.Node; readonly constant: boolean };
+
+export interface Scope {
+  readonly names: Map<string, Binding>;
+  readonly parent: Scope | undefined;
+}
+
+export interface JumpTarget {
+  /** Labels written before the statement. */
+  readonly names: readonly string[];
+  readonly onBreak: Label;
+  /** A label on an ordinary statement: only `break name` leads there. */
+  readonly labelOnly?: true;
+  /** Absent for `switch`. */
+  readonly onContinue?: Label;
+}
+
+/** What `return` does. */
+export interface Returns {
+  /** What the function is for its caller, in words. */
+  readonly what: "function" | "handler" | "sockOps";
+  /** Known from the annotation, else from the first `return`. */
+  type: DslType | undefined;
+  readonly annotated: boolean;
+  /** Where handlers go on: they are part of a larger program. */
+  readonly to?: Label;
+  /** For `sockOps`: the program's result. */
+  readonly result?: Variable;
+}
+
+export interface Lowering {
+  readonly state: ModuleState;
+  readonly b: FuncBuilder;
+  readonly file: ParsedFile;
+  scope: Scope;
+  readonly jumps: JumpTarget[];
+  readonly returns: Returns;
+  /** Stack slots for a helper's arguments, used again by the next call of the same shape. */
+  readonly scratch: Map<string, Value>;
+  /** For what cannot happen but the verifier cannot know: leads to the end of the function. */
+  readonly impossible: Label;
+  /** In the initialiser of a top-level constant: there is no run time. */
+  readonly constantOnly: boolean;
+  /** Which handler this is ("write"), for rules that depend on it. */
+  readonly handler?: string;
+}
+
+export const at = (f: Lowering, node: ts.Node): Span => spanOf(f.file, node);
+
+/** Reports at a node. */
+export function fail<K extends Key>(f: Lowering, key: K, node: ts.Node, facts: FactsOf<K>, notes: readonly Note[] = []): Operand {
+  say(f.state, key, at(f, node), facts, notes);
+  return { kind: "error" };
+}
+
+export function bind(f: Lowering, name: string, binding: Binding): void {
+  f.scope.names.set(name, binding);
+}
+export function lookup(f: Lowering, name: string): Binding | undefined {
+  for (let scope: Scope | undefined = f.scope; scope; scope = scope.parent) {
+    const found = scope.names.get(name);
+    if (found) return found;
+  }
+  return undefined;
+}
+/** Runs in a scope of its own; its variables end with it. */
+export function scoped<T>(f: Lowering, run: () => T): T {
+  const outer = f.scope;
+  f.scope = { names: new Map(), parent: outer };
+  try {
+    return run();
+  } finally {
+    for (const binding of f.scope.names.values()) if (binding.kind === "variable") binding.variables.forEach((v) => f.b.forget(v));
+    f.scope = outer;
+  }
+}
+
+/** A stack slot for short use: filled and read before anything else can use it. */
+export function scratch(f: Lowering, size: number, align: number, name: string, span: Span): Value {
+  const key = `${name} ${size} ${align}`;
+  const known = f.scratch.get(key);
+  if (known) return known;
+  const made = f.b.slot(size, align, name, span);
+  f.scratch.set(key, made);
+  return made;
+}
+
+/** The address of a place as one pointer. */
+export function pointerTo(f: Lowering, place: Pick<Place, "at">, span: Span): Value {
+  if (place.at.offset === 0) return place.at.base;
+  return f.b.ptradd(place.at.base, f.b.constant("w64", BigInt(place.at.offset), span), span);
+}
+
+/** Parentheses change nothing. */
+export function bare(node: ts.Expression): ts.Expression {
+  let found = node;
+  while (ts.isParenthesizedExpression(found)) found = found.expression;
+  return found;
+}

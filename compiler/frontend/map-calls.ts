@@ -1,0 +1,248 @@
+/** Calls on maps: get, ref, set, delete, getOrCreate, output. */
+import { ts } from "ts-morph";
+import type { Type, Value } from "../ir/ir.ts";
+import { alignOf, sizeOf, type Layout } from "../layout.ts";
+import { buildsAggregate, storeExpression } from "./aggregates.ts";
+import { argumentsOf } from "./arguments.ts";
+import { loadContext } from "./contexts.ts";
+import type { MapEntity } from "./entities.ts";
+import { expression } from "./expressions.ts";
+import { at, bare, fail, pointerTo, scratch, type Lowering } from "./lowering.ts";
+import { asPlace, loadPrimitive, newSlot } from "./memory.ts";
+import { ERROR, type Operand, type Scalar } from "./operand.ts";
+import { BE32, I32, isPrimitive, irType, sameLayout, typeName, U32 } from "./types.ts";
+import { constantOf, convert, describe, knownRange } from "./values.ts";
+
+const METHODS: Readonly<Record<MapEntity["mapKind"], readonly string[]>> = {
+  ArrayMap: ["get", "ref", "set"],
+  PerCpuArray: ["get", "ref", "set"],
+  HashMap: ["get", "ref", "set", "delete"],
+  LruHashMap: ["get", "ref", "set", "delete"],
+  Ipv4Trie: ["get"],
+  SkStorage: ["get", "getOrCreate", "delete"],
+  RingBuf: ["output"],
+};
+const MODES: Readonly<Record<string, bigint>> = { any: 0n, insert: 1n, update: 2n };
+
+export function mapCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExpression): Operand {
+  const known = METHODS[map.mapKind];
+  if (!known.includes(name)) return fail(f, "map-method", (call.expression as ts.PropertyAccessExpression).name, { name, kind: map.mapKind, known });
+  if (map.mapKind === "SkStorage") return storageCall(f, map, name, call);
+  if (map.mapKind === "RingBuf") return output(f, map, call);
+  switch (name) {
+    case "get":
+    case "ref":
+      return lookup(f, map, call, name === "ref");
+    case "set":
+      return update(f, map, call);
+    default:
+      return remove(f, map, call);
+  }
+}
+
+/** A helper's result as an errno. */
+const status = (f: Lowering, result: Value, node: ts.Node): Scalar => ({
+  kind: "scalar",
+  type: I32,
+  value: f.b.unary("trunc", result, at(f, node)),
+  range: { min: -4095n, max: 0n },
+});
+const isArray = (map: MapEntity): boolean => map.mapKind === "ArrayMap" || map.mapKind === "PerCpuArray";
+
+/** Pointer to memory that holds a value of this layout: the place itself, or a slot filled for the call. */
+function inMemory(f: Lowering, layout: Layout, node: ts.Expression, name: string): Value | undefined {
+  const span = at(f, node);
+  if (isPrimitive(layout)) {
+    const value = convert(f, expression(f, node, layout), layout, node);
+    if (!value) return undefined;
+    const pointer = scratch(f, sizeOf(layout), alignOf(layout), name, span);
+    f.b.store(sizeOf(layout) as 1 | 2 | 4 | 8, pointer, 0, value, span);
+    return pointer;
+  }
+  if (buildsAggregate(f, node)) {
+    const memory = newSlot(f, layout, name, node);
+    if (!memory) return undefined;
+    storeExpression(f, layout, memory, node, true);
+    return memory.base;
+  }
+  const operand = expression(f, node, layout);
+  if (operand.kind === "error") return undefined;
+  const place = operand.kind === "place" || operand.kind === "nullable" ? asPlace(f, operand, node) : undefined;
+  if (!place || !sameLayout(place.type, layout)) return void fail(f, "type-mismatch", node, { expected: typeName(layout), found: describe(operand) });
+  return pointerTo(f, place, span);
+}
+
+/** An evaluated key, not yet in memory: the value argument may use the same slot. */
+function keyPointer(f: Lowering, map: MapEntity, node: ts.Expression): Value | undefined {
+  if (map.mapKind !== "Ipv4Trie") return inMemory(f, map.spec.key!, node, "key");
+  const span = at(f, node);
+  const address = convert(f, expression(f, node, BE32), BE32, node);
+  if (!address) return undefined;
+  const pointer = scratch(f, 8, 4, "prefix", span);
+  f.b.store(4, pointer, 0, f.b.constant("w32", 32n, span), span);
+  f.b.store(4, pointer, 4, address, span);
+  return pointer;
+}
+
+/** The pointer that map_lookup_elem gives, or 0. */
+export function lookupPointer(f: Lowering, map: MapEntity, key: Value, node: ts.Node): Value {
+  const span = at(f, node);
+  return f.b.call("map_lookup_elem", [f.b.map(map.spec.name, span), key], "ptr", span);
+}
+
+function lookup(f: Lowering, map: MapEntity, call: ts.CallExpression, asRef: boolean): Operand {
+  const args = argumentsOf(f, call, `${map.spec.name}.${asRef ? "ref" : "get"}`, 1);
+  if (!args) return ERROR;
+  if (asRef && !isPrimitive(map.value)) return fail(f, "ref-of-struct", call, { map: map.spec.name });
+  if (isArray(map)) {
+    const index = expression(f, args[0]!, U32);
+    if (index.kind === "literal" && index.value >= BigInt(map.spec.maxEntries)) {
+      return fail(f, "map-index", args[0]!, { index: `${index.value}`, map: map.spec.name, maxEntries: map.spec.maxEntries });
+    }
+    const value = convert(f, index, U32, args[0]!);
+    if (!value) return ERROR;
+    const span = at(f, args[0]!);
+    const key = scratch(f, 4, 4, "key", span);
+    f.b.store(4, key, 0, value, span);
+    const range = index.kind === "scalar" ? knownRange(f, index) : undefined;
+    const constant = index.kind === "literal" || (index.kind === "scalar" && constantOf(f, index) !== undefined);
+    const inside = constant || (range !== undefined && range.max < BigInt(map.spec.maxEntries) && range.min >= 0n);
+    const pointer = lookupPointer(f, map, key, call);
+    return inside && !asRef ? alwaysThere(f, map, pointer, call) : found(f, map, pointer, call, asRef);
+  }
+  const key = keyPointer(f, map, args[0]!);
+  return key ? found(f, map, lookupPointer(f, map, key, call), call, asRef) : ERROR;
+}
+
+/** What lies behind a pointer that may be 0. A scalar is read at once; a struct is referred to. */
+function found(f: Lowering, map: MapEntity, pointer: Value, node: ts.Node, asRef: boolean): Operand {
+  const { value } = map;
+  const span = at(f, node);
+  if (!isPrimitive(value)) return { kind: "nullable", of: value, pointer, align: alignOf(value) };
+  if (asRef) return { kind: "nullable", of: value, pointer, align: alignOf(value), ref: true };
+  const type: Type = irType(value);
+  const present = { type: "w32" as const };
+  const held = { type };
+  const there = f.b.label();
+  const missing = f.b.label();
+  const done = f.b.label();
+  f.b.branch("ne", pointer, f.b.constant("ptr", 0n, span), there, missing, span);
+  f.b.place(there);
+  f.b.set(held, loadPrimitive(f, value, { base: pointer, offset: 0, align: alignOf(value) }, node).value);
+  f.b.set(present, f.b.constant("w32", 1n, span));
+  f.b.jump(done, span);
+  f.b.place(missing);
+  f.b.set(held, f.b.constant(type, 0n, span));
+  f.b.set(present, f.b.constant("w32", 0n, span));
+  f.b.jump(done, span);
+  f.b.place(done);
+  const operand: Operand = { kind: "optional", of: value, present: f.b.get(present), value: f.b.get(held) };
+  f.b.forget(present);
+  f.b.forget(held);
+  return operand;
+}
+
+/**
+ * A slot of an array map that certainly exists. The verifier wants the check all the same, so it is here; the other way
+ * cannot be taken, and leaves the program.
+ */
+export function alwaysThere(f: Lowering, map: MapEntity, pointer: Value, node: ts.Node): Operand {
+  const span = at(f, node);
+  const there = f.b.label();
+  const never = f.b.label();
+  f.b.branch("ne", pointer, f.b.constant("ptr", 0n, span), there, never, span);
+  f.b.place(never);
+  f.b.jump(f.impossible, span);
+  f.b.place(there);
+  const memory = { base: pointer, offset: 0, align: alignOf(map.value) };
+  if (isPrimitive(map.value)) return loadPrimitive(f, map.value, memory, node);
+  return { kind: "place", type: map.value, at: memory };
+}
+
+function update(f: Lowering, map: MapEntity, call: ts.CallExpression): Operand {
+  const array = isArray(map);
+  const args = argumentsOf(f, call, `${map.spec.name}.set`, array ? 2 : 3, array ? 0 : 1);
+  if (!args) return ERROR;
+  const span = at(f, call);
+  const mode = args[2] ? modeOf(f, args[2]) : 0n;
+  if (array) {
+    const index = bare(args[0]!);
+    if (ts.isNumericLiteral(index) && Number(index.text) >= map.spec.maxEntries) {
+      return fail(f, "map-index", index, { index: index.text, map: map.spec.name, maxEntries: map.spec.maxEntries });
+    }
+  }
+  // The key is evaluated first, but stored last: evaluating the value may look something up through the same slot.
+  const { key: layout } = map.spec;
+  const early = isPrimitive(layout!) ? convert(f, expression(f, args[0]!, layout), layout, args[0]!) : inMemory(f, layout!, args[0]!, "key");
+  const value = inMemory(f, map.value, args[1]!, "value");
+  if (!early || !value || mode === undefined) return ERROR;
+  let key = early;
+  if (isPrimitive(layout!)) {
+    key = scratch(f, sizeOf(layout), alignOf(layout), "key", span);
+    f.b.store(sizeOf(layout) as 1 | 2 | 4 | 8, key, 0, early, at(f, args[0]!));
+  }
+  return status(f, f.b.call("map_update_elem", [f.b.map(map.spec.name, span), key, value, f.b.constant("w64", mode, span)], "w64", span), call);
+}
+
+function modeOf(f: Lowering, node: ts.Expression): bigint | undefined {
+  const text = bare(node);
+  if (ts.isStringLiteralLike(text) && Object.hasOwn(MODES, text.text)) return MODES[text.text];
+  return void fail(f, "update-mode", node, { found: text.getText(f.file.tree).slice(0, 30) });
+}
+
+function remove(f: Lowering, map: MapEntity, call: ts.CallExpression): Operand {
+  const args = argumentsOf(f, call, `${map.spec.name}.delete`, 1);
+  const key = args && keyPointer(f, map, args[0]!);
+  if (!key) return ERROR;
+  const span = at(f, call);
+  return status(f, f.b.call("map_delete_elem", [f.b.map(map.spec.name, span), key], "w64", span), call);
+}
+
+// --- socket storage ----------------------------------------------------------------------------------------------
+
+/** BPF_SK_STORAGE_GET_F_CREATE. */
+const CREATE = 1n;
+
+/** get, getOrCreate, delete: the socket's pointer may be 0, which the verifier wants to see checked. */
+function storageCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExpression): Operand {
+  const args = argumentsOf(f, call, `${map.spec.name}.${name}`, 1);
+  const owner = args && expression(f, args[0]!);
+  if (!owner || owner.kind === "error") return ERROR;
+  if (owner.kind !== "context" || owner.role === "remote" || owner.role === "local") {
+    return fail(f, "type-mismatch", args[0]!, { expected: "a connection, a session or the context", found: describe(owner) });
+  }
+  const span = at(f, call);
+  const socket = loadContext(f, owner.ctx, "sk", call);
+  const there = f.b.label();
+  const missing = f.b.label();
+  const done = f.b.label();
+  const removing = name === "delete";
+  const result = { type: (removing ? "w64" : "ptr") as Type };
+  f.b.branch("ne", socket, f.b.constant("ptr", 0n, span), there, missing, span);
+  f.b.place(missing);
+  // -ENOENT, as the helper says when there is no storage.
+  f.b.set(result, removing ? f.b.constant("w64", -2n, span) : f.b.constant("ptr", 0n, span));
+  f.b.jump(done, span);
+  f.b.place(there);
+  const storage = f.b.map(map.spec.name, span);
+  if (removing) f.b.set(result, f.b.call("sk_storage_delete", [storage, socket], "w64", span));
+  else {
+    const flags = f.b.constant("w64", name === "getOrCreate" ? CREATE : 0n, span);
+    f.b.set(result, f.b.call("sk_storage_get", [storage, socket, f.b.constant("ptr", 0n, span), flags], "ptr", span));
+  }
+  f.b.jump(done, span);
+  f.b.place(done);
+  const value = f.b.get(result);
+  f.b.forget(result);
+  return removing ? status(f, value, call) : { kind: "nullable", of: map.value, pointer: value, align: alignOf(map.value) };
+}
+
+/** `events.output(record)`: copies a record to user space. */
+function output(f: Lowering, map: MapEntity, call: ts.CallExpression): Operand {
+  const args = argumentsOf(f, call, `${map.spec.name}.output`, 1);
+  const record = args && inMemory(f, map.value, args[0]!, "record");
+  if (!record) return ERROR;
+  const span = at(f, call);
+  const size = f.b.constant("w64", BigInt(sizeOf(map.value)), span);
+  return status(f, f.b.call("ringbuf_output", [f.b.map(map.spec.name, span), record, size, f.b.constant("w64", 0n, span)], "w64", span), call);
+}

@@ -1,0 +1,140 @@
+/** Maps: their declarations at the top level. */
+import { ts } from "ts-morph";
+import { MAP_FLAGS } from "../bpf/map-types.ts";
+import { sizeOf, structLayout, type Layout } from "../layout.ts";
+import type { MapSpec } from "../module.ts";
+import { propertyValue } from "./aggregates.ts";
+import { fieldType, positiveCount } from "./declare.ts";
+import { encode } from "./encode.ts";
+import type { MapEntity, MapKind } from "./entities.ts";
+import { at, bare, fail, type Lowering } from "./lowering.ts";
+import { need, spanOf } from "./module-state.ts";
+import { BE32, U32 } from "./types.ts";
+
+/** What each kind of map is to the kernel, and which properties its declaration takes. */
+interface MapRow {
+  readonly type: string;
+  readonly key: "written" | "index" | "ipv4-prefix" | "socket" | "none";
+  readonly size: "entries" | "bytes" | "none";
+  readonly flags: number;
+}
+const MAPS: Readonly<Record<MapKind, MapRow>> = {
+  ArrayMap: { type: "array", key: "index", size: "entries", flags: 0 },
+  PerCpuArray: { type: "percpu_array", key: "index", size: "entries", flags: 0 },
+  HashMap: { type: "hash", key: "written", size: "entries", flags: 0 },
+  LruHashMap: { type: "lru_hash", key: "written", size: "entries", flags: 0 },
+  Ipv4Trie: { type: "lpm_trie", key: "ipv4-prefix", size: "entries", flags: MAP_FLAGS.noPrealloc },
+  SkStorage: { type: "sk_storage", key: "socket", size: "none", flags: MAP_FLAGS.noPrealloc },
+  RingBuf: { type: "ringbuf", key: "none", size: "bytes", flags: 0 },
+};
+/** Key of a longest-prefix-match trie: struct bpf_lpm_trie_key, and the address. */
+export const PREFIX_KEY = structLayout(
+  "Ipv4Prefix",
+  [
+    { name: "length", layout: U32 },
+    { name: "address", layout: BE32 },
+  ],
+  false,
+);
+const PAGE = 4096;
+/** The kernel's limits (kernel/bpf/{arraymap,hashtab,lpm_trie}.c, bpf_local_storage): bytes. */
+const MAX_VALUE = { percpu_array: 32 * 1024, sk_storage: 64 * 1024 - 64, ringbuf: 0x1fff_ffff } as Readonly<Record<string, number>>;
+
+export function declareMap(f: Lowering, name: string, kind: MapKind, node: ts.NewExpression, nameNode: ts.Node): MapEntity | undefined {
+  const row = MAPS[kind];
+  const written = node.arguments?.[0] && bare(node.arguments[0]);
+  if (!written || !ts.isObjectLiteralExpression(written)) {
+    return void fail(f, "literal-needed", node, { what: `the definition of a ${kind}`, example: "{ key: u32, value: u64, maxEntries: 64 }" });
+  }
+  const properties = new Map<string, ts.Expression>();
+  for (const property of written.properties) {
+    const found = propertyValue(f, property);
+    if (!found) return undefined;
+    properties.set(found.name, found.value);
+  }
+  const missing = ["value", ...(row.key === "written" ? ["key"] : []), ...(row.size === "entries" ? ["maxEntries"] : row.size === "bytes" ? ["bytes"] : [])].find((one) => !properties.has(one));
+  if (missing) return void fail(f, "map-property", node, { kind, name: missing });
+  const value = fieldType(f, properties.get("value")!);
+  const key = keyOf(f, row, properties);
+  const maxEntries = sizeOfMap(f, row, properties);
+  if (!value || key === null || maxEntries === undefined) return undefined;
+  if (row.key === "written" && key && sizeOf(key) > f.state.kernel.maxStack) {
+    return void fail(f, "map-key-size", properties.get("key")!, { bytes: sizeOf(key), limit: f.state.kernel.maxStack });
+  }
+  const limit = MAX_VALUE[row.type];
+  if (limit !== undefined && sizeOf(value) > limit) return void fail(f, "map-value-size", properties.get("value")!, { kind, bytes: sizeOf(value), limit });
+  const pinned = flag(f, properties.get("pinned"));
+  const initial = initialValues(f, value, maxEntries, properties.get("initial"));
+  if (!initial || pinned === undefined) return undefined;
+  const needs = { lpm_trie: "lpm-trie", ringbuf: "ring-buffer", sk_storage: "socket-storage" } as const;
+  if (Object.hasOwn(needs, row.type)) need(f.state, needs[row.type as keyof typeof needs], at(f, node), kind);
+  f.state.names.add(name);
+  const spec: MapSpec = {
+    name,
+    type: row.type,
+    ...(key ? { key } : {}),
+    ...(row.type === "ringbuf" ? {} : { value }),
+    maxEntries,
+    flags: row.flags,
+    pinned,
+    initial,
+    span: spanOf(f.file, nameNode),
+  };
+  const entity: MapEntity = { kind: "map", mapKind: kind, spec, value };
+  f.state.maps.push(entity);
+  return entity;
+}
+
+/** The key's layout; undefined: it has none; null: reported. */
+function keyOf(f: Lowering, row: MapRow, properties: ReadonlyMap<string, ts.Expression>): Layout | undefined | null {
+  switch (row.key) {
+    case "written":
+      return fieldType(f, properties.get("key")!) ?? null;
+    case "index":
+      return U32;
+    case "socket":
+      return { kind: "int", bits: 32, signed: true };
+    case "ipv4-prefix":
+      return PREFIX_KEY;
+    case "none":
+      return undefined;
+  }
+}
+
+function sizeOfMap(f: Lowering, row: MapRow, properties: ReadonlyMap<string, ts.Expression>): number | undefined {
+  if (row.size === "none") return 0;
+  const node = properties.get(row.size === "bytes" ? "bytes" : "maxEntries")!;
+  const count = positiveCount(f, node, row.size === "bytes" ? "the size of a ring buffer" : "maxEntries");
+  if (count === undefined || row.size === "entries") return count;
+  const isPowerOfTwo = (count & (count - 1)) === 0;
+  return isPowerOfTwo && count % PAGE === 0 ? count : void fail(f, "ring-size", node, { bytes: count, next: nextSize(count) });
+}
+const nextSize = (bytes: number): number => {
+  let size = PAGE;
+  while (size < bytes && size < 0x4000_0000) size *= 2;
+  return size;
+};
+
+function flag(f: Lowering, node: ts.Expression | undefined): boolean | undefined {
+  if (!node) return false;
+  const { kind } = bare(node);
+  if (kind === ts.SyntaxKind.TrueKeyword) return true;
+  if (kind === ts.SyntaxKind.FalseKeyword) return false;
+  return void fail(f, "not-constant", node, { what: "pinned" });
+}
+
+function initialValues(f: Lowering, value: Layout, maxEntries: number, node: ts.Expression | undefined): MapSpec["initial"] | undefined {
+  if (!node) return [];
+  const list = bare(node);
+  if (!ts.isArrayLiteralExpression(list)) return void fail(f, "literal-needed", node, { what: "the initial values", example: "[a, b]" });
+  if (list.elements.length > maxEntries) return void fail(f, "too-many-initial", list, { count: list.elements.length, maxEntries });
+  const initial: { key: Uint8Array; value: Uint8Array }[] = [];
+  for (const [index, element] of list.elements.entries()) {
+    if (ts.isSpreadElement(element)) return void fail(f, "spread", element, undefined);
+    const bytes = encode(f, value, element);
+    if (!bytes) return undefined;
+    const key = Uint8Array.of(index & 0xff, (index >> 8) & 0xff, (index >> 16) & 0xff, (index >>> 24) & 0xff);
+    initial.push({ key, value: bytes });
+  }
+  return initial;
+}

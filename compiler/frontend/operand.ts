@@ -1,0 +1,84 @@
+/** What an expression lowers to: a value, a place in memory, or something that exists only at compile time. */
+import type { Value } from "../ir/ir.ts";
+import type { Layout } from "../layout.ts";
+import type { Variable } from "../ir/build.ts";
+import type { Entity } from "./entities.ts";
+import type { Aggregate, Primitive, Range, Role, ScalarType } from "./types.ts";
+
+/** An address: where it is, how well it is aligned, and why it must not be written, if so. */
+export interface Memory {
+  readonly base: Value;
+  readonly offset: number;
+  /** Largest power of two that divides the address of `base + offset`; at most 8. */
+  readonly align: number;
+  /** Why it cannot be written. */
+  readonly readOnly?: string;
+}
+
+export interface Scalar {
+  readonly kind: "scalar";
+  readonly type: ScalarType;
+  readonly value: Value;
+  /** For integers: what the value can be, as far as it is evident. */
+  readonly range?: Range;
+}
+export interface Place {
+  readonly kind: "place";
+  readonly type: Aggregate;
+  readonly at: Memory;
+  /** Made for this expression alone (`new S()`), so that it needs no copy. */
+  readonly fresh?: true;
+}
+/** A pointer that may be 0: what `get()` of a struct and `ref()` give. */
+export interface Nullable {
+  readonly kind: "nullable";
+  readonly of: Layout;
+  readonly pointer: Value;
+  readonly align: number;
+  readonly readOnly?: string;
+  /** A Ref<T>: its `.value` is the place. */
+  readonly ref?: true;
+}
+/** A scalar that may be missing; `present` is 0 or 1. */
+export interface Optional {
+  readonly kind: "optional";
+  readonly of: ScalarType;
+  readonly present: Value;
+  readonly value: Value;
+  readonly range?: Range;
+}
+/** The flags of the socket's callbacks while a handler runs: set once at the end of the event. */
+export type FlagCell =
+  | { readonly kind: "variable"; readonly variable: Variable; readonly bit: number }
+  | { readonly kind: "memory"; readonly base: Value; readonly bit: number };
+export interface Context {
+  readonly kind: "context";
+  readonly role: Role;
+  readonly ctx: Value;
+  /** With role "option". */
+  readonly flags?: FlagCell;
+}
+export type Operand =
+  /** An integer literal, which takes the type of what stands beside it. `wide`: written with n. */
+  | { readonly kind: "literal"; readonly value: bigint; readonly wide: boolean; /** From `~`: may wrap to unsigned. */ readonly wraps?: true }
+  | { readonly kind: "text"; readonly text: string }
+  | Scalar
+  | Place
+  | Nullable
+  | Optional
+  | { readonly kind: "ref"; readonly of: Primitive; readonly at: Memory }
+  | Context
+  | { readonly kind: "undefined" }
+  | { readonly kind: "entity"; readonly entity: Entity }
+  /** Reported already; everything accepts it. */
+  | { readonly kind: "error" };
+
+export const ERROR: Operand = { kind: "error" };
+export const UNDEFINED: Operand = { kind: "undefined" };
+
+/** The alignment of an address `offset` bytes after one aligned to `align`. */
+export const alignAt = (align: number, offset: number): number => {
+  let result = align;
+  while (result > 1 && offset % result !== 0) result /= 2;
+  return result;
+};

@@ -1,0 +1,75 @@
+/** TCP options on mainline: header-option callbacks and helpers (Linux 5.10, net/core/filter.c, net/ipv4/tcp_output.c). */
+import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/sock-ops.ts";
+import type { Value } from "../ir/ir.ts";
+import { need } from "./module-state.ts";
+import type { ProgramBuilder } from "./programs.ts";
+import { magicBits, payloadOperand, type OptionDeclaration, type OptionEvent } from "./tcp-option.ts";
+
+export const mainlineEvents = {
+  parseFlags: SOCK_OPS_CALLBACKS.ParseUnknownOptions.bit,
+
+  need(program: ProgramBuilder, option: OptionDeclaration): void {
+    if (option.handlers.has("write") || option.handlers.has("parse")) need(program.state, "header-options", program.span, "tcpOption");
+  },
+
+  /**
+   * The parse callback begins with the segment after the handshake; what came with the segment that completed it is still at
+   * hand in the established event.
+   */
+  parseAtHandshake(event: OptionEvent): void {
+    load(event);
+  },
+
+  events(option: OptionDeclaration, add: (ops: readonly number[], run: (event: OptionEvent) => void) => void): void {
+    if (option.handlers.has("write")) {
+      add([SOCK_OPS_EVENTS.HeaderOptionLength.op], ({ program: { b, ctx, span } }) => {
+        b.call("reserve_hdr_opt", [ctx, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)], "w64", span);
+      });
+      add([SOCK_OPS_EVENTS.WriteHeaderOption.op], write);
+    }
+    if (option.handlers.has("parse")) add([SOCK_OPS_EVENTS.ParseHeaderOption.op], load);
+  },
+};
+
+/** A slot of whole words that holds the option from its kind on. */
+function buffer(program: ProgramBuilder, option: OptionDeclaration): Value {
+  const size = Math.ceil(option.length / 8) * 8;
+  const made = program.scratch.get("option") ?? program.b.slot(size, 8, "option", program.span);
+  program.scratch.set("option", made);
+  return made;
+}
+
+function header(program: ProgramBuilder, option: OptionDeclaration, slot: Value, length: number): void {
+  const { b, span } = program;
+  b.store(2, slot, 0, b.constant("w32", BigInt(option.kind | (length << 8)), span), span);
+  if (option.experiment !== undefined) b.store(2, slot, 2, b.constant("w32", magicBits(option.experiment), span), span);
+}
+
+function write(event: OptionEvent): void {
+  const { program, option } = event;
+  const { b, ctx, span } = program;
+  const slot = buffer(program, option);
+  b.zero(slot, 0, Math.ceil(option.length / 8) * 8, 8, span);
+  header(program, option, slot, option.length);
+  event.run("write", [event.conn, payloadOperand(option, slot, 0)]);
+  b.call("store_hdr_opt", [ctx, slot, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)], "w64", span);
+}
+
+/** Finds the option in the segment at hand; delivers it when it is there and as long as it should be. */
+function load(event: OptionEvent): void {
+  const { program, option } = event;
+  const { b, ctx, span } = program;
+  if (!b.reachable()) return;
+  const slot = buffer(program, option);
+  // The helper searches for kind (and an experiment's identifier) as they stand in the buffer; a length of 0 where there is none.
+  b.zero(slot, 0, Math.ceil(option.length / 8) * 8, 8, span);
+  header(program, option, slot, option.experiment === undefined ? 0 : 4);
+  const found = b.call("load_hdr_opt", [ctx, slot, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)], "w64", span);
+  const there = b.label();
+  const done = b.label();
+  b.branch("eq", found, b.constant("w64", BigInt(option.length), span), there, done, span);
+  b.place(there);
+  event.run("parse", [event.conn, payloadOperand(option, slot, 0, "it is what the peer sent")]);
+  b.jump(done, span);
+  b.place(done);
+}

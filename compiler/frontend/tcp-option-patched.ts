@@ -1,0 +1,73 @@
+/** TCP options on the patched kernel: size, write and parse events (kernel/README.md). */
+import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS } from "../bpf/sock-ops.ts";
+import type { Value } from "../ir/ir.ts";
+import { need } from "./module-state.ts";
+import type { ProgramBuilder } from "./programs.ts";
+import { magicBits, payloadOperand, type OptionDeclaration, type OptionEvent } from "./tcp-option.ts";
+
+const ARGS = SOCK_OPS_FIELDS.args.offset;
+const OPTION_DATA = SOCK_OPS_FIELDS.opt_data.offset;
+
+export const patchedEvents = {
+  /** Parsing needs no callback flag here. */
+  parseFlags: 0,
+  parseAtHandshake: undefined as ((event: OptionEvent) => void) | undefined,
+
+  need(program: ProgramBuilder, option: OptionDeclaration): void {
+    if (option.handlers.has("write") || option.handlers.has("parse")) need(program.state, "tcp-option-events", program.span, "tcpOption");
+  },
+
+  events(option: OptionDeclaration, add: (ops: readonly number[], run: (event: OptionEvent) => void) => void): void {
+    if (option.handlers.has("write")) {
+      add([SOCK_OPS_EVENTS.OptionsSize.op], ({ program: { b, ctx, span } }) => {
+        b.store(4, ctx, ARGS, b.constant("w32", BigInt(option.length), span), span);
+      });
+      add([SOCK_OPS_EVENTS.OptionsWrite.op], write);
+    }
+    if (option.handlers.has("parse")) add([SOCK_OPS_EVENTS.ParseOptions.op], parse);
+  },
+};
+
+/** The option's words: 4 bytes each, the last one filled with zeros. */
+const words = (option: OptionDeclaration): number => Math.ceil(option.length / 4);
+
+function buffer(program: ProgramBuilder, option: OptionDeclaration): Value {
+  const made = program.scratch.get("option") ?? program.b.slot(4 * words(option), 4, "option", program.span);
+  program.scratch.set("option", made);
+  return made;
+}
+
+function write(event: OptionEvent): void {
+  const { program, option } = event;
+  const { b, ctx, span } = program;
+  const slot = buffer(program, option);
+  b.zero(slot, 0, 4 * words(option), 4, span);
+  b.store(2, slot, 0, b.constant("w32", BigInt(option.kind | (option.length << 8)), span), span);
+  if (option.experiment !== undefined) b.store(2, slot, 2, b.constant("w32", magicBits(option.experiment), span), span);
+  event.run("write", [event.conn, payloadOperand(option, slot, 0)]);
+  // reply and replylong are one union with args.
+  for (let word = 0; word < words(option); word++) b.store(4, ctx, ARGS + 4 * word, b.load("w32", 4, slot, 4 * word, span), span);
+}
+
+/** Delivers an option of this kind (and experiment) that is as long as it should be. */
+function parse(event: OptionEvent): void {
+  const { program, option } = event;
+  const { b, ctx, span } = program;
+  const done = b.label();
+  const expect = (value: Value, wanted: bigint): void => {
+    const next = b.label();
+    b.branch("eq", value, b.constant("w32", wanted, span), next, done, span);
+    b.place(next);
+  };
+  expect(b.load("w32", 4, ctx, ARGS, span, "kind"), BigInt(option.kind));
+  expect(b.load("w32", 4, ctx, ARGS + 4, span, "length"), BigInt(option.length));
+  const loaded = Array.from({ length: words(option) }, (_, word) => b.load("w32", 4, ctx, OPTION_DATA + 4 * word, span));
+  if (option.experiment !== undefined) {
+    expect(b.binary("lshr", loaded[0]!, b.constant("w32", 16n, span), span), magicBits(option.experiment));
+  }
+  const slot = buffer(program, option);
+  loaded.forEach((value, word) => b.store(4, slot, 4 * word, value, span));
+  event.run("parse", [event.conn, payloadOperand(option, slot, 0, "it is what the peer sent")]);
+  b.jump(done, span);
+  b.place(done);
+}

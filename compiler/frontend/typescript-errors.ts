@@ -1,0 +1,52 @@
+/**
+ * What the TypeScript checker finds, in our words where they are better. A line on which lowering has an error of its own is left to
+ * that one, so that one mistake is one report.
+ */
+import { ts } from "ts-morph";
+import { report, type Diagnostic } from "../diagnostics.ts";
+import { lineStarts, lineOf } from "./line-index.ts";
+import type { ModuleState } from "./module-state.ts";
+import type { ParsedFile } from "./project.ts";
+import { reworded } from "./typescript-words.ts";
+
+export function typeScriptErrors(state: ModuleState, file: ParsedFile, which: "syntax" | "types"): Diagnostic[] {
+  if (which === "syntax") {
+    const parsed = (file.tree as { parseDiagnostics?: readonly ts.DiagnosticWithLocation[] }).parseDiagnostics ?? [];
+    return firstPerLine(file, parsed.filter((one) => one.category === ts.DiagnosticCategory.Error)).map((one) => report("syntax", spanOfDiagnostic(file, one), { text: text(one) }));
+  }
+  const program = state.project.program();
+  const found = [...program.getSyntacticDiagnostics(file.tree), ...program.getSemanticDiagnostics(file.tree)].filter((one) => one.category === ts.DiagnosticCategory.Error);
+  const starts = lineStarts(file.source.text);
+  const taken = new Set<number>();
+  for (const one of state.diagnostics) if (one.span?.file === file.index && one.severity === "error") taken.add(lineOf(starts, one.span.start));
+  return firstPerLine(file, found)
+    .filter((one) => !taken.has(lineOf(starts, one.start ?? 0)))
+    .map((one) => {
+      const { message, help } = reworded(file, one, text(one));
+      return report("type-error", spanOfDiagnostic(file, one), { code: one.code, message, ...(help === undefined ? {} : { help }) });
+    });
+}
+
+const text = (one: ts.Diagnostic): string => {
+  if (typeof one.messageText === "string") return one.messageText;
+  // The innermost sentence says what does not fit; the outer ones say where.
+  return one.messageText.messageText;
+};
+
+function spanOfDiagnostic(file: ParsedFile, one: ts.Diagnostic): { file: number; start: number; end: number } {
+  const start = Math.min(one.start ?? 0, file.source.text.length);
+  return { file: file.index, start, end: Math.min(start + Math.max(one.length ?? 1, 1), Math.max(file.source.text.length, start + 1)) };
+}
+
+function firstPerLine<T extends ts.Diagnostic>(file: ParsedFile, list: readonly T[]): T[] {
+  const starts = lineStarts(file.source.text);
+  const lines = new Set<number>();
+  return [...list]
+    .sort((a, b) => (a.start ?? 0) - (b.start ?? 0))
+    .filter((one) => {
+      const line = lineOf(starts, one.start ?? 0);
+      if (lines.has(line)) return false;
+      lines.add(line);
+      return true;
+    });
+}
