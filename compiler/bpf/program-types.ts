@@ -136,8 +136,8 @@ export const PROGRAM_SECTIONS = {
   "cgroup/sysctl": { type: "cgroup_sysctl", attach: 18 },
   "cgroup/getsockopt": { type: "cgroup_sockopt", attach: 21 },
   "cgroup/setsockopt": { type: "cgroup_sockopt", attach: 22 },
-  struct_ops: { type: "struct_ops", attach: 44, prefix: true },
-  "struct_ops.s": { type: "struct_ops", attach: 44, prefix: true },
+  struct_ops: { type: "struct_ops", attach: 0, prefix: true },
+  "struct_ops.s": { type: "struct_ops", attach: 0, prefix: true },
   sk_lookup: { type: "sk_lookup", attach: 36 },
   netfilter: { type: "netfilter", attach: 45 },
 } as const satisfies Record<string, SectionRule>;

@@ -1,0 +1,227 @@
+/** The tables under compiler/bpf against the kernel's own words: headers, running kernel, patched kernel, libbpf. */
+import { spawnSync } from "node:child_process";
+import { describe, expect, test } from "vitest";
+import { HELPERS } from "../../compiler/bpf/helpers.ts";
+import { MAP_FLAGS, MAP_TYPES } from "../../compiler/bpf/map-types.ts";
+import { ALU, ATOMIC, CALL, CLASS, JMP, MODE, PSEUDO, SIZE } from "../../compiler/bpf/opcodes.ts";
+import { PROGRAM_SECTIONS, PROGRAM_TYPES, programSection } from "../../compiler/bpf/program-types.ts";
+import {
+  SOCK_OPS_CALLBACKS,
+  SOCK_OPS_EVENTS,
+  SOCK_OPS_FIELDS,
+  type ContextField,
+} from "../../compiler/bpf/sock-ops.ts";
+import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
+import { BTF_KIND } from "../../compiler/object/btf.ts";
+import { headers, patchedKernel, runningKernel } from "./truth.ts";
+
+/** Our numbers by the kernel's names, table by table. */
+type Numbers = Readonly<Record<string, number>>;
+const named = <K extends string>(
+  table: Readonly<Record<K, unknown>>,
+  name: (key: K) => string,
+  number: (key: K) => number,
+): Numbers => Object.fromEntries((Object.keys(table) as K[]).map((key) => [name(key), number(key)]));
+const upper = (text: string): string => text.toUpperCase();
+
+const CALLBACKS = {
+  Rto: "BPF_SOCK_OPS_RTO_CB_FLAG",
+  Retrans: "BPF_SOCK_OPS_RETRANS_CB_FLAG",
+  State: "BPF_SOCK_OPS_STATE_CB_FLAG",
+  Rtt: "BPF_SOCK_OPS_RTT_CB_FLAG",
+  ParseAllOptions: "BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG",
+  ParseUnknownOptions: "BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG",
+  WriteOption: "BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG",
+  TcpOptions: "BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG",
+} as const satisfies Record<keyof typeof SOCK_OPS_CALLBACKS, string>;
+const FLAGS = {
+  noPrealloc: "BPF_F_NO_PREALLOC",
+  readOnlyProgram: "BPF_F_RDONLY_PROG",
+  writeOnlyProgram: "BPF_F_WRONLY_PROG",
+  mmapable: "BPF_F_MMAPABLE",
+} as const satisfies Record<keyof typeof MAP_FLAGS, string>;
+const PSEUDO_NAMES = {
+  mapFd: "BPF_PSEUDO_MAP_FD",
+  mapValue: "BPF_PSEUDO_MAP_VALUE",
+  btfId: "BPF_PSEUDO_BTF_ID",
+  func: "BPF_PSEUDO_FUNC",
+  mapIdx: "BPF_PSEUDO_MAP_IDX",
+  mapIdxValue: "BPF_PSEUDO_MAP_IDX_VALUE",
+} as const satisfies Record<keyof typeof PSEUDO, string>;
+
+const TABLES = {
+  "instruction classes": named(
+    CLASS,
+    (key) => `BPF_${upper(key)}`,
+    (key) => CLASS[key],
+  ),
+  "access sizes": named(
+    SIZE,
+    (key) => `BPF_${upper(key)}`,
+    (key) => SIZE[key],
+  ),
+  "access modes": named(
+    MODE,
+    (key) => `BPF_${upper(key)}`,
+    (key) => MODE[key],
+  ),
+  arithmetic: named(
+    ALU,
+    (key) => `BPF_${upper(key)}`,
+    (key) => ALU[key].code,
+  ),
+  jumps: named(
+    JMP,
+    (key) => `BPF_${upper(key)}`,
+    (key) => JMP[key].code,
+  ),
+  "fetching atomics": { BPF_FETCH: ATOMIC.fetch, BPF_XCHG: ATOMIC.xchg, BPF_CMPXCHG: ATOMIC.cmpxchg },
+  "sources of lddw": named(
+    PSEUDO,
+    (key) => PSEUDO_NAMES[key],
+    (key) => PSEUDO[key],
+  ),
+  calls: { BPF_PSEUDO_CALL: CALL.local, BPF_PSEUDO_KFUNC_CALL: CALL.kfunc },
+  helpers: named(
+    HELPERS,
+    (key) => `BPF_FUNC_${key}`,
+    (key) => HELPERS[key].id,
+  ),
+  "map types": named(
+    MAP_TYPES,
+    (key) => `BPF_MAP_TYPE_${upper(key)}`,
+    (key) => MAP_TYPES[key].number,
+  ),
+  "map flags": named(
+    MAP_FLAGS,
+    (key) => FLAGS[key],
+    (key) => MAP_FLAGS[key],
+  ),
+  "program types": named(
+    PROGRAM_TYPES,
+    (key) => `BPF_PROG_TYPE_${upper(key)}`,
+    (key) => PROGRAM_TYPES[key].number,
+  ),
+  events: named(
+    SOCK_OPS_EVENTS,
+    (key) => SOCK_OPS_EVENTS[key].kernel,
+    (key) => SOCK_OPS_EVENTS[key].op,
+  ),
+  "callback flags": named(
+    SOCK_OPS_CALLBACKS,
+    (key) => CALLBACKS[key],
+    (key) => SOCK_OPS_CALLBACKS[key].bit,
+  ),
+  "socket options": named(
+    SOCKET_OPTIONS,
+    (key) => key,
+    (key) => SOCKET_OPTIONS[key].number,
+  ),
+  "kinds of BTF": named(
+    BTF_KIND,
+    (key) => `BTF_KIND_${upper(key)}`,
+    (key) => BTF_KIND[key],
+  ),
+} satisfies Record<string, Numbers>;
+
+const fields = Object.entries(SOCK_OPS_FIELDS as Readonly<Record<string, ContextField>>);
+const allNames = Object.values(TABLES).flatMap((table: Numbers) => Object.keys(table));
+const truths = [
+  headers(
+    allNames,
+    fields.map(([name]) => name),
+  ),
+  runningKernel(),
+  patchedKernel(),
+];
+const here = truths.filter(({ reason }) => reason === undefined);
+
+for (const truth of truths) {
+  describe.skipIf(truth.reason !== undefined)(`${truth.what}${truth.reason ?? ""}`, () => {
+    test.each(Object.entries(TABLES) as [string, Numbers][])("agrees on: %s", (_, table) => {
+      const theirs: Record<string, number> = {};
+      for (const name of Object.keys(table)) {
+        const value = truth.value(name);
+        if (value !== undefined) theirs[name] = value;
+      }
+      expect(table).toMatchObject(theirs);
+    });
+
+    test("agrees on where the fields of struct bpf_sock_ops lie", () => {
+      let known = 0;
+      for (const [name, { offset, bytes, count }] of fields) {
+        const theirs = truth.field(name);
+        if (!theirs) continue;
+        known++;
+        expect({ name, offset, size: bytes * (count ?? 1) }).toEqual({ name, ...theirs });
+      }
+      expect(known).toBeGreaterThan(35);
+    });
+  });
+}
+
+describe.skipIf(here.length < truths.length)(
+  `every row is known to somebody${here.length < truths.length ? " (skipped: not all sources are here)" : ""}`,
+  () => {
+    test.each(Object.entries(TABLES) as [string, Numbers][])("%s", (_, table) => {
+      const unknown = Object.keys(table).filter((name) => here.every((truth) => truth.value(name) === undefined));
+      // Names that only exist in prose: the kernel's headers have no macro for them.
+      expect(unknown.filter((name) => !WITHOUT_MACRO.has(name))).toEqual([]);
+    });
+
+    test("fields of struct bpf_sock_ops", () => {
+      const unknown = fields.filter(([name]) => here.every((truth) => truth.field(name) === undefined));
+      expect(unknown).toEqual([]);
+    });
+  },
+);
+const WITHOUT_MACRO = new Set(["BPF_MEMSX"]);
+
+/** What libbpf makes of section names. */
+const SECTION_ORACLE = `
+#include <bpf/libbpf.h>
+#include <stdio.h>
+#include <string.h>
+static int quiet(enum libbpf_print_level level, const char *format, va_list rest) { return 0; }
+int main(void) {
+  char line[256];
+  libbpf_set_print(quiet);
+  while (fgets(line, sizeof(line), stdin)) {
+    enum bpf_prog_type type; enum bpf_attach_type attach;
+    line[strcspn(line, "\\n")] = 0;
+    if (libbpf_prog_type_by_name(line, &type, &attach)) printf("%s ?\\n", line);
+    else printf("%s %d %d\\n", line, type, attach);
+  }
+  return 0;
+}`;
+function askLibbpf(sections: readonly string[]): string[] | undefined {
+  const script =
+    'd=$(mktemp -d) && printf "%s" "$SOURCE" | gcc -w -x c - -o $d/a -lbpf && $d/a; r=$?; rm -rf "$d"; exit $r';
+  const { status, stdout } = spawnSync("sh", ["-c", script], {
+    input: `${sections.join("\n")}\n`,
+    encoding: "utf8",
+    env: { ...process.env, SOURCE: SECTION_ORACLE },
+  });
+  return status === 0 ? stdout.trim().split("\n") : undefined;
+}
+
+const rules = Object.entries(PROGRAM_SECTIONS);
+const asked = rules.map(([name, rule]) => ("prefix" in rule ? `${name}/something` : name));
+const answers = askLibbpf([...asked, "sockops/x", "nonsense"]);
+describe.skipIf(!answers)(`libbpf${answers ? "" : " (skipped: no gcc, or no libbpf to link with)"}`, () => {
+  test("gives sections the same program types and attach types", () => {
+    const theirs = answers!.slice(0, rules.length);
+    const ours = rules.map(([, { type, attach }], index) => `${asked[index]} ${PROGRAM_TYPES[type].number} ${attach}`);
+    // libbpf of this machine may be older than a section's name.
+    expect(ours.filter((line, index) => line !== theirs[index] && !theirs[index]!.endsWith("?"))).toEqual([]);
+    expect(theirs.filter((line) => line.endsWith("?")).length).toBeLessThan(6);
+  });
+
+  test("knows no section that only looks like one", () => {
+    expect(answers!.slice(-2)).toEqual(["sockops/x ?", "nonsense ?"]);
+    expect(programSection("sockops/x")).toBeUndefined();
+    expect(programSection("nonsense")).toBeUndefined();
+    expect(programSection("?tc")).toEqual({ type: "sched_cls", attach: 0 });
+    expect(programSection("constructor")).toBeUndefined();
+  });
+});
