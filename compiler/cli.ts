@@ -50,13 +50,20 @@ Examples:
     .argument("<file...>", "TypeScript sources")
     .option("-o, --output <dir>", "folder for the objects (default: the current one)")
     .addOption(targetOption())
-    .addOption(new Option("--emit <what>", "write an object, or print text instead").choices(["obj", "asm", "ir"]).default("obj"))
+    .addOption(
+      new Option("--emit <what>", "write an object, or print text instead")
+        .choices(["obj", "asm", "ir"])
+        .default("obj"),
+    )
     .option("--print-after <pass>", 'print the IR after a pass ("lower" is the first)')
     .addOption(maxInsnsOption())
     .option("--without-passes <names>", "switch optimizations off, by name, separated by commas", names)
     .option("--types", "write a .d.ts with the types of maps and params beside each object")
     .option("--json", "print one JSON document instead of text")
-    .addHelpText("after", "\nExamples:\n  tsbpf build programs/ndiffports.ts\n  tsbpf build -o /tmp --target patched programs/user-timeout.ts")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tsbpf build programs/ndiffports.ts\n  tsbpf build -o /tmp --target patched programs/user-timeout.ts",
+    )
     .action((files: string[], options: BuildOptions & { withoutPasses?: string[] }) =>
       finish(build(files, { ...options, ...(options.withoutPasses ? { passes: options.withoutPasses } : {}) })),
     );
@@ -121,7 +128,9 @@ export async function main(argv: readonly string[]): Promise<number> {
       err(troubleText(error.trouble, colour(process.stderr)));
       return 1;
     }
-    err(`error[bug]: tsbpf itself failed; please report this with the program that caused it\n${(error as Error).stack ?? String(error)}`);
+    err(
+      `error[bug]: tsbpf itself failed; please report this with the program that caused it\n${(error as Error).stack ?? String(error)}`,
+    );
     return 1;
   }
 }

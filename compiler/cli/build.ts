@@ -22,7 +22,11 @@ export interface BuildOptions {
 }
 
 /** Compiles one file by path, with imports read from beside it. Throws TroubleError when the file cannot be read. */
-export function compileFile(path: string, options: BuildOptions, afterPass?: (pass: string, module: IrModule) => void): CompileResult {
+export function compileFile(
+  path: string,
+  options: BuildOptions,
+  afterPass?: (pass: string, module: IrModule) => void,
+): CompileResult {
   return compile(readSource(path), {
     readImport,
     ...(options.target ? { target: options.target } : {}),
@@ -56,7 +60,11 @@ export function build(files: readonly string[], options: BuildOptions): number {
     const other = paths.get(path);
     try {
       if (other !== undefined && other !== file) {
-        throw trouble("same-output", `${other} and ${file} would both be written to ${path}`, "build them into different folders: -o DIR");
+        throw trouble(
+          "same-output",
+          `${other} and ${file} would both be written to ${path}`,
+          "build them into different folders: -o DIR",
+        );
       }
       paths.set(path, file);
       const report = buildOne(file, path, options);
@@ -82,7 +90,11 @@ function buildOne(file: string, path: string, options: BuildOptions): { ok: bool
     if (pass === options.printAfter) wanted = printModule(module);
   });
   showDiagnostics(result, options);
-  const base = { source: file, target: result.target, diagnostics: diagnosticsToJson(result.diagnostics, result.sources) };
+  const base = {
+    source: file,
+    target: result.target,
+    diagnostics: diagnosticsToJson(result.diagnostics, result.sources),
+  };
   if (options.printAfter !== undefined) {
     if (wanted !== undefined && !options.json) out(wanted);
     else if (!hasErrors(result)) {

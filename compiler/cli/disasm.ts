@@ -10,7 +10,7 @@ import { colour, err, json, out, troubleText } from "./output.ts";
 /** One line of LLVM's assembly per instruction. */
 function instructions(program: BpfProgram): { slot: number; text: string }[] {
   const lines: { slot: number; text: string }[] = [];
-  for (let slot = 0; slot < program.insns.length; ) {
+  for (let slot = 0; slot < program.insns.length;) {
     const { text, slots } = disassemble(program.insns, slot);
     lines.push({ slot, text });
     slot += slots;
@@ -31,7 +31,11 @@ export function disasm(files: readonly string[], options: { readonly json?: bool
       const problems = found.map(problemText);
       if (!module) throw trouble("bad-object", `${file}: ${problems.join("; ")}`, "give a BPF object file (ELF)");
       for (const problem of problems) if (!options.json) err(`${file}: ${problem}`);
-      const programs = module.programs.map((p) => ({ name: p.name, section: p.section, instructions: instructions(p) }));
+      const programs = module.programs.map((p) => ({
+        name: p.name,
+        section: p.section,
+        instructions: instructions(p),
+      }));
       reports.push({ object: file, ok: true, problems, programs });
       if (!options.json) out(files.length > 1 ? `${file}:\n\n${listing(module)}` : listing(module));
     } catch (error) {

@@ -60,7 +60,8 @@ export function reason(error: unknown): string {
 function readBounded(path: string, limit: number, what: string): Buffer {
   try {
     const stat = statSync(path);
-    if (stat.isDirectory()) throw trouble("is-a-directory", `${path} is a directory`, `name the files: ${join(path, "*.ts")}`);
+    if (stat.isDirectory())
+      throw trouble("is-a-directory", `${path} is a directory`, `name the files: ${join(path, "*.ts")}`);
     if (!stat.isFile()) throw trouble("cannot-read", `${path} is not a regular file`);
     if (stat.size > limit) {
       throw trouble("file-too-large", `${path} has ${stat.size} bytes; ${what} may have ${limit}`);
@@ -111,7 +112,7 @@ export function writeWhole(path: string, data: Uint8Array | string): void {
     mkdirSync(dirname(path), { recursive: true });
     if (existsSync(path) && statSync(path).isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
     fd = openSync(part, "wx", 0o666);
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
     fsyncSync(fd);
     closeSync(fd);
     fd = undefined;

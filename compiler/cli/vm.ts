@@ -30,7 +30,11 @@ export async function vmCommand(memory: string | undefined, options: VmOptions):
     return 0;
   }
   if (options.plugin === undefined) {
-    throw trouble("nothing-to-run", "say how the program comes in", 'tsbpf vm --plugin "<memory hex>", or tsbpf vm --batch');
+    throw trouble(
+      "nothing-to-run",
+      "say how the program comes in",
+      'tsbpf vm --plugin "<memory hex>", or tsbpf vm --batch',
+    );
   }
   const given = options.plugin === true ? (memory ?? "") : options.plugin;
   const result = pluginMain(given, await readAll());
