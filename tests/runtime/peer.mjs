@@ -54,7 +54,7 @@ function track(stream) {
 }
 
 const commands = {
-  /** mode: "sink" counts and hashes, "echo" sends back, "reply:N" answers every chunk with N bytes, "close" ends after one chunk. */
+  /** mode: "sink" counts and hashes, "echo" sends back, "reply:N" answers every chunk with N bytes, "once:N" the first, "close" ends after one chunk. */
   async listen({ protocol = "tcp", host, port, mode = "sink", options = [] }) {
     const fd = open(protocol, host);
     setsockopt(fd, 1, 2, Buffer.from([1, 0, 0, 0]), 4);
@@ -69,7 +69,7 @@ const commands = {
         state.received += chunk.length;
         if (kind === "sink") state.hash.update(chunk);
         if (kind === "echo") stream.write(chunk);
-        if (kind === "reply") stream.write(reply);
+        if (kind === "reply" || (kind === "once" && state.received === chunk.length)) stream.write(reply);
         if (kind === "close") stream.end("x");
       });
       if (kind !== "close") process.send({ accepted: id, port: stream.remotePort });
