@@ -43,6 +43,11 @@ export const language = {
     (f) => `${f.what} cannot be compiled to BPF`,
     (f) => f.instead,
   ),
+  "javascript-global": row<{ name: string; instead: string }>(
+    "error",
+    (f) => `${f.name} is JavaScript's and not there in BPF`,
+    (f) => f.instead,
+  ),
   "top-level-statement": row(
     "error",
     () => "only declarations can stand at the top level: nothing runs before the first event",

@@ -5,7 +5,7 @@ import { sizeOf, type ArrayLayout, type Layout } from "../layout.ts";
 import type { Value } from "../ir/ir.ts";
 import { contextField } from "./contexts.ts";
 import { entityOperand, expression, link } from "./expressions.ts";
-import { at, fail, type Lowering } from "./lowering.ts";
+import { at, fail, silent, type Lowering } from "./lowering.ts";
 import { asPlace, inside, read } from "./memory.ts";
 import { entityAt, memberOf } from "./names.ts";
 import { alignAt, ERROR, type Memory, type Operand, type Place, type Scalar } from "./operand.ts";
@@ -25,12 +25,12 @@ export function property(f: Lowering, node: ts.PropertyAccessExpression): Operan
   if (entity?.kind === "builtin") {
     const members = Object.hasOwn(ENUMS, entity.name) ? ENUMS[entity.name] : undefined;
     if (members && Object.hasOwn(members, name)) return { kind: "literal", value: BigInt(members[name]!), wide: false };
-    return ERROR; // the type checker lists what there is
+    return silent(f, node); // the type checker lists what there is
   }
   if (entity?.kind === "error") return ERROR;
   if (entity?.kind === "namespace" || entity?.kind === "file" || entity?.kind === "object") {
     const member = memberOf(f.state, entity, name);
-    return member ? entityOperand(f, member, node) : ERROR;
+    return member ? entityOperand(f, member, node) : silent(f, node);
   }
   return propertyOf(f, expression(f, node.expression), name, node);
 }

@@ -10,7 +10,7 @@ import { stringPlace } from "./aggregates.ts";
 import { constantInteger, fieldType } from "./declare.ts";
 import { SOCKET_OPTIONS } from "../bpf/socket-options.ts";
 import { expression } from "./expressions.ts";
-import { at, bare, fail, scratch, type Lowering } from "./lowering.ts";
+import { at, bare, fail, scratch, silent, type Lowering } from "./lowering.ts";
 import { constantBytes, need } from "./module-state.ts";
 import { ERROR, type Operand } from "./operand.ts";
 import { join } from "./shapes.ts";
@@ -232,5 +232,5 @@ export function builtinCall(f: Lowering, name: string, call: ts.CallExpression, 
   if (Object.hasOwn(BUILTINS, name)) return BUILTINS[name]!(f, call, expected);
   if (TOP_LEVEL.includes(name)) return fail(f, "top-level-only", call, { name });
   if (name === "range") return fail(f, "range-outside-loop", call, undefined);
-  return ERROR; // not a name of the module: the type checker says so
+  return silent(f, call); // not a name of the module: the type checker says so
 }

@@ -133,7 +133,7 @@ function arrayType(f: Lowering, call: ts.CallExpression): Layout | undefined {
   if (!element || count === undefined) return undefined;
   const layout: Layout = { kind: "array", of: element, length: count };
   if (sizeOf(layout) <= 0x1000_0000) return layout;
-  return void fail(f, "count-range", length, { what: "the length of an array", found: `${count}`, range: "so many that it has at most 256 MiB" });
+  return void fail(f, "count-range", length!, { what: "the length of an array", found: `${count}`, range: "so many that it has at most 256 MiB" });
 }
 
 /** A constant of at least 1. */
@@ -177,7 +177,7 @@ function constantDeclaration(f: Lowering, scope: FileScope, name: string, declar
       return declareMap(f, name, entity.name as MapKind, init, declaration.node.name) ?? BAD_ENTITY;
     }
     if (entity?.kind === "struct") return undefined;
-    if (entity?.kind !== "error") fail(f, "not-in-bpf", init, { what: `new ${init.expression.getText(file.tree).slice(0, 30)}`, instead: "declare a struct or a map" });
+    expression(f, init);
     return BAD_ENTITY;
   }
   if (ts.isArrowFunction(init) || ts.isFunctionExpression(init)) return { kind: "function", name, file, node: init };

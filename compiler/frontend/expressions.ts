@@ -8,7 +8,7 @@ import { assign, assignCompound, increment } from "./assign.ts";
 import { call } from "./calls.ts";
 import { condition, logical, ternary } from "./conditions.ts";
 import type { Entity } from "./entities.ts";
-import { at, bare, fail, lookup, type Lowering } from "./lowering.ts";
+import { at, bare, fail, lookup, silent, type Lowering } from "./lowering.ts";
 import { log } from "./log.ts";
 import { read } from "./memory.ts";
 import { entityAt, resolveName } from "./names.ts";
@@ -73,7 +73,7 @@ export function expression(f: Lowering, node: ts.Expression, expected?: DslType)
     case K.CallExpression:
       return chain(f, node as ts.PropertyAccessExpression | ts.ElementAccessExpression | ts.CallExpression, expected);
     case K.NewExpression:
-      return construct(f, node as ts.NewExpression, expected);
+      return construct(f, node as ts.NewExpression);
     case K.ObjectLiteralExpression:
       if (expected && expected.kind === "struct") return build(f, expected, node, "record") ?? ERROR;
       return untypedObject(f, node as ts.ObjectLiteralExpression);
@@ -114,9 +114,42 @@ function identifier(f: Lowering, node: ts.Identifier): Operand {
   if (local) return assemble(local.type, local.variables.map((variable) => f.b.get(variable)));
   if (node.text === "undefined") return UNDEFINED;
   const entity = resolveName(f.state, f.file, node.text);
+  if (entity) return entityOperand(f, entity, node);
+  if (Object.hasOwn(JAVASCRIPT, node.text)) return fail(f, "javascript-global", node, { name: node.text, instead: JAVASCRIPT[node.text]! });
   // Names that nobody declared are the type checker's to report, with its list of similar names.
-  return entity ? entityOperand(f, entity, node) : ERROR;
+  return silent(f, node);
 }
+
+/** JavaScript's globals, and what there is instead. */
+const JAVASCRIPT: Readonly<Record<string, string>> = {
+  console: "print with log`text ${value}` from tsbpf",
+  Math: "integers only: min, max, clamp and randomU32 are in tsbpf",
+  Date: "take the time from ktimeNs() of tsbpf",
+  JSON: "there is no heap and no string handling: declare a struct",
+  Map: "declare new HashMap({ key, value, maxEntries }) at the top level",
+  Set: "declare new HashMap({ key, value: u8, maxEntries }) at the top level",
+  WeakMap: "declare new SkStorage({ value }) at the top level",
+  Array: "use a struct field of type array(T, n)",
+  Object: "declare a struct",
+  Number: "convert with u32(…)",
+  BigInt: "convert with u64(…)",
+  Boolean: "compare: … !== 0",
+  String: "there are no strings at run time: print with log`text ${value}`",
+  Symbol: "compare numbers or string constants",
+  Promise: "BPF programs run to completion: call functions directly",
+  Error: "BPF cannot throw: return early",
+  Infinity: "integers only: use the largest value of the type",
+  NaN: "integers only",
+  parseInt: "there are no strings at run time",
+  isNaN: "integers only",
+  setTimeout: "programs are driven by kernel events",
+  setInterval: "programs are driven by kernel events",
+  fetch: "programs are driven by kernel events",
+  process: "the program runs in the kernel, not in Node: use param(u32, 0) for settings",
+  require: "import at the top of the file",
+  Buffer: "use a struct field of type array(u8, n)",
+  globalThis: "name what you need",
+};
 
 /** A top-level entity as a value. */
 export function entityOperand(f: Lowering, entity: Entity, node: ts.Node): Operand {
@@ -219,12 +252,13 @@ function compareValue(f: Lowering, node: ts.BinaryExpression): Operand {
   return found ? boolOf(f.b.compare(found.op, found.left, found.right, at(f, node))) : ERROR;
 }
 
-function construct(f: Lowering, node: ts.NewExpression, expected?: DslType): Operand {
+function construct(f: Lowering, node: ts.NewExpression): Operand {
   const entity = entityAt(f, node.expression);
   if (entity?.kind === "struct") return build(f, entity.layout, node, entity.layout.name) ?? ERROR;
   if (entity?.kind === "builtin" && /^[A-Z]/.test(entity.name)) return fail(f, "map-not-constant", node, undefined);
   if (entity?.kind === "error") return ERROR;
-  void expected;
+  const name = bare(node.expression);
+  if (ts.isIdentifier(name) && Object.hasOwn(JAVASCRIPT, name.text)) return fail(f, "javascript-global", node, { name: name.text, instead: JAVASCRIPT[name.text]! });
   return fail(f, "not-in-bpf", node, { what: `new ${node.expression.getText(f.file.tree).slice(0, 30)}`, instead: "there is no heap: declare a struct or a map at the top level" });
 }
 

@@ -10,6 +10,7 @@ import { collectScope, resolveName } from "./names.ts";
 import { checkObject } from "./object-checks.ts";
 import { lowerProgram } from "./programs.ts";
 import { openProject, type Declarations, type Project } from "./project.ts";
+import { exportIndex } from "./typescript-words.ts";
 import { typeScriptErrors } from "./typescript-errors.ts";
 
 export interface FrontendInput {
@@ -60,7 +61,7 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
   const early: Pick<ModuleState, "diagnostics" | "seen"> = { diagnostics: [], seen: new Set() };
   const scopes = project.files.map((file) => collectScope(early, file));
   const target = input.target ?? targetOf(project);
-  const state = moduleState(project, target, scopes);
+  const state = moduleState(project, target, scopes, exportIndex(input.declarations));
   state.diagnostics.push(...early.diagnostics);
   const done = (module?: IrModule): FrontendOutput => ({ ...(module ? { module } : {}), diagnostics: sorted(state.diagnostics), sources, target });
 

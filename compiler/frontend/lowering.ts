@@ -69,6 +69,12 @@ export function fail<K extends Key>(f: Lowering, key: K, node: ts.Node, facts: F
   return { kind: "error" };
 }
 
+/** For what the type checker reports in better words; if it does not, the expression is reported after all. */
+export function silent(f: Lowering, node: ts.Node): Operand {
+  f.state.silent ??= at(f, node);
+  return { kind: "error" };
+}
+
 export function bind(f: Lowering, name: string, binding: Binding): void {
   f.scope.names.set(name, binding);
 }

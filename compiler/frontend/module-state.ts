@@ -8,7 +8,7 @@ import { alignOf, sizeOf, type Layout } from "../layout.ts";
 import type { GlobalSection, GlobalVar } from "../module.ts";
 import type { Span } from "../span.ts";
 import type { Entity, FunctionEntity, MapEntity, ProgramEntity } from "./entities.ts";
-import type { ParsedFile, Project } from "./project.ts";
+import type { LanguageModule, ParsedFile, Project } from "./project.ts";
 import type { DslType } from "./types.ts";
 
 /** A name at the top level of a file, not yet evaluated. */
@@ -63,11 +63,13 @@ export interface ModuleState {
   readonly contextGlobals: Span[];
   /** The first expression that was given up without a word, because the type checker has one for it. */
   silent: Span | undefined;
+  /** The module of the language that exports a name. */
+  readonly exportsOf: (name: string) => LanguageModule | undefined;
   /** Reported once: more errors than anyone reads. */
   readonly seen: Set<string>;
 }
 
-export function moduleState(project: Project, target: TargetName, scopes: readonly FileScope[]): ModuleState {
+export function moduleState(project: Project, target: TargetName, scopes: readonly FileScope[], exportsOf: ModuleState["exportsOf"]): ModuleState {
   return {
     project,
     target,
@@ -89,6 +91,7 @@ export function moduleState(project: Project, target: TargetName, scopes: readon
     sharedFlags: project.files.some((file) => /:\s*OptionConn\b/.test(file.source.text)),
     contextGlobals: [],
     silent: undefined,
+    exportsOf,
     seen: new Set(),
   };
 }

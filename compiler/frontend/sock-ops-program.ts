@@ -5,7 +5,7 @@ import { bare } from "./lowering.ts";
 import { need, say, spanOf } from "./module-state.ts";
 import { entityAt } from "./names.ts";
 import { runHandler, type Handler, type ProgramBuilder } from "./programs.ts";
-import { U32 } from "./types.ts";
+import { I32 } from "./types.ts";
 
 export function sockOpsProgram(program: ProgramBuilder): void {
   const { state, entity, b, ctx, span } = program;
@@ -22,6 +22,6 @@ export function sockOpsProgram(program: ProgramBuilder): void {
   if (entity.module === "tsbpf/mptcp") need(state, "tcp-option-events", span, "sockOps from tsbpf/mptcp");
   const result = { type: "w32" as const, name: "result" };
   b.set(result, b.constant("w32", 1n, span));
-  runHandler(program, handler, [{ kind: "context", role: "ctx", ctx }], { result, type: U32 });
+  runHandler(program, handler, [{ kind: "context", role: "ctx", ctx }], { result, type: I32 });
   if (b.reachable()) b.return(b.get(result), span);
 }

@@ -2,12 +2,13 @@
  * `tcpOption({…})`: one source, two targets. Here is what both share: the declaration, the callback flags, the established event.
  * How an option is written and parsed is in tcp-option-mainline.ts and tcp-option-patched.ts.
  */
+import { ts } from "ts-morph";
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS, SOCK_OPS_FIELDS } from "../bpf/sock-ops.ts";
 import type { Variable } from "../ir/build.ts";
 import type { Value } from "../ir/ir.ts";
 import type { StructLayout } from "../layout.ts";
 import { constantContext, constantInteger, fieldType } from "./declare.ts";
-import { say, spanOf } from "./module-state.ts";
+import { say, spanOf, type ModuleState } from "./module-state.ts";
 import type { Context, FlagCell, Memory, Operand, Scalar } from "./operand.ts";
 import { handlerObject, onEvents, runHandler, type Handler, type ProgramBuilder } from "./programs.ts";
 import { mainlineEvents } from "./tcp-option-mainline.ts";
@@ -75,7 +76,7 @@ export function tcpOptionProgram(program: ProgramBuilder): void {
 function withFlags(program: ProgramBuilder, option: OptionDeclaration, extra: number, run: (event: OptionEvent) => void): void {
   const { b, ctx, span, state } = program;
   const field = SOCK_OPS_FIELDS.bpf_sock_ops_cb_flags;
-  const touches = extra !== 0 || changesWriting(option);
+  const touches = extra !== 0 || calls(state, "startWriting", "stopWriting");
   let before: Value | undefined;
   let cell: FlagCell | undefined;
   const variable: Variable = { type: "w32", name: "flags" };
@@ -116,13 +117,16 @@ function withFlags(program: ProgramBuilder, option: OptionDeclaration, extra: nu
   b.place(done);
 }
 
-/** Does any handler turn writing on or off? Read from the text: an over-estimate costs two instructions. */
-const changesWriting = (option: OptionDeclaration): boolean => [...option.handlers.values()].some((handler) => /\b(start|stop)Writing\b/.test(handler.file.source.text));
+/** Does any handler of the module call this? An over-estimate costs two instructions. */
+const calls = (state: ModuleState, ...names: readonly string[]): boolean => {
+  const found = (node: ts.Node): boolean => (ts.isPropertyAccessExpression(node) && names.includes(node.name.text)) || (ts.forEachChild(node, found) ?? false);
+  return state.project.files.some((file) => names.some((name) => file.source.text.includes(name)) && found(file.tree));
+};
 
 /** An option that is written but never started would silently do nothing. */
 function checkWriting(program: ProgramBuilder, option: OptionDeclaration): void {
   const write = option.handlers.get("write");
-  if (!write || program.state.project.files.some((file) => /\bstartWriting\b/.test(file.source.text))) return;
+  if (!write || calls(program.state, "startWriting")) return;
   const span = spanOf(write.file, write.node.name ?? write.node);
   // A file with `write` alone is on its way; one with `established` has forgotten the call.
   say(program.state, option.handlers.size > 1 ? "never-writes" : "writes-alone", span, undefined);

@@ -22,7 +22,7 @@ export function typeScriptErrors(state: ModuleState, file: ParsedFile, which: "s
   return firstPerLine(file, found)
     .filter((one) => !taken.has(lineOf(starts, one.start ?? 0)))
     .map((one) => {
-      const { message, help } = reworded(file, one, text(one));
+      const { message, help } = reworded(state, one, text(one));
       return report("type-error", spanOfDiagnostic(file, one), { code: one.code, message, ...(help === undefined ? {} : { help }) });
     });
 }

@@ -1,15 +1,153 @@
 /** The checker's frequent errors in the language's words. */
 import { ts } from "ts-morph";
-import type { ParsedFile } from "./project.ts";
+import type { ModuleState } from "./module-state.ts";
+import { LANGUAGE_MODULES, type LanguageModule } from "./project.ts";
+import { CC_NAMES } from "./annotations.ts";
 
 export interface Words {
   readonly message: string;
   readonly help?: string;
 }
+type Reword = (text: string, whole: string, state: Pick<ModuleState, "exportsOf">) => Words | undefined;
+
+const INTEGER = /^(u8|u16|u32|u64|i32|i64)$/;
+const NETWORK = /^be(16|32|64)$/;
+
+/** "Type 'A' is not assignable to type 'B'", and the same of an argument. */
+const notAssignable: Reword = (text, whole) => {
+  const found = /(?:Type|Argument of type) '(.+)' is not assignable to (?:type|parameter of type) '(.+)'/s.exec(text);
+  if (!found) return undefined;
+  const [, from = "", to = ""] = found;
+  const missing = /Property '(\w+)' is missing in type/.exec(whole) ?? /missing the following properties from type '[^']*': ([\w, ]+)/.exec(whole);
+  if (to.startsWith("(this: void")) return handlerMismatch(from, to);
+  if (INTEGER.test(from) && INTEGER.test(to)) {
+    if (from[0] === "i" && to[0] === "u") return { message: `${from} may be negative, ${to} cannot hold that`, help: `declare it ${from}, or cast on purpose: ${to}(…)` };
+    return { message: `${from} may not fit ${to}`, help: `keep the low bits on purpose: ${to}(…)` };
+  }
+  if (NETWORK.test(to)) return { message: `expected ${to}, found ${from}`, help: `convert it: ${to === "be16" ? "htons" : to === "be32" ? "htonl" : "htonll"}(…)` };
+  if (/^"/.test(from) && /CcName/.test(to)) return congestionControl(from.slice(1, -1));
+  if (missing && !missing[1]!.includes("[")) return { message: `the record lacks ${missing[1]}`, help: `add it, or write new ${/^\w+$/.test(to) ? to : "S"}({ … }), which fills with zeros` };
+  if (/\| undefined$/.test(from) && !/undefined/.test(to)) return { message: `the value may be undefined, ${to} is expected`, help: "test it first: if (value === undefined) return;" };
+  return { message: `expected ${shorten(to)}, found ${shorten(from)}` };
+};
+const shorten = (text: string): string => (text.length > 80 ? `${text.slice(0, 77)}…` : text);
+
+function congestionControl(name: string): Words {
+  const near = CC_NAMES.find((one) => one[0] === name[0] && Math.abs(one.length - name.length) <= 1);
+  return { message: `the kernel has no congestion control called ${JSON.stringify(name)}`, help: near ? `write ${JSON.stringify(near)}` : `use ${CC_NAMES.slice(0, 5).join(", ")}, …, or a cstring(16)` };
+}
+
+/** A handler of the wrong shape: too many parameters, or a value where none is expected. */
+function handlerMismatch(from: string, to: string): Words {
+  const parameters = (signature: string): string[] => {
+    const inner = signature.slice(signature.indexOf("(") + 1, signature.lastIndexOf(") =>"));
+    return inner.split(/, (?=[\w?]+:)/).filter((one) => one !== "" && !one.startsWith("this:"));
+  };
+  const returned = from.slice(from.lastIndexOf("=> ") + 3);
+  if (parameters(from).length > parameters(to).length) {
+    const known = parameters(to).map((one) => one.split(":")[0]);
+    return { message: `the handler is given ${known.length === 1 ? `one value, ${known[0]}` : `${known.length} values: ${known.join(", ")}`}`, help: "remove the other parameters" };
+  }
+  if (to.endsWith("=> undefined")) return { message: `the handler returns ${returned}, but nothing looks at it`, help: "leave out the value: return;" };
+  if (to.endsWith("=> 0 | 1")) {
+    return returned.includes("undefined")
+      ? { message: "a path ends without a result: the kernel wants 0 or 1", help: "end with return 1;" }
+      : { message: `the program returns ${returned}: the kernel wants 0 or 1`, help: "return 1, or 0 to refuse" };
+  }
+  if (to.endsWith("=> boolean")) return { message: `the handler must return true or false, not ${returned}` };
+  return { message: `the handler has another shape than ${shorten(to)}` };
+}
+
+const suggestion: Reword = (text) => {
+  const found = /Did you mean (?:to write )?'(\w+)'/.exec(text);
+  const name = /'(\w+)' does not exist/.exec(text)?.[1] ?? /[Cc]annot find name '(\w+)'/.exec(text)?.[1];
+  return found && name ? { message: `there is no ${name}`, help: `write ${found[1]}` } : undefined;
+};
+
+const undefinedValue: Reword = (text) => {
+  const name = /^'(.+)' is possibly/.exec(text)?.[1];
+  return name
+    ? { message: `${name} may be undefined`, help: `test it first: if (${name} === undefined) return;` }
+    : { message: "this may be undefined: nothing says that it is there", help: "test it first, or use an index that is certainly below the length: range(n), i & mask" };
+};
+
+const noProperty: Reword = (text) => {
+  const found = /Property '(\w+)' does not exist on type '(.+)'/s.exec(text);
+  if (!found) return undefined;
+  const [, name, type = ""] = found;
+  const hint = /NotInBpf<"(.*)">/.exec(type)?.[1];
+  if (hint) return { message: `${name} is not available in BPF`, help: hint };
+  if (type === "typeof Op") return { message: `there is no event ${name} in this module`, help: /^Mptcp|^Options|^Parse/.test(name!) ? "import Op and sockOps from tsbpf/mptcp" : "see Op in the declarations" };
+  if (/Ctx</.test(type)) return { message: `${name} is not there for every event`, help: "test ctx.op first: switch (ctx.op) { case Op.… : }" };
+  return { message: `${shorten(type)} has no ${name}` };
+};
+
+const noExport: Reword = (text, _, state) => {
+  const found = /Module '"(.+)"' has no exported member '?(\w+)'?/.exec(text);
+  if (!found) return undefined;
+  const name = found[2]!;
+  const home = state.exportsOf(name);
+  return { message: `${found[1]} has no ${name}`, ...(home ? { help: `import it from ${home}` } : {}) };
+};
+const unknownName: Reword = (text, whole, state) => {
+  const name = /Cannot find name '(\w+)'/.exec(text)?.[1];
+  const home = name ? state.exportsOf(name) : undefined;
+  if (name && home) return { message: `${name} is not imported`, help: `write import { ${name} } from "${home}";` };
+  return suggestion(text, whole, state) ?? (name ? { message: `nothing is called ${name} here` } : undefined);
+};
+
+const say =
+  (message: string, help?: string): Reword =>
+  () => ({ message, ...(help === undefined ? {} : { help }) });
+
+/** By TypeScript's number. */
+const WORDS: Readonly<Record<number, Reword>> = {
+  2304: unknownName,
+  2305: noExport,
+  2614: noExport,
+  2322: notAssignable,
+  2345: notAssignable,
+  2741: notAssignable,
+  2339: noProperty,
+  2353: (text) => {
+    const found = /'(\w+)' does not exist in type '(\w+)/.exec(text);
+    return found ? { message: `${found[2]} has no ${found[1]}` } : undefined;
+  },
+  2551: suggestion,
+  2552: suggestion,
+  2561: suggestion,
+  2724: noExport,
+  2367: say("the two can never be equal: they are of different types", "convert one of them, or compare something else"),
+  2448: say("this is used before it is declared", "move the declaration up"),
+  2454: say("this has no value on some path", "give it one where it is declared"),
+  2532: undefinedValue,
+  18047: undefinedValue,
+  18048: undefinedValue,
+  2588: say("a constant cannot be assigned", "declare it with let"),
+  6133: (text) => {
+    const name = /'(.+)' is declared but/.exec(text)?.[1];
+    return { message: `${name ?? "this"} is never used`, help: "use it, or remove it" };
+  },
+  6192: say("none of these imports is used", "remove the import"),
+  6196: (text) => ({ message: `${/'(.+)' is declared/.exec(text)?.[1] ?? "this"} is never used`, help: "remove it, or export it" }),
+  7006: (text) => ({ message: `the parameter ${/'(.+)' implicitly/.exec(text)?.[1] ?? ""} needs a type`, help: "write its type: u32, TcpConn, …" }),
+  7027: say("this code is never reached", "remove it, or the statement before it"),
+  7029: say("this case runs on into the next one", "end it with break or return"),
+  7030: say("a path ends without a result", "return a value on every path"),
+  2366: say("a path ends without a result", "return a value on every path"),
+};
 
 /** Message and help for an error of the checker; its own text where we have nothing better. */
-export function reworded(file: ParsedFile, found: ts.Diagnostic, text: string): Words {
-  const source = file.source.text.slice(found.start ?? 0, (found.start ?? 0) + (found.length ?? 0));
-  void source;
-  return { message: text };
+export function reworded(state: Pick<ModuleState, "exportsOf">, found: ts.Diagnostic, text: string): Words {
+  const whole = ts.flattenDiagnosticMessageText(found.messageText, "\n");
+  return WORDS[found.code]?.(text, whole, state) ?? { message: text.replace(/\.$/, "") };
+}
+
+/** Which module of the language exports a name; from the texts of the declarations. */
+export function exportIndex(declarations: Readonly<Record<string, string>>): (name: string) => LanguageModule | undefined {
+  return (name) => {
+    if (!/^\w+$/.test(name)) return undefined;
+    const pattern = new RegExp(`export (?:declare )?(?:function|class|const|enum|type|interface) ${name}\\b`);
+    return (Object.keys(LANGUAGE_MODULES) as LanguageModule[]).find((module) => pattern.test(declarations[LANGUAGE_MODULES[module]] ?? ""));
+  };
 }
