@@ -1,0 +1,79 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { cachedKernel, compileProbe, debug, missingTool, repository, runInVm } from "./kernel.ts";
+
+interface Result {
+  readonly name: string;
+  readonly failure?: string;
+  readonly trace?: string;
+  readonly ms: number;
+}
+
+const vm = join(repository, "tests/kernel/vm");
+const kernel = cachedKernel();
+const missing =
+  kernel.missing ?? missingTool("qemu-system-x86_64", "python3", "clang-19", "bpftool", "ip", "ss", "ethtool");
+const title = `hooks and helpers on the patched kernel${debug ? ", debug configuration" : ""}`;
+
+/** The names of the tests in the virtual machine, read from their sources: none may vanish. */
+function testNames(): string[] {
+  return ["tcp", "mptcp"].flatMap((group) =>
+    [...readFileSync(join(vm, `${group}_tests.py`), "utf8").matchAll(/^def test_(\w+)/gm)].map(
+      (match) => `${group}: ${(match[1] ?? "").replaceAll("_", " ")}`,
+    ),
+  );
+}
+
+describe.skipIf(missing)(missing === undefined ? title : `${title} (skipped: ${missing})`, () => {
+  let results: Map<string, Result> | undefined;
+  let report = "";
+  let code: number | null = null;
+  let probe: ReturnType<typeof compileProbe> | undefined;
+  afterAll(() => probe?.remove());
+
+  /** Boots once for all tests, when the first one asks. */
+  function run(): Map<string, Result> {
+    if (results !== undefined) return results;
+    results = new Map();
+    probe = compileProbe(join(vm, "probe.bpf.c"), join(kernel.directory ?? "", "include"));
+    const done = runInVm(["python3", "-B", join(vm, "main.py"), probe.object], debug ? 3000 : 1200);
+    report = done.stderr;
+    code = done.code;
+    for (const line of done.stdout.split("\n")) {
+      if (!line.startsWith("{")) continue;
+      const result = JSON.parse(line) as Result;
+      if (result.name !== undefined) results.set(result.name, result);
+    }
+    return results;
+  }
+
+  test.each(testNames())("%s", (name) => {
+    const result = run().get(name);
+    expect(result, `the test did not run; the virtual machine said:\n${report}`).toBeDefined();
+    expect(result?.failure, result?.trace).toBeUndefined();
+  });
+
+  test("the kernel reported nothing: no warning, oops, lockdep or KASAN report", () => {
+    run();
+    expect(report).toBe("");
+    expect(code).toBe(0);
+  });
+});
+
+describe("the series", () => {
+  const patches = join(repository, "kernel/patches");
+  const series = readFileSync(join(patches, "series"), "utf8").trim().split("\n");
+
+  test("names each patch there is, once, in the order of their numbers", () => {
+    const files = readdirSync(patches).filter((name) => name.endsWith(".patch"));
+    expect(series).toEqual([...files].sort());
+  });
+
+  test.each(series)("%s says why, and who signed it off", (name) => {
+    const patch = readFileSync(join(patches, name), "utf8");
+    const message = patch.slice(patch.indexOf("\n\n") + 2, patch.indexOf("\ndiff --git"));
+    expect(message.length).toBeGreaterThan(150);
+    expect(message).toMatch(/^Signed-off-by: .+ <.+>$/m);
+  });
+});
