@@ -29,7 +29,14 @@ export type Insn<R> = {
   /** Cheap to do again: instead of being kept in memory, the result is made anew before each use. */
   readonly again?: true;
 } & (
-  | { readonly kind: "alu"; readonly op: Arithmetic; readonly wide: boolean; readonly dst: R; readonly src: Operand<R> }
+  | {
+      readonly kind: "alu";
+      readonly op: Arithmetic;
+      /** The signed form of div and mod (v4). */ readonly signed?: true;
+      readonly wide: boolean;
+      readonly dst: R;
+      readonly src: Operand<R>;
+    }
   | { readonly kind: "mov"; readonly wide: boolean; readonly dst: R; readonly src: Operand<R> }
   /** Sign-extends 32 to 64 bits (v4). */
   | { readonly kind: "movsx"; readonly dst: R; readonly src: R }

@@ -1,4 +1,5 @@
 /** Order of the blocks: jumps go forward only, and a block stands behind a predecessor that then need not jump to it. */
+import { NEGATED } from "./isa.ts";
 import { successors, type MachineBlock, type Reg } from "./insn.ts";
 
 /** The blocks in a topological order with many fall-throughs. Unreachable blocks are left out, because kernels reject them. */
@@ -24,7 +25,9 @@ export function orderBlocks(blocks: readonly MachineBlock<Reg>[]): MachineBlock<
     const id = ready.pop()!;
     const block = byId.get(id)!;
     order.push(block);
-    const next = [...new Set(successors(block.end))].reverse();
+    // The last one pushed comes next. A condition without a negation can only fall through to its other target.
+    const targets = [...new Set(successors(block.end))];
+    const next = block.end.kind === "branch" && !NEGATED[block.end.op] ? targets : targets.reverse();
     for (const to of next) {
       const left = missing.get(to)! - 1;
       missing.set(to, left);

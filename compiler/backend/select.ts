@@ -221,7 +221,15 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
     into(dst, left, span);
     const signed = inst.op === "sdiv" || inst.op === "smod";
     if (signed && !isa.signed) throw new Error("signed division must be lowered before selection");
-    out.push({ kind: "alu", op: ALU[inst.op], wide: !narrow, dst, src: operand(right, span), ...(signed ? { signed } : {}), span });
+    out.push({
+      kind: "alu",
+      op: ALU[inst.op],
+      wide: !narrow,
+      dst,
+      src: operand(right, span),
+      ...(signed ? { signed } : {}),
+      span,
+    });
     if (narrow) clean.add(result.id);
   }
 

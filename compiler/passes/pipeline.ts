@@ -13,6 +13,7 @@ import { lowerMemory } from "./lower-memory.ts";
 import { lowerSwitch } from "./lower-switch.ts";
 import { mergeBlocks } from "./merge-blocks.ts";
 import { mergeStores } from "./merge-stores.ts";
+import { pack } from "./pack.ts";
 import type { Pass, PassContext } from "./pass.ts";
 import { promote } from "./promote.ts";
 import { prove } from "./prove.ts";
@@ -31,6 +32,8 @@ export const PASSES: readonly Pass[] = [
   // Variables become values, and what they hold folds.
   promote,
   lowerMemory,
+  pack,
+  promote,
   simplify,
   cse,
   threadJumps,

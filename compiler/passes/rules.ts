@@ -236,6 +236,16 @@ function simplifyBinary(inst: Extract<Inst, { kind: "binary" }>, facts: Facts): 
         if (sum < BigInt(bits)) return become(op, sum, inner.left);
         if (op !== "ashr") return constant(0n);
       }
+      // A mask is idle when the shift pushes out all that it clears.
+      if (
+        op === "shl" &&
+        inner?.op === "and" &&
+        innerBy !== undefined &&
+        ((ones & ~innerBy) << count) % (ones + 1n) === 0n
+      )
+        return become("shl", count, inner.left);
+      if (op === "lshr" && inner?.op === "and" && innerBy !== undefined && (ones & ~innerBy) >> count === 0n)
+        return become("lshr", count, inner.left);
       // (x << n) >> n keeps the low bits.
       if (op === "lshr" && inner?.op === "shl" && innerBy === count) return become("and", ones >> count, inner.left);
       if (count !== r) return become(op, count);

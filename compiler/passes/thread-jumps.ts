@@ -1,5 +1,5 @@
 /** Where a block only decides something that the way into it has decided already, the way goes straight on. */
-import { graphOf } from "../ir/graph.ts";
+import { dominance, graphOf } from "../ir/graph.ts";
 import { type Block, type CompareOp, type Edge, type End, type Func, type Value } from "../ir/ir.ts";
 import { bitsOf, evaluateCompare, INVERSE } from "../ir/evaluate.ts";
 import { constantsOf, definitions, mapEnd, visitUses, type ConstantOf } from "../ir/walk.ts";
@@ -28,8 +28,10 @@ function threadOnce(func: Func): Func {
   const constantOf = constantsOf(definitions(func));
   const deciders = new Map<number, Block>();
   const readOutside = readElsewhere(func);
-  for (const block of func.blocks.slice(1)) {
-    if (block.insts.length > 0 || block.loop || block.params.some((p) => readOutside.has(p.id))) continue;
+  const graph = graphOf(func);
+  const dominates = dominance(graph);
+  for (const block of graph.order.slice(1)) {
+    if (block.insts.length > 0 || block.loop) continue;
     if (block.end.kind === "branch" || block.end.kind === "switch") deciders.set(block.id, block);
   }
   if (deciders.size === 0) return func;
@@ -43,10 +45,13 @@ function threadOnce(func: Func): Func {
       const map = (v: Value): Value => values.get(v.id) ?? v;
       const chosen = decide(block.end, map, constantOf, known);
       if (!chosen || chosen.block === edge.block) return edge;
+      // Where the block's parameters are read behind it, it must go on to dominate that: a target that can be reached
+      // without the block cannot lead there.
+      if (block.params.some((p) => readOutside.has(p.id)) && dominates(block.id, chosen.block)) return edge;
       changed = true;
       return { block: chosen.block, args: chosen.args.map(map) };
     };
-  const blocks = func.blocks.map((block) => {
+  const blocks = graph.order.map((block) => {
     const { end } = block;
     if (end.kind === "branch") {
       const { op, left, right } = end;
@@ -103,6 +108,7 @@ function decide(
   const l = constantOf(left);
   const r = constantOf(right);
   if (l !== undefined && r !== undefined) return evaluateCompare(end.op, l, r, bitsOf(left.type)) ? end.then : end.else;
+  if (left.id === right.id) return ["eq", "ule", "uge", "sle", "sge"].includes(end.op) ? end.then : end.else;
   if (!known || known.left.id !== left.id) return undefined;
   if (known.right.id === right.id) {
     if (IMPLIES[known.op].includes(end.op)) return end.then;
