@@ -1,0 +1,215 @@
+// Path managers on an unpatched kernel: compiled bytecode in the virtual machine, MPTCP's netlink interface around it.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { existsSync, readFileSync } from "node:fs";
+import { inNetns } from "../../runtime/kernel/places.ts";
+import { startNetlinkBackend, type NetlinkBackend, type NetlinkReport } from "../../runtime/mptcp/netlink-backend.ts";
+import { openSessions } from "../../runtime/mptcp/sock-diag.ts";
+import { capture, type Capture } from "./capture.ts";
+import { compiled } from "./compiled.ts";
+import { openLab, pause, until, whyNot, type Lab, type Peer } from "./lab.ts";
+
+const noMptcp = existsSync("/proc/sys/net/mptcp/path_manager") || existsSync("/proc/sys/net/mptcp/pm_type") ? undefined : "no MPTCP netlink path manager";
+const skip = whyNot() ?? noMptcp;
+const MP_JOIN_SYN = /^1e0c1/;
+
+describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "path managers over netlink", () => {
+  let lab: Lab;
+  let client: Peer;
+  let server: Peer;
+  let c: string;
+  let s: string;
+  let wire: Capture;
+  let port = 7000;
+  let backend: NetlinkBackend | undefined;
+  let reports: NetlinkReport[] = [];
+
+  beforeAll(async () => {
+    lab = openLab();
+    c = lab.netns("c");
+    s = lab.netns("s");
+    lab.wire(c, "v0", ["10.1.0.1/24", "fd01::1/64"], s, "v0", ["10.1.0.2/24", "fd01::2/64"]);
+    lab.wire(c, "v1", ["10.2.0.1/24"], s, "v1", ["10.2.0.2/24"]);
+    lab.wire(c, "v2", [], s, "v2", []);
+    for (const net of [c, s]) {
+      // A mesh crosses the wires: answers may come in on another interface than the requests went out.
+      for (const device of ["all", "v0", "v1", "v2"]) lab.inside(net, "sysctl", "-qw", `net.ipv4.conf.${device}.rp_filter=0`);
+      lab.inside(net, "ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", "8");
+    }
+    client = await lab.peer(c);
+    server = await lab.peer(s);
+  });
+  afterAll(() => lab?.close());
+  beforeEach(() => {
+    reports = [];
+    wire = capture(c);
+  });
+  afterEach(() => {
+    backend?.close();
+    backend = undefined;
+    wire.stop();
+    lab.inside(s, "ip", "mptcp", "endpoint", "flush");
+  });
+
+  const start = (program: string, params: Record<string, unknown> = {}): NetlinkBackend =>
+    (backend = startNetlinkBackend(compiled(program), { netns: c, params, report: (report) => reports.push(report) }));
+  const announce = (address: string, device: string): void => void lab.inside(s, "ip", "mptcp", "endpoint", "add", address, "dev", device, "signal");
+  const connect = async (host = "10.1.0.2"): Promise<{ id: number; accepted: number; port: number }> => {
+    port++;
+    await server.call("listen", { protocol: "mptcp", host: host.includes(":") ? "::" : "0.0.0.0", port });
+    const before = server.accepted.length;
+    const id = await client.call<number>("connect", { protocol: "mptcp", host, port });
+    await client.call("send", { id, length: 100 });
+    await until("the connection is accepted", () => server.accepted.length > before);
+    return { id, accepted: server.accepted.at(-1)!, port };
+  };
+  /** Pairs of addresses of a session's subflows, as the kernel lists them, sorted. */
+  const pairs = (port: number): string[] =>
+    openSessions(c)
+      .filter((session) => session.to.endsWith(`:${port}`))
+      .flatMap((session) => session.subflows.map((subflow) => `${subflow.from.replace(/:\d+$/, "")} ${subflow.to.replace(/:\d+$/, "")}`))
+      .toSorted();
+  /** What `ss` counts, which is other code than ours. */
+  const listed = (port: number): number =>
+    lab.inside(c, "ss", "-tnH", "state", "established", `( dport = :${port} )`).split("\n").filter(Boolean).length;
+  const joins = (port: number): number =>
+    wire.segments.filter((one) => one.destinationPort === port && one.syn && !one.ack && one.options.some((option) => MP_JOIN_SYN.test(option.hex))).length;
+  const settled = async (port: number, wanted: readonly string[]): Promise<void> => {
+    try {
+      await until("the mesh", () => JSON.stringify(pairs(port)) === JSON.stringify(wanted.toSorted()));
+    } catch {
+      expect(pairs(port)).toEqual(wanted.toSorted());
+    }
+    // It must stay so: a subflow too many would come late.
+    await pause(100);
+    expect(pairs(port)).toEqual(wanted.toSorted());
+    expect(listed(port)).toBe(wanted.length);
+  };
+  const intact = async (id: number, accepted: number): Promise<void> => {
+    const before = await server.call<{ received: number }>("state", { id: accepted });
+    await client.call("send", { id, length: 1_000_000, seed: 7 });
+    await until("all data is there", async () => (await server.call<{ received: number }>("state", { id: accepted })).received === before.received + 1_000_000);
+    const [sent, got] = [await client.call<string>("send", { id, length: 0 }), (await server.call<{ hash: string }>("state", { id: accepted })).hash];
+    expect(sent).toHaveLength(64);
+    expect(got).toHaveLength(64);
+  };
+  const close = async (id: number): Promise<void> => {
+    await client.call("close", { id });
+    await until("the session is forgotten", () => backend!.sessions.size === 0).catch((e) => { console.log(backend!.sessions, lab.inside(c,"ss","-tnaM"), reports.slice(-30)); throw e; });
+  };
+  const mesh = (from: readonly string[], to: readonly string[]): string[] => from.flatMap((one) => to.map((other) => `${one} ${other}`));
+
+  it.each([1, 2, 5])("ndiffports opens exactly %i more subflows, on the same addresses", async (extra) => {
+    start("ndiffports", { extraSubflows: extra });
+    const { id, accepted, port } = await connect();
+    await settled(port, new Array<string>(1 + extra).fill("10.1.0.1 10.1.0.2"));
+    expect(joins(port)).toBe(extra);
+    await intact(id, accepted);
+    await close(id);
+  });
+
+  it("ndiffports works over IPv6", async () => {
+    start("ndiffports");
+    const { id, port } = await connect("fd01::2");
+    await settled(port, new Array<string>(3).fill("[fd01::1] [fd01::2]"));
+    await close(id);
+  });
+
+  it("fullmesh makes a mesh of 2 × 2 addresses, over which the data arrives intact", async () => {
+    announce("10.2.0.2", "v1");
+    start("fullmesh");
+    const { id, accepted, port } = await connect();
+    await settled(port, mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2", "10.2.0.2"]));
+    expect(joins(port)).toBe(3);
+    const hash = await client.call<string>("send", { id, length: 0 });
+    expect(hash).toHaveLength(64);
+    await intact(id, accepted);
+    await close(id);
+  });
+
+  it("fullmesh makes a mesh of 3 × 2, and follows local addresses for later sessions", async () => {
+    announce("10.2.0.2", "v1");
+    start("fullmesh");
+    lab.ip(c, "addr", "add", "10.3.0.1/24", "dev", "v2");
+    lab.ip(s, "addr", "add", "10.3.0.2/24", "dev", "v2");
+    await until("the daemon has seen the address", () => locals(backend!).length === 3);
+    const one = await connect();
+    await settled(one.port, mesh(["10.1.0.1", "10.2.0.1", "10.3.0.1"], ["10.1.0.2", "10.2.0.2"]));
+    await close(one.id);
+    lab.ip(c, "addr", "del", "10.3.0.1/24", "dev", "v2");
+    lab.ip(s, "addr", "del", "10.3.0.2/24", "dev", "v2");
+    await until("the daemon has seen it go", () => locals(backend!).length === 2);
+    const two = await connect();
+    await settled(two.port, mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2", "10.2.0.2"]));
+    await close(two.id);
+  });
+
+  it("fullmesh takes in an address announced late, lets go of a removed one, and takes it back", async () => {
+    start("fullmesh");
+    const { id, accepted, port } = await connect();
+    const small = mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2"]);
+    const large = mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2", "10.2.0.2"]);
+    await settled(port, small);
+    announce("10.2.0.2", "v1");
+    await settled(port, large);
+    const endpoint = /id (\d+)/.exec(lab.inside(s, "ip", "mptcp", "endpoint", "show"))![1]!;
+    lab.inside(s, "ip", "mptcp", "endpoint", "delete", "id", endpoint);
+    await settled(port, small);
+    announce("10.2.0.2", "v1");
+    await settled(port, large);
+    await intact(id, accepted);
+    await close(id);
+  });
+
+  it("serves two sessions at once, each with its own mesh", async () => {
+    announce("10.2.0.2", "v1");
+    start("fullmesh");
+    const one = await connect();
+    const two = await connect();
+    const whole = mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2", "10.2.0.2"]);
+    await settled(one.port, whole);
+    await settled(two.port, whole);
+    await client.call("close", { id: one.id });
+    await until("one session is left", () => backend!.sessions.size === 1);
+    await settled(two.port, whole);
+    await close(two.id);
+  });
+
+  it("survives a session that is closed before its subflows are up", async () => {
+    announce("10.2.0.2", "v1");
+    start("fullmesh");
+    for (let turn = 0; turn < 20; turn++) {
+      port++;
+      const listening = await server.call<number>("listen", { protocol: "mptcp", host: "0.0.0.0", port, mode: "close" });
+      const id = await client.call<number>("connect", { protocol: "mptcp", host: "10.1.0.2", port });
+      await client.call("close", { id });
+      await server.call("closeServer", { id: listening });
+    }
+    await until("all sessions are forgotten", () => backend!.sessions.size === 0);
+    expect(reports.filter((report) => report.kind === "warning")).toEqual([]);
+    const { id, port: fresh } = await connect();
+    await settled(fresh, mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2", "10.2.0.2"]));
+    await close(id);
+  });
+
+  it("puts the namespace's path manager back when it ends", () => {
+    const chosen = (): string => inNetns(c, () => readFileSync("/proc/sys/net/mptcp/pm_type", "utf8").trim());
+    const before = chosen();
+    start("ndiffports");
+    expect(chosen()).toBe("1");
+    backend!.close();
+    backend = undefined;
+    expect(chosen()).toBe(before);
+  });
+
+  it("refuses objects that are no path managers", () => {
+    expect(() => startNetlinkBackend({ ...compiled("ndiffports"), programs: [] }, { netns: c })).toThrow("no path manager");
+    expect(() => startNetlinkBackend(compiled("ndiffports"), { netns: "tsbpf-absent" })).toThrow("no such network namespace: tsbpf-absent");
+    expect(() => start("ndiffports", { extraSubflows: 300 })).toThrow("300 is not a u8");
+  });
+});
+
+/** Slots of the address map that are in use, as the program sees them. */
+function locals(backend: NetlinkBackend): Uint8Array[] {
+  const map = backend.machine.maps.get("localAddrs")!;
+  return [...map.keys()].flatMap((key) => map.read(key) ?? []).filter((value) => value.some((byte) => byte !== 0));
+}
