@@ -23,6 +23,8 @@ export interface EventServices {
   openSubflow?(local: Uint8Array, remote: Uint8Array): number;
   closeSubflow?(local: Uint8Array, remote: Uint8Array): number;
   setPriority?(addresses: Uint8Array, backup: number): number;
+  /** Told of every call: what was asked, what came back, and which instruction asked. */
+  observe?(helper: HelperName, result: bigint, slot: number): void;
   /** Called after a helper that changed the socket: the context must show it. */
   refresh?(): void;
 }
@@ -225,15 +227,20 @@ export function cookieOf(socket: object): bigint {
 }
 
 /** Calls a helper by number; throws VmFault where the kernel would never have let the program call it so. */
-export function callHelper(call: HelperCall, id: number, args: Args): bigint {
+export function callHelper(call: HelperCall, id: number, args: Args, slot: number): bigint {
   const name = helperName(id);
   if (!name) throw new VmFault("helper", `helper ${id} does not exist`);
   const forced = call.machine.fail?.(name);
-  if (forced !== undefined) return BigInt.asUintN(64, forced);
+  if (forced !== undefined) {
+    call.event.observe?.(name, BigInt.asUintN(64, forced), slot);
+    return BigInt.asUintN(64, forced);
+  }
   const run = IMPLEMENTATIONS[name];
   if (!run) throw new VmFault("helper", `bpf_${name} is not available in the virtual machine`);
   const result = run(call, args);
   const changes: readonly string[] = (HELPERS[name] as { readonly changes?: readonly string[] }).changes ?? [];
   if (changes.includes("socket")) call.event.refresh?.();
-  return BigInt.asUintN(64, BigInt(result));
+  const r0 = BigInt.asUintN(64, BigInt(result));
+  call.event.observe?.(name, r0, slot);
+  return r0;
 }

@@ -205,7 +205,7 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
         memory,
         frames,
         stepLimit: options.stepLimit ?? DEFAULT_STEP_LIMIT,
-        call: (id, args) =>
+        call: (id, args, slot) =>
           callHelper(
             {
               memory,
@@ -224,6 +224,7 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
             },
             id,
             args,
+            slot,
           ),
       };
       try {

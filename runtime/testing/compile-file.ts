@@ -1,0 +1,64 @@
+/** Compiles the file that a test names; a program with errors gives one exception with all of them. */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { compile } from "../../compiler/compile.ts";
+import { renderDiagnostics } from "../../compiler/diagnostics/render.ts";
+import type { BpfModule } from "../../compiler/module.ts";
+import type { SourceFile } from "../../compiler/span.ts";
+
+/** Carries the compiler's diagnostics as its message. */
+export class CompileFailure extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "CompileFailure";
+  }
+}
+
+export interface CompiledFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly text: string;
+  readonly module: BpfModule;
+}
+
+const shownPath = (path: string): string => {
+  const near = relative(process.cwd(), path);
+  return near.startsWith("..") ? path : near;
+};
+
+export function pathOf(source: string | URL): string {
+  if (source instanceof URL) return fileURLToPath(source);
+  return source.startsWith("file:") ? fileURLToPath(source) : resolve(source);
+}
+
+function readImport(path: string, from: string): SourceFile | undefined {
+  const base = resolve(dirname(resolve(from)), path);
+  const found = [base, `${base}.ts`].find((one) => existsSync(one) && one.endsWith(".ts"));
+  return found === undefined ? undefined : { path: shownPath(found), text: readFileSync(found, "utf8") };
+}
+
+const known = new Map<string, CompiledFile>();
+/** Are the files that took part in it still the same? */
+const isCurrent = ({ module }: CompiledFile): boolean =>
+  module.sources.every((source) => existsSync(source.path) && readFileSync(source.path, "utf8") === source.text);
+
+/** The same file for the same target is compiled once in a process, as long as neither it nor an import of it changes. */
+export function compileFile(source: string | URL, target: TargetName | undefined): CompiledFile {
+  const path = pathOf(source);
+  if (!existsSync(path)) throw new CompileFailure(`${shownPath(path)}: no such file (looked for ${path})`);
+  const key = `${target ?? ""} ${path}`;
+  const before = known.get(key);
+  if (before && isCurrent(before)) return before;
+  const text = readFileSync(path, "utf8");
+  const result = compile({ path: shownPath(path), text }, { readImport, ...(target ? { target } : {}) });
+  const errors = result.diagnostics.filter((one) => one.severity === "error");
+  if (errors.length > 0 || !result.module)
+    throw new CompileFailure(
+      `${shownPath(path)} does not compile\n\n${renderDiagnostics(errors, result.sources, { colour: false })}`,
+    );
+  const compiled: CompiledFile = { path, text, module: result.module };
+  known.set(key, compiled);
+  return compiled;
+}

@@ -1,0 +1,193 @@
+/** The TCP model: one socket's state, as a program reads it through the context and changes it through helpers. */
+import type { SockOpsField } from "../../compiler/bpf/sock-ops.ts";
+import { htons, ipv4 } from "../dsl/index.ts";
+import { hostOrder } from "../dsl/network-order.ts";
+
+/** Numbers of the kernel's TCP states (include/net/tcp_states.h). */
+export const TCP_STATES = {
+  established: 1,
+  synSent: 2,
+  synRecv: 3,
+  finWait1: 4,
+  finWait2: 5,
+  timeWait: 6,
+  close: 7,
+  closeWait: 8,
+  lastAck: 9,
+  listen: 10,
+  closing: 11,
+} as const;
+export type TcpStateName = keyof typeof TCP_STATES;
+
+/** What a test may set; units as in tsbpf/tcp. */
+export interface ConnectionFields {
+  localIp4: symbol;
+  remoteIp4: symbol;
+  localPort: number;
+  remotePort: symbol;
+  state: TcpStateName;
+  dataSegsIn: number;
+  dataSegsOut: number;
+  segsIn: number;
+  segsOut: number;
+  sndCwnd: number;
+  sndSsthresh: number;
+  mss: number;
+  srttUs: number;
+  rttMinUs: number;
+  totalRetrans: number;
+  packetsOut: number;
+  bytesAcked: bigint;
+  bytesReceived: bigint;
+  /** Addresses of an IPv6 connection, as text; family is 10 when given. */
+  localIp6?: string;
+  remoteIp6?: string;
+  token: number;
+  remoteToken: number;
+  localKey: bigint;
+  remoteKey: bigint;
+  flags: number;
+}
+
+export interface Connection {
+  fields: ConnectionFields;
+  /** bpf_sock_ops_cb_flags. */
+  callbacks: number;
+  /** Socket options set so far, by the kernel's names. */
+  readonly sockOpts: Record<string, number | string>;
+  /** The SYN that opened it, from the TCP header on, where the listener saved it. */
+  savedSyn?: Uint8Array;
+  side?: "client" | "server";
+  /** Has the established event been delivered? */
+  open: boolean;
+}
+
+export const freshFields = (): ConnectionFields => ({
+  localIp4: ipv4("192.0.2.1"),
+  remoteIp4: ipv4("198.51.100.1"),
+  localPort: 40000,
+  remotePort: htons(443),
+  state: "synSent",
+  dataSegsIn: 0,
+  dataSegsOut: 0,
+  segsIn: 0,
+  segsOut: 0,
+  sndCwnd: 10,
+  sndSsthresh: 0x7fff_ffff,
+  mss: 1448,
+  srttUs: 0,
+  rttMinUs: 0xffff_ffff,
+  totalRetrans: 0,
+  packetsOut: 0,
+  bytesAcked: 0n,
+  bytesReceived: 0n,
+  token: 0,
+  remoteToken: 0,
+  localKey: 0n,
+  remoteKey: 0n,
+  flags: 0,
+});
+
+/** All zero: what an event of tests' `emit` starts from. */
+export const zeroFields = (): ConnectionFields => ({
+  ...freshFields(),
+  localIp4: ipv4("0.0.0.0"),
+  remoteIp4: ipv4("0.0.0.0"),
+  localPort: 0,
+  remotePort: htons(0),
+  state: "established",
+  sndCwnd: 0,
+  sndSsthresh: 0,
+  mss: 0,
+  rttMinUs: 0,
+});
+
+export function createConnection(fields: Partial<ConnectionFields> = {}): Connection {
+  const made: Connection = { fields: freshFields(), callbacks: 0, sockOpts: {}, open: false };
+  setFields(made, fields);
+  return made;
+}
+
+/** Sets fields by name; an unknown name is an error. */
+export function setFields(connection: Connection, fields: Partial<ConnectionFields> | undefined): void {
+  const known = new Set([...Object.keys(connection.fields), "localIp6", "remoteIp6"]);
+  for (const name of Object.keys(fields ?? {}))
+    if (!known.has(name)) throw new TypeError(`a connection has no ${name} (it has ${[...known].sort().join(", ")})`);
+  connection.fields = { ...connection.fields, ...fields };
+}
+
+/** "192.0.2.1:40000 → 198.51.100.1:443" */
+export const nameOf = ({ fields }: Connection): string =>
+  `${fields.localIp4.description}:${fields.localPort} → ${fields.remoteIp4.description}:${hostOrder(16, fields.remotePort)}`;
+
+/** A network-order symbol as the number that a 32-bit load on a little-endian machine gives. */
+const loaded32 = (address: symbol): number => {
+  const host = Number(hostOrder(32, address) ?? 0n);
+  return ((host & 0xff) << 24) | ((host & 0xff00) << 8) | ((host >>> 8) & 0xff00) | (host >>> 24);
+};
+const loadedPort = (port: symbol): number => {
+  const host = Number(hostOrder(16, port) ?? 0n);
+  // Network order in the upper 16 bits: the bytes lie at offsets 2 and 3 of the field.
+  return (((host & 0xff) << 24) | ((host & 0xff00) << 8)) >>> 0;
+};
+
+/** The 16 bytes of an IPv6 address in text. */
+export function parseIpv6(text: string): Uint8Array {
+  const [head = "", tail] = text.split("::");
+  const words = (part: string): number[] => (part === "" ? [] : part.split(":").map((word) => parseInt(word, 16)));
+  const left = words(head);
+  const right = tail === undefined ? [] : words(tail);
+  const all =
+    tail === undefined
+      ? left
+      : [...left, ...Array<number>(Math.max(0, 8 - left.length - right.length)).fill(0), ...right];
+  if (all.length !== 8 || all.some((word) => !(word >= 0 && word <= 0xffff)))
+    throw new TypeError(`"${text}" is not an IPv6 address`);
+  return Uint8Array.from(all.flatMap((word) => [word >> 8, word & 0xff]));
+}
+export const wordOf = (bytes: Uint8Array, index: number): number =>
+  new DataView(bytes.buffer, bytes.byteOffset).getUint32(index * 4, true);
+
+type Reader = (connection: Connection, index: number) => number | bigint;
+const number =
+  (name: keyof ConnectionFields): Reader =>
+  ({ fields }) =>
+    fields[name] as number | bigint;
+const zero: Reader = () => 0;
+const ip6 =
+  (name: "localIp6" | "remoteIp6"): Reader =>
+  ({ fields }, index) =>
+    fields[name] === undefined ? 0 : wordOf(parseIpv6(fields[name]), index);
+
+/** Fields of struct bpf_sock_ops that the socket alone decides. Those of the event itself are the event's. */
+export const READERS: Partial<Record<SockOpsField, Reader>> = {
+  family: ({ fields }) => (fields.remoteIp6 === undefined ? 2 : 10),
+  remote_ip4: ({ fields }) => loaded32(fields.remoteIp4),
+  local_ip4: ({ fields }) => loaded32(fields.localIp4),
+  remote_ip6: ip6("remoteIp6"),
+  local_ip6: ip6("localIp6"),
+  remote_port: ({ fields }) => loadedPort(fields.remotePort),
+  local_port: number("localPort"),
+  snd_cwnd: number("sndCwnd"),
+  srtt_us: ({ fields }) => fields.srttUs * 8,
+  bpf_sock_ops_cb_flags: ({ callbacks }) => callbacks,
+  state: ({ fields }) => TCP_STATES[fields.state],
+  rtt_min: number("rttMinUs"),
+  snd_ssthresh: number("sndSsthresh"),
+  mss_cache: number("mss"),
+  packets_out: number("packetsOut"),
+  total_retrans: number("totalRetrans"),
+  segs_in: number("segsIn"),
+  data_segs_in: number("dataSegsIn"),
+  segs_out: number("segsOut"),
+  data_segs_out: number("dataSegsOut"),
+  bytes_received: number("bytesReceived"),
+  bytes_acked: number("bytesAcked"),
+  mptcp_flags: number("flags"),
+  mptcp_loc_token: number("token"),
+  mptcp_rem_token: number("remoteToken"),
+  mptcp_loc_key: number("localKey"),
+  mptcp_rem_key: number("remoteKey"),
+  sk_txhash: zero,
+};
+export { loaded32 };

@@ -1,0 +1,220 @@
+/** When the kernel calls programs for a TCP segment, on each target: net/ipv4/tcp_{input,output}.c, and the patched kernel's. */
+import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/sock-ops.ts";
+import { hostOrder } from "../dsl/network-order.ts";
+import { TCP_STATES, type Connection, type TcpStateName } from "./connection.ts";
+import { deliver, type Delivered, type KernelEvent, type Loaded } from "./deliver.ts";
+import { eachOption, isKnown, padded, TCP_HEADER, type OptionRoom } from "./header-options.ts";
+import type { HistoryEntry } from "./history.ts";
+
+export const FLAGS = { fin: 0x01, syn: 0x02, rst: 0x04, psh: 0x08, ack: 0x10 } as const;
+
+export interface SegmentFacts {
+  readonly flags: number;
+  /** Payload, in bytes. */
+  readonly payload: number;
+  readonly seq?: number;
+  readonly ack?: number;
+}
+
+/** Bytes of options in a header, at most (RFC 9293). */
+const OPTION_SPACE = 40;
+const op = SOCK_OPS_EVENTS;
+const bit = SOCK_OPS_CALLBACKS;
+
+/** Options that the kernel itself writes: MSS, SACK, timestamps and window scale on a SYN; timestamps afterwards. */
+export function kernelOptions(flags: number): Uint8Array {
+  const stamps = [8, 10, 0, 0, 0, 1, 0, 0, 0, 0];
+  if (flags & FLAGS.syn) return Uint8Array.from([2, 4, 0x05, 0xb4, 4, 2, ...stamps, 1, 3, 3, 7]);
+  return Uint8Array.from([1, 1, ...stamps]);
+}
+
+/** A TCP header with these options, as the sender (`out`) or the receiver sees it. */
+export function header(connection: Connection, segment: SegmentFacts, options: Uint8Array, out: boolean): Uint8Array {
+  const { localPort, remotePort } = connection.fields;
+  const remote = Number(hostOrder(16, remotePort) ?? 0n);
+  const full = padded(options);
+  const bytes = new Uint8Array(TCP_HEADER + full.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, out ? localPort : remote);
+  view.setUint16(2, out ? remote : localPort);
+  view.setUint32(4, segment.seq ?? 0);
+  view.setUint32(8, segment.ack ?? 0);
+  bytes[12] = (bytes.length / 4) << 4;
+  bytes[13] = segment.flags;
+  view.setUint16(14, 65535);
+  bytes.set(full, TCP_HEADER);
+  return bytes;
+}
+
+type Run = (event: KernelEvent) => Delivered;
+const runner =
+  (loaded: Loaded, connection: Connection, entry: HistoryEntry): Run =>
+  (event) =>
+    deliver(loaded, connection, event, entry);
+
+/** Mainline: length hook (also once for the MSS, without a segment), then write hook. What programs wrote. */
+function writeMainline(connection: Connection, segment: SegmentFacts, run: Run): Uint8Array {
+  if (!(connection.callbacks & bit.WriteOption.bit)) return new Uint8Array();
+  const own = kernelOptions(segment.flags);
+  const space = OPTION_SPACE - own.length;
+  const length = (probe: boolean): number => {
+    const room: OptionRoom = { written: own, remaining: space };
+    const packet = probe ? {} : { packet: header(connection, segment, new Uint8Array(), true) };
+    const mode = probe ? 1 : segment.flags & FLAGS.syn && segment.flags & FLAGS.ack ? 2 : 0;
+    run({
+      op: op.HeaderOptionLength.op,
+      args: [mode, 0, 0, 0],
+      room,
+      mayReserve: true,
+      payload: segment.payload,
+      ...packet,
+    });
+    return space - room.remaining;
+  };
+  length(true);
+  const reserved = Math.min(space, Math.ceil(length(false) / 4) * 4);
+  if (reserved === 0) return new Uint8Array();
+  const room: OptionRoom = { written: own, remaining: reserved };
+  const packet = header(connection, segment, own, true);
+  run({ op: op.WriteHeaderOption.op, room, mayStore: true, packet, payload: segment.payload });
+  return room.written.slice(own.length);
+}
+
+/** How many of the bytes are whole options: the patched kernel sends no others. */
+function wholeOptions(bytes: Uint8Array): number {
+  let at = 0;
+  for (; at < bytes.length && bytes[at] !== 0;) {
+    if (bytes[at] === 1) {
+      at++;
+      continue;
+    }
+    const length = bytes[at + 1] ?? 0;
+    if (length < 2 || at + length > bytes.length) break;
+    at += length;
+  }
+  return at;
+}
+
+/** The patched kernel: size, then bytes, both through the reply. */
+function writePatched(connection: Connection, segment: SegmentFacts, run: Run): Uint8Array {
+  if (!(connection.callbacks & bit.TcpOptions.bit)) return new Uint8Array();
+  const own = kernelOptions(segment.flags);
+  const packet = header(connection, segment, own, true);
+  const size = (withPacket: boolean): number => {
+    const { reply } = run({
+      op: op.OptionsSize.op,
+      args: [0, own.length, 0, 0],
+      payload: segment.payload,
+      ...(withPacket ? { packet } : {}),
+    });
+    const room = Math.ceil(reply / 4) * 4;
+    return reply > 0 && reply <= 16 && room <= OPTION_SPACE - own.length ? room : 0;
+  };
+  size(false);
+  const reserved = size(true);
+  if (reserved === 0) return new Uint8Array();
+  const written = run({ op: op.OptionsWrite.op, args: [0, reserved, 0, 0], packet, payload: segment.payload });
+  const bytes = written.returned === 1 ? written.replyBytes.slice(0, reserved) : new Uint8Array();
+  return bytes.slice(0, wholeOptions(bytes));
+}
+
+/** A segment leaves: the bytes of the options that programs put on it, or undefined if they put none. */
+export function segmentLeaves(
+  loaded: Loaded,
+  connection: Connection,
+  segment: SegmentFacts,
+  entry: HistoryEntry,
+): Uint8Array | undefined {
+  const run = runner(loaded, connection, entry);
+  const write = loaded.machine.kernel.name === "patched" ? writePatched : writeMainline;
+  const bytes = write(connection, segment, run);
+  const { fields } = connection;
+  connection.fields = {
+    ...fields,
+    segsOut: fields.segsOut + 1,
+    dataSegsOut: fields.dataSegsOut + (segment.payload > 0 ? 1 : 0),
+  };
+  return bytes.length > 0 ? bytes : undefined;
+}
+
+const countArrival = (connection: Connection, segment: SegmentFacts): void => {
+  const { fields } = connection;
+  connection.fields = {
+    ...fields,
+    segsIn: fields.segsIn + 1,
+    dataSegsIn: fields.dataSegsIn + (segment.payload > 0 ? 1 : 0),
+    bytesReceived: fields.bytesReceived + BigInt(segment.payload),
+  };
+};
+
+/** The patched kernel tells of each option it does not know, by itself. */
+function parsePatched(options: Uint8Array, run: Run): void {
+  for (const { kind, bytes } of eachOption(options)) {
+    if (isKnown(kind)) continue;
+    const data = new Uint8Array(16);
+    data.set(bytes.subarray(0, 16));
+    const first = new DataView(data.buffer).getUint32(0, true);
+    run({ op: op.ParseOptions.op, args: [kind, bytes.length, first, 0], optionData: data });
+  }
+}
+
+/** A segment of an established connection arrives, with all its options. */
+export function segmentArrives(
+  loaded: Loaded,
+  connection: Connection,
+  segment: SegmentFacts,
+  options: Uint8Array,
+  entry: HistoryEntry,
+): void {
+  const run = runner(loaded, connection, entry);
+  countArrival(connection, segment);
+  if (loaded.machine.kernel.name === "patched") return parsePatched(options, run);
+  const unknown = [...eachOption(options)].some(({ kind }) => !isKnown(kind));
+  const wanted =
+    connection.callbacks & bit.ParseAllOptions.bit || (unknown && connection.callbacks & bit.ParseUnknownOptions.bit);
+  if (!wanted) return;
+  run({ op: op.ParseHeaderOption.op, packet: header(connection, segment, options, false), payload: segment.payload });
+}
+
+/** The handshake is over, by this segment: the SYN-ACK for a client, the third ACK (or data) for a server. */
+export function handshakeDone(
+  loaded: Loaded,
+  connection: Connection,
+  side: "client" | "server",
+  segment: SegmentFacts,
+  options: Uint8Array,
+  entry: HistoryEntry,
+): void {
+  const run = runner(loaded, connection, entry);
+  if (segment.payload > 0 || side === "server") countArrival(connection, segment);
+  connection.side = side;
+  connection.open = true;
+  const packet = header(connection, segment, options, false);
+  // A client is in its new state when the event comes, a server not yet (tcp_finish_connect, tcp_rcv_state_process).
+  if (side === "client") stateChanges(loaded, connection, "established", entry);
+  else connection.fields = { ...connection.fields, state: "synRecv" };
+  run({ op: side === "client" ? op.ActiveEstablished.op : op.PassiveEstablished.op, packet, payload: segment.payload });
+  if (side === "server") stateChanges(loaded, connection, "established", entry);
+  if (loaded.machine.kernel.name === "patched") parsePatched(options, run);
+}
+
+/** A retransmission timer fired: RTO event where asked for, with its three arguments. */
+export function timerFired(
+  loaded: Loaded,
+  connection: Connection,
+  backoff: number,
+  rtoMs: number,
+  timedOut: boolean,
+  entry: HistoryEntry,
+): void {
+  if (!(connection.callbacks & bit.Rto.bit)) return;
+  runner(loaded, connection, entry)({ op: op.Rto.op, args: [backoff, rtoMs, timedOut ? 1 : 0, 0] });
+}
+
+/** The state changes: told before it does, where asked for. */
+export function stateChanges(loaded: Loaded, connection: Connection, to: TcpStateName, entry: HistoryEntry): void {
+  const from = connection.fields.state;
+  if (connection.callbacks & bit.State.bit && from !== to)
+    runner(loaded, connection, entry)({ op: op.State.op, args: [TCP_STATES[from], TCP_STATES[to], 0, 0] });
+  connection.fields = { ...connection.fields, state: to };
+}

@@ -1,0 +1,77 @@
+/** The machine that the programs of a test run on: its clock, its CPUs, its dice, and the helpers that a test makes fail. */
+import { HELPERS, type HelperName } from "../../compiler/bpf/helpers.ts";
+import type { MachineServices } from "../vm/helpers.ts";
+
+export interface HostOptions {
+  /** Nanoseconds since boot; 1 s unless given. */
+  readonly now?: bigint;
+  /** Possible CPUs; 4 unless given. */
+  readonly cpus?: number;
+  /** Seed of randomU32(). */
+  readonly seed?: number;
+  /** Congestion controls that setSockOpt("TCP_CONGESTION", …) finds; all of the language's unless given. */
+  readonly congestionControls?: readonly string[];
+}
+
+export interface Host {
+  /** Nanoseconds since boot. */
+  now: bigint;
+  /** The CPU that the next events run on. */
+  cpu: number;
+  readonly cpus: number;
+  readonly congestionControls: readonly string[];
+  /** Moves the clock. */
+  advance(milliseconds: number): void;
+  /** Makes the next `times` calls of a helper (all of them unless given) return `result` without doing anything. */
+  fail(helper: HelperName, result: number, times?: number): void;
+  /** Ends what fail() began. */
+  heal(helper?: HelperName): void;
+}
+
+const CONTROLS = ["reno", "cubic", "vegas", "bbr", "dctcp", "westwood", "bic", "htcp", "illinois", "yeah", "nv", "cdg"];
+const failures = new WeakMap<Host, Map<HelperName, { readonly result: number; left: number }>>();
+const seeds = new WeakMap<Host, { state: number }>();
+
+export function createHost(options: HostOptions = {}): Host {
+  const host: Host = {
+    now: options.now ?? 1_000_000_000n,
+    cpu: 0,
+    cpus: options.cpus ?? 4,
+    congestionControls: options.congestionControls ?? CONTROLS,
+    advance(milliseconds) {
+      host.now += BigInt(Math.round(milliseconds * 1e6));
+    },
+    fail(helper, result, times = Infinity) {
+      if (!(helper in HELPERS)) throw new RangeError(`there is no helper bpf_${helper}`);
+      failures.get(host)!.set(helper, { result, left: times });
+    },
+    heal(helper) {
+      if (helper === undefined) failures.get(host)!.clear();
+      else failures.get(host)!.delete(helper);
+    },
+  };
+  failures.set(host, new Map());
+  seeds.set(host, { state: (options.seed ?? 1) >>> 0 });
+  return host;
+}
+
+/** What the machine asks of the host. `print` takes the lines of log`…`. */
+export function servicesOf(host: Host, print: (line: string) => void): MachineServices {
+  const seed = seeds.get(host)!;
+  return {
+    cpus: host.cpus,
+    cpu: () => host.cpu,
+    now: () => host.now,
+    random() {
+      seed.state = (Math.imul(seed.state, 1664525) + 1013904223) >>> 0;
+      return (seed.state ^ (seed.state >>> 16)) >>> 0;
+    },
+    print,
+    fail(helper) {
+      const planned = failures.get(host)!.get(helper);
+      if (!planned || planned.left <= 0) return undefined;
+      planned.left--;
+      return BigInt(planned.result);
+    },
+  };
+}

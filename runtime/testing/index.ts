@@ -1,0 +1,4 @@
+/** `tsbpf/testing`: compile a module, load it into the virtual machine, drive it from a unit test. The declarations are in runtime/dsl/testing.d.ts. */
+export { coverageLcov, coverageText, takeCoverage } from "./coverage.ts";
+export { createHost } from "./host.ts";
+export { load } from "./load.ts";

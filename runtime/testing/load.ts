@@ -1,0 +1,106 @@
+/** `load`: compiles a module, puts it into the virtual machine, and gives its exports as a test drives them. */
+import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { sizeOf } from "../../compiler/layout.ts";
+import type { BpfModule, GlobalVar } from "../../compiler/module.ts";
+import type { EngineName } from "../vm/bare.ts";
+import { createMachine } from "../vm/machine.ts";
+import { compileFile } from "./compile-file.ts";
+import { cover } from "./coverage.ts";
+import { tellOnFailure } from "./failure-hook.ts";
+import { createHistory } from "./history.ts";
+import { createHost, servicesOf, type Host } from "./host.ts";
+import { mapView } from "./map-views.ts";
+import { createProgramView } from "./program-view.ts";
+import { fromBytes, toBytes } from "./values.ts";
+
+export interface LoadOptions {
+  /** Values for `param` constants, by name. */
+  readonly params?: Readonly<Record<string, number | bigint>>;
+  /** Absent: follows from the imports. "linux-6.8" and the like stand for mainline. */
+  readonly target?: TargetName | `linux-${string}`;
+  /** Clock, CPUs and failing helpers; several programs may share one. */
+  readonly host?: Host;
+  /** Nanoseconds since boot, where no host is given. */
+  readonly now?: bigint;
+  readonly engine?: EngineName;
+}
+
+function withParams(module: BpfModule, given: NonNullable<LoadOptions["params"]>): BpfModule {
+  const params = module.globals.filter((one) => one.param);
+  for (const name of Object.keys(given))
+    if (!params.some((one) => one.name === name)) {
+      const all = params.map((one) => one.name).join(", ");
+      throw new TypeError(`the module has no param ${name} (${all === "" ? "it has none" : `it has ${all}`})`);
+    }
+  const init = (one: GlobalVar): GlobalVar => {
+    const value = one.param ? given[one.name] : undefined;
+    return value === undefined ? one : { ...one, init: toBytes(one.layout, value, one.name) };
+  };
+  return { ...module, globals: module.globals.map(init) };
+}
+
+/** Names of `export const` in a source text. */
+const exportedNames = (text: string): string[] =>
+  [...text.matchAll(/^export\s+const\s+([A-Za-z_$][\w$]*)/gm)].map((match) => match[1]!);
+
+/** Constants of the module that are neither program, map nor param have their value from running the module in Node. */
+async function constants(path: string, names: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
+  if (names.length === 0) return {};
+  try {
+    return (await import(/* @vite-ignore */ path)) as Readonly<Record<string, unknown>>;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const getters = names.map((name) => [
+      name,
+      {
+        enumerable: true,
+        get(): never {
+          throw new Error(`${name} is known only where Node can import ${path}: ${reason}`);
+        },
+      },
+    ]);
+    return Object.defineProperties({}, Object.fromEntries(getters));
+  }
+}
+
+const targetOf = (target: LoadOptions["target"]): TargetName | undefined =>
+  target === undefined || target === "mainline" || target === "patched" ? target : "mainline";
+
+/** See tsbpf/testing's declarations for the types that a test sees. */
+export async function load(source: string | URL, options: LoadOptions = {}): Promise<Record<string, unknown>> {
+  const { path, text, module: compiled } = compileFile(source, targetOf(options.target));
+  const module = withParams(compiled, options.params ?? {});
+  const host = options.host ?? createHost(options.now === undefined ? {} : { now: options.now });
+  const logged: string[] = [];
+  const history = createHistory();
+  const services = servicesOf(host, (line) => logged.push(line));
+  const machine = createMachine(module, {
+    services,
+    ...(options.engine ? { engine: options.engine } : {}),
+    stepLimit: 1_000_000,
+  });
+  cover(machine);
+  await tellOnFailure(history);
+
+  const views = new Map<string, unknown>();
+  for (const program of module.programs) {
+    const loaded = { machine, program: program.name, host, history, steps: { last: 0, max: 0 } };
+    views.set(program.name, createProgramView(loaded, logged));
+  }
+  for (const spec of module.maps) views.set(spec.name, mapView(spec, machine.maps.get(spec.name)!, host));
+  for (const one of module.globals)
+    if (one.param) views.set(one.name, fromBytes(one.layout, one.init.subarray(0, sizeOf(one.layout))));
+
+  const others = exportedNames(text).filter((name) => !views.has(name));
+  const exported = Object.fromEntries(views);
+  return Object.defineProperties(
+    exported,
+    Object.getOwnPropertyDescriptors(pick(await constants(path, others), others)),
+  );
+}
+
+function pick(from: Readonly<Record<string, unknown>>, names: readonly string[]): object {
+  const out = {};
+  for (const name of names) Object.defineProperty(out, name, { enumerable: true, get: () => from[name] });
+  return out;
+}

@@ -1,0 +1,101 @@
+/** Maps as a test sees them: keys and values as JavaScript values, through the layouts that the compiler knows. */
+import { sizeOf, type Layout } from "../../compiler/layout.ts";
+import type { MapSpec } from "../../compiler/module.ts";
+import { hostOrder, networkOrder, parseIpv4 } from "../dsl/network-order.ts";
+import { errnoText } from "../vm/errno.ts";
+import { UPDATE, type VmMap } from "../vm/maps/map.ts";
+import { isRingBuffer } from "../vm/maps/ring-buffer.ts";
+import { isSocketStorage } from "../vm/maps/sk-storage.ts";
+import type { Host } from "./host.ts";
+import { fromBytes, toBytes } from "./values.ts";
+
+/** What stands for a socket in a test: a program under test has one in `conn`. */
+export interface SocketHandle {
+  readonly socket: object;
+}
+
+function checked(name: string, what: string, result: number): void {
+  if (result !== 0) throw new RangeError(`${name}.${what} gives ${errnoText(result)}`);
+}
+const u32: Layout = { kind: "int", bits: 32, signed: false };
+
+/** Everything a view may offer; its type in testing.d.ts says which of it makes sense for the map's type. */
+export function mapView(spec: MapSpec, map: VmMap, host: Host): object {
+  const { name } = spec;
+  const value = spec.value ?? u32;
+  const store = (given: unknown, what: string): Uint8Array => toBytes(value, given, `${name}.${what}`);
+
+  if (isRingBuffer(map))
+    return { records: () => map.drain().map((bytes) => fromBytes(value, bytes.subarray(0, sizeOf(value)))) };
+
+  if (isSocketStorage(map)) {
+    const socketOf = (handle: SocketHandle): object => {
+      const socket = (handle as Partial<SocketHandle> | undefined)?.socket;
+      if (!socket) throw new TypeError(`${name} is addressed by connection: ${name}.get(program.conn)`);
+      return socket;
+    };
+    return {
+      get(handle: SocketHandle) {
+        const bytes = map.of(socketOf(handle));
+        return bytes && fromBytes(value, bytes);
+      },
+      set: (handle: SocketHandle, given: unknown) => map.put(socketOf(handle), store(given, "set(…)")),
+      delete: (handle: SocketHandle) => map.forget(socketOf(handle)) === 0,
+      get size() {
+        return map.size;
+      },
+    };
+  }
+
+  const trie = spec.type === "lpm_trie";
+  const perCpu = spec.type === "percpu_array";
+  const key = spec.key ?? u32;
+  const encodeKey = (given: unknown): Uint8Array =>
+    trie ? prefixKey(name, given) : toBytes(key, given, `${name} key`);
+  const decode = (copies: readonly Uint8Array[]): unknown =>
+    perCpu ? copies.map((bytes) => fromBytes(value, bytes)) : fromBytes(value, copies[0]!);
+  return {
+    get(given: unknown) {
+      const copies = map.read(encodeKey(given));
+      return copies && decode(copies);
+    },
+    set(given: unknown, to: unknown) {
+      if (perCpu && (!Array.isArray(to) || to.length > host.cpus))
+        throw new TypeError(`${name} has one value per CPU: give an array of at most ${host.cpus}`);
+      const values = perCpu
+        ? (to as readonly unknown[]).map((one, cpu) => store(one, `set(…)[${cpu}]`))
+        : [store(to, "set(…)")];
+      checked(name, "set", map.write(encodeKey(given), values, UPDATE.any));
+    },
+    delete: (given: unknown) => map.remove(encodeKey(given)) === 0,
+    get size() {
+      return [...map.keys()].length;
+    },
+    *[Symbol.iterator]() {
+      for (const one of map.keys()) {
+        const copies = map.read(one);
+        if (copies) yield [trie ? prefixText(one) : fromBytes(key, one), decode(copies)];
+      }
+    },
+  };
+}
+
+/** "10.0.0.0/8", or an address, which stands for itself (a prefix of 32 bits). */
+function prefixKey(name: string, given: unknown): Uint8Array {
+  const [text, length] = typeof given === "string" ? given.split("/") : [undefined, "32"];
+  const address = text === undefined ? hostOrder(32, given) : parseIpv4(text);
+  const bits = Number(length ?? "32");
+  if (address === undefined || !Number.isInteger(bits) || bits < 0 || bits > 32)
+    throw new TypeError(
+      `${name}: ${String(given)} is neither a prefix such as "10.0.0.0/8" nor an address such as ipv4("10.0.0.1")`,
+    );
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bits, true);
+  view.setUint32(4, Number(address));
+  return bytes;
+}
+const prefixText = (key: Uint8Array): string => {
+  const view = new DataView(key.buffer, key.byteOffset);
+  return `${networkOrder(32, BigInt(view.getUint32(4))).description}/${view.getUint32(0, true)}`;
+};

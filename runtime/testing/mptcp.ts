@@ -1,0 +1,262 @@
+/** The MPTCP model: sessions with tokens, addresses that come and go, and subflows that open later, fail, or are refused. */
+import { SOCK_OPS_EVENTS } from "../../compiler/bpf/sock-ops.ts";
+import { hostOrder, networkOrder } from "../dsl/network-order.ts";
+import { ERRNO } from "../vm/errno.ts";
+import { isSocketStorage } from "../vm/maps/sk-storage.ts";
+import { loaded32, parseIpv6, setFields, zeroFields, type Connection, type ConnectionFields } from "./connection.ts";
+import { deliver, type KernelEvent, type Loaded } from "./deliver.ts";
+
+export interface EndpointValue {
+  readonly addr?: symbol;
+  readonly addr6?: string;
+  readonly port?: symbol;
+}
+/** What a program asked for; what it left to the kernel is absent. */
+export interface RequestedSubflow {
+  readonly from?: EndpointValue;
+  readonly to?: EndpointValue;
+}
+export type SubflowState = "pending" | "established" | "failed" | "refused" | "closed";
+export interface ModelSubflow extends RequestedSubflow {
+  state: SubflowState;
+  backup: boolean;
+  /** Address ids, local and remote. */
+  readonly localId: number;
+  readonly remoteId: number;
+}
+export interface Session {
+  readonly connection: Connection;
+  readonly subflows: ModelSubflow[];
+  /** Addresses that the peer announced and has not withdrawn, by id. */
+  readonly remote: Map<number, EndpointValue>;
+  readonly localIds: Map<symbol | string, number>;
+  open: boolean;
+}
+
+/** Arguments of each event, as tests give them. */
+export interface PathEventArgs {
+  newSession: Record<string, never>;
+  fullyEstablished: { readonly isMaster: boolean };
+  closeSession: Record<string, never>;
+  addRemoteAddress: { readonly id: number; readonly addr?: symbol; readonly port?: symbol; readonly addr6?: string };
+  removeRemoteAddress: { readonly id: number };
+  subflowEstablished: { readonly localId?: number; readonly remoteId?: number; readonly backup?: boolean };
+  subflowClosed: {
+    readonly localId?: number;
+    readonly remoteId?: number;
+    readonly backup?: boolean;
+    readonly error?: number;
+  };
+  addLocalAddress: { readonly addr?: symbol; readonly addr6?: string };
+  removeLocalAddress: { readonly addr?: symbol; readonly addr6?: string };
+  acceptSubflow: { readonly remoteId?: number; readonly backup?: boolean };
+}
+export type PathEventName = keyof PathEventArgs;
+
+const op = SOCK_OPS_EVENTS;
+const port = (value: symbol | undefined): number => Number(hostOrder(16, value) ?? 0n);
+const addressEvent =
+  (number: number) =>
+  (args: { addr?: symbol; addr6?: string; port?: symbol; id?: number }): KernelEvent => ({
+    op: number,
+    args: [args.addr ? loaded32(args.addr) >>> 0 : 0, port(args.port), args.id ?? 0, args.addr6 === undefined ? 2 : 10],
+    fullSocket: false,
+    ...(args.addr6 === undefined ? {} : { address6: parseIpv6(args.addr6) }),
+  });
+const subflowEvent =
+  (number: number) =>
+  (args: PathEventArgs["subflowClosed"]): KernelEvent => ({
+    op: number,
+    args: [args.localId ?? 0, args.remoteId ?? 0, args.backup ? 1 : 0, args.error ?? 0],
+  });
+
+/** Events of kernel/README.md: which number, which arguments, and whether the subflow's lock is held. */
+const EVENTS: { readonly [E in PathEventName]: (args: PathEventArgs[E], token: number) => KernelEvent } = {
+  newSession: (_, token) => ({ op: op.MptcpNewSession.op, args: [token, 0, 0, 0], fullSocket: false }),
+  fullyEstablished: ({ isMaster }, token) => ({
+    op: op.MptcpFullyEstablished.op,
+    args: [token, isMaster ? 1 : 0, 0, 0],
+  }),
+  closeSession: (_, token) => ({ op: op.MptcpCloseSession.op, args: [token, 0, 0, 0], fullSocket: false }),
+  addRemoteAddress: addressEvent(op.MptcpAddRemoteAddress.op),
+  removeRemoteAddress: ({ id }) => ({ op: op.MptcpRemoveRemoteAddress.op, args: [0, id, 0, 0], fullSocket: false }),
+  subflowEstablished: subflowEvent(op.MptcpSubflowEstablished.op),
+  subflowClosed: subflowEvent(op.MptcpSubflowClosed.op),
+  addLocalAddress: addressEvent(op.MptcpAddLocalAddress.op),
+  removeLocalAddress: addressEvent(op.MptcpRemoveLocalAddress.op),
+  acceptSubflow: ({ remoteId, backup }, token) => ({
+    op: op.MptcpAcceptSubflow.op,
+    args: [token, remoteId ?? 0, backup ? 1 : 0, 0],
+  }),
+};
+export const PATH_EVENTS = Object.keys(EVENTS) as PathEventName[];
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+/** Addresses of one family in turn: `struct sockaddr_in` or `sockaddr_in6`. An errno when it is neither. */
+function readAddress(bytes: Uint8Array): EndpointValue | undefined | number {
+  if (bytes.length === 0) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const family = bytes.length >= 2 ? view.getUint16(0, true) : 0;
+  const least = family === AF_INET ? 16 : family === AF_INET6 ? 28 : 0;
+  if (least === 0 || bytes.length < least) return ERRNO.EINVAL;
+  const number = view.getUint16(2);
+  const given = number === 0 ? {} : { port: networkOrder(16, BigInt(number)) };
+  if (family === AF_INET) {
+    const address = view.getUint32(4);
+    return { ...(address === 0 ? {} : { addr: networkOrder(32, BigInt(address)) }), ...given };
+  }
+  const words = Array.from({ length: 8 }, (_, index) => view.getUint16(8 + index * 2).toString(16));
+  return { ...(words.every((word) => word === "0") ? {} : { addr6: words.join(":") }), ...given };
+}
+const isEmpty = (end: EndpointValue | undefined): boolean => !end || Object.keys(end).length === 0;
+
+function readPath(local: Uint8Array, remote: Uint8Array): RequestedSubflow | number {
+  const from = readAddress(local);
+  const to = readAddress(remote);
+  if (typeof from === "number") return from;
+  if (typeof to === "number") return to;
+  return { ...(isEmpty(from) ? {} : { from: from! }), ...(isEmpty(to) ? {} : { to: to! }) };
+}
+
+const text = (end: EndpointValue | undefined, fallback: string): string =>
+  end ? `${end.addr?.description ?? end.addr6 ?? "*"}:${end.port ? hostOrder(16, end.port) : "*"}` : fallback;
+export const pathText = (path: RequestedSubflow): string =>
+  `${text(path.from, "own address")} → ${text(path.to, "session's address")}`;
+
+/** Does a subflow fit what a program asks to close or to prioritize? A missing part fits all. */
+const fits = (end: EndpointValue | undefined, wanted: EndpointValue | undefined): boolean =>
+  !wanted ||
+  ((wanted.addr === undefined || wanted.addr === end?.addr) &&
+    (wanted.addr6 === undefined || wanted.addr6 === end?.addr6) &&
+    (wanted.port === undefined || wanted.port === end?.port));
+
+export interface PathModel {
+  /** Everything that the program asked for, in order. */
+  readonly requested: RequestedSubflow[];
+  session(token: number): Session;
+  emit<E extends PathEventName>(
+    event: E,
+    args: PathEventArgs[E],
+    fields: Partial<ConnectionFields>,
+    subflow?: ModelSubflow,
+  ): { readonly returned: number; readonly reply: number };
+}
+
+export function createPathModel(loaded: Loaded): PathModel {
+  const sessions = new Map<number, Session>();
+  const requested: RequestedSubflow[] = [];
+  const session = (token: number): Session => {
+    const known = sessions.get(token);
+    if (known) return known;
+    const made: Session = {
+      connection: { fields: zeroFields(), callbacks: 0, sockOpts: {}, open: true },
+      subflows: [],
+      remote: new Map(),
+      localIds: new Map(),
+      open: true,
+    };
+    sessions.set(token, made);
+    return made;
+  };
+  const idOf = (of: Session, end: EndpointValue | undefined): number => {
+    const key = end?.addr ?? end?.addr6;
+    if (key === undefined || key === of.connection.fields.localIp4) return 0;
+    const known = of.localIds.get(key);
+    if (known !== undefined) return known;
+    of.localIds.set(key, of.localIds.size + 1);
+    return of.localIds.size;
+  };
+  const remoteIdOf = (of: Session, end: EndpointValue | undefined): number =>
+    [...of.remote].find(([, value]) => value.addr === end?.addr && value.addr6 === end?.addr6)?.[0] ?? 0;
+
+  const servicesFor = (
+    of: Session,
+    subflow: ModelSubflow | undefined,
+    note: (detail: string) => void,
+  ): KernelEvent["path"] & {} => ({
+    openSubflow(local, remote) {
+      const path = readPath(local, remote);
+      if (typeof path === "number") return path;
+      note(pathText(path));
+      if (!of.open) return ERRNO.ENOTCONN;
+      requested.push(path);
+      of.subflows.push({
+        ...path,
+        state: "pending",
+        backup: false,
+        localId: idOf(of, path.from),
+        remoteId: remoteIdOf(of, path.to),
+      });
+      return 0;
+    },
+    closeSubflow(local, remote) {
+      const path = readPath(local, remote);
+      if (typeof path === "number") return path;
+      note(pathText(path));
+      const hit = matching(of, subflow, path);
+      for (const one of hit) one.state = "closed";
+      return hit.length > 0 ? 0 : ERRNO.ENOENT;
+    },
+    setPriority(addresses, backup) {
+      const half = addresses.length / 2;
+      const path = readPath(addresses.subarray(0, half), addresses.subarray(half));
+      if (typeof path === "number") return path;
+      note(`${pathText(path)} backup ${backup}`);
+      const hit = matching(of, subflow, path);
+      for (const one of hit) one.backup = backup !== 0;
+      return hit.length > 0 ? 0 : ERRNO.ENOENT;
+    },
+  });
+
+  return {
+    requested,
+    session,
+    emit(event, args, fields, subflow) {
+      const token = fields.token ?? 0;
+      const of = session(token);
+      const { connection } = of;
+      connection.fields = zeroFields();
+      setFields(connection, fields);
+      const shown = Object.entries(args).map(
+        ([name, value]) => `${name} ${typeof value === "symbol" ? value.description : String(value)}`,
+      );
+      const entry = loaded.history.begin(loaded.program, [event, `token ${token}`, ...shown].join(", "));
+      if (event === "addRemoteAddress")
+        of.remote.set((args as PathEventArgs["addRemoteAddress"]).id, args as EndpointValue);
+      let words = "";
+      const path = servicesFor(of, subflow, (said) => {
+        words = said;
+      });
+      const detail = (): string => {
+        const said = words;
+        words = "";
+        return said;
+      };
+      const row = EVENTS[event] as (given: PathEventArgs[typeof event], token: number) => KernelEvent;
+      loaded.steps.last = 0;
+      const done = deliver(loaded, connection, { ...row(args, token), path, detail }, entry);
+      if (event === "removeRemoteAddress") of.remote.delete((args as PathEventArgs["removeRemoteAddress"]).id);
+      if (event === "closeSession") {
+        of.open = false;
+        forgetSocket(loaded, connection);
+        sessions.delete(token);
+      }
+      return { returned: done.returned, reply: done.reply };
+    },
+  };
+}
+
+/** Both ends absent: the subflow of the event. */
+function matching(of: Session, subflow: ModelSubflow | undefined, path: RequestedSubflow): ModelSubflow[] {
+  if (!path.from && !path.to) return subflow ? [subflow] : [];
+  return of.subflows.filter(
+    (one) =>
+      (one.state === "pending" || one.state === "established") && fits(one.from, path.from) && fits(one.to, path.to),
+  );
+}
+
+/** A socket is gone: what hung on it goes too. */
+export function forgetSocket(loaded: Loaded, socket: object): void {
+  for (const map of loaded.machine.maps.values()) if (isSocketStorage(map)) map.forget(socket);
+}

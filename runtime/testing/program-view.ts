@@ -1,0 +1,183 @@
+/** A program as a test sees it: the calls of option handlers, path managers and sock_ops programs, over one model. */
+import { SOCK_OPS_EVENTS, type SockOpsEventName } from "../../compiler/bpf/sock-ops.ts";
+import {
+  createConnection,
+  nameOf,
+  setFields,
+  type Connection,
+  type ConnectionFields,
+  type TcpStateName,
+} from "./connection.ts";
+import { deliver, EventFailure, type Loaded } from "./deliver.ts";
+import { bytesText, type HistoryEntry } from "./history.ts";
+import {
+  FLAGS,
+  handshakeDone,
+  header,
+  kernelOptions,
+  segmentArrives,
+  segmentLeaves,
+  stateChanges,
+  timerFired,
+} from "./hooks.ts";
+import type { SocketHandle } from "./map-views.ts";
+import {
+  createPathModel,
+  forgetSocket,
+  PATH_EVENTS,
+  type PathEventArgs,
+  type PathEventName,
+  type PathModel,
+} from "./mptcp.ts";
+import { createSessionView, type SessionOptions, type SessionView } from "./session-view.ts";
+
+export interface ConnView extends SocketHandle, Readonly<ConnectionFields> {
+  readonly callbacks: number;
+}
+type Fields = Partial<ConnectionFields>;
+
+export interface ProgramView {
+  established(side: "client" | "server", fields?: Fields): void;
+  write(fields?: Fields): Uint8Array | undefined;
+  send(bytes: number, fields?: Fields): Uint8Array | undefined;
+  receive(bytes: number, fields?: Fields): void;
+  parse(bytes: Uint8Array | readonly number[], fields?: Fields): void;
+  retransmitTimeout(
+    fields?: Fields & { readonly backoff?: number; readonly rtoMs?: number; readonly timedOut?: boolean },
+  ): void;
+  changeState(to: TcpStateName, fields?: Fields): void;
+  event(
+    op: SockOpsEventName,
+    options?: { readonly args?: readonly number[] },
+    fields?: Fields,
+  ): { readonly returned: number; readonly reply: number };
+  emit<E extends PathEventName>(event: E, args: PathEventArgs[E], session?: Fields): number;
+  session(fields?: Fields, options?: SessionOptions): SessionView;
+  on(fields?: Fields): ProgramView;
+  readonly conn: ConnView;
+  readonly sockOpts: Readonly<Record<string, number | string>>;
+  readonly subflows: readonly object[];
+  readonly logged: readonly string[];
+  readonly steps: { readonly last: number; readonly max: number };
+  readonly history: string;
+}
+
+const internals = new WeakMap<object, { readonly loaded: Loaded; readonly connection: Connection }>();
+/** What lies behind a program under test; undefined for anything else. */
+export const behind = (view: object): { readonly loaded: Loaded; readonly connection: Connection } | undefined =>
+  internals.get(view);
+
+export function createProgramView(
+  loaded: Loaded,
+  logged: readonly string[],
+  model?: PathModel,
+  connection = createConnection(),
+): ProgramView {
+  const paths = model ?? createPathModel(loaded);
+  const begin = (title: string, fields: Fields | undefined): HistoryEntry => {
+    setFields(connection, fields);
+    loaded.steps.last = 0;
+    return loaded.history.begin(loaded.program, `${title} (${nameOf(connection)})`);
+  };
+  const leave = (title: string, payload: number, fields: Fields | undefined): Uint8Array | undefined => {
+    const entry = begin(title, fields);
+    if (!connection.open) return undefined;
+    const bytes = segmentLeaves(
+      loaded,
+      connection,
+      { flags: FLAGS.ack | (payload > 0 ? FLAGS.psh : 0), payload },
+      entry,
+    );
+    entry.effects.push(bytes ? `writes ${bytesText(bytes)}` : "writes nothing");
+    return bytes;
+  };
+  /** Nothing arrives on a connection before its handshake; who receives first is taken for the server. */
+  const opened = (): void => {
+    if (connection.open) return;
+    const entry = loaded.history.begin(loaded.program, `established server (${nameOf(connection)})`);
+    handshakeDone(loaded, connection, "server", { flags: FLAGS.ack, payload: 0 }, kernelOptions(FLAGS.ack), entry);
+  };
+
+  const view: ProgramView = {
+    established(side, fields) {
+      const entry = begin(`established ${side}`, fields);
+      const flags = side === "client" ? FLAGS.syn | FLAGS.ack : FLAGS.ack;
+      handshakeDone(loaded, connection, side, { flags, payload: 0 }, kernelOptions(flags), entry);
+    },
+    write: (fields) => leave("write", 0, fields),
+    send: (bytes, fields) => leave(`send ${bytes} bytes`, bytes, fields),
+    receive(bytes, fields) {
+      setFields(connection, fields);
+      opened();
+      const entry = begin(`receive ${bytes} bytes`, undefined);
+      segmentArrives(
+        loaded,
+        connection,
+        { flags: FLAGS.ack | FLAGS.psh, payload: bytes },
+        kernelOptions(FLAGS.ack),
+        entry,
+      );
+    },
+    parse(given, fields) {
+      const bytes = Uint8Array.from(given);
+      setFields(connection, fields);
+      opened();
+      const entry = begin(`parse ${bytesText(bytes)}`, undefined);
+      const options = Uint8Array.from([...kernelOptions(FLAGS.ack), ...bytes]);
+      if (options.length > 40)
+        throw new EventFailure(`an option of ${bytes.length} bytes does not fit a TCP header: 28 bytes are free`);
+      segmentArrives(loaded, connection, { flags: FLAGS.ack, payload: 0 }, options, entry);
+    },
+    retransmitTimeout(given = {}) {
+      const { backoff = 1, rtoMs = 400, timedOut = false, ...fields } = given;
+      const entry = begin("retransmitTimeout", { totalRetrans: connection.fields.totalRetrans + 1, ...fields });
+      timerFired(loaded, connection, backoff, rtoMs, timedOut, entry);
+    },
+    changeState(to, fields) {
+      const entry = begin(`state ${connection.fields.state} → ${to}`, fields);
+      stateChanges(loaded, connection, to, entry);
+      if (to === "close") {
+        connection.open = false;
+        forgetSocket(loaded, connection);
+      }
+    },
+    event(name, options = {}, fields) {
+      const entry = begin(name, fields);
+      const packet = header(connection, { flags: FLAGS.ack, payload: 0 }, kernelOptions(FLAGS.ack), false);
+      const { returned, reply } = deliver(
+        loaded,
+        connection,
+        { op: SOCK_OPS_EVENTS[name].op, args: options.args ?? [], packet },
+        entry,
+      );
+      return { returned, reply };
+    },
+    emit(event, args, session = {}) {
+      if (!PATH_EVENTS.includes(event))
+        throw new TypeError(`there is no event ${event} (there are ${PATH_EVENTS.join(", ")})`);
+      return paths.emit(event, args, session).reply;
+    },
+    session: (fields = {}, options = {}) => createSessionView(paths, loaded, fields, options),
+    on: (fields) => createProgramView(loaded, logged, paths, createConnection(fields)),
+    get conn(): ConnView {
+      return Object.freeze({ ...connection.fields, callbacks: connection.callbacks, socket: connection });
+    },
+    get sockOpts() {
+      return { ...connection.sockOpts };
+    },
+    get subflows() {
+      return [...paths.requested];
+    },
+    get logged() {
+      return [...logged];
+    },
+    get steps() {
+      return { ...loaded.steps };
+    },
+    get history() {
+      return loaded.history.tell(Infinity);
+    },
+  };
+  internals.set(view, { loaded, connection });
+  return view;
+}
