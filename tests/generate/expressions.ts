@@ -3,6 +3,7 @@ import type { Choices } from "./choices.ts";
 import type { ArithmeticOp, CompareOp, Expr, IntName, ScalarName } from "./ast.ts";
 import { INTS } from "./ast.ts";
 import { arrays, placeOf } from "./places.ts";
+import { operandsOf } from "./prune.ts";
 import { INT_NAMES, interestingInteger, pick, rich, spend, type Context } from "./program.ts";
 
 export const integerLiteral = (choices: Choices, type: IntName): bigint => interestingInteger(choices, type);
@@ -109,7 +110,7 @@ export function intExpr(context: Context, type: IntName, depth: number): Expr {
       const { place, length } = pick(choices, found);
       const index = intExpr(context, pick(choices, ["u32", "u8", "i32"] as const), less);
       // An index known at compile time must lie inside the array; that is another test's subject.
-      if (index.kind === "literal" || (index.kind === "cast" && index.value.kind === "literal")) break;
+      if (isConstant(index)) break;
       return { kind: "element", type, array: place, length, index, otherwise: intExpr(context, type, 0) };
     }
     case 15: {
@@ -144,9 +145,20 @@ export function intExpr(context: Context, type: IntName, depth: number): Expr {
   return leaf(context, type);
 }
 
+/** Does nothing at run time decide its value? A fixed local counts as constant: it may hold one. */
+export function isConstant(expr: Expr): boolean {
+  if (expr.kind === "read") return false;
+  if (expr.kind === "literal" || expr.kind === "truth") return true;
+  if (expr.kind === "call" || expr.kind === "step" || expr.kind === "element" || expr.kind.startsWith("map-"))
+    return false;
+  return operandsOf(expr).every(isConstant);
+}
+
 /** A division by a constant zero is the program's error; by a value that happens to be zero it gives zero. */
-function divisor(expr: Expr): Expr {
-  return expr.kind === "literal" && expr.value === 0n ? { ...expr, value: 1n } : expr;
+export function divisor(expr: Expr): Expr {
+  if (!isConstant(expr) || (expr.kind === "literal" && expr.value !== 0n)) return expr;
+  const type = expr.type as IntName;
+  return { kind: "cast", type, value: { kind: "literal", type, value: 3n } };
 }
 
 function shiftExpr(context: Context, type: IntName, depth: number): Expr {
@@ -160,9 +172,9 @@ function shiftExpr(context: Context, type: IntName, depth: number): Expr {
           big ? pick(choices, ["u64", "i64"] as const) : pick(choices, ["u32", "u8", "i32"] as const),
           depth,
         );
-  // A count that a constant cast hides is still a constant out of range.
+  // A constant count must lie inside the width.
   const safe: Expr =
-    count.kind === "cast" && count.value.kind === "literal"
+    count.kind !== "literal" && isConstant(count)
       ? { kind: "literal", type: big ? "u64" : "u32", value: BigInt(choices.below(bits)) }
       : count;
   if (type === "u32" && choices.below(3) === 2) {

@@ -52,3 +52,38 @@ export function kernelRunner(module: BpfModule, program: string): Runner {
     close: () => loaded.close(),
   };
 }
+
+/** Why nothing can be loaded here, or undefined. */
+export function canLoad(): string | undefined {
+  if (process.getuid?.() !== 0) return "not root";
+  const exit: BpfModule["programs"][number]["insns"] = [
+    { code: 0xb7, dst: 0, src: 0, off: 0, imm: 1 },
+    { code: 0x95, dst: 0, src: 0, off: 0, imm: 0 },
+  ];
+  try {
+    loadModule({
+      license: "GPL",
+      target: "mainline",
+      needs: [],
+      maps: [],
+      globals: [],
+      sources: [],
+      programs: [
+        {
+          name: "probe",
+          section: "tc",
+          type: "sched_cls",
+          attachType: 0,
+          insns: exit,
+          relocations: [],
+          lines: [],
+          functions: [{ name: "probe", slot: 0 }],
+          stack: 0,
+        },
+      ],
+    }).close();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message.split("\n")[0] : String(error);
+  }
+}

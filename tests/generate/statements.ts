@@ -1,7 +1,16 @@
 /** Statements. The forms are listed simplest first. */
 import type { ArithmeticOp, Expr, IntName, Place, ShiftOp, Stmt } from "./ast.ts";
 import { INTS } from "./ast.ts";
-import { boolExpr, integerLiteral, intExpr, mapChange, mapKey, scalarExpr, unnarrowed } from "./expressions.ts";
+import {
+  boolExpr,
+  divisor,
+  integerLiteral,
+  intExpr,
+  mapChange,
+  mapKey,
+  scalarExpr,
+  unnarrowed,
+} from "./expressions.ts";
 import { anyWritable, arrays, maskedElement, structPair } from "./places.ts";
 import { freshName, pick, rich, scalarType, spend, type Context } from "./program.ts";
 
@@ -131,7 +140,7 @@ function compound(context: Context, place: Place, type: IntName): Stmt {
   }
   const value = intExpr(context, type, 2);
   const divides = op === "/" || op === "%";
-  return { kind: "set", place, op, value: divides && value.kind === "literal" ? { ...value, value: 3n } : value };
+  return { kind: "set", place, op, value: divides ? divisor(value) : value };
 }
 
 /** `break`, `continue` or `return`, or nothing. */

@@ -1,0 +1,33 @@
+/** The comparison with C is fair only if both do the same: same answers, same effects, same maps, for the same events. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { hasClang } from "./clang.ts";
+import { randomEvents, typicalEvents, type SockOpsEvent } from "./events.ts";
+import { replay } from "./replay.ts";
+import { builds, clangVariant, ours, type Variant } from "./variants.ts";
+
+const missing = hasClang("clang-19") ? undefined : "no clang-19 with a BPF backend and libbpf's headers";
+
+describe.skipIf(missing !== undefined)(
+  `TypeScript and C twins behave alike${missing ? ` (skipped: ${missing})` : ""}`,
+  () => {
+    test.each(builds)("$twin.file for $target", ({ twin, target }) => {
+      const typescript = ours(twin, target);
+      const c = clangVariant(twin, target, "clang-19", "v3");
+      const seen = (variant: Variant, events: readonly SockOpsEvent[]): string => {
+        const { trace, maps } = replay(variant.module, twin.program, events, typescript.module);
+        return [...trace, ...maps].join("\n");
+      };
+      const typical = typicalEvents(twin, target);
+      expect(seen(typescript, typical)).toBe(seen(c, typical));
+      // Events that leave no effect would prove nothing.
+      expect(seen(c, typical)).toMatch(/; (setsockopt|store|reserve|open) |args \d{7,}/);
+      fc.assert(
+        fc.property(randomEvents(twin, target), (events) => {
+          expect(seen(typescript, events)).toBe(seen(c, events));
+        }),
+        { numRuns: 150, seed: 20191, endOnFailure: false },
+      );
+    });
+  },
+);
