@@ -8,6 +8,9 @@ import type { BpfModule, BpfProgram, GlobalVar, MapSpec } from "../module.ts";
 import { placeFinder, type Place } from "./lines.ts";
 import type { Span } from "../span.ts";
 
+/** Wide enough for 4096 instructions, and the same in short programs, so that golden files do not shift. */
+const SLOT_WIDTH = 5;
+
 /** Everything in a module, ending with a line break. */
 export function listing(module: BpfModule): string {
   const place = placeFinder(module.sources);
@@ -38,11 +41,13 @@ export function layoutText(layout: Layout): string {
   }
 }
 
+const count = (value: number, one: string, many: string): string => `${value} ${value === 1 ? one : many}`;
+
 function mapLine(map: MapSpec): string {
   const facts = [
     map.key && `key ${layoutText(map.key)}`,
     map.value && `value ${layoutText(map.value)}`,
-    map.key || map.maxEntries === 0 ? `${map.maxEntries} entries` : `${map.maxEntries} bytes`,
+    map.key ? count(map.maxEntries, "entry", "entries") : `${map.maxEntries} bytes`,
     map.flags !== 0 && `flags 0x${map.flags.toString(16)}`,
     map.pinned && "pinned",
     map.initial.length > 0 && `${map.initial.length} set at the start`,
@@ -51,11 +56,25 @@ function mapLine(map: MapSpec): string {
 }
 
 function globalLine(variable: GlobalVar): string {
-  const bytes = [...variable.init.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-  const value = variable.section === ".bss" ? "0" : `${bytes}${variable.init.length > 16 ? " …" : ""}`;
-  const what = variable.param ? "param" : "global";
-  const at = `${variable.section}+${variable.offset}`;
-  return `${what} ${variable.name}: ${layoutText(variable.layout)} at ${at} = ${value} (${sizeOf(variable.layout)} bytes)`;
+  const { name, layout, section, offset, param } = variable;
+  const size = sizeOf(layout);
+  const bytes = count(size, "byte", "bytes");
+  return `${param ? "param" : "global"} ${name}: ${layoutText(layout)} at ${section}+${offset}, ${bytes}${valueText(variable)}`;
+}
+
+/** " = 7", ' = "reno"', " = 01 02 …"; nothing for variables that start as zero. */
+function valueText({ layout, init }: GlobalVar): string {
+  if (init.every((byte) => byte === 0)) return layout.kind === "struct" || layout.kind === "array" ? "" : " = 0";
+  if (layout.kind === "int") {
+    const bits = init.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+    return ` = ${layout.signed ? BigInt.asIntN(layout.bits, bits) : bits}`;
+  }
+  if (layout.kind === "cstring") {
+    const end = init.indexOf(0);
+    return ` = ${JSON.stringify(new TextDecoder().decode(end < 0 ? init : init.subarray(0, end)))}`;
+  }
+  const shown = [...init.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return ` = ${shown}${init.length > 16 ? " …" : ""}`;
 }
 
 function programLines(
@@ -71,7 +90,7 @@ function programLines(
   const spans = new Map(program.lines.map((line) => [line.slot, line.span]));
   const functions = new Map(program.functions.slice(1).map((entry) => [entry.slot, entry.name]));
   const relocations = new Map(program.relocations.map((relocation) => [relocation.slot, relocation]));
-  const width = String(Math.max(insns.length - 1, 0)).length + 2;
+
   let shown = "";
   for (let slot = 0; slot < insns.length;) {
     const inner = functions.get(slot);
@@ -92,7 +111,7 @@ function programLines(
       : jump
         ? `${jump.before} ${labels.get(slot + 1 + jump.by) ?? jump.by}`
         : callText(insns[slot]!, slot, program, text);
-    lines.push(`${String(slot).padStart(width)}: ${named}`);
+    lines.push(`${String(slot).padStart(SLOT_WIDTH)}: ${named}`);
     slot += slots;
   }
   return lines;
