@@ -17,6 +17,7 @@ import { pack } from "./pack.ts";
 import type { Pass, PassContext } from "./pass.ts";
 import { promote } from "./promote.ts";
 import { prove } from "./prove.ts";
+import { shareRegions } from "./share-regions.ts";
 import { simplify } from "./simplify.ts";
 import { threadJumps } from "./thread-jumps.ts";
 import { unroll } from "./unroll.ts";
@@ -59,6 +60,11 @@ export const PASSES: readonly Pass[] = [
   simplify,
   dce,
   mergeBlocks,
+  simplify,
+  dce,
+  mergeBlocks,
+  // Last, because equal code is found most easily when it is as simple as it gets.
+  shareRegions,
   simplify,
   dce,
   mergeBlocks,
