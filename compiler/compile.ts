@@ -25,6 +25,8 @@ export interface CompileOptions {
   readonly readImport?: (path: string, from: string) => SourceFile | undefined;
   /** Called with the IR after each pass ("lower" first). */
   readonly afterPass?: (pass: string, module: IrModule) => void;
+  /** A file without programs is fine: it is only looked at, as `tsbpf check` does. */
+  readonly library?: boolean;
   /** Skip the verifier: only for measuring what it costs, and for tests of it. */
   readonly verify?: boolean;
 }
@@ -50,6 +52,7 @@ export function compile(entry: SourceFile, options: CompileOptions = {}): Compil
     readImport: options.readImport ?? (() => undefined),
     declarations,
     ...(options.target ? { target: options.target } : {}),
+    ...(options.library ? { library: true } : {}),
   });
   const { target, sources } = lowered;
   const diagnostics: Diagnostic[] = [...lowered.diagnostics];

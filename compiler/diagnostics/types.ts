@@ -2,6 +2,8 @@
 import { oneOf } from "./language.ts";
 import { row } from "./row.ts";
 
+const article = (expected: string): string => (/^(a|an|one|the) /.test(expected) ? expected : expected.includes(" | ") ? `one of ${expected}` : `a value of type ${expected}`);
+
 export const types = {
   "literal-range": row<{ value: string; type: string; range: string }>(
     "error",
@@ -26,7 +28,7 @@ export const types = {
   "type-mismatch": row<{ expected: string; found: string; help?: string }>(
     "error",
     (f) => `expected ${f.expected}, found ${f.found}`,
-    (f) => f.help,
+    (f) => f.help ?? `give it ${article(f.expected)}`,
   ),
   "not-comparable": row<{ left: string; right: string; help?: string }>(
     "error",
@@ -72,6 +74,7 @@ export const types = {
   "count-range": row<{ what: string; found: string; range: string }>(
     "error",
     (f) => `${f.what} is ${f.found}: it must be ${f.range}`,
+    () => "write another number",
   ),
   "literal-needed": row<{ what: string; example: string }>(
     "error",
@@ -100,7 +103,11 @@ export const types = {
     (f) => (f.known.length > 0 ? `it has ${f.known.join(", ")}` : undefined),
   ),
   "missing-field": row<{ name: string; type: string }>("error", (f) => `${f.type} needs ${f.name}`, (f) => `add ${f.name}: …`),
-  "no-member": row<{ name: string; found: string }>("error", (f) => `${f.found} has no ${f.name}`),
+  "no-member": row<{ name: string; found: string; known?: readonly string[] }>(
+    "error",
+    (f) => `${f.found} has no ${f.name}`,
+    (f) => (f.known ? `it has ${f.known.join(", ")}` : /^[ui]\d/.test(f.found) ? "an integer has no members: compute with it, or print it with log`${value}`" : undefined),
+  ),
   "not-a-function": row<{ name: string; found: string }>(
     "error",
     (f) => `${f.name} is not a function but ${f.found}`,

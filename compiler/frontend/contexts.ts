@@ -69,6 +69,7 @@ const EVENT: Readonly<Record<string, ContextProperty>> = {
   optionsLength: arg(1, U32),
   isMaster: arg(1, BOOL, "not-zero"),
   addressId: arg(1, U8),
+  error: arg(3, U32),
   localId: arg(0, U8),
   remoteId: arg(1, U8),
   backup: arg(2, BOOL, "not-zero"),
@@ -102,7 +103,7 @@ export function contextField(f: Lowering, context: Context, name: string, node: 
   const isAddress = context.role === "remote" || context.role === "local";
   if (Object.hasOwn(IP6, name) && (name === "addr6") === isAddress) return ip6(f, context.ctx, IP6[name]!, node, name);
   if (name === "remote" && context.role === "ctx") return { kind: "context", role: "remote", ctx: context.ctx };
-  return fail(f, "no-member", node.name, { name, found: ROLE_NAMES[context.role] });
+  return fail(f, "no-member", node.name, { name, found: ROLE_NAMES[context.role], known: Object.keys(properties) });
 }
 
 /** Loads a field of the context; an 8-byte one as w64. */
@@ -156,6 +157,16 @@ export const errno = (f: Lowering, result: Value, node: ts.Node): Scalar => ({
   range: { min: -4095n, max: 0n },
 });
 
+/** What can be called, for errors. */
+const METHODS: Readonly<Record<Role, readonly string[]>> = {
+  conn: ["setSockOpt", "getSockOpt"],
+  option: ["setSockOpt", "getSockOpt", "startWriting", "stopWriting"],
+  session: ["setSockOpt", "getSockOpt", "openSubflow", "closeSubflow", "setPriority"],
+  remote: [],
+  local: [],
+  ctx: ["setSockOpt", "getSockOpt", "setCallbacks", "reserveOption", "storeOption", "loadOption"],
+};
+
 /** A method call on a context. */
 export function contextCall(f: Lowering, context: Context, name: string, call: ts.CallExpression): Operand {
   if (context.role !== "remote" && context.role !== "local") {
@@ -170,8 +181,9 @@ export function contextCall(f: Lowering, context: Context, name: string, call: t
   if (found) return found;
   const lowLevel = context.role === "ctx" ? headerOptionCall(f, context, name, call) : undefined;
   if (lowLevel) return lowLevel;
-  const known = Object.hasOwn(PROPERTIES[context.role], name);
-  return fail(f, known ? "not-a-function" : "no-member", (call.expression as ts.PropertyAccessExpression).name, { name, found: ROLE_NAMES[context.role] });
+  const node = (call.expression as ts.PropertyAccessExpression).name;
+  if (Object.hasOwn(PROPERTIES[context.role], name)) return fail(f, "not-a-function", node, { name, found: "a field" });
+  return fail(f, "no-member", node, { name, found: ROLE_NAMES[context.role], known: METHODS[context.role].map((one) => `${one}()`) });
 }
 
 /** Turns the option's write callback on or off; the flags are set once, at the end of the event. */

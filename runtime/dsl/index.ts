@@ -1,4 +1,5 @@
 /** `tsbpf` in Node: importing a program gives its types, maps and constants. The declarations are in index.d.ts. */
+import { parseIpv6 } from "../../compiler/frontend/addresses.ts";
 import { onlyInBytecode } from "./map-classes.ts";
 import { hostOrder, networkOrder, parseIpv4 } from "./network-order.ts";
 
@@ -39,6 +40,14 @@ export function ipv4(address: string): symbol {
   const value = parseIpv4(address);
   if (value === undefined) throw new TypeError(`"${address}" is not an IPv4 address such as "192.0.2.1"`);
   return networkOrder(32, value);
+}
+
+/** Four words in network order. */
+export function ipv6(address: string): readonly symbol[] {
+  const bytes = parseIpv6(address);
+  if (!bytes) throw new TypeError(`"${address}" is not an IPv6 address such as "2001:db8::1"`);
+  const view = new DataView(bytes.buffer);
+  return [0, 4, 8, 12].map((at) => networkOrder(32, BigInt(view.getUint32(at))));
 }
 
 export function inPrefix(address: symbol, prefix: string): boolean {
