@@ -2,7 +2,7 @@
  * ELF64 little-endian relocatable files for the BPF machine: sections, symbols and relocations in, bytes out, and back.
  * The format is the System V ABI's; the relocation types are LLVM's (llvm/docs and Documentation/bpf/llvm_reloc.rst).
  */
-import { byteWriter, stringAt, stringTable, viewOf, type FormatProblem, type Parsed } from "./bytes.ts";
+import { byteWriter, clipped, stringAt, stringTable, viewOf, type FormatProblem, type Parsed } from "./bytes.ts";
 
 export const ELF = {
   relocatable: 1,
@@ -269,17 +269,21 @@ export function readElf(bytes: Uint8Array): Parsed<ElfFile> {
 
   const symbols = readSymbols(sections);
   if ("problem" in symbols) return symbols;
-  const relocations = new Map<number, readonly ElfRelocation[]>();
+  const relocations = new Map<number, ElfRelocation[]>();
   for (const section of sections) {
     if (section.type === SECTION_TYPE.rela)
-      return fail(`${section.name}: relocations with addends (RELA); BPF objects have REL`);
+      return fail(`${clipped(section.name)}: relocations with addends (RELA); BPF objects have REL`);
     if (section.type !== SECTION_TYPE.rel) continue;
-    if (section.info >= count) return fail(`${section.name} changes section ${section.info} of ${count}`);
+    if (section.info >= count) return fail(`${clipped(section.name)} changes section ${section.info} of ${count}`);
     if (section.data.length % ELF.relBytes !== 0)
-      return fail(`${section.name}: ${section.data.length} bytes are not a whole number of 16-byte relocations`);
+      return fail(
+        `${clipped(section.name)}: ${section.data.length} bytes are not a whole number of 16-byte relocations`,
+      );
     const read = readRelocations(section, symbols.value.length);
     if ("problem" in read) return read;
-    relocations.set(section.info, [...(relocations.get(section.info) ?? []), ...read.value]);
+    const before = relocations.get(section.info);
+    if (before) for (const relocation of read.value) before.push(relocation);
+    else relocations.set(section.info, read.value);
   }
   return { value: { sections, symbols: symbols.value, relocations } };
 }
@@ -288,7 +292,9 @@ function readSymbols(sections: readonly ElfSection[]): Parsed<ElfSymbol[]> {
   const table = sections.find((section) => section.type === SECTION_TYPE.symtab);
   if (!table) return { value: [] };
   if (table.data.length % ELF.symbolBytes !== 0)
-    return { problem: { text: `${table.name}: ${table.data.length} bytes are not a whole number of 24-byte symbols` } };
+    return {
+      problem: { text: `${clipped(table.name)}: ${table.data.length} bytes are not a whole number of 24-byte symbols` },
+    };
   const strings = sections[table.link]?.data ?? new Uint8Array();
   const view = viewOf(table.data);
   const symbols: ElfSymbol[] = [];
@@ -296,7 +302,9 @@ function readSymbols(sections: readonly ElfSection[]): Parsed<ElfSymbol[]> {
     const nameAt = view.getUint32(at, true);
     const name = nameAt === 0 ? "" : stringAt(strings, nameAt);
     if (name === undefined)
-      return { problem: { text: `${table.name}: the name of a symbol lies outside the string table`, offset: at } };
+      return {
+        problem: { text: `${clipped(table.name)}: the name of a symbol lies outside the string table`, offset: at },
+      };
     const info = view.getUint8(at + 4);
     symbols.push({
       name,
@@ -316,7 +324,9 @@ function readRelocations(section: ElfSection, symbols: number): Parsed<ElfReloca
   for (let at = 0; at < section.data.length; at += ELF.relBytes) {
     const symbol = view.getUint32(at + 12, true);
     if (symbol >= symbols)
-      return { problem: { text: `${section.name}: a relocation names symbol ${symbol} of ${symbols}`, offset: at } };
+      return {
+        problem: { text: `${clipped(section.name)}: a relocation names symbol ${symbol} of ${symbols}`, offset: at },
+      };
     relocations.push({ offset: Number(view.getBigUint64(at, true)), type: view.getUint32(at + 8, true), symbol });
   }
   return { value: relocations };

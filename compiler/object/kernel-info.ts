@@ -6,7 +6,7 @@
 import { SLOT_BYTES } from "../bpf/raw.ts";
 import type { Btf } from "./btf.ts";
 import { writeCore, writeFunc, writeLine, type BtfExt } from "./btf-ext.ts";
-import { byteWriter, viewOf, type ByteWriter, type FormatProblem } from "./bytes.ts";
+import { byteWriter, clipped, viewOf, type ByteWriter, type FormatProblem } from "./bytes.ts";
 import { SECTION_TYPE, type ElfFile } from "./elf.ts";
 import type { CodePart, Linked } from "./link.ts";
 import { inOrder, recordsOf } from "./records.ts";
@@ -85,7 +85,7 @@ function completed(section: Uint8Array, btf: Btf, elf: ElfFile, problems: Format
     const found = places.get(type.name);
     if (!found) {
       // .kconfig and .ksyms stand for what only libbpf can find in the running kernel.
-      problems.push({ text: `.BTF: data section ${type.name} is no section of the object` });
+      problems.push({ text: `.BTF: data section ${clipped(type.name)} is no section of the object` });
       return;
     }
     const at = btf.offsets[id]!;

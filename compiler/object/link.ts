@@ -5,7 +5,7 @@
 import { CALL, CLASS, JMP, LDDW, PSEUDO } from "../bpf/opcodes.ts";
 import { decodeSlots, SLOT_BYTES, type RawInsn } from "../bpf/raw.ts";
 import type { FunctionEntry, Relocation } from "../module.ts";
-import type { FormatProblem } from "./bytes.ts";
+import { clipped, type FormatProblem } from "./bytes.ts";
 import { RELOCATION, SECTION_FLAG, SECTION_TYPE, SYMBOL_TYPE, symbolsBySection, type ElfFile } from "./elf.ts";
 import type { PlacedSection } from "./read-globals.ts";
 
@@ -102,7 +102,8 @@ export function linker(
   for (const [section, list] of parts) starts.set(section, new Map(list.map((part) => [part.start, part])));
   const told = new Set<string>();
   const tell = (part: CodePart, slot: number, text: string): void => {
-    const place = `${elf.sections[part.section]!.name}, function ${part.name || "without a name"}`;
+    if (problems.length > 1000) return;
+    const place = `${clipped(elf.sections[part.section]!.name)}, function ${clipped(part.name) || "without a name"}`;
     if (told.has(`${place}: ${text}`)) return;
     told.add(`${place}: ${text}`);
     problems.push({ text: `${place}: ${text}`, offset: (part.start + slot) * SLOT_BYTES });
@@ -173,7 +174,7 @@ export function linker(
     const symbol = elf.symbols[relocated.symbol]!;
     const section = elf.sections[symbol.section];
     if (!section || symbol.section === 0) {
-      tell(part, at, `${symbol.name || "a symbol without a name"} is not defined in this object`);
+      tell(part, at, `${clipped(symbol.name) || "a symbol without a name"} is not defined in this object`);
       return undefined;
     }
     if (call && relocated.type === RELOCATION["64_32"])
@@ -188,7 +189,11 @@ export function linker(
     const offset = symbol.value + insn.imm;
     if (place && offset >= 0 && offset <= section.size)
       return { kind: "global", section: place.section, offset: place.base + offset };
-    tell(part, at, place ? `an address outside of ${section.name}` : `an address in section ${section.name}`);
+    tell(
+      part,
+      at,
+      place ? `an address outside of ${clipped(section.name)}` : `an address in section ${clipped(section.name)}`,
+    );
     return undefined;
   };
   const toFunction = (part: CodePart, at: number, section: number, slot: number): Reference | undefined => {

@@ -5,6 +5,7 @@ import { CALL, CLASS, JMP, LDDW, MODE, PSEUDO, SIZE } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import { sizeOf, type Layout } from "../layout.ts";
 import type { BpfModule, BpfProgram, GlobalVar, MapSpec } from "../module.ts";
+import { printable } from "./bytes.ts";
 import { placeFinder, type Place } from "./lines.ts";
 import type { Span } from "../span.ts";
 
@@ -19,10 +20,11 @@ export function listing(module: BpfModule): string {
     module.globals.map(globalLine),
     ...module.programs.map((program) => programLines(program, module, place)),
   ];
-  return parts
+  const text = parts
     .filter((lines) => lines.length > 0)
     .map((lines) => `${lines.join("\n")}\n`)
     .join("\n");
+  return printable(text);
 }
 
 /** "u32", "be16", "Addr (8 bytes)", "u8[4]". */

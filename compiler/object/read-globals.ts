@@ -3,7 +3,7 @@ import type { Layout } from "../layout.ts";
 import { sizeOf } from "../layout.ts";
 import type { GlobalSection, GlobalVar } from "../module.ts";
 import { LINKAGE, type Btf } from "./btf.ts";
-import type { FormatProblem } from "./bytes.ts";
+import { clipped, type FormatProblem } from "./bytes.ts";
 import { SECTION_TYPE, SYMBOL_TYPE, symbolsBySection, type ElfFile, type ElfSymbol } from "./elf.ts";
 import { layoutReader } from "./type-layouts.ts";
 
@@ -34,7 +34,7 @@ export function readGlobals(elf: ElfFile, btf: Btf | undefined, problems: Format
     if (!kind || section.size === 0) return;
     const base = Math.ceil((ends.get(kind) ?? 0) / 8) * 8;
     if (base + section.size > LARGEST_SECTION) {
-      problems.push({ text: `${section.name} has ${section.size} bytes, more than fit into a map` });
+      problems.push({ text: `${clipped(section.name)} has ${section.size} bytes, more than fit into a map` });
       return;
     }
     placed.set(number, { section: kind, base });

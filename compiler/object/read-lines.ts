@@ -5,6 +5,8 @@ import { stringAt } from "./bytes.ts";
 
 /** What a hostile object may make us allocate: line breaks of sources that are not there. */
 const MOST_LINES = 1_000_000;
+/** And characters: many lines may share one long string. */
+const MOST_CHARACTERS = 16_000_000;
 
 export interface LineSources {
   readonly sources: readonly SourceFile[];
@@ -20,6 +22,7 @@ export function lineSources(records: Iterable<LineRecord>, strings: Uint8Array):
     if (line > 0 && !lines.has(line)) lines.set(line, text);
   }
   let budget = MOST_LINES;
+  let characters = MOST_CHARACTERS;
   const sources: SourceFile[] = [];
   const indices = new Map<number, number>();
   const starts: ReadonlyMap<number, { readonly start: number; readonly length: number }>[] = [];
@@ -30,7 +33,11 @@ export function lineSources(records: Iterable<LineRecord>, strings: Uint8Array):
     if (path === undefined || last > budget) continue;
     budget -= last;
     const texts: string[] = new Array<string>(last).fill("");
-    for (const [line, text] of lines) texts[line - 1] = (stringAt(strings, text) ?? "").replaceAll("\n", " ");
+    for (const [line, at] of lines) {
+      const text = characters > 0 ? (stringAt(strings, at) ?? "").replaceAll("\n", " ") : "";
+      characters -= text.length;
+      texts[line - 1] = text;
+    }
     const places = new Map<number, { readonly start: number; readonly length: number }>();
     let start = 0;
     texts.forEach((text, index) => {

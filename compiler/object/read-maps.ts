@@ -3,7 +3,7 @@ import { MAP_TYPES } from "../bpf/map-types.ts";
 import { sizeOf, type Layout } from "../layout.ts";
 import type { MapSpec } from "../module.ts";
 import type { Btf, BtfType } from "./btf.ts";
-import type { FormatProblem } from "./bytes.ts";
+import { clipped, type FormatProblem } from "./bytes.ts";
 import { layoutOfSize, layoutReader } from "./type-layouts.ts";
 
 const MAP_TYPE_NAMES = new Map<number, string>(Object.entries(MAP_TYPES).map(([name, { number }]) => [number, name]));
@@ -26,13 +26,13 @@ export function readMaps(btf: Btf, problems: FormatProblem[]): MapSpec[] {
       return [];
     }
     if (names.has(variable.name)) {
-      problems.push({ text: `.maps: two maps are named ${variable.name}` });
+      problems.push({ text: `.maps: two maps are named ${clipped(variable.name)}` });
       return [];
     }
     names.add(variable.name);
     const map = readMap(variable.name, variable.type, btf, layoutOf);
     if ("map" in map) return [map.map];
-    problems.push({ text: `map ${variable.name}: ${map.trouble}` });
+    problems.push({ text: `map ${clipped(variable.name)}: ${map.trouble}` });
     return [];
   });
 }
@@ -74,7 +74,7 @@ function readMap(name: string, id: number, btf: Btf, layoutOf: (id: number) => L
       case "values":
         return { trouble: "it holds maps or programs, which is not supported" };
       default:
-        return { trouble: `its member ${member.name || "without a name"} is unknown` };
+        return { trouble: `its member ${clipped(member.name) || "without a name"} is unknown` };
     }
   }
   for (const member of ["numa_node", "map_extra"] as const)

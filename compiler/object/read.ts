@@ -10,7 +10,7 @@ import type { BpfModule, BpfProgram, GlobalVar, LineEntry, MapSpec, Relocation }
 import type { SourceFile } from "../span.ts";
 import { decodeBtf, type Btf } from "./btf.ts";
 import { decodeBtfExt, type BtfExt, type LineRecord } from "./btf-ext.ts";
-import type { FormatProblem } from "./bytes.ts";
+import { printable, type FormatProblem } from "./bytes.ts";
 import { readElf, SECTION_TYPE, type ElfFile } from "./elf.ts";
 import { kernelInfo, type KernelInfo } from "./kernel-info.ts";
 import { codeParts, linker, type Linked } from "./link.ts";
@@ -34,8 +34,18 @@ export interface ReadObject {
 
 const SUBPROGRAMS = ".text";
 
+/** Nobody reads more, and a hostile file could have any number. */
+const MOST_PROBLEMS = 20;
+
 /** Reads an object. Never throws, whatever the bytes are. */
 export function readObject(bytes: Uint8Array): ReadObject {
+  const { problems, ...rest } = read(bytes);
+  const more = problems.length - MOST_PROBLEMS;
+  const told = problems.slice(0, MOST_PROBLEMS).map((problem) => ({ ...problem, text: printable(problem.text) }));
+  return { ...rest, problems: more > 0 ? [...told, { text: `and ${more} more problems of this kind` }] : told };
+}
+
+function read(bytes: Uint8Array): ReadObject {
   const elf = readElf(bytes);
   if ("problem" in elf) return { problems: [elf.problem] };
   const content = (name: string, type: number = SECTION_TYPE.progbits): Uint8Array | undefined =>
@@ -146,7 +156,7 @@ function program(
   const rule = programSection(section);
   const entriesOf = linked.pieces.flatMap(({ part, slot }) =>
     recordsOf(records.get(part.section) ?? [], part).flatMap((record): LineEntry[] => {
-      const span = record.offset % SLOT_BYTES === 0 ? lines?.span(record) : undefined;
+      const span = lines?.span(record);
       return span ? [{ slot: slot + record.offset / SLOT_BYTES - part.start, span }] : [];
     }),
   );

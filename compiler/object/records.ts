@@ -7,9 +7,14 @@ interface Placed {
   readonly offset: number;
 }
 
-/** In the order of their offsets; of several with one offset the first stays, as one instruction has one line. */
+/**
+ * In the order of their offsets, without those that lie between instructions; of several with one offset the first stays,
+ * as one instruction has one line.
+ */
 export function inOrder<T extends Placed>(records: readonly T[]): readonly T[] {
-  const sorted = [...records].sort((left, right) => left.offset - right.offset);
+  const sorted = records
+    .filter(({ offset }) => offset % SLOT_BYTES === 0)
+    .sort((left, right) => left.offset - right.offset);
   return sorted.filter((record, index) => index === 0 || record.offset !== sorted[index - 1]!.offset);
 }
 
