@@ -38,19 +38,25 @@ function readCache(file) {
   }
 }
 
+/** One folder at a time: Node's recursive mkdir never returns below /proc. */
+function makeFolder(folder) {
+  if (fs.existsSync(folder)) return;
+  makeFolder(path.dirname(folder));
+  fs.mkdirSync(folder, 0o700);
+}
+
 function writeCache(file, data) {
   const part = `${file}.${process.pid}`;
   try {
-    fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+    makeFolder(path.dirname(file));
     for (const old of fs.readdirSync(path.dirname(file))) {
       if (/^code-[0-9a-f]{24}\.bin$/.test(old)) fs.rmSync(path.join(path.dirname(file), old), { force: true });
     }
     fs.writeFileSync(part, data, { mode: 0o600, flag: "wx" });
     fs.renameSync(part, file);
   } catch {
-    try {
-      fs.rmSync(part, { force: true });
-    } catch {}
+    // A cache is never worth an error.
+    if (fs.existsSync(part)) fs.rmSync(part, { force: true });
   }
 }
 

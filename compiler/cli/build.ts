@@ -1,5 +1,5 @@
 /** `tsbpf build` and `tsbpf check`. */
-import { basename, join, relative } from "node:path";
+import { basename, join } from "node:path";
 import { kernels, type TargetName } from "../bpf/kernels.ts";
 import { compile, type CompileResult } from "../compile.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../diagnostics/render.ts";
@@ -112,7 +112,7 @@ function buildOne(file: string, path: string, options: BuildOptions): { ok: bool
   }
   writeWhole(path, object);
   const maxInsns = options.maxInsns ?? kernels[result.target].maxInsns;
-  if (!options.json) out(summary(file, relative("", path) || path, module, maxInsns));
+  if (!options.json) out(summary(file, path, module, maxInsns));
   const programs = module.programs.map((p) => ({
     name: p.name,
     section: p.section,

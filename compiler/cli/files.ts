@@ -100,6 +100,13 @@ export function readImport(path: string, from: string): SourceFile | undefined {
   return undefined;
 }
 
+/** Makes a folder and those above it, one by one: Node's recursive mkdir never returns below /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path);
+}
+
 /**
  * Writes a file whole or not at all: into a neighbour that is renamed over it, so that a failure (full disk, no right)
  * leaves what was there. Makes the folder if need be. Throws TroubleError.
@@ -109,7 +116,7 @@ export function writeWhole(path: string, data: Uint8Array | string): void {
   const part = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}.part`);
   let fd: number | undefined;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     if (existsSync(path) && statSync(path).isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
     fd = openSync(part, "wx", 0o666);
     for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
@@ -119,7 +126,8 @@ export function writeWhole(path: string, data: Uint8Array | string): void {
     renameSync(part, path);
   } catch (error) {
     if (fd !== undefined) closeSync(fd);
-    rmSync(part, { force: true });
+    // Where the folder itself is no folder, even looking for the neighbour is an error.
+    if (existsSync(part)) rmSync(part, { force: true });
     throw trouble("cannot-write", `cannot write ${path}: ${reason(error)}`, "choose another folder: -o DIR");
   }
 }

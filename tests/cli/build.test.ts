@@ -81,7 +81,7 @@ describe("input that is no program", () => {
   const cases: readonly (readonly [string, (folder: string) => string, string | RegExp])[] = [
     ["a missing file", () => "nowhere.ts", "cannot-read"],
     ["a directory", (folder) => (mkdirSync(join(folder, "dir.ts")), "dir.ts"), "is-a-directory"],
-    ["an empty file", (folder) => (writeFileSync(join(folder, "empty.ts"), ""), "empty.ts"), /error\[[a-z-]+\]: .*program/],
+    ["an empty file", (folder) => (writeFileSync(join(folder, "empty.ts"), ""), "empty.ts"), "empty-file"],
     ["a file of comments", (folder) => (writeFileSync(join(folder, "c.ts"), "// nothing\n"), "c.ts"), /error\[[a-z-]+\]: .*program/],
     ["a 10 MB file", (folder) => (writeFileSync(join(folder, "big.ts"), "x".repeat(10 << 20)), "big.ts"), "file-too-large"],
     ["a binary file", (folder) => (writeFileSync(join(folder, "b.ts"), Buffer.from([127, 69, 76, 70, 0, 0])), "b.ts"), "not-a-text-file"],
