@@ -11,6 +11,8 @@ export interface History {
   readonly entries: readonly HistoryEntry[];
   /** Starts an event; its number counts from 1. */
   begin(program: string, title: string): HistoryEntry;
+  /** Takes the last entry back, if it is this one. */
+  dropLast(entry: HistoryEntry): void;
   /** The last events as text. */
   tell(last?: number): string;
 }
@@ -23,6 +25,9 @@ export function createHistory(): History {
       const entry: HistoryEntry = { program, title, effects: [] };
       entries.push(entry);
       return entry;
+    },
+    dropLast(entry) {
+      if (entries.at(-1) === entry) entries.pop();
     },
     tell(last = 10) {
       const from = Math.max(0, entries.length - last);

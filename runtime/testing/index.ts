@@ -2,3 +2,4 @@
 export { coverageLcov, coverageText, takeCoverage } from "./coverage.ts";
 export { createHost } from "./host.ts";
 export { load } from "./load.ts";
+export { connect } from "./network.ts";

@@ -1,0 +1,238 @@
+/** One end of a wired connection: a small TCP sender and receiver (RFC 9293, 5681, 6298) whose state programs see and change. */
+import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/sock-ops.ts";
+import type { Connection } from "./connection.ts";
+import { deliver, type Loaded } from "./deliver.ts";
+import type { HistoryEntry } from "./history.ts";
+import { FLAGS, kernelOptions, segmentArrives, segmentLeaves, timerFired } from "./hooks.ts";
+
+/** What travels. Sequence numbers count bytes of data from 0. */
+export interface Packet {
+  readonly flags: number;
+  readonly seq: number;
+  readonly ack: number;
+  readonly payload: number;
+  /** Option bytes of programs only. */
+  readonly options: Uint8Array;
+}
+
+/** What an end needs of the world. Times are in milliseconds. */
+export interface Wire {
+  now(): number;
+  after(delay: number, run: () => void): void;
+  send(packet: Packet): void;
+}
+
+export interface Endpoint {
+  readonly connection: Connection;
+  readonly loaded: Loaded;
+  /** Sends a segment and asks the program for options. */
+  emit(flags: number, payload: number, seq: number): void;
+  arrive(packet: Packet): void;
+  /** Queues data and sends what the window allows. */
+  offer(bytes: number): void;
+  /** A round-trip time was measured, in milliseconds. */
+  measured(rtt: number): void;
+  readonly done: boolean;
+  readonly broken: boolean;
+  /** Runs something as one event of the history. */
+  noted(title: string, run: (entry: HistoryEntry) => void): void;
+}
+
+interface Flying {
+  readonly seq: number;
+  readonly payload: number;
+  readonly sentAt: number;
+  again: boolean;
+}
+
+/** Milliseconds (include/net/tcp.h). */
+const TIMES = { firstRto: 1000, leastRto: 200, mostRto: 120_000, delayedAck: 40 } as const;
+const RETRIES = 8;
+const ACK_EVERY = 2;
+const DUPLICATES = 3;
+const op = SOCK_OPS_EVENTS;
+const bit = SOCK_OPS_CALLBACKS;
+
+export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wire): Endpoint {
+  let queued = 0;
+  let next = 0;
+  let flying: Flying[] = [];
+  let expected = 0;
+  const early = new Map<number, number>();
+  let smoothed = 0;
+  let variation = 0;
+  let backoff = 0;
+  let timer = 0;
+  let duplicates = 0;
+  let recoverUntil = -1;
+  let growth = 0;
+  let unanswered = 0;
+  let answerTimer = 0;
+  let broken = false;
+
+  const update = (fields: Partial<Connection["fields"]>): void => {
+    connection.fields = { ...connection.fields, ...fields };
+  };
+  const noted = (title: string, run: (entry: HistoryEntry) => void): void => {
+    const entry = loaded.history.begin(loaded.program, `${title} at ${wire.now().toFixed(1)} ms`);
+    run(entry);
+    // Only what made a program do something is worth telling.
+    if (entry.effects.length === 0) loaded.history.dropLast(entry);
+  };
+  const asked = (callback: number): boolean => (connection.callbacks & callback) !== 0;
+  const rto = (): number => {
+    const base = smoothed === 0 ? TIMES.firstRto : Math.max(TIMES.leastRto, smoothed + 4 * variation);
+    return Math.min(base * 2 ** backoff, TIMES.mostRto);
+  };
+
+  const emit = (flags: number, payload: number, seq: number): void => {
+    unanswered = 0;
+    answerTimer++;
+    noted(payload > 0 ? `sends ${payload} bytes` : "sends a segment", (entry) => {
+      const options =
+        segmentLeaves(loaded, connection, { flags, payload, seq, ack: expected }, entry) ?? new Uint8Array();
+      wire.send({ flags, seq, ack: expected, payload, options });
+    });
+  };
+
+  const arm = (): void => {
+    const mine = ++timer;
+    if (flying.length > 0) wire.after(rto(), () => mine === timer && expired());
+  };
+  const retransmit = (segment: Flying): void => {
+    segment.again = true;
+    update({ totalRetrans: connection.fields.totalRetrans + 1 });
+    if (asked(bit.Retrans.bit))
+      noted(
+        "retransmits",
+        (entry) => void deliver(loaded, connection, { op: op.Retrans.op, args: [segment.seq, 1, 0, 0] }, entry),
+      );
+    emit(FLAGS.ack | FLAGS.psh, segment.payload, segment.seq);
+  };
+  const expired = (): void => {
+    backoff++;
+    const gaveUp = backoff > RETRIES;
+    noted("retransmission time-out", (entry) =>
+      timerFired(loaded, connection, backoff, Math.round(rto()), gaveUp, entry),
+    );
+    if (gaveUp) {
+      broken = true;
+      flying = [];
+      return;
+    }
+    update({ sndSsthresh: Math.max(2, Math.floor(connection.fields.sndCwnd / 2)), sndCwnd: 1 });
+    recoverUntil = next;
+    retransmit(flying[0]!);
+    arm();
+  };
+
+  const pump = (): void => {
+    while (queued > 0 && flying.length < connection.fields.sndCwnd && !broken) {
+      const payload = Math.min(queued, connection.fields.mss);
+      queued -= payload;
+      flying.push({ seq: next, payload, sentAt: wire.now(), again: false });
+      update({ packetsOut: flying.length });
+      emit(FLAGS.ack | FLAGS.psh, payload, next);
+      next += payload;
+      if (flying.length === 1) arm();
+    }
+  };
+
+  const measured = (rtt: number): void => {
+    variation = smoothed === 0 ? rtt / 2 : 0.75 * variation + 0.25 * Math.abs(smoothed - rtt);
+    smoothed = smoothed === 0 ? rtt : 0.875 * smoothed + 0.125 * rtt;
+    const micros = Math.round(rtt * 1000);
+    update({ srttUs: Math.round(smoothed * 1000), rttMinUs: Math.min(connection.fields.rttMinUs, micros) });
+    if (asked(bit.Rtt.bit))
+      noted(
+        "measures the round-trip time",
+        (entry) =>
+          void deliver(loaded, connection, { op: op.Rtt.op, args: [micros, connection.fields.srttUs, 0, 0] }, entry),
+      );
+  };
+
+  const grow = (segments: number): void => {
+    const { sndCwnd, sndSsthresh } = connection.fields;
+    if (sndCwnd < sndSsthresh) return update({ sndCwnd: sndCwnd + segments });
+    growth += segments;
+    if (growth >= sndCwnd) {
+      growth = 0;
+      update({ sndCwnd: sndCwnd + 1 });
+    }
+  };
+
+  const acknowledged = (upTo: number, pure: boolean): void => {
+    const [first] = flying;
+    if (!first) return;
+    if (upTo <= first.seq) {
+      if (pure && upTo === first.seq && ++duplicates === DUPLICATES && first.seq > recoverUntil) {
+        const half = Math.max(2, Math.floor(connection.fields.sndCwnd / 2));
+        update({ sndSsthresh: half, sndCwnd: half });
+        recoverUntil = next;
+        retransmit(first);
+      }
+      return;
+    }
+    const gone = flying.filter((one) => one.seq + one.payload <= upTo);
+    flying = flying.filter((one) => one.seq + one.payload > upTo);
+    duplicates = 0;
+    backoff = 0;
+    // Karn's rule: what was sent twice measures nothing.
+    const clean = gone.findLast((one) => !one.again);
+    if (clean) measured(wire.now() - clean.sentAt);
+    update({
+      bytesAcked: connection.fields.bytesAcked + BigInt(gone.reduce((sum, one) => sum + one.payload, 0)),
+      packetsOut: flying.length,
+    });
+    grow(gone.length);
+    // A hole that shows while recovering is filled at once (RFC 6582).
+    if (flying[0] && upTo <= recoverUntil && !flying[0].again) retransmit(flying[0]);
+    arm();
+    pump();
+  };
+
+  const received = (packet: Packet): void => {
+    if (packet.seq > expected) {
+      early.set(packet.seq, packet.payload);
+      return emit(FLAGS.ack, 0, next);
+    }
+    const isNew = packet.seq + packet.payload > expected;
+    expected = Math.max(expected, packet.seq + packet.payload);
+    for (let more = early.get(expected); more !== undefined; more = early.get(expected)) {
+      early.delete(expected);
+      expected += more;
+    }
+    const every = Number(connection.sockOpts["TCP_DELACK_SEGS"] ?? 0) || ACK_EVERY;
+    const longest = Number(connection.sockOpts["TCP_DELACK_MAX_US"] ?? TIMES.delayedAck * 1000) / 1000;
+    if (!isNew || early.size > 0 || ++unanswered >= every) return emit(FLAGS.ack, 0, next);
+    const mine = ++answerTimer;
+    wire.after(longest, () => mine === answerTimer && emit(FLAGS.ack, 0, next));
+  };
+
+  return {
+    connection,
+    loaded,
+    emit,
+    measured,
+    noted,
+    offer(bytes) {
+      queued += bytes;
+      pump();
+    },
+    arrive(packet) {
+      if (broken) return;
+      noted(packet.payload > 0 ? `receives ${packet.payload} bytes` : "receives a segment", (entry) => {
+        const options = Uint8Array.from([...kernelOptions(FLAGS.ack), ...packet.options]);
+        segmentArrives(loaded, connection, packet, options, entry);
+      });
+      if (packet.payload > 0) received(packet);
+      acknowledged(packet.ack, packet.payload === 0);
+    },
+    get done() {
+      return broken || (queued === 0 && flying.length === 0);
+    },
+    get broken() {
+      return broken;
+    },
+  };
+}

@@ -1,0 +1,241 @@
+/** Two endpoints and the path between them, in simulated time: loss, reordering, and middleboxes that strip options. */
+import { SOCK_OPS_EVENTS } from "../../compiler/bpf/sock-ops.ts";
+import { htons } from "../dsl/index.ts";
+import { hostOrder } from "../dsl/network-order.ts";
+import { freshFields, type ConnectionFields } from "./connection.ts";
+import { deliver } from "./deliver.ts";
+import { createEndpoint, type Endpoint, type Packet, type Wire } from "./endpoint.ts";
+import { eachOption } from "./header-options.ts";
+import { FLAGS, handshakeDone, kernelOptions, stateChanges } from "./hooks.ts";
+import { forgetSocket } from "./mptcp.ts";
+import { behind, type ProgramView } from "./program-view.ts";
+
+export interface Segment {
+  readonly from: "client" | "server";
+  readonly syn: boolean;
+  readonly ack: boolean;
+  readonly fin: boolean;
+  readonly payload: number;
+  readonly options: Uint8Array;
+  readonly at: number;
+  readonly fate: "delivered" | "lost" | "stripped";
+}
+export interface PathOptions {
+  readonly delayMs?: number;
+  readonly loss?: number;
+  readonly reorder?: number;
+  readonly strip?: readonly number[] | true;
+  readonly pass?: (segment: Omit<Segment, "fate">) => boolean;
+  readonly seed?: number;
+}
+export interface NetworkView {
+  readonly client: ProgramView;
+  readonly server: ProgramView;
+  open(): void;
+  transfer(from: "client" | "server", bytes: number): void;
+  close(): void;
+  readonly now: number;
+  readonly segments: readonly Segment[];
+}
+
+/** Events of one transfer: far above any real one, so that a model that goes in circles ends. */
+const MOST_EVENTS = 500_000;
+const SYN_RETRIES = 6;
+
+function createQueue() {
+  let now = 0;
+  let turn = 0;
+  let waiting: { readonly at: number; readonly turn: number; readonly run: () => void }[] = [];
+  return {
+    now: () => now,
+    after(delay: number, run: () => void): void {
+      waiting.push({ at: now + delay, turn: turn++, run });
+    },
+    /** Runs until `done` or until nothing is left; false if it had to stop. */
+    run(done: () => boolean, moved: (now: number) => void): boolean {
+      for (let count = 0; count < MOST_EVENTS; count++) {
+        if (done() || waiting.length === 0) return true;
+        const next = waiting.reduce((first, one) =>
+          one.at < first.at || (one.at === first.at && one.turn < first.turn) ? one : first,
+        );
+        waiting = waiting.filter((one) => one !== next);
+        now = next.at;
+        moved(now);
+        next.run();
+      }
+      return false;
+    },
+  };
+}
+
+function createDice(seed: number): () => number {
+  let state = seed >>> 0 || 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+const without = (options: Uint8Array, strip: NonNullable<PathOptions["strip"]>): Uint8Array =>
+  Uint8Array.from(
+    [...eachOption(options)]
+      .filter(({ kind }) => strip !== true && !strip.includes(kind))
+      .flatMap(({ bytes }) => [...bytes]),
+  );
+
+/** Mirrors the addresses, except for one that the test gave the server's peer. */
+function mirrored(
+  client: ConnectionFields,
+  server: ConnectionFields,
+): readonly [client: Partial<ConnectionFields>, server: Partial<ConnectionFields>] {
+  const peer = server.remoteIp4 === freshFields().remoteIp4 ? client.localIp4 : server.remoteIp4;
+  return [
+    { ...client, localIp4: peer },
+    {
+      ...server,
+      localIp4: client.remoteIp4,
+      remoteIp4: peer,
+      localPort: Number(hostOrder(16, client.remotePort) ?? 0n),
+      remotePort: htons(client.localPort),
+    },
+  ];
+}
+
+export function connect(clientProgram: ProgramView, serverProgram: ProgramView, path: PathOptions = {}): NetworkView {
+  const { delayMs = 10, loss = 0, reorder = 0, seed = 1 } = path;
+  const fieldsOf = (view: ProgramView): ConnectionFields => {
+    const found = behind(view);
+    if (!found) throw new TypeError("connect() takes two programs that load() gave");
+    return found.connection.fields;
+  };
+  const [clientFields, serverFields] = mirrored(fieldsOf(clientProgram), fieldsOf(serverProgram));
+  const views = { client: clientProgram.on(clientFields), server: serverProgram.on(serverFields) };
+  const queue = createQueue();
+  const dice = createDice(seed);
+  const segments: Segment[] = [];
+  const hosts = new Map(
+    [views.client, views.server].map((view) => [behind(view)!.loaded.host, behind(view)!.loaded.host.now]),
+  );
+  const moved = (now: number): void => {
+    for (const [host, start] of hosts) host.now = start + BigInt(Math.round(now * 1e6));
+  };
+
+  let opened = false;
+  const wireOf = (from: "client" | "server"): Wire => ({
+    now: queue.now,
+    after: queue.after,
+    send(packet) {
+      const facts = {
+        from,
+        syn: (packet.flags & FLAGS.syn) !== 0,
+        ack: (packet.flags & FLAGS.ack) !== 0,
+        fin: (packet.flags & FLAGS.fin) !== 0,
+        payload: packet.payload,
+        options: packet.options,
+        at: queue.now(),
+      };
+      const lost = dice() < loss || path.pass?.(facts) === false;
+      const options = path.strip === undefined ? packet.options : without(packet.options, path.strip);
+      const stripped = options.length < packet.options.length;
+      segments.push({ ...facts, fate: lost ? "lost" : stripped ? "stripped" : "delivered" });
+      const late = dice() < reorder ? delayMs * 3 * dice() : 0;
+      if (!lost)
+        queue.after(delayMs + late, () => receive(from === "client" ? "server" : "client", { ...packet, options }));
+    },
+  });
+  const end = (side: "client" | "server"): Endpoint => {
+    const { loaded, connection } = behind(views[side])!;
+    return createEndpoint(loaded, connection, wireOf(side));
+  };
+  const ends = { client: end("client"), server: end("server") };
+
+  const handshake = { synSentAt: 0, synAckSentAt: 0, tries: 0 };
+  const established = (side: "client" | "server", packet: Packet, sentAt: number): void => {
+    const one = ends[side];
+    one.measured(queue.now() - sentAt);
+    one.noted(`established ${side}`, (entry) => {
+      const options = Uint8Array.from([...kernelOptions(packet.flags), ...packet.options]);
+      handshakeDone(one.loaded, one.connection, side, packet, options, entry);
+    });
+  };
+  const receive = (side: "client" | "server", packet: Packet): void => {
+    const one = ends[side];
+    if (packet.flags & FLAGS.syn) {
+      if (side === "server") {
+        handshake.synAckSentAt = queue.now();
+        one.connection.fields = { ...one.connection.fields, state: "synRecv" };
+        one.emit(FLAGS.syn | FLAGS.ack, 0, 0);
+      } else {
+        if (!one.connection.open) established("client", packet, handshake.synSentAt);
+        one.emit(FLAGS.ack, 0, 0);
+      }
+      return;
+    }
+    if (side === "server" && !one.connection.open) {
+      established("server", packet, handshake.synAckSentAt);
+      if (packet.payload === 0) return;
+      // The handshake's event saw this segment's options already; its data is still to be taken.
+      return one.arrive({ ...packet, options: new Uint8Array() });
+    }
+    if (one.connection.open) one.arrive(packet);
+  };
+  const sendSyn = (): void => {
+    if (ends.client.connection.open || handshake.tries++ > SYN_RETRIES) return;
+    handshake.synSentAt = queue.now();
+    ends.client.emit(FLAGS.syn, 0, 0);
+    queue.after(1000 * 2 ** (handshake.tries - 1), sendSyn);
+  };
+  const both = (): boolean => ends.client.connection.open && ends.server.connection.open;
+  const event = (side: "client" | "server", number: number, title: string): void =>
+    ends[side].noted(title, (entry) => void deliver(ends[side].loaded, ends[side].connection, { op: number }, entry));
+
+  const network: NetworkView = {
+    ...views,
+    segments,
+    get now() {
+      return queue.now();
+    },
+    open() {
+      if (opened) return;
+      opened = true;
+      ends.server.connection.fields = { ...ends.server.connection.fields, state: "listen" };
+      event("server", SOCK_OPS_EVENTS.TcpListen.op, "listens");
+      ends.client.connection.fields = { ...ends.client.connection.fields, state: "synSent" };
+      event("client", SOCK_OPS_EVENTS.TcpConnect.op, "connects");
+      sendSyn();
+      queue.run(both, moved);
+      // A third ACK that is lost is made up for by the client's next segment: see transfer.
+      if (!ends.client.connection.open)
+        throw new Error(`the handshake failed: no SYN came through in ${handshake.tries} tries`);
+    },
+    transfer(from, bytes) {
+      network.open();
+      const one = ends[from];
+      if (from === "server" && !ends.server.connection.open)
+        throw new Error("the server cannot send: the client's third ACK was lost and nothing followed it");
+      one.offer(bytes);
+      const settled = (): boolean => one.done;
+      if (!queue.run(settled, moved)) throw new Error("the transfer does not come to an end");
+    },
+    close() {
+      const change = (side: "client" | "server", to: ConnectionFields["state"]): void =>
+        ends[side].noted(`state ${to}`, (entry) => stateChanges(ends[side].loaded, ends[side].connection, to, entry));
+      change("client", "finWait1");
+      ends.client.emit(FLAGS.fin | FLAGS.ack, 0, 0);
+      change("server", "closeWait");
+      ends.server.emit(FLAGS.ack, 0, 0);
+      change("client", "finWait2");
+      change("server", "lastAck");
+      ends.server.emit(FLAGS.fin | FLAGS.ack, 0, 0);
+      change("client", "timeWait");
+      for (const side of ["server", "client"] as const) {
+        change(side, "close");
+        ends[side].connection.open = false;
+        forgetSocket(ends[side].loaded, ends[side].connection);
+      }
+    },
+  };
+  return network;
+}
