@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { verifyProgram } from "../../compiler/verifier/module.ts";
 import { repository } from "./clang.ts";
 import { typicalEvents } from "./events.ts";
 import { measureOnKernel, type Measured } from "./kernels.ts";
@@ -18,6 +19,8 @@ interface Row extends Static, Dynamic {
   readonly isa: string;
   readonly events: number;
   readonly processed: number | undefined;
+  /** Whose count "processed" is: a kernel's, or our verifier's where no kernel that loads the program was at hand. */
+  readonly counted: "kernel" | "own";
   readonly jited: number | undefined;
 }
 type Figure = "slots" | "processed" | "jited" | "worst" | "total";
@@ -49,6 +52,11 @@ async function kernelFigures(target: TargetName): Promise<Measured> {
   return measureOnKernel("patched", loads);
 }
 
+function ownCount(variant: Variant): number | undefined {
+  const { result } = verifyProgram(variant.module, programOf(variant), variant.target);
+  return result.verdict === "accept" ? result.processed : undefined;
+}
+
 const rows: Row[] = variants.map((variant) => {
   const { twin, target } = variant;
   const events = typicalEvents(twin, target);
@@ -62,7 +70,8 @@ const rows: Row[] = variants.map((variant) => {
     ...staticFigures(programOf(variant)),
     ...dynamicFigures(variant.module, twin.program, events, reference.module),
     events: events.length,
-    processed: figures?.processed,
+    processed: figures?.processed ?? ownCount(variant),
+    counted: figures ? "kernel" : "own",
     jited: figures?.jited,
   };
 });
@@ -152,7 +161,7 @@ function print(): void {
     row.target,
     row.compiler === "tsbpf" ? `tsbpf ${row.isa}` : `${row.compiler} ${row.isa}`,
     `${row.slots}${row.forward ? "" : "*"}`,
-    show(row.processed),
+    `${show(row.processed)}${row.counted === "own" && row.processed !== undefined ? "+" : ""}`,
     show(row.jited),
     show(row.stack),
     `${row.worstMapCalls}`,

@@ -25,9 +25,17 @@ export interface Measured {
 /** Beside the repository's packages, where the loader finds its binding to system calls, and the virtual machine finds it too. */
 const cache = join(repository, "node_modules/.cache/tsbpf-tests");
 
-/** "here" loads in a child process on this machine; "patched" boots kernel/run.sh around it. */
+/**
+ * "here" loads in a child process on this machine; "patched" boots kernel/run.sh around it, with the image that
+ * TSBPF_BENCH_KERNEL names or the one in the cache.
+ */
 export async function measureOnKernel(where: "here" | "patched", loads: readonly ToLoad[]): Promise<Measured> {
-  if (where === "patched" && spawnSync(join(repository, "kernel/build.sh"), ["--if-cached"]).status !== 0) {
+  const image = process.env["TSBPF_BENCH_KERNEL"];
+  if (
+    where === "patched" &&
+    image === undefined &&
+    spawnSync(join(repository, "kernel/build.sh"), ["--if-cached"]).status !== 0
+  ) {
     return { figures: new Map(), problems: ["no patched kernel in the cache: run kernel/build.sh first"] };
   }
   mkdirSync(cache, { recursive: true });
@@ -54,7 +62,10 @@ export async function measureOnKernel(where: "here" | "patched", loads: readonly
     const [command, args] =
       where === "here"
         ? [process.execPath, [tool, ...files.keys()]]
-        : [join(repository, "kernel/run.sh"), [process.execPath, tool, ...files.keys()]];
+        : [
+            join(repository, "kernel/run.sh"),
+            [...(image === undefined ? [] : ["--kernel", image]), process.execPath, tool, ...files.keys()],
+          ];
     const run = spawnSync(command, args, { encoding: "utf8", maxBuffer: 1 << 26, timeout: 600_000 });
     return collect(run.stdout ?? "", files, run.status === 0 ? undefined : failure(command, run.status, run.stderr));
   } finally {

@@ -1,0 +1,187 @@
+// How long the command and the compiler take: `npm run bench:build [-- --json]`. Uses dist/, as users do.
+//  1. `tsbpf build` of one program, cold (no code cache) and warm, beside `node -e 0` and clang on the C counterpart:
+//     alternating runs, medians.
+//  2. compile() of programs of about 500, 1000, 2000 and 4000 instructions, and what doubling the size costs.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const json = process.argv.includes("--json");
+const TURNS = 11;
+const PROGRAM = "user-timeout";
+const command = join(root, "bin/tsbpf.cjs");
+if (!existsSync(join(root, "dist/cli.cjs"))) {
+  console.error("dist/ is missing: run `npm run build` first");
+  process.exit(2);
+}
+
+const work = mkdtempSync(join(tmpdir(), "tsbpf-bench-"));
+const cache = join(work, "cache");
+const clearCache = () => rmSync(cache, { recursive: true, force: true });
+
+/**
+ * One run of a command, which must succeed: elapsed milliseconds, and those of the processor, which other work on the
+ * machine does not stretch as much. The shell's `times` knows what its children used.
+ */
+function time(file, args) {
+  const start = process.hrtime.bigint();
+  const run = spawnSync("bash", ["-c", '"$@" > /dev/null && times', "bash", file, ...args], {
+    env: { ...process.env, XDG_CACHE_HOME: cache },
+    encoding: "utf8",
+  });
+  const ms = Number(process.hrtime.bigint() - start) / 1e6;
+  if (run.status !== 0) throw new Error(`${file} ${args.join(" ")}: ${run.stderr || run.stdout || run.error}`);
+  const children = run.stdout.trim().split("\n").at(-1) ?? "";
+  const cpu = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
+    (sum, [, min, sec]) => sum + 60_000 * min + 1000 * sec,
+    0,
+  );
+  return { ms, cpu };
+}
+const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
+
+function commands() {
+  const tsbpf = () => time(process.execPath, [command, "build", join(root, `programs/${PROGRAM}.ts`), "-o", work]);
+  const clang = (name) => () =>
+    time(name, [
+      ..."-O2 -g -target bpf -mcpu=v3 -I/usr/include/x86_64-linux-gnu -c".split(" "),
+      join(root, `tests/bench/c/${PROGRAM}.c`),
+      "-o",
+      join(work, "twin.o"),
+    ]);
+  const has = (name) => spawnSync(name, ["--version"]).status === 0;
+  const contestants = [
+    { name: "node -e 0", run: () => time(process.execPath, ["-e", "0"]) },
+    {
+      name: "tsbpf build, cold",
+      run() {
+        clearCache();
+        return tsbpf();
+      },
+    },
+    // The cold run before it has left the code cache.
+    { name: "tsbpf build, warm", run: tsbpf },
+    ...["clang-16", "clang-19"].filter(has).map((name) => ({ name, run: clang(name) })),
+  ];
+  const times = contestants.map(() => []);
+  for (let turn = 0; turn < TURNS; turn++) contestants.forEach(({ run }, i) => times[i].push(run()));
+  return contestants.map(({ name }, i) => ({
+    name,
+    ms: median(times[i].map((t) => t.ms)),
+    cpu: median(times[i].map((t) => t.cpu)),
+    toNode: median(times[i].map((t, turn) => t.ms / times[0][turn].ms)),
+  }));
+}
+
+const HEAD = `import { ArrayMap, license, range, struct, u32, u64 } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+class Cells extends struct({ a: u32, b: u32, c: u64 }) {}
+export const cells = new ArrayMap({ value: Cells, maxEntries: 1 });
+export const program = sockOps((ctx) => {
+  const m = cells.get(0);
+`;
+const TAIL = "  return 1;\n});\n";
+const NO_RANGE = HEAD.replace("range, ", "");
+/** Statements that differ, so that nothing folds together. */
+const written = (count) =>
+  NO_RANGE +
+  Array.from({ length: count }, (_, i) => {
+    const k = 3 + 7 * i;
+    return i % 3 === 0
+      ? `  if (m.a > ${k}) m.b += ctx.sndCwnd * ${k};\n`
+      : i % 3 === 1
+        ? `  m.a = (m.a ^ ${k}) + ctx.dataSegsIn;\n`
+        : `  m.c += u64(m.b) * ${k}n;\n`;
+  }).join("") +
+  TAIL;
+const unrolled = (count) => `${HEAD}  for (const i of range(${count})) {
+    if (m.a > ctx.sndCwnd + i) m.b += ctx.dataSegsIn * i;
+    m.c ^= u64(m.a) << 3n;
+  }
+${TAIL}`;
+
+async function sizes() {
+  const { compile } = await import(pathToFileURL(join(root, "dist/compiler.js")).href);
+  const once = (text) => {
+    const start = process.cpuUsage();
+    const result = compile({ path: "sized.ts", text }, { maxInsns: 1_000_000 });
+    const { user, system } = process.cpuUsage(start);
+    const ms = (user + system) / 1000;
+    if (!result.module) throw new Error(result.diagnostics.map((d) => d.message).join("\n"));
+    return { ms, slots: result.module.programs[0].insns.length };
+  };
+  return [
+    ["statements", written],
+    ["unrolled loop", unrolled],
+  ].map(([what, make]) => {
+    // How many statements or turns one instruction takes; then the compiler is warm, too.
+    const probe = once(make(60));
+    const rate = 60 / probe.slots;
+    once(make(Math.round(2000 * rate)));
+    const wanted = [500, 1000, 2000, 4000];
+    const runs = wanted.map(() => []);
+    for (let turn = 0; turn < 5; turn++) {
+      wanted.forEach((slots, i) => runs[i].push(once(make(Math.round(slots * rate)))));
+    }
+    const rows = runs.map((all) => ({ slots: all[0].slots, ms: median(all.map((r) => r.ms)) }));
+    // 1 is linear, 2 is quadratic: the slope of log time over log size, from the second size on.
+    const [, small, , large] = rows;
+    const exponent = Math.log(large.ms / small.ms) / Math.log(large.slots / small.slots);
+    return { what, rows, exponent };
+  });
+}
+
+try {
+  const started = commands();
+  const sized = await sizes();
+  const node = started[0].ms;
+  const cold = started[1];
+  const bars = [
+    {
+      name: "cold `tsbpf build` within 2 × `node -e 0` + 250 ms",
+      value: cold.ms,
+      limit: 2 * node + 250,
+      met: cold.ms <= 2 * node + 250,
+    },
+    { name: "warm run faster than cold", value: started[2].ms, limit: cold.ms, met: started[2].ms < cold.ms },
+    ...sized.map(({ what, exponent }) => ({
+      name: `compile time over size, ${what}: exponent`,
+      value: exponent,
+      limit: 1.2,
+      met: exponent <= 1.2,
+    })),
+  ];
+  if (json) console.log(JSON.stringify({ commands: started, sizes: sized, bars }, undefined, 1));
+  else {
+    const lines = readFileSync(join(root, `programs/${PROGRAM}.ts`), "utf8")
+      .trimEnd()
+      .split("\n").length;
+    console.log(`programs/${PROGRAM}.ts (${lines} lines) and its C counterpart, medians of ${TURNS} alternating runs`);
+    for (const { name, ms, cpu, toNode } of started) {
+      const elapsed = `${ms.toFixed(0).padStart(6)} ms elapsed  ${cpu.toFixed(0).padStart(6)} ms of processor`;
+      console.log(`  ${name.padEnd(20)} ${elapsed}  ${toNode.toFixed(2).padStart(6)} × node`);
+    }
+    for (const { what, rows, exponent } of sized) {
+      console.log(`\ncompile(), ${what}, processor time`);
+      for (const { slots, ms } of rows) {
+        const per = ((1000 * ms) / slots).toFixed(0);
+        console.log(
+          `  ${String(slots).padStart(6)} instructions ${ms.toFixed(0).padStart(6)} ms  ${per.padStart(5)} µs each`,
+        );
+      }
+      console.log(`  time grows as size to the power ${exponent.toFixed(2)}`);
+    }
+    console.log();
+    for (const { name, value, limit, met } of bars) {
+      console.log(
+        `${met ? "met    " : "NOT MET"} ${name}: ${value.toFixed(value < 10 ? 2 : 0)} (bar ${limit.toFixed(limit < 10 ? 2 : 0)})`,
+      );
+    }
+  }
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
