@@ -73,7 +73,8 @@ export function declareMap(f: Lowering, name: string, kind: MapKind, node: ts.Ne
     name,
     type: row.type,
     ...(key ? { key } : {}),
-    ...(row.type === "ringbuf" ? {} : { value }),
+    // Of a ring buffer: the layout of its records, for readers. The kernel is not told.
+    value,
     maxEntries,
     flags: row.flags,
     pinned,

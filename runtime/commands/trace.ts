@@ -21,6 +21,7 @@ export async function trace(name: string | undefined, options: TraceOptions): Pr
       err(`warning: ${log}`);
     }
     const rings = pinned && watchRings(pinned.object, options.json ?? false);
+    if (options.json) line({ event: "tracing", object: name ?? null });
     await untilStopped(options.for);
     rings?.close();
     await rings?.done;

@@ -9,6 +9,7 @@ import type { BpfModule, BpfProgram, GlobalSection } from "../../compiler/module
 import { LINKAGE, btfBuilder, type BtfBuilder } from "../../compiler/object/btf.ts";
 import { writeFunc, writeLine } from "../../compiler/object/btf-ext.ts";
 import { byteWriter } from "../../compiler/object/bytes.ts";
+import { RING_MAPS } from "./abi.ts";
 import { identifier, intType, layoutType } from "../../compiler/object/layout-types.ts";
 import { placeFinder, portablePaths } from "../../compiler/object/lines.ts";
 
@@ -33,6 +34,9 @@ export interface KernelBtf {
 
 export const SECTIONS = [".rodata", ".data", ".bss"] as const satisfies readonly GlobalSection[];
 
+/** Name of the typedef for the records of a ring buffer. */
+export const ringTypedef = (map: string): string => identifier(`tsbpf_ring_${map}`);
+
 /** Bytes of a global section: up to the end of its last variable, in whole 8-byte words. */
 export function sectionSize(module: BpfModule, section: GlobalSection): number {
   const ends = module.globals.filter((g) => g.section === section).map((g) => g.offset + sizeOf(g.layout));
@@ -44,6 +48,11 @@ export function kernelBtf(module: BpfModule): KernelBtf {
   const maps = new Map<string, TypeIds>();
   for (const map of module.maps) {
     if (!map.value) continue;
+    if (RING_MAPS.has(map.type)) {
+      // The kernel keeps no types with a ring buffer; a typedef among its program's types is where readers find them.
+      btf.add({ kind: "typedef", name: ringTypedef(map.name), type: layoutType(btf, map.value) });
+      continue;
+    }
     const key = map.key ? layoutType(btf, map.key) : intType(btf);
     maps.set(map.name, { key, value: layoutType(btf, map.value) });
   }

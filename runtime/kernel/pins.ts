@@ -15,6 +15,7 @@ import { BPF } from "./abi.ts";
 import { fdById, openPin, pin } from "./bpf.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
+import { ringTypedef } from "./kernel-btf.ts";
 import { kernelBtf, mapInfo, programInfo } from "./info.ts";
 import { linkHandle, openPinnedLink, removePin, type LinkHandle } from "./links.ts";
 import { mapHandle, type MapHandle } from "./maps.ts";
@@ -98,11 +99,13 @@ export function openObject(name: string, root = DEFAULT_PIN_ROOT): PinnedObject 
       }
     }
     const programs = each("programs");
+    const types = programs.map(([, fd]) => programInfo(fd).btfId).flatMap((id) => (id === 0 ? [] : [typesOf(id)]));
+    const withRecords = specs.map((spec) => (spec.type === "ringbuf" ? { ...spec, ...ringValue(spec.name, types) } : spec));
     const module: BpfModule = {
       license: "",
       target: "unknown",
       needs: [],
-      maps: specs,
+      maps: withRecords,
       globals,
       programs: programs.map(([file, fd]) => describeProgram(file, fd)),
       sources: [],
@@ -120,8 +123,7 @@ const INT: Layout = { kind: "int", bits: 32, signed: true };
 
 function describeMap(file: string, fd: number): { readonly spec: MapSpec } | { readonly section: GlobalSection; readonly globals: GlobalVar[] } {
   const info = mapInfo(fd);
-  const decoded = info.btfId === 0 ? undefined : decodeBtf(kernelBtf(info.btfId));
-  const btf = decoded && "value" in decoded ? decoded.value : undefined;
+  const btf = info.btfId === 0 ? undefined : typesOf(info.btfId);
   // Sections are pinned as _rodata, _data and _bss, because a bpffs takes no dots.
   const section = ([".rodata", ".data", ".bss"] as const).find((name) => pinName(name) === file);
   if (section) return { section, globals: btf ? variables(btf, info.btfValueType, section) : [] };
@@ -138,6 +140,21 @@ function describeMap(file: string, fd: number): { readonly spec: MapSpec } | { r
       initial: [],
     },
   };
+}
+
+function typesOf(id: number): Btf | undefined {
+  const decoded = decodeBtf(kernelBtf(id));
+  return "value" in decoded ? decoded.value : undefined;
+}
+
+/** The layout of a ring buffer's records, from the types of the programs that write them. */
+function ringValue(name: string, types: readonly (Btf | undefined)[]): { readonly value?: Layout } {
+  for (const btf of types) {
+    const id = btf?.types.findIndex((type) => type?.kind === "typedef" && type.name === ringTypedef(name)) ?? -1;
+    const value = btf && id > 0 ? layoutReader(btf)(id) : undefined;
+    if (value) return { value };
+  }
+  return {};
 }
 
 function variables(btf: Btf, datasec: number, section: GlobalSection): GlobalVar[] {
