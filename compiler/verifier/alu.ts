@@ -65,12 +65,19 @@ function addBounds(d: Draft, a: Scalar, b: Scalar): void {
   setUnsigned(d, a.umin + b.umin, a.umax + b.umax);
 }
 
-/** Adds without settling, as the kernel does for values that are linked by a constant difference. */
-export function addUnsettled(a: Scalar, b: Scalar): Scalar {
+/** Adds the constant by which two values differ; `narrow`: the difference was made by 32-bit arithmetic. */
+export function addDifference(a: Scalar, b: Scalar, narrow: boolean): Scalar {
   const d = draft(a);
   addBounds(d, a, b);
   d.bits = tnum.add(a.bits, b.bits);
-  return d;
+  if (narrow) zeroExtend(d);
+  return settle(d);
+}
+
+/** Byte swaps keep track of bits alone; all but the 64-bit ones zero-extend. `swaps`: the order is not the machine's already. */
+export function byteOrder(a: Scalar, bits: 16 | 32 | 64, swaps: boolean): Scalar {
+  const swapped = swaps ? settle({ ...ANYTHING, bits: tnum.swapBytes(a.bits, bits / 8) }) : a;
+  return bits === 64 ? swapped : truncate(swapped, bits / 8);
 }
 
 function subtractBounds(d: Draft, a: Scalar, b: Scalar): void {

@@ -1,10 +1,24 @@
 /** Moves and arithmetic on registers: numbers by the rules of alu.ts, pointers by the kernel's much narrower ones. */
 import type { AluName } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
-import { binary, move32, negate, signExtend, signExtend32, type Binary, type SignBits } from "./alu.ts";
+import { binary, byteOrder, move32, negate, signExtend, signExtend32, type Binary, type SignBits } from "./alu.ts";
+import { constantOf } from "./branch.ts";
 import { usesRegister } from "./decode.ts";
 import { checkInvariants, checkTarget, goOn, later, newId, regsOf, source, type Env } from "./env.ts";
-import { draft, isKnown, known, S64_MAX, S64_MIN, s64, settle, forget32, width, type Scalar } from "./scalar.ts";
+import {
+  draft,
+  isKnown,
+  known,
+  S32_MAX,
+  S32_MIN,
+  S64_MAX,
+  S64_MIN,
+  s64,
+  settle,
+  forget32,
+  width,
+  type Scalar,
+} from "./scalar.ts";
 import { identify, MAX_OFFSET, unlinked } from "./stack.ts";
 import {
   ANY_SCALAR,
@@ -63,8 +77,14 @@ export function alu(env: Env, insn: RawInsn, name: Exclude<AluName, "mov">, wide
   if (name === "neg" || name === "end") {
     const value = source(env, insn.dst);
     checkTarget(insn.dst);
-    const known = name === "neg" && value.type === "scalar";
-    regs[insn.dst] = known ? scalar(checkInvariants(env, negate(value.value, wide))) : ANY_SCALAR;
+    if (value.type !== "scalar") regs[insn.dst] = ANY_SCALAR;
+    else if (name === "neg") regs[insn.dst] = scalar(checkInvariants(env, negate(value.value, wide)));
+    else {
+      const swaps = wide || usesRegister(insn.code);
+      const changed = swaps || insn.imm !== 64;
+      const made = checkInvariants(env, byteOrder(value.value, insn.imm as 16 | 32 | 64, swaps));
+      regs[insn.dst] = changed ? scalar(made) : { ...value, value: made };
+    }
     return;
   }
   const signed = insn.off === 1 && (name === "div" || name === "mod");
@@ -91,9 +111,9 @@ function combine(env: Env, insn: RawInsn, name: AluName, wide: boolean, left: Re
       if (name === "sub") return ANY_SCALAR;
       return reject(`R${insn.dst} pointer ${OPERATORS[name] ?? name} pointer prohibited`, insn.dst);
     }
-    return offset(env, insn, name, wide, right, left.value, false);
+    return offset(env, insn, name, wide, right, left, false);
   }
-  if (isPointer(left)) return offset(env, insn, name, wide, left, right.value, true);
+  if (isPointer(left)) return offset(env, insn, name, wide, left, right, true);
   if (name === "div" || name === "mod") return ANY_SCALAR;
   let a = left;
   if ((name === "and" || name === "or") && isKnown(right.value)) a = fork(env, insn, left);
@@ -117,12 +137,16 @@ const OPERATORS: Readonly<Partial<Record<AluName, string>>> = {
 
 /** After `r1 = r2; r1 += 4` the two stay linked by the difference; any other arithmetic ends the link. */
 function link(insn: RawInsn, name: AluName, wide: boolean, left: Reg, right: Reg): Pick<Reg, "id" | "delta" | "off"> {
-  const none = { id: 0, delta: false, off: 0 };
-  if (name !== "add" || !wide || left.id === 0 || !isKnown(right.value)) return none;
+  const none = { id: 0, delta: 0, off: 0 } as const;
+  if ((name !== "add" && name !== "sub") || left.id === 0 || left.delta !== 0) return none;
   if (usesRegister(insn.code) && insn.src === insn.dst) return none;
-  const difference = right.value.bits.value;
-  if (left.delta || difference > 0x7fff_ffffn) return none;
-  return { id: left.id, delta: true, off: Number(difference) };
+  const constant = constantOf(right.value, wide);
+  if (constant === undefined) return none;
+  const added = BigInt.asIntN(wide ? 64 : 32, constant);
+  const difference = name === "sub" ? -added : added;
+  if (difference < BigInt(S32_MIN) || difference > BigInt(S32_MAX)) return none;
+  if (added < BigInt(S32_MIN) || added > BigInt(S32_MAX)) return none;
+  return { id: left.id, delta: wide ? 64 : 32, off: Number(difference) };
 }
 
 /**
@@ -173,10 +197,11 @@ function offset(
   name: AluName,
   wide: boolean,
   ptr: Reg,
-  by: Scalar,
+  number: Reg,
   pointerLeft: boolean,
 ): Reg {
   const at = insn.dst;
+  const by = number.value;
   const fixed = isKnown(by);
   if ((fixed && (by.smin !== by.smax || by.umin !== by.umax)) || by.smin > by.smax || by.umin > by.umax)
     return ANY_SCALAR;
@@ -193,7 +218,7 @@ function offset(
     (ptr.type === "flow_keys" && fixed) ||
     ((ptr.type === "map_ptr" || ptr.type === "flow_keys") && harmless);
   if (!movable) reject(`R${at} pointer arithmetic on ${type} prohibited`, at);
-  checkSane({ off: 0, value: by }, type);
+  checkSane(number, type);
   checkSane(ptr, type);
   if (name !== "add" && name !== "sub") {
     if (name === "and" || name === "or" || name === "xor")

@@ -64,6 +64,7 @@ export function corpusProgram(program: CorpusProgram): Program {
     attach: program.attach,
     flags: program.flags,
     maps,
+    typed: false,
     gpl: isGplCompatible(program.license ?? "GPL"),
     patched: false,
   };

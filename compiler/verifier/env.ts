@@ -28,6 +28,8 @@ export interface Program {
   readonly flags: number;
   /** Maps by the file descriptor in the `lddw` that refers to them. */
   readonly maps: ReadonlyMap<number, VerifierMap>;
+  /** Its functions are described by BTF. */
+  readonly typed: boolean;
   /** GPL-compatible, so that every helper may be called. */
   readonly gpl: boolean;
   /** The patched kernel of this project: more context, more helpers. */

@@ -1,7 +1,7 @@
 /** Conditional jumps: which ways to go, and what each way tells of registers, linked registers, pointers and the packet. */
 import { CLASS, type Condition } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
-import { addUnsettled } from "./alu.ts";
+import { addDifference } from "./alu.ts";
 import { constantOf, decided, EXCHANGED, refine } from "./branch.ts";
 import { classOf, usesRegister } from "./decode.ts";
 import { checkInvariants, goOn, later, regsOf, source, type Env } from "./env.ts";
@@ -157,12 +157,12 @@ function limitLinks(env: Env, insn: RawInsn, withRegister: boolean): void {
         const reg = frame.regs[index]!;
         if (reg.type !== "scalar" || reg.id !== id) continue;
         if (count++ < MOST_LINKS) members.push({ frame: depth, reg: index });
-        else frame.regs[index] = { ...reg, id: 0, delta: false, off: 0 };
+        else frame.regs[index] = { ...reg, id: 0, delta: 0, off: 0 };
       }
       frame.stack.forEach((slot, index) => {
         if (!isSpill(slot) || slot.reg.type !== "scalar" || slot.reg.id !== id) return;
         if (count++ < MOST_LINKS) members.push({ frame: depth, slot: index });
-        else frame.stack[index] = { ...slot, reg: { ...slot.reg, id: 0, delta: false, off: 0 } };
+        else frame.stack[index] = { ...slot, reg: { ...slot.reg, id: 0, delta: 0, off: 0 } };
       });
     }
     if (members.length > 1) env.flow.linked(env, members);
@@ -174,10 +174,12 @@ function spreadToLinks(state: State, from: Reg, env: Env): void {
   void env;
   replaceRegs(state, (reg) => {
     if (reg === from || reg.type !== "scalar" || reg.id !== from.id || from.id === 0) return reg;
-    if ((!reg.delta && !from.delta) || reg.off === from.off)
+    // Differences made by 32-bit arithmetic say nothing of those made by 64-bit arithmetic.
+    if (reg.delta !== 0 && from.delta !== 0 && reg.delta !== from.delta) return reg;
+    if ((reg.delta === 0 && from.delta === 0) || reg.off === from.off)
       return { ...reg, value: from.value, off: from.off, delta: from.delta };
-    const difference = known(BigInt((reg.delta ? reg.off : 0) - (from.delta ? from.off : 0)));
-    return { ...reg, value: addUnsettled(from.value, difference) };
+    const difference = known(BigInt(reg.off - from.off));
+    return { ...reg, value: addDifference(from.value, difference, reg.delta === 32 || from.delta === 32) };
   });
 }
 

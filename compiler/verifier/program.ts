@@ -75,6 +75,7 @@ export function verifierProgram(module: BpfModule, program: BpfProgram, target: 
     attach: program.attachType,
     flags: 0,
     maps,
+    typed: true,
     gpl: isGplCompatible(module.license),
     patched: target === "patched",
   };

@@ -161,7 +161,7 @@ function covers(old: Reg, now: Reg, ids: Ids, exact: boolean, demanded: boolean)
     case "scalar":
       if (!demanded) return true;
       if (old.delta !== now.delta && old.id !== 0) return false;
-      if (old.delta && old.off !== now.off) return false;
+      if (old.delta !== 0 && old.off !== now.off) return false;
       return within(old.value, now.value) && sameScalarId(old, now, ids);
     case "map_value":
     case "mem":

@@ -69,15 +69,15 @@ function scrub(slot: Slot | undefined): number {
 export function identify(env: Env, reg: Reg): Reg {
   if (reg.type !== "scalar") return reg;
   let { id, delta, off } = reg;
-  if (delta) {
+  if (delta !== 0) {
     id = 0;
-    delta = false;
+    delta = 0;
     off = 0;
   }
   if (id === 0 && !isKnown(reg.value)) id = newId(env);
   return id === reg.id && delta === reg.delta ? reg : { ...reg, id, delta, off };
 }
-export const unlinked = (reg: Reg): Reg => (reg.id === 0 ? reg : { ...reg, id: 0, delta: false, off: 0 });
+export const unlinked = (reg: Reg): Reg => (reg.id === 0 ? reg : { ...reg, id: 0, delta: 0, off: 0 });
 
 /** Writes at a known offset. `source` is the register written, absent for an immediate. */
 export function writeFixed(
@@ -120,7 +120,7 @@ export function writeFixed(
 }
 
 /** A narrowing spill keeps the value but not its links. */
-const unlinkedSpill = (reg: Reg): Reg => ({ ...reg, id: 0, delta: false, off: 0 });
+const unlinkedSpill = (reg: Reg): Reg => ({ ...reg, id: 0, delta: 0, off: 0 });
 
 function spill(slot: Slot | undefined, reg: Reg, size: number): Slot {
   let bytes = slot?.bytes ?? 0;

@@ -42,6 +42,9 @@ export interface VerifierMap {
 }
 export const mapTypeNumber = (map: VerifierMap): number => MAP_TYPES[map.type].number;
 
+/** A link by a constant difference: made by 64-bit arithmetic, or by 32-bit arithmetic, whose result is zero-extended. 0: none. */
+export type Delta = 0 | 32 | 64;
+
 export interface Reg {
   readonly type: RegType;
   /** A pointer that may be null: not to be used before it is compared with 0. */
@@ -53,7 +56,7 @@ export interface Reg {
   /** Values with the same id (not 0) are the same value. */
   readonly id: number;
   /** The link is by the constant difference `off`. */
-  readonly delta: boolean;
+  readonly delta: Delta;
   readonly map: VerifierMap | undefined;
   /** Bytes behind a packet pointer that were compared with the packet's end; negative: at or beyond the end. */
   readonly range: number;
@@ -74,7 +77,7 @@ const BLANK: Reg = {
   value: ANYTHING,
   off: 0,
   id: 0,
-  delta: false,
+  delta: 0,
   map: undefined,
   range: 0,
   ref: 0,
@@ -181,7 +184,7 @@ export function typeName(reg: Reg): string {
 export function showReg(reg: Reg): string {
   if (reg.type === "?") return "?";
   if (reg.type === "scalar") {
-    const link = reg.id === 0 ? "" : reg.delta ? ` (value ${reg.id} + ${reg.off})` : ` (value ${reg.id})`;
+    const link = reg.id === 0 ? "" : reg.delta !== 0 ? ` (value ${reg.id} + ${reg.off})` : ` (value ${reg.id})`;
     return showScalar(reg.value) + link;
   }
   const parts: string[] = [];

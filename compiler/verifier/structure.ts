@@ -3,6 +3,7 @@
  * jumps, and that every instruction can be reached. In the kernel's order, so that the first complaint is the same.
  */
 import { CLASS, JMP, MODE, PSEUDO } from "../bpf/opcodes.ts";
+import { helper } from "../bpf/helpers.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import {
   CALL_CODE,
@@ -35,10 +36,17 @@ export interface Structure {
 
 const MAX_DIRECT_OFFSET = 1 << 29;
 
-/** Checks the shape; ends the verification where the kernel would. */
-export function checkStructure(insns: readonly RawInsn[], maps: ReadonlyMap<number, VerifierMap>): Structure {
+/**
+ * Checks the shape; ends the verification where the kernel would. `typed`: the object has BTF for its functions.
+ */
+export function checkStructure(
+  insns: readonly RawInsn[],
+  maps: ReadonlyMap<number, VerifierMap>,
+  typed: boolean,
+): Structure {
   const subprograms = findSubprograms(insns);
   checkJumps(insns, subprograms);
+  if (!typed) checkEarlyEnds(insns, subprograms.slice(1));
   checkWords(insns, maps);
   const prunePoints = checkReachability(insns, subprograms);
   return { subprograms, prunePoints };
@@ -70,6 +78,20 @@ function checkJumps(insns: readonly RawInsn[], subprograms: readonly Subprogram[
     const { code } = insns[end - 1]!;
     if (code !== EXIT_CODE && code !== (CLASS.jmp | JMP.ja.code) && code !== (CLASS.jmp32 | JMP.ja.code))
       rejectAt("none", "last insn is not an exit or jmp");
+  }
+}
+
+/** Packet loads and tail calls may end a function early, which its caller can only bear if types say that it returns a number. */
+function checkEarlyEnds(insns: readonly RawInsn[], subprograms: readonly Subprogram[]): void {
+  const tailCall = helper("tail_call").id;
+  for (const { start, end } of subprograms) {
+    const body = insns.slice(start, end);
+    const loads = body.some(
+      ({ code }) => classOf(code) === CLASS.ld && (modeOf(code) === MODE.abs || modeOf(code) === MODE.ind),
+    );
+    if (loads) rejectAt("none", "LD_ABS is not allowed in subprogs without BTF");
+    if (body.some((insn) => insn.code === CALL_CODE && insn.src === 0 && insn.imm === tailCall))
+      rejectAt("none", "tail_call is not allowed in subprogs without BTF");
   }
 }
 

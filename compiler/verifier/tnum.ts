@@ -109,6 +109,16 @@ export function contains(outer: Tnum, inner: Tnum): boolean {
   return outer.value === (inner.value & ~outer.mask & U64);
 }
 
+/** The low `bytes` bytes in reverse order; those above are 0. */
+export function swapBytes(t: Tnum, bytes: number): Tnum {
+  const swap = (x: bigint): bigint => {
+    let swapped = 0n;
+    for (let at = 0n; at < BigInt(bytes); at++) swapped = (swapped << 8n) | ((x >> (8n * at)) & 0xffn);
+    return swapped;
+  };
+  return { value: swap(t.value), mask: swap(t.mask) };
+}
+
 /** The low `bytes` bytes, zero-extended. */
 export function truncate(t: Tnum, bytes: number): Tnum {
   const keep = (1n << BigInt(bytes * 8)) - 1n;

@@ -90,7 +90,7 @@ export function verify(program: Program, options: Options = {}): Result {
 function prepare(program: Program): Env {
   const context = contextLayout(program.type, program.attach, program.patched);
   if (context === undefined) return unsupported(`programs of type ${program.type}`);
-  const structure = checkStructure(program.insns, program.maps);
+  const structure = checkStructure(program.insns, program.maps, program.typed);
   return newEnv(program, structure, context, undefined);
 }
 
@@ -161,7 +161,7 @@ export function replayPath(program: Program, path: Rejection["path"]): readonly 
   try {
     const context = contextLayout(program.type, program.attach, program.patched);
     if (context === undefined) return [];
-    const structure = checkStructure(program.insns, program.maps);
+    const structure = checkStructure(program.insns, program.maps, program.typed);
     const env = newEnv(program, structure, context, () => left.shift()?.taken ?? false);
     while (env.processed++ < MAX_PROCESSED) {
       steps.push({ insn: env.insn, state: copyState(env.state) });
