@@ -6,7 +6,7 @@ import { SWAPPED } from "../ir/evaluate.ts";
 import { graphOf } from "../ir/graph.ts";
 import { edges, type BinaryOp, type CompareOp, type Edge, type Func, type Inst, type Value } from "../ir/ir.ts";
 import { definitions, useCounts } from "../ir/walk.ts";
-import { slotLives } from "./slot-lives.ts";
+import { slotLives } from "../ir/slot-lives.ts";
 import type { GlobalVar } from "../module.ts";
 import { slotAlignment } from "../passes/pointers.ts";
 import type { Span } from "../span.ts";

@@ -17,6 +17,8 @@ import { pack } from "./pack.ts";
 import type { Pass, PassContext } from "./pass.ts";
 import { promote } from "./promote.ts";
 import { prove } from "./prove.ts";
+import { hoistStores } from "./hoist-stores.ts";
+import { shareSlots } from "./share-slots.ts";
 import { shareRegions } from "./share-regions.ts";
 import { simplify } from "./simplify.ts";
 import { threadJumps } from "./thread-jumps.ts";
@@ -53,19 +55,23 @@ export const PASSES: readonly Pass[] = [
   simplify,
   mergeBlocks,
   cse,
-  // Memory: what nobody reads is not written, and the rest is written wide.
+  // Memory: what nobody reads is not written, and the rest is written once and wide.
+  shareSlots,
   deadStores,
   mergeStores,
   lowerMemory,
+  hoistStores,
   simplify,
   dce,
   mergeBlocks,
+  threadJumps,
   simplify,
   dce,
   mergeBlocks,
   // Last, because equal code is found most easily when it is as simple as it gets.
   shareRegions,
   simplify,
+  threadJumps,
   dce,
   mergeBlocks,
 ];

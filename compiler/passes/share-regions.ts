@@ -91,7 +91,11 @@ function shape(inst: Inst): string {
   }
 }
 const endShape = (end: End): string =>
-  end.kind === "branch" ? `branch ${end.op}` : end.kind === "switch" ? `switch ${end.cases.map((c) => c.value)}` : end.kind;
+  end.kind === "branch"
+    ? `branch ${end.op}`
+    : end.kind === "switch"
+      ? `switch ${end.cases.map((c) => c.value)}`
+      : end.kind;
 
 function shareOnce(func: Func): Func | undefined {
   const graph = graphOf(func);
@@ -160,13 +164,7 @@ function compare(a: Block, b: Block, graph: Graph): Match | undefined {
   return undefined;
 }
 
-function lockstep(
-  a: Block,
-  startA: number,
-  b: Block,
-  startB: number,
-  graph: Graph,
-): Match | undefined {
+function lockstep(a: Block, startA: number, b: Block, startB: number, graph: Graph): Match | undefined {
   const values = new Map<number, Value>();
   const pairs = new Map<number, number>([[a.id, b.id]]);
   const taken = new Set<number>([b.id]);
@@ -284,7 +282,11 @@ function lockstep(
       if (pairs.get(ea.block) === eb.block) continue;
       if (pairs.has(ea.block) || taken.has(eb.block)) return undefined;
       const pending: { a: Value; b: Value }[] = [];
-      if (ea.block === eb.block && ea.args.length === eb.args.length && ea.args.every((v, index) => same(v, eb.args[index]!, pending))) {
+      if (
+        ea.block === eb.block &&
+        ea.args.length === eb.args.length &&
+        ea.args.every((v, index) => same(v, eb.args[index]!, pending))
+      ) {
         different.push(...pending);
         continue;
       }
@@ -327,12 +329,18 @@ function merge(func: Func, graph: Graph, match: Match, home: ReadonlyMap<number,
   }
   const through = new Map<number, Value>();
   const need = (v: Value): void => {
-    if (!above(v.id) && !madeInRegion.has(v.id) && dominates(home.get(v.id)!, a.id) && !different.some((d) => d.a.id === v.id))
+    if (
+      !above(v.id) &&
+      !madeInRegion.has(v.id) &&
+      dominates(home.get(v.id)!, a.id) &&
+      !different.some((d) => d.a.id === v.id)
+    )
       through.set(v.id, v);
   };
   const firstWays = [...pairs.keys()].map((id) => graph.block.get(id)!);
   for (const id of behind) visitUses(graph.block.get(id)!, need);
-  for (const block of firstWays) for (const edge of edges(block.end)) if (!pairs.has(edge.block)) edge.args.forEach(need);
+  for (const block of firstWays)
+    for (const edge of edges(block.end)) if (!pairs.has(edge.block)) edge.args.forEach(need);
 
   const passed = [
     ...different.map((d) => ({ old: d.a, other: d.b as Value | undefined })),
@@ -348,11 +356,21 @@ function merge(func: Func, graph: Graph, match: Match, home: ReadonlyMap<number,
   if (parting) {
     const to = graph.block.get(parting.a.block)!;
     const { end } = to;
-    if (to.insts.length === 0 && to.params.length === 0 && end.kind === "branch" && (end.op === "eq" || end.op === "ne")) {
+    if (
+      to.insts.length === 0 &&
+      to.params.length === 0 &&
+      end.kind === "branch" &&
+      (end.op === "eq" || end.op === "ne")
+    ) {
       const reached = end.op === "eq" ? end.then : end.else;
       const open = (v: Value): boolean => through.has(v.id);
       decided =
-        open(end.left) && open(end.right) && end.left.type !== "ptr" && reached.block === parting.b.block && reached.args.length === 0 && parting.b.args.length === 0;
+        open(end.left) &&
+        open(end.right) &&
+        end.left.type !== "ptr" &&
+        reached.block === parting.b.block &&
+        reached.args.length === 0 &&
+        parting.b.args.length === 0;
     }
     if (!decided) {
       selector = value("w32");
@@ -386,13 +404,21 @@ function merge(func: Func, graph: Graph, match: Match, home: ReadonlyMap<number,
       blocks.push(toEntry(a, startA, [...passed.map((p) => p.old), ...(selector ? [pool.constant("w32", 1n)] : [])]));
       blocks.push(inRegion(a, a.insts.slice(startA), entryId));
     } else if (block === b) {
-      blocks.push(toEntry(b, startB, [...passed.map((p) => p.other ?? zero(p.old.type)), ...(selector ? [zero("w32")] : [])]));
+      blocks.push(
+        toEntry(b, startB, [...passed.map((p) => p.other ?? zero(p.old.type)), ...(selector ? [zero("w32")] : [])]),
+      );
     } else if (pairs.has(block.id)) {
       blocks.push(inRegion(block, block.insts, block.id));
     } else if (!regionB.has(block.id)) {
-      const map = behind.has(block.id) ? (v: Value): Value => values.get(v.id) ?? rename(v) : (v: Value): Value => values.get(v.id) ?? v;
+      const map = behind.has(block.id)
+        ? (v: Value): Value => values.get(v.id) ?? rename(v)
+        : (v: Value): Value => values.get(v.id) ?? v;
       const edge = (e: Edge): Edge => ({ ...e, args: e.args.map(map) });
-      blocks.push({ ...block, insts: block.insts.map((inst) => mapOperands(inst, map)), end: mapEnd(block.end, map, edge) });
+      blocks.push({
+        ...block,
+        insts: block.insts.map((inst) => mapOperands(inst, map)),
+        end: mapEnd(block.end, map, edge),
+      });
     }
   }
   if (selector && parting) {
@@ -422,7 +448,12 @@ function isSound(func: Func): boolean {
   const graph = graphOf(func);
   const dominates = dominance(graph);
   const home = homes(graph);
-  if (graph.order.some((block) => edges(block.end).some((e) => graph.position.get(e.block)! <= graph.position.get(block.id)!))) return false;
+  if (
+    graph.order.some((block) =>
+      edges(block.end).some((e) => graph.position.get(e.block)! <= graph.position.get(block.id)!),
+    )
+  )
+    return false;
   return graph.order.every((block) => {
     let fine = true;
     visitUses(block, (v) => {

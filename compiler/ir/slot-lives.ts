@@ -1,6 +1,6 @@
 /** From where to where each stack variable is needed, so that variables can share memory. */
-import { edges, type Block } from "../ir/ir.ts";
-import { operands, resultOf, visitUses } from "../ir/walk.ts";
+import { edges, type Block } from "./ir.ts";
+import { operands, resultOf, visitUses } from "./walk.ts";
 
 /**
  * Positions of the first and last instruction that reads a pointer into each slot, by the slot's value. Positions count
