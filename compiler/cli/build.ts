@@ -1,5 +1,6 @@
 /** `tsbpf build` and `tsbpf check`. */
 import { basename, join } from "node:path";
+import { typesFor } from "../../runtime/kernel/types.ts";
 import { kernels, type TargetName } from "../bpf/kernels.ts";
 import { compile, type CompileResult } from "../compile.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../diagnostics/render.ts";
@@ -111,6 +112,8 @@ function buildOne(file: string, path: string, options: BuildOptions): { ok: bool
     return { ok: true, json: { ...base, ok: true, text } };
   }
   writeWhole(path, object);
+  const declarations = path.replace(/\.o$/, ".d.ts");
+  if (options.types) writeWhole(declarations, typesFor(module));
   const maxInsns = options.maxInsns ?? kernels[result.target].maxInsns;
   if (!options.json) out(summary(file, path, module, maxInsns));
   const programs = module.programs.map((p) => ({
@@ -121,7 +124,18 @@ function buildOne(file: string, path: string, options: BuildOptions): { ok: bool
     maxInstructions: maxInsns,
     stack: p.stack,
   }));
-  return { ok: true, json: { ...base, ok: true, object: path, bytes: object.length, needs: module.needs, programs } };
+  return {
+    ok: true,
+    json: {
+      ...base,
+      ok: true,
+      object: path,
+      ...(options.types ? { declarations } : {}),
+      bytes: object.length,
+      needs: module.needs,
+      programs,
+    },
+  };
 }
 
 function showDiagnostics(result: CompileResult, options: BuildOptions): void {
