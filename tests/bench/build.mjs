@@ -4,7 +4,7 @@
 //  2. compile() of programs of about 500, 1000, 2000 and 4000 instructions, and what doubling the size costs.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -147,6 +147,12 @@ try {
       limit: 2 * node + 250,
       met: cold.ms <= 2 * node + 250,
     },
+    {
+      name: "the same in processor time",
+      value: cold.cpu,
+      limit: 2 * started[0].cpu + 250,
+      met: cold.cpu <= 2 * started[0].cpu + 250,
+    },
     { name: "warm run faster than cold", value: started[2].ms, limit: cold.ms, met: started[2].ms < cold.ms },
     ...sized.map(({ what, exponent }) => ({
       name: `compile time over size, ${what}: exponent`,
@@ -160,6 +166,10 @@ try {
     const lines = readFileSync(join(root, `programs/${PROGRAM}.ts`), "utf8")
       .trimEnd()
       .split("\n").length;
+    const [load] = loadavg();
+    if (load > 2 * cpus().length) {
+      console.log(`load ${load.toFixed(1)} on ${cpus().length} processors: elapsed times say little now`);
+    }
     console.log(`programs/${PROGRAM}.ts (${lines} lines) and its C counterpart, medians of ${TURNS} alternating runs`);
     for (const { name, ms, cpu, toNode } of started) {
       const elapsed = `${ms.toFixed(0).padStart(6)} ms elapsed  ${cpu.toFixed(0).padStart(6)} ms of processor`;
