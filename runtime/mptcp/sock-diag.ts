@@ -12,7 +12,8 @@ const ULP_MPTCP = 3;
 const SUBFLOW = { remoteToken: 1, localToken: 2, flags: 8, remoteId: 9, localId: 10 } as const;
 /** struct inet_diag_msg without attributes. */
 const MESSAGE_BYTES = 72;
-const ESTABLISHED = 1;
+/** Masks of TCP states (enum tcp_state): established alone, or all of them. */
+const STATES = { established: 1 << 1, "any state": 0xfff } as const;
 const FLAG_BACKUP = 0x30;
 
 export interface OpenSubflow {
@@ -31,10 +32,10 @@ export interface OpenSession {
 }
 
 /** Sessions of a network namespace. A kernel without MPTCP diagnostics (CONFIG_INET_MPTCP_DIAG) has none to show. */
-export function openSessions(netns?: string): readonly OpenSession[] {
+export function openSessions(netns?: string, states: keyof typeof STATES = "established"): readonly OpenSession[] {
   const socket = openNetlink(NETLINK.sockDiag, netns);
   try {
-    const subflows = dump(socket, IPPROTO.tcp).flatMap(({ from, to, attributes }) => {
+    const subflows = dump(socket, IPPROTO.tcp, STATES[states]).flatMap(({ from, to, attributes }) => {
       const ulp = attributes.get(DIAG.ulpInfo);
       const mptcp = ulp && decodeAttributes(ulp).get(ULP_MPTCP);
       if (!mptcp) return [];
@@ -44,7 +45,7 @@ export function openSessions(netns?: string): readonly OpenSession[] {
       const id = (key: number): number => of.get(key)?.[0] ?? 0;
       return [{ from, to, token, localId: id(SUBFLOW.localId), remoteId: id(SUBFLOW.remoteId), backup: (flags & FLAG_BACKUP) !== 0 }];
     });
-    return dump(socket, IPPROTO.mptcp).map(({ from, to, attributes }) => {
+    return dump(socket, IPPROTO.mptcp, STATES[states]).map(({ from, to, attributes }) => {
       const info = attributes.get(DIAG.info);
       // struct mptcp_info: six counters of a byte, two of padding, flags, token.
       const token = info && info.length >= 16 ? readU32(info.subarray(12, 16))! : 0;
@@ -61,14 +62,14 @@ interface Row {
   readonly attributes: ReadonlyMap<number, Uint8Array>;
 }
 
-function dump(socket: NetlinkSocket, protocol: number): Row[] {
+function dump(socket: NetlinkSocket, protocol: number, states: number): Row[] {
   return AF.flatMap((family) => {
     const request = new Uint8Array(56);
     const view = new DataView(request.buffer);
     request[0] = family;
     request[1] = protocol & 0xff;
     request[2] = 1 << (DIAG.info - 1);
-    view.setUint32(4, 1 << ESTABLISHED, true);
+    view.setUint32(4, states, true);
     // Protocols above 255 are named in an attribute.
     const payload = protocol > 255 ? concat([request, encodeAttributes([[REQUEST_PROTOCOL, u32(protocol)]])]) : request;
     const replies = socket.request(SOCK_DIAG_BY_FAMILY, payload, FLAG.request | FLAG.dump);
