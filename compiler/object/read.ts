@@ -71,7 +71,12 @@ function read(bytes: Uint8Array): ReadObject {
   const whole = withMetadata(generic.module, metadata.value);
   if ("trouble" in whole)
     return { problems: [...problems, { text: `${METADATA_SECTION} does not fit the object: ${whole.trouble}` }] };
-  return { module: whole.module, problems, ...(info ? { kernelInfo: info } : {}) };
+  // Programs are known by their symbols up to here, and in the order of their sections.
+  const programs = metadata.value.programs.flatMap(({ name, symbol }) => {
+    const found = info?.programs.find((program) => program.name === symbol);
+    return found ? [{ ...found, name }] : [];
+  });
+  return { module: whole.module, problems, ...(info ? { kernelInfo: { ...info, programs } } : {}) };
 }
 
 interface Generic {

@@ -76,6 +76,15 @@ test("every function starts with func info and line info", () => {
   expect(module!.programs[0]!.functions.map(({ slot }) => slot)).toEqual([0, 6, 9]);
 });
 
+test("programs keep the module's order and names, whatever their sections and symbols are", () => {
+  const [outer, other] = withFunctions.programs;
+  const mixed = { ...withFunctions, programs: [other!, outer!, { ...other!, name: "third$" }] };
+  const { kernelInfo, module, problems } = readObject(writeObject(mixed));
+  expect(problems).toEqual([]);
+  expect(module!.programs.map(({ name }) => name)).toEqual(["other", "outer", "third$"]);
+  expect(kernelInfo!.programs.map(({ name }) => name)).toEqual(["other", "outer", "third$"]);
+});
+
 test("a function without lines of its own gets its program's", () => {
   const [outer] = withFunctions.programs;
   const some = { ...withFunctions, programs: [{ ...outer!, lines: outer!.lines.filter(({ slot }) => slot < 6) }] };
