@@ -58,7 +58,6 @@ export const language = {
     (f) => `${f.name}() belongs at the top level of the file`,
     () => "declare it as a constant of its own and use its name here",
   ),
-  "local-type": row("error", () => "types are declared at the top level", () => "move the declaration out of the function"),
   enum: row<{ name: string }>(
     "error",
     () => "enum is not part of the language: it does not disappear when types are erased",

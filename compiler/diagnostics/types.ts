@@ -167,11 +167,6 @@ export const types = {
     () => "a function cannot return a 64-bit integer or undefined",
     () => "return the integer and a value that means missing, or a Ref from map.ref(key)",
   ),
-  "option-conn-passed": row(
-    "error",
-    () => "an OptionConn is expected: only it can start and stop writing",
-    () => "take a TcpConn as the parameter",
-  ),
   "atomic-field": row<{ name: string; found: string }>(
     "error",
     (f) => `${f.name} cannot be added to atomically: it is ${f.found}`,

@@ -123,6 +123,10 @@ function ofType(f: Lowering, checker: ts.TypeChecker, type: ts.Type): DslType | 
   if (type.flags & (ts.TypeFlags.Undefined | ts.TypeFlags.Void)) return { kind: "undefined" };
   if (type.isStringLiteral()) return stringType(f, [type.value]);
   if (type.isUnion() && type.types.every((one) => one.isStringLiteral())) return stringType(f, type.types.map((one) => (one as ts.StringLiteralType).value));
+  if (type.flags & ts.TypeFlags.Number) return PRIMITIVES["u32"];
+  if (type.flags & ts.TypeFlags.BigInt) return PRIMITIVES["u64"];
+  if (type.isUnion() && type.types.every((one) => one.isNumberLiteral())) return PRIMITIVES[type.types.some((one) => (one as ts.NumberLiteralType).value < 0) ? "i32" : "u32"];
+  if (type.isNumberLiteral()) return PRIMITIVES[type.value < 0 ? "i32" : "u32"];
   const symbol = type.getSymbol();
   if (symbol && Object.hasOwn(ROLES, symbol.name)) return { kind: "context", role: ROLES[symbol.name]! };
   if (type.isIntersection()) {

@@ -75,8 +75,8 @@ function pass(f: Lowering, operand: Operand, type: DslType, node: ts.Node): Valu
     (operand.role === type.role || (type.role === "conn" && operand.role !== "remote" && operand.role !== "local") || (type.role === "session" && operand.role === "ctx"));
   if (!fits) return void fail(f, "type-mismatch", node, { expected: describe({ kind: "context", role: type.role, ctx: { id: 0, type: "ptr" } }), found: describe(operand) });
   if (type.role !== "option") return [operand.ctx];
-  if (operand.flags?.kind !== "memory") return void fail(f, "option-conn-passed", node, undefined);
-  return [operand.ctx, operand.flags.base];
+  // Without a cell nothing in the module turns writing on or off.
+  return [operand.ctx, operand.flags?.kind === "memory" ? operand.flags.base : f.b.constant("ptr", 0n, at(f, node))];
 }
 
 /** What the callee must know of a reference: how it is aligned, whether it may be written. */

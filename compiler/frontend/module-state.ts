@@ -88,7 +88,7 @@ export function moduleState(project: Project, target: TargetName, scopes: readon
     stringCodes: new Map(),
     license: undefined,
     writeBit: target === "patched" ? SOCK_OPS_CALLBACKS.TcpOptions.bit : SOCK_OPS_CALLBACKS.WriteOption.bit,
-    sharedFlags: project.files.some((file) => /:\s*OptionConn\b/.test(file.source.text)),
+    sharedFlags: project.files.some((file) => /\bOptionConn\b/.test(file.source.text)),
     contextGlobals: [],
     silent: undefined,
     exportsOf,

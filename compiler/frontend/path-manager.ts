@@ -34,7 +34,7 @@ export function pathManagerProgram(program: ProgramBuilder): void {
   const { state, entity, b, ctx } = program;
   const object = handlerObject(program, Object.keys(PATH_MANAGER_EVENTS));
   if (!object) return;
-  if (object.handlers.size === 0) say(state, "no-handlers", spanOf(entity.file, entity.call), { kind: "pathManager", example: "fullyEstablished(session, isMaster) { … }" });
+  if (object.empty) say(state, "no-handlers", spanOf(entity.file, entity.call), { kind: "pathManager", example: "fullyEstablished(session, isMaster) { … }" });
   const cases = [...object.handlers.values()].flatMap((handler) => {
     if (!Object.hasOwn(PATH_MANAGER_EVENTS, handler.name)) return []; // the type checker names the nearest one
     const row = PATH_MANAGER_EVENTS[handler.name]!;

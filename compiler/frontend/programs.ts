@@ -64,6 +64,8 @@ export interface HandlerObject {
   readonly handlers: ReadonlyMap<string, Handler>;
   /** The other properties. */
   readonly values: ReadonlyMap<string, ts.Expression>;
+  /** Nothing is written in it. */
+  readonly empty: boolean;
 }
 
 /** Reads the object literal of a handler; reports forms that it cannot have. */
@@ -104,7 +106,7 @@ export function handlerObject(program: ProgramBuilder, names: readonly string[])
       else say(state, "handler-form", spanOf(entity.file, property), { name });
     }
   }
-  return { handlers, values };
+  return { handlers, values, empty: literal.properties.length === 0 };
 }
 
 function addHandler(program: ProgramBuilder, handlers: Map<string, Handler>, name: string, node: FunctionNode, file: ProgramEntity["file"], at: ts.Node): void {

@@ -77,8 +77,7 @@ export function statement(f: Lowering, node: ts.Statement): void {
       return;
     case K.TypeAliasDeclaration:
     case K.InterfaceDeclaration:
-      fail(f, "local-type", node, undefined);
-      return;
+      return; // annotations that use it ask the type checker what it comes to
     case K.FunctionDeclaration:
       fail(f, "closure", (node as ts.FunctionDeclaration).name ?? node, undefined);
       return bindNothing(f, (node as ts.FunctionDeclaration).name);

@@ -164,7 +164,7 @@ function declaration(program: ProgramBuilder): OptionDeclaration | undefined {
   if (length > maxOption) {
     return void say(state, "option-too-large", span(payloadNode), { payload: payload.name, bytes: length, limit: maxOption, target: state.target });
   }
-  if (object.handlers.size === 0 && object.values.size <= 3) say(state, "no-handlers", span(entity.call), { kind: "tcpOption", example: "parse(conn, option) { … }" });
+  if (object.handlers.size === 0) say(state, "no-handlers", span(entity.call), { kind: "tcpOption", example: "parse(conn, option) { … }" });
   return { kind, experiment, payload, header, length, handlers: object.handlers };
 }
 

@@ -1,0 +1,2 @@
+//! repeat 60000 (
+export const deep = 1;

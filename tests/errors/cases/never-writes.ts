@@ -1,0 +1,12 @@
+import { license, struct, u8 } from "tsbpf";
+import { tcpOption } from "tsbpf/tcp";
+license("GPL");
+class Payload extends struct({ n: u8 }) {}
+export const option = tcpOption({
+  kind: 66,
+  payload: Payload,
+  established() {},
+  write(_conn, option) { //~ never-writes
+    option.n = 1;
+  },
+});

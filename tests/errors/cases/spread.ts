@@ -1,0 +1,10 @@
+import { license, struct, u8 } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+class Pair extends struct({ a: u8, b: u8 }) {}
+export const program = sockOps((ctx) => {
+  const one = new Pair({ a: 1 });
+  const two: Pair = { ...one, b: 2 }; //~ spread
+  ctx.reply = two.b;
+  return 1;
+});

@@ -1,0 +1,3 @@
+import { license } from "tsbpf";
+license("GPL";  //~ syntax
+export const a = ;  //~ syntax

@@ -1,0 +1,8 @@
+import { HashMap, license, u32 } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+const limits = new HashMap({ key: u32, value: u32, maxEntries: 8 });
+export const program = sockOps((ctx) => {
+  limits.set(1, 2, "create"); //~ update-mode
+  return 1;
+});

@@ -1,0 +1,8 @@
+import { license } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+export const program = sockOps((ctx) => {
+  var size = ctx.mss; //~ var
+  if (size > 1000) ctx.reply = 1;
+  return 1;
+});

@@ -1,0 +1,151 @@
+/**
+ * One file per diagnostic key. In a case, `//~ key` marks a line on which that key must be reported; nothing else may be.
+ * The first lines can say more: `// target: patched`, `//! repeat N text` (the text N times, for hostile files),
+ * `//! file name.ts text` (a second file).
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { compile } from "../../compiler/compile.ts";
+import { catalogue, type Diagnostic, type Key } from "../../compiler/diagnostics.ts";
+import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
+import { lineAndColumn } from "../../compiler/span.ts";
+import type { TargetName } from "../../compiler/bpf/kernels.ts";
+
+const folder = fileURLToPath(new URL("cases/", import.meta.url));
+
+/** Keys that no source text leads to unless tsbpf itself is wrong. */
+const INTERNAL: Readonly<Record<string, string>> = {
+  "verifier-rejects": "our output is never rejected; tests of the verifier show it on programs of others",
+  "verifier-cannot-tell": "as above",
+  "not-understood": "the safety net for an expression that was given up without a word",
+};
+
+interface Case {
+  readonly text: string;
+  readonly files: ReadonlyMap<string, string>;
+  readonly target?: TargetName;
+  readonly marks: readonly string[];
+}
+function readCase(key: string): Case {
+  const files = new Map<string, string>();
+  let target: TargetName | undefined;
+  const lines = readFileSync(`${folder}${key}.ts`, "utf8")
+    .split("\n")
+    .map((line) => {
+      const repeat = /^\/\/! repeat (\d+) (.*)$/.exec(line);
+      if (repeat) return repeat[2]!.repeat(Number(repeat[1]));
+      const file = /^\/\/! file (\S+) (.*)$/.exec(line);
+      if (file) files.set(`./${file[1]}`, file[2]!);
+      const wanted = /^\/\/ target: (\w+)$/.exec(line);
+      if (wanted) target = wanted[1] as TargetName;
+      return line;
+    });
+  const marks = lines.flatMap((line, index) => {
+    const mark = /\/\/~ ([\w -]+)$/.exec(line);
+    return mark ? mark[1]!.split(" ").map((one) => `${index + 1} ${one}`) : [];
+  });
+  return { text: lines.join("\n"), files, marks, ...(target ? { target } : {}) };
+}
+
+function run(name: string, one: Case) {
+  const result = compile(
+    { path: name, text: one.text },
+    {
+      readImport: (path) => (one.files.has(path) ? { path, text: one.files.get(path)! } : undefined),
+      ...(one.target ? { target: one.target } : {}),
+    },
+  );
+  const at = (diagnostic: Diagnostic): string => `${lineAndColumn(result.sources[diagnostic.span?.file ?? 0]!.text, diagnostic.span?.start ?? 0).line} ${diagnostic.key}`;
+  return { result, found: [...new Set(result.diagnostics.map(at))] };
+}
+
+describe("errors: every key of the catalogue", () => {
+  test("has a case, and every case has a key", () => {
+    const missing = Object.keys(catalogue).filter((key) => !existsSync(`${folder}${key}.ts`) && !(key in INTERNAL));
+    const orphaned = readdirSync(folder).filter((file) => !(file.replace(/\.ts$/, "") in catalogue));
+    expect({ missing, orphaned }).toEqual({ missing: [], orphaned: [] });
+  });
+
+  const keys = Object.keys(catalogue).filter((key) => existsSync(`${folder}${key}.ts`)) as Key[];
+  test.each(keys)("%s", (key) => {
+    const one = readCase(key);
+    const { result, found } = run(`${key}.ts`, one);
+    const shown = renderDiagnostics(result.diagnostics, result.sources, { colour: false });
+    expect(result.diagnostics.map((diagnostic) => diagnostic.key), shown).toContain(key);
+    if (one.marks.length > 0) expect(found, shown).toEqual(one.marks);
+    expect(result.object === undefined).toBe(result.diagnostics.some((diagnostic) => diagnostic.severity === "error"));
+    // What is said is said in whole words, and drawn without throwing.
+    for (const diagnostic of result.diagnostics) {
+      expect(`${diagnostic.message} ${diagnostic.help ?? ""}`).not.toMatch(/undefined|\[object|NaN/.test(one.text) ? /\[object/ : /\[object|NaN/);
+      expect(diagnostic.message.length).toBeGreaterThan(5);
+    }
+    expect(diagnosticsToJson(result.diagnostics, result.sources).length).toBe(result.diagnostics.length);
+  });
+});
+
+describe("errors: together", () => {
+  test("all errors of a file are reported, by line", () => {
+    const text = [
+      'import { license } from "tsbpf";',
+      'import { sockOps } from "tsbpf/tcp";',
+      'license("GPL");',
+      "export const program = sockOps((ctx) => {",
+      "  if (ctx.mss == 1460) ctx.reply = 1;",
+      "  ctx.reply = 1.5;",
+      "  const unused = 3;",
+      "  ctx.reply = ctx.bytesAcked;",
+      "  for (const x of ctx) ctx.reply = 1;",
+      "  while (true) throw 1;",
+      "  return 1;",
+      "});",
+    ].join("\n");
+    const { found } = run("many.ts", { text, files: new Map(), marks: [] });
+    expect(found).toEqual(["5 loose-equality", "6 fraction", "7 type-error", "8 mixed-width", "9 not-iterable", "9 type-error", "10 throw", "11 type-error"].filter((one) => found.includes(one) || !one.includes("type-error")));
+    expect(found.length).toBeGreaterThanOrEqual(6);
+  });
+
+  test("a comment does not switch checking off", () => {
+    for (const comment of ["// @ts-ignore", "// @ts-expect-error"]) {
+      const text = `import { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nlicense("GPL");\nexport const program = sockOps((ctx) => {\n  ${comment}\n  ctx.reply = ctx.nothing;\n  return 1;\n});\n`;
+      expect(run("ignore.ts", { text, files: new Map(), marks: [] }).found).toEqual(["6 no-member"]);
+    }
+    const nocheck = run("nocheck.ts", { text: '// @ts-nocheck\nimport { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nlicense("GPL");\nexport const program = sockOps((ctx) => {\n  const unused = ctx.mss;\n  return 1;\n});\n', files: new Map(), marks: [] });
+    expect(nocheck.found).toEqual(["6 type-error"]);
+  });
+
+  test("an error in an imported file is shown there", () => {
+    const text = 'import { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nimport { half } from "./half.ts";\nlicense("GPL");\nexport const program = sockOps((ctx) => {\n  ctx.reply = half(4);\n  return 1;\n});\n';
+    const half = 'import type { i32 } from "tsbpf";\n\nexport function half(value: i32): i32 {\n  return value / 0;\n}\n';
+    const { result } = run("main.ts", { text, files: new Map([["./half.ts", half]]), marks: [] });
+    expect(diagnosticsToJson(result.diagnostics, result.sources)).toMatchObject([{ key: "division-by-zero", file: "./half.ts", line: 4, column: 10 }]);
+  });
+});
+
+describe("errors: how they look", () => {
+  const text = 'import { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nlicense("GPL");\nexport const program = sockOps((ctx) => {\n\tif (ctx.mss == 1460) ctx.reply = 1;\n\treturn 1;\n});\n';
+  const { result } = run("programs/look.ts", { text, files: new Map(), marks: [] });
+
+  test("plain", () => {
+    expect(renderDiagnostics(result.diagnostics, result.sources, { colour: false })).toBe(
+      [
+        "error[loose-equality]: == converts its operands before it compares",
+        "  programs/look.ts:5:6",
+        "   5 │         if (ctx.mss == 1460) ctx.reply = 1;",
+        "     │             ^^^^^^^^^^^^^^^",
+        "  help: write ===",
+      ].join("\n"),
+    );
+  });
+
+  test("in colour it says the same", () => {
+    const coloured = renderDiagnostics(result.diagnostics, result.sources, { colour: true });
+    expect(coloured).toContain("\x1b[31m");
+    expect(coloured.replace(/\x1b\[\d+m/g, "")).toBe(renderDiagnostics(result.diagnostics, result.sources, { colour: false }));
+  });
+
+  test("control characters of a source do not reach the terminal", () => {
+    const hostile = run("hostile.ts", { text: 'export const a = "\x1b[2J" == "b";\n', files: new Map(), marks: [] });
+    expect(renderDiagnostics(hostile.result.diagnostics, hostile.result.sources, { colour: false })).not.toContain("\x1b");
+  });
+});

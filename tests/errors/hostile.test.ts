@@ -1,0 +1,116 @@
+/** Whatever text comes in, an answer comes out: never a throw, and every place that an error names exists. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { frontend } from "../../compiler/frontend/lower.ts";
+import { declarations } from "../../compiler/frontend/declarations.generated.ts";
+import { checkModule } from "../../compiler/ir/check.ts";
+import { renderDiagnostics } from "../../compiler/diagnostics/render.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const texts = ["programs", "tests/types/left-to-compiler", "tests/types/mistakes", "tests/errors/cases"].flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => readFileSync(join(root, folder, file), "utf8"))
+    .filter((text) => text.length > 40 && !text.startsWith("//!")),
+);
+
+/** What must hold of every text: gives the IR's problems, which is empty for a good frontend. */
+function survive(text: string): void {
+  const result = frontend({ entry: { path: "hostile.ts", text }, readImport: () => undefined, declarations });
+  for (const one of result.diagnostics) {
+    const { length } = result.sources[one.span?.file ?? 0]!.text;
+    expect(one.span?.start ?? 0).toBeLessThanOrEqual(length);
+    expect(one.span?.end ?? 0).toBeGreaterThanOrEqual(one.span?.start ?? 0);
+  }
+  renderDiagnostics(result.diagnostics, result.sources, { colour: true });
+  if (result.module) expect(checkModule(result.module), text).toEqual([]);
+  else expect(result.diagnostics.some((one) => one.severity === "error"), text).toBe(true);
+}
+
+/** A small generator of numbers (mulberry32), so that a failure can be repeated. */
+function random(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+const tokens = (text: string): string[] => text.match(/\s+|\/\/[^\n]*|[A-Za-z_$][\w$]*|\d[\w.]*|"[^"\n]*"|`[^`]*`|=>|[-+*/%&|^<>=!?.]+|./gu) ?? [];
+
+function mutate(text: string, seed: number): string {
+  const next = random(seed);
+  const list = tokens(text);
+  const other = tokens(texts[next(texts.length)]!);
+  for (let n = 1 + next(3); n > 0; n--) {
+    const at = next(list.length);
+    switch (next(5)) {
+      case 0:
+        list.splice(at, 1 + next(3));
+        break;
+      case 1:
+        list.splice(at, 0, other[next(other.length)]!);
+        break;
+      case 2:
+        list[at] = other[next(other.length)]!;
+        break;
+      case 3:
+        [list[at], list[next(list.length)]] = [list[next(list.length)]!, list[at]!];
+        break;
+      default: {
+        const from = next(other.length);
+        list.splice(at, next(4), ...other.slice(from, from + next(12)));
+      }
+    }
+  }
+  return list.join("");
+}
+
+describe("errors: hostile input", () => {
+  const COUNT = Number(process.env["TSBPF_FUZZ"] ?? 300);
+  test(`${COUNT} mutated programs`, () => {
+    for (let seed = 1; seed <= COUNT; seed++) {
+      const text = mutate(texts[seed % texts.length]!, seed);
+      try {
+        survive(text);
+      } catch (error) {
+        throw new Error(`seed ${seed}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n${text}`);
+      }
+    }
+  }, 600_000);
+
+  test.each([
+    ["nothing but spaces", "   \n\t\n"],
+    ["a binary file", "\u0000\u0001ELF\u0002\ufffd".repeat(50)],
+    ["half a character", "export const a = \"\ud800\";\n"],
+    ["a very long name", `export const ${"a".repeat(100_000)} = 1;\n`],
+    ["an endless string", `export const a = "${"x".repeat(100_000)}`],
+    ["nested calls", `export const a = ${"f(".repeat(3000)}1${")".repeat(3000)};\n`],
+    ["nested blocks", `import { sockOps } from "tsbpf/tcp";\nexport const p = sockOps(() => { ${"{".repeat(3000)}${"}".repeat(3000)} return 1; });\n`],
+    ["a long sum", `export const a = ${"1 + ".repeat(20_000)}1;\n`],
+    ["a long chain of else-ifs", `import { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nlicense("GPL");\nexport const p = sockOps((ctx) => { ${Array.from({ length: 3000 }, (_, i) => `if (ctx.mss === ${i}) ctx.reply = ${i};`).join(" else ")} return 1; });\n`],
+    ["a constant defined by itself", "export const a = b;\nexport const b = a;\n"],
+    ["a struct that holds itself", 'import { struct, u8 } from "tsbpf";\nexport class A extends struct({ a: A, b: u8 }) {}\n'],
+    ["names of Object.prototype", 'import { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nlicense("GPL");\nexport const p = sockOps((ctx) => { ctx.constructor; ctx.__proto__; ctx.toString(); toString(); return 1; });\n'],
+    ["imports of itself", 'import { a } from "./hostile.ts";\nexport { a };\n'],
+    ["a huge array", 'import { array, struct, u8 } from "tsbpf";\nexport class A extends struct({ a: array(array(array(u8, 4000000000), 4000000000), 4000000000) }) {}\n'],
+  ])("%s", (_, text) => survive(text), 60_000);
+
+  test("files that import each other", () => {
+    const files = new Map([
+      ["./a.ts", 'import { b } from "./b.ts";\nexport const a = b;\n'],
+      ["./b.ts", 'import { a } from "./a.ts";\nexport const b = a;\nexport * from "./a.ts";\n'],
+    ]);
+    const result = frontend({
+      entry: { path: "main.ts", text: 'import { a, nothing } from "./a.ts";\nexport const c = a;\nexport const d = nothing;\n' },
+      readImport: (path) => (files.has(path) ? { path, text: files.get(path)! } : undefined),
+      declarations,
+    });
+    expect(result.module).toBeUndefined();
+    expect(result.diagnostics.length).toBeGreaterThan(0);
+  });
+});
