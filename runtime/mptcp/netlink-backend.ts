@@ -13,9 +13,10 @@ import { RuntimeError } from "../kernel/errors.ts";
 import { inNetns } from "../kernel/places.ts";
 import { encodeParams } from "../kernel/load.ts";
 import { addressText, watchAddresses, type AddressWatch } from "./addresses.ts";
-import { openMptcpNetlink, type Endpoint, type MptcpNetlink } from "./generic-netlink.ts";
+import { openMptcpNetlink, type Endpoint, type MptcpEvent, type MptcpNetlink } from "./generic-netlink.ts";
 import { localAddresses, LOCAL_ADDRESSES_MAP, type LocalAddresses } from "./local-addresses.ts";
 import { contextBytes, localId, sessionTable, type Delivery, type Session, type Subflow } from "./sessions.ts";
+import { openSessions } from "./sock-diag.ts";
 import { errnoName } from "../kernel/syscalls.ts";
 
 export interface NetlinkOptions {
@@ -128,6 +129,10 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
       () => {
         overruns++;
         warn("the kernel dropped MPTCP events: this machine is overloaded, or too many sessions open at once");
+        // The ends of sessions may be among what was lost: those that the kernel has no more are over.
+        const held = new Set(openSessions(netns, "any state").map((session) => session.token));
+        for (const token of [...table.sessions.keys()].filter((one) => !held.has(one)))
+          for (const delivery of table.take(closedEvent(token))) deliver(delivery);
       },
     );
     addresses = watchAddresses(
@@ -168,6 +173,19 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
     },
   };
 }
+
+const closedEvent = (token: number): MptcpEvent => ({
+  name: "closed",
+  token,
+  family: undefined,
+  local: undefined,
+  remote: undefined,
+  localId: 0,
+  remoteId: 0,
+  backup: false,
+  serverSide: false,
+  error: 0,
+});
 
 interface Ends {
   readonly local: Endpoint;

@@ -51,6 +51,7 @@ const AF_INET = 2;
 const AF_INET6 = 10;
 const FLAG = { serverSide: 1, fullyEstablished: 2, backup: 4 } as const;
 const CONTEXT_BYTES = 288;
+const REMEMBERED = 4096;
 
 /** An IPv4 address as the 32-bit word that lies in memory in network order. */
 const word = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
@@ -101,6 +102,8 @@ export interface SessionTable {
 
 export function sessionTable(): SessionTable {
   const sessions = new Map<number, Session>();
+  /** Tokens of late: the kernel may tell of a session being established after it told of its end. */
+  const closed = new Set<number>();
   const start = (event: MptcpEvent): Session | undefined => {
     const known = sessions.get(event.token);
     if (known) return known;
@@ -127,6 +130,8 @@ export function sessionTable(): SessionTable {
   return {
     sessions,
     take(event) {
+      if (event.name === "created") closed.delete(event.token);
+      else if (closed.has(event.token)) return [];
       const fresh = !sessions.has(event.token);
       const session = event.name === "created" || event.name === "established" ? start(event) : sessions.get(event.token);
       if (!session) return [];
@@ -141,6 +146,12 @@ export function sessionTable(): SessionTable {
           return [...begin, { event: "MptcpFullyEstablished", args: [session.token, 1], ...base }];
         case "closed":
           sessions.delete(event.token);
+          closed.add(event.token);
+          // Sets keep the order of insertion: the first is the oldest.
+          for (const oldest of closed) {
+            if (closed.size <= REMEMBERED) break;
+            closed.delete(oldest);
+          }
           return [{ event: "MptcpCloseSession", args: [session.token], ...base }];
         case "announced": {
           if (!event.remote) return [];
