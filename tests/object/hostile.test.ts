@@ -19,9 +19,9 @@ import { readObject, type ReadObject } from "../../compiler/object/read.ts";
 import { writeObject } from "../../compiler/object/write.ts";
 import { callLocal, exit, moveImmediate, sample } from "./modules.ts";
 
-/** Far more than needed, far less than a hang. */
-const MILLISECONDS = 8000;
-const MEGABYTES = 600;
+/** Far more than needed on a busy machine, far less than what these files would cost if they were believed. */
+const MILLISECONDS = 40_000;
+const MEGABYTES = 1500;
 
 function readSafely(bytes: Uint8Array): ReadObject {
   const memory = process.memoryUsage.rss();
