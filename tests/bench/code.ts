@@ -2,11 +2,13 @@
  * Our code beside clang's, program by program and target by target: `npm run bench:code [-- --json] [-- --no-vm]`.
  * Prints the figures, geometric means of ours to the best clang at the same instruction-set level, and the bars.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { compile } from "../../compiler/compile.ts";
 import { verifyProgram } from "../../compiler/verifier/module.ts";
 import { repository } from "./clang.ts";
+import { AUTHORS, type Yardstick } from "./equal-work.ts";
 import { typicalEvents } from "./events.ts";
 import { measureOnKernel, type Measured } from "./kernels.ts";
 import { dynamicFigures, staticFigures, type Dynamic, type Static } from "./measure.ts";
@@ -36,6 +38,23 @@ if (variants.every((variant) => variant.compiler === "tsbpf")) {
 }
 const keyOf = (variant: Variant): string => `${variant.twin.file} ${variant.target} ${label(variant)}`;
 
+interface EqualWork extends Yardstick {
+  readonly ours: {
+    readonly slots: number;
+    readonly processed: number | undefined;
+    readonly counted: "kernel" | "own";
+    readonly stack: number;
+  };
+}
+/** Our compilations for the patched kernel of what the authors' C does. */
+const equalWorkBuilds = AUTHORS.map((yardstick) => {
+  const path = join(repository, "tests/bench/equal-work", `${yardstick.file}.ts`);
+  const { module, object, diagnostics } = compile({ path, text: readFileSync(path, "utf8") }, { target: "patched" });
+  const program = module?.programs[0];
+  if (!module || !object || !program) throw new Error(`${path}: ${diagnostics.map((d) => d.message).join("; ")}`);
+  return { yardstick, module, object, program, key: `equal work ${yardstick.file}` };
+});
+
 const measured: Record<TargetName, Measured> = {
   mainline: await kernelFigures("mainline"),
   patched: await kernelFigures("patched"),
@@ -46,6 +65,7 @@ async function kernelFigures(target: TargetName): Promise<Measured> {
     .filter((variant) => variant.target === target)
     .map((variant) => ({ key: keyOf(variant), object: variant.object, program: variant.twin.program }));
   if (target === "mainline") return measureOnKernel("here", loads);
+  loads.push(...equalWorkBuilds.map(({ key, object, program }) => ({ key, object, program: program.name })));
   if (!withVm || !existsSync(join(repository, "kernel/run.sh"))) {
     return { figures: new Map(), problems: ["the patched kernel was not asked"] };
   }
@@ -103,6 +123,15 @@ const comparisons: Comparison[] = rows
     return { program: row.program, target: row.target, ratios };
   });
 
+const equalWork: EqualWork[] = equalWorkBuilds.map(({ yardstick, module, program, key }) => {
+  const inKernel = measured.patched.figures.get(key)?.processed;
+  const { result } = verifyProgram(module, program, "patched");
+  const own = result.verdict === "accept" ? result.processed : undefined;
+  const { slots, stack } = staticFigures(program);
+  const counted = inKernel === undefined ? "own" : "kernel";
+  return { ...yardstick, ours: { slots, processed: inKernel ?? own, counted, stack } };
+});
+
 const geometricMean = (numbers: readonly number[]): number =>
   Math.exp(numbers.reduce((sum, n) => sum + Math.log(n), 0) / numbers.length);
 const means: Partial<Record<Figure, number>> = {};
@@ -135,10 +164,16 @@ const bars: Bar[] = [
   bar("JITed bytes, geometric mean", 1, means.jited, counted("jited")),
   bar("executed per event (worst), geometric mean", 1, means.worst),
   bar("executed per event (typical), geometric mean", 1, means.total),
+  bar("slots beside the authors' C (v3), largest ratio", 1, Math.max(...equalWork.map((e) => e.ours.slots / e.v3))),
+  bar(
+    "verifier work beside the authors' C, largest ratio",
+    1,
+    Math.max(...equalWork.map((e) => (e.ours.processed ?? Infinity) / e.processed)),
+  ),
 ];
 
 const problems = Object.entries(measured).flatMap(([target, m]) => m.problems.map((text) => `${target}: ${text}`));
-if (json) console.log(JSON.stringify({ rows, comparisons, means, bars, problems }, undefined, 1));
+if (json) console.log(JSON.stringify({ rows, comparisons, means, equalWork, bars, problems }, undefined, 1));
 else print();
 
 function print(): void {
@@ -179,6 +214,19 @@ function print(): void {
     ["program", "target", "slots", "processed", "JITed", "worst", "typical"],
     ...comparisons.map((c) => [c.program, c.target, ...FIGURES.map((figure) => ratio(c.ratios[figure]))]),
     ["geometric mean", "", ...FIGURES.map((figure) => ratio(means[figure]))],
+  ]);
+  console.log("\nequal work beside the authors' C as measured with clang (slots v1 / v3)");
+  printTable([
+    ["program", "authors v1 / v3", "tsbpf", "processed", "tsbpf", "stack", "tsbpf"],
+    ...equalWork.map((e) => [
+      e.file,
+      `${e.v1} / ${e.v3}`,
+      `${e.ours.slots}`,
+      `${e.processed}`,
+      `${show(e.ours.processed)}${e.ours.counted === "own" ? "+" : ""}`,
+      `${e.stack}`,
+      `${e.ours.stack}`,
+    ]),
   ]);
   console.log();
   for (const { name, limit, value, met, note } of bars) {

@@ -1,0 +1,19 @@
+// As stress-insert, with a handler for what is received; like the authors' it does nothing with it.
+import { be16, htons, license, struct } from "tsbpf";
+import { tcpOption } from "tsbpf/tcp";
+
+license("GPL");
+
+class Payload extends struct({ value: be16 }) {}
+
+export const program = tcpOption({
+  kind: 66,
+  payload: Payload,
+  established(conn) {
+    conn.startWriting();
+  },
+  write(_conn, option) {
+    option.value = htons(1);
+  },
+  parse() {},
+});

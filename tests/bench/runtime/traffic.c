@@ -1,0 +1,120 @@
+/*
+ * Request/response traffic, as fast as one connection at a time goes.
+ *   traffic server ADDRESS PORT          answers every byte with a byte
+ *   traffic rr ADDRESS PORT SECONDS      one connection, byte by byte; prints exchanges per second
+ *   traffic crr ADDRESS PORT SECONDS     a connection for each exchange
+ */
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static int die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void no_delay(int fd)
+{
+	int one = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
+static int dial(struct sockaddr_in *to)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0 || connect(fd, (void *)to, sizeof(*to)))
+		die("connect");
+	no_delay(fd);
+	return fd;
+}
+
+static void exchange(int fd)
+{
+	char byte = 'x';
+
+	if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
+		die("exchange");
+}
+
+static void serve(struct sockaddr_in *at)
+{
+	struct pollfd fds[64] = { { .events = POLLIN } };
+	int count = 1, one = 1;
+
+	fds[0].fd = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(fds[0].fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fds[0].fd, (void *)at, sizeof(*at)) || listen(fds[0].fd, 1024))
+		die("listen");
+	puts("ready");
+	fflush(stdout);
+	for (;;) {
+		poll(fds, count, -1);
+		for (int i = count - 1; i > 0; i--) {
+			char byte;
+
+			if (!fds[i].revents)
+				continue;
+			if (read(fds[i].fd, &byte, 1) == 1 && write(fds[i].fd, &byte, 1) == 1)
+				continue;
+			close(fds[i].fd);
+			fds[i] = fds[--count];
+		}
+		if (fds[0].revents && count < 64) {
+			fds[count].fd = accept(fds[0].fd, NULL, NULL);
+			no_delay(fds[count].fd);
+			fds[count].revents = 0;
+			fds[count++].events = POLLIN;
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	/* Closing with a reset leaves no TIME_WAIT behind, of which there would be too many. */
+	struct linger reset = { 1, 0 };
+	double start, end;
+	long count = 0;
+
+	if (argc < 4)
+		return 2;
+	inet_pton(AF_INET, argv[2], &address.sin_addr);
+	address.sin_port = htons(atoi(argv[3]));
+	if (!strcmp(argv[1], "server"))
+		serve(&address);
+	start = now();
+	end = start + atof(argv[4]);
+	if (!strcmp(argv[1], "rr")) {
+		int fd = dial(&address);
+
+		for (; now() < end; count++)
+			exchange(fd);
+	} else {
+		for (; now() < end; count++) {
+			int fd = dial(&address);
+
+			exchange(fd);
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+			close(fd);
+		}
+	}
+	printf("%.1f\n", count / (now() - start));
+	return 0;
+}
