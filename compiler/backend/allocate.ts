@@ -4,6 +4,7 @@
  */
 import { liveAtEnd, walkBackward } from "./liveness.ts";
 import {
+  endReads,
   FIRST_VIRTUAL,
   mapEndRegisters,
   mapRegisters,
@@ -53,7 +54,12 @@ function color(func: MachineFunc<Virtual>, temporary: ReadonlySet<number>): { co
   const count = func.registers;
   const neighbours: Set<number>[] = Array.from({ length: count }, () => new Set());
   const degree = new Array<number>(count).fill(0);
+  /** Slots that spilling would add. */
   const cost = new Array<number>(count).fill(0);
+  const copied = new Array<number>(count).fill(0);
+  const used = new Array<number>(count).fill(0);
+  const defined = new Array<number>(count).fill(0);
+  const madeIn = new Array<number>(count).fill(1);
   /** Whether every definition so far is cheap to do again. */
   const again = new Array<boolean>(count).fill(true);
   const moves: Move[] = [];
@@ -71,16 +77,14 @@ function color(func: MachineFunc<Virtual>, temporary: ReadonlySet<number>): { co
   const live = liveAtEnd(func.blocks);
   for (const block of func.blocks) {
     const walking = new Set<number>(live.get(block.id)!);
-    if (block.end.kind === "branch") {
-      cost[block.end.left]!++;
-      if ("reg" in block.end.right) cost[block.end.right.reg]!++;
-    }
+    for (const read of endReads(block.end)) used[read]!++;
     walkBackward(block, walking, (at, after) => {
       const insn = block.insns[at]!;
       const source = insn.kind === "mov" && "reg" in insn.src ? insn.src.reg : undefined;
       for (const written of writes<Virtual>(insn)) {
         present.add(written);
-        cost[written]!++;
+        defined[written]!++;
+        if (insn.kind === "lddw" || insn.kind === "address") madeIn[written] = 2;
         if (!insn.again) again[written] = false;
         for (const other of after) if (other !== written && other !== source) connect(written, other);
         // Registers that one instruction writes together differ.
@@ -89,7 +93,8 @@ function color(func: MachineFunc<Virtual>, temporary: ReadonlySet<number>): { co
       }
       for (const read of reads(insn)) {
         present.add(read);
-        cost[read]!++;
+        if (insn.kind === "mov" && insn.wide) copied[read]!++;
+        else used[read]!++;
       }
       // A 32-bit move changes the upper half, so its two registers may only be one when the move stays: it is not a copy.
       if (insn.kind === "mov" && insn.wide && source !== undefined) {
@@ -100,6 +105,12 @@ function color(func: MachineFunc<Virtual>, temporary: ReadonlySet<number>): { co
       }
     });
   }
+
+  // What can be made again replaces the move that copies it; anything else is loaded for each use and stored when made.
+  for (const n of present)
+    cost[n] = again[n]
+      ? copied[n]! * (madeIn[n]! - 1) + (used[n]! - defined[n]!) * madeIn[n]!
+      : copied[n]! + used[n]! + defined[n]!;
 
   const fixed = (n: number): boolean => n < FIRST_VIRTUAL;
   const alias = new Array<number>(count).fill(-1);
@@ -234,7 +245,7 @@ function color(func: MachineFunc<Virtual>, temporary: ReadonlySet<number>): { co
     let worst: number | undefined;
     let least = Infinity;
     for (const n of spillList) {
-      const weight = temporary.has(n) ? 1e9 : (again[n] ? 0.25 : 1) * cost[n]!;
+      const weight = temporary.has(n) ? 1e9 : cost[n]!;
       const price = weight / degree[n]!;
       if (price < least) {
         least = price;

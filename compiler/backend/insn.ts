@@ -217,3 +217,15 @@ export function mapEndRegisters<A, B>(end: Finish<A>, map: (register: A) => B): 
   if (end.kind !== "branch") return end;
   return { ...end, left: map(end.left), right: "reg" in end.right ? { reg: map(end.right.reg) } : end.right };
 }
+
+const keys = new WeakMap<object, string>();
+/** Equal for instructions that do the same. Where they come from does not count. */
+export function insnKey<R>(insn: Insn<R>): string {
+  let key = keys.get(insn);
+  if (key === undefined) {
+    const { span: _span, again: _again, ...rest } = insn;
+    key = JSON.stringify(rest, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
+    keys.set(insn, key);
+  }
+  return key;
+}

@@ -3,9 +3,9 @@ import { HELPERS } from "../bpf/helpers.ts";
 import type { Condition } from "../bpf/opcodes.ts";
 import { SOCK_OPS_FIELDS, type ContextField } from "../bpf/sock-ops.ts";
 import { SWAPPED } from "../ir/evaluate.ts";
-import { graphOf } from "../ir/graph.ts";
+import { dominance, graphOf, type Graph } from "../ir/graph.ts";
 import { edges, type BinaryOp, type CompareOp, type Edge, type Func, type Inst, type Value } from "../ir/ir.ts";
-import { definitions, useCounts } from "../ir/walk.ts";
+import { definitions, operands, useCounts, visitUses } from "../ir/walk.ts";
 import { slotLives } from "../ir/slot-lives.ts";
 import type { GlobalVar } from "../module.ts";
 import { slotAlignment } from "../passes/pointers.ts";
@@ -113,9 +113,21 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
     return found;
   };
 
+  const kept = keptAddresses(graph, made);
+  const keptIn = new Map<number, number[]>();
+  for (const [block, list] of kept)
+    for (const value of list) keptIn.set(value.id, [...(keptIn.get(value.id) ?? []), block]);
+  const dominates = dominance(graph);
+  let here = func.blocks[0]!.id;
+  /** Kept in the block being selected, so far. */
+  const keptHere = new Set<number>();
+  const isKept = (value: Value): boolean =>
+    keptHere.has(value.id) ||
+    (keptIn.get(value.id)?.some((block) => block !== here && dominates(block, here)) ?? false);
+
   /** Puts a value into a register of choice. */
   function into(dst: Virtual, value: Value, span: Span, zeroExtend = false): void {
-    const inst = made.get(value.id);
+    const inst = isKept(value) ? undefined : made.get(value.id);
     if (inst?.kind === "const") {
       const number = constant(value)!;
       // A 32-bit move clears what is above; without it a negative number needs the long form to be zero-extended.
@@ -166,7 +178,7 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
 
   /** A register that holds the value. */
   function inRegister(value: Value, span: Span): Virtual {
-    const inst = made.get(value.id);
+    const inst = isKept(value) ? undefined : made.get(value.id);
     if (inst && (inst.kind === "const" || inst.kind === "slot" || inst.kind === "map" || inst.kind === "global")) {
       const dst = fresh();
       into(dst, value, span);
@@ -324,7 +336,7 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
     // Values that lie in registers go first: what is made on the spot then never has to wait in one.
     const inOrder = inst.args.map((value, at) => ({ value, at }));
     const onTheSpot = (value: Value): boolean =>
-      ["const", "slot", "map", "global"].includes(made.get(value.id)?.kind ?? "");
+      !isKept(value) && ["const", "slot", "map", "global"].includes(made.get(value.id)?.kind ?? "");
     for (const { value, at } of inOrder) if (!onTheSpot(value)) into((at + 1) as Virtual, value, span, true);
     for (const { value, at } of inOrder) if (onTheSpot(value)) into((at + 1) as Virtual, value, span, true);
     out.push({ kind: "call", helper: helper.id, args: inst.args.length, span });
@@ -514,6 +526,8 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
   const argumentsOf = new Map<number, Value[][]>();
   for (const block of graph.order) {
     out = [];
+    here = block.id;
+    keptHere.clear();
     if (block === graph.order[0] && context)
       out.push({ kind: "mov", wide: true, dst: registerOf(context), src: { reg: 1 }, span: func.span });
     block.params.forEach((param, at) => {
@@ -528,7 +542,17 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
       list.push([...edge.args]);
       argumentsOf.set(edge.block, list);
     }
-    for (const inst of block.insts) if (!(inst.kind === "binary" && fused.has(inst.result.id))) instruction(inst);
+    const toKeep = kept.get(block.id) ?? [];
+    const keep = (value: Value, span: Span): void => {
+      into(registerOf(value), value, span);
+      keptHere.add(value.id);
+    };
+    for (const inst of block.insts) {
+      for (const value of toKeep)
+        if (!keptHere.has(value.id) && readIds(inst).includes(value.id)) keep(value, inst.span);
+      if (!(inst.kind === "binary" && fused.has(inst.result.id))) instruction(inst);
+    }
+    for (const value of toKeep) if (!keptHere.has(value.id)) keep(value, block.end.span);
     const { end } = block;
     const extra: MachineBlock<Virtual>[] = [];
     let finish: Finish<Virtual>;
@@ -555,4 +579,71 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
     blocks.push({ id: block.id, insns: out, end: finish }, ...extra);
   }
   return { name: func.name, blocks, frame, registers: nextRegister };
+}
+
+/** Ids of the values that an instruction reads. */
+function readIds(inst: Inst): readonly number[] {
+  return operands(inst).map((value) => value.id);
+}
+
+/** Fewer uses than this do not pay for the two slots that the address takes once, and for the register. */
+const WORTH_KEEPING = 4;
+
+/**
+ * Addresses of stack variables, maps and globals that are worth a register, by the block where they are put into it: the
+ * nearest one that dominates all uses. The allocator makes them again at each use when it runs out of registers.
+ */
+function keptAddresses(graph: Graph, made: ReadonlyMap<number, Inst>): Map<number, Value[]> {
+  const uses = new Map<number, { value: Value; blocks: number[] }>();
+  const see = (value: Value, block: number): void => {
+    const inst = made.get(value.id);
+    if (inst?.kind !== "slot" && inst?.kind !== "map" && inst?.kind !== "global") return;
+    const found = uses.get(value.id);
+    if (found) found.blocks.push(block);
+    else uses.set(value.id, { value, blocks: [block] });
+  };
+  for (const block of graph.order) {
+    for (const inst of block.insts) {
+      for (const value of operands(inst)) {
+        const access =
+          (inst.kind === "load" || inst.kind === "store" || inst.kind === "atomic") && inst.base.id === value.id;
+        if (access && made.get(value.id)?.kind === "slot") continue;
+        see(value, block.id);
+      }
+    }
+    visitUses({ ...block, insts: [] }, (value) => see(value, block.id));
+  }
+  const meet = (a: number, b: number): number => {
+    let x = a;
+    let y = b;
+    while (x !== y) {
+      if (graph.position.get(x)! > graph.position.get(y)!) x = graph.dominator.get(x)!;
+      else y = graph.dominator.get(y)!;
+    }
+    return x;
+  };
+  const at = new Map<number, Value[]>();
+  // Events that exclude each other get their own copies: other events then do not pay.
+  const place = (value: Value, blocks: readonly number[]): void => {
+    if (blocks.length < WORTH_KEEPING) return;
+    const top = blocks.reduce(meet);
+    const parts = new Map<number, number[]>();
+    for (const block of blocks) {
+      let child = block;
+      while (child !== top && graph.dominator.get(child) !== top) child = graph.dominator.get(child)!;
+      const part = parts.get(child);
+      if (part) part.push(block);
+      else parts.set(child, [block]);
+    }
+    const large = [...parts.values()].filter((part) => part.length >= WORTH_KEEPING);
+    if (parts.size > 1 && large.length > 1) {
+      for (const part of large) place(value, part);
+      return;
+    }
+    const list = at.get(top);
+    if (list) list.push(value);
+    else at.set(top, [value]);
+  };
+  for (const { value, blocks } of uses.values()) place(value, blocks);
+  return at;
 }

@@ -1,6 +1,7 @@
 /** Values that got no register: each use fetches them from the frame, or makes them again. */
 import {
   endReads,
+  insnKey,
   mapEndRegisters,
   mapRegisters,
   reads,
@@ -25,8 +26,9 @@ export function spill(func: MachineFunc<Virtual>, spilled: ReadonlySet<number>):
         }
   const recipe = (register: number): Insn<Virtual> | undefined => {
     const [only, ...more] = definitions.get(register) ?? [];
+    if (!only?.again || !more.every((other) => other.again && insnKey(other) === insnKey(only))) return undefined;
     // What it is made from must itself still be there: a spilled operand would be fetched first.
-    return only?.again && more.length === 0 && reads(only).every((r) => !spilled.has(r)) ? only : undefined;
+    return reads(only).every((r) => !spilled.has(r)) ? only : undefined;
   };
 
   const frame: FrameVariable[] = [...func.frame];

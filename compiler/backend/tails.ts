@@ -1,5 +1,5 @@
 /** Tail merging: equal instructions at the end of several paths stand once. */
-import type { Finish, Insn, MachineBlock, Reg } from "./insn.ts";
+import { insnKey, type Finish, type MachineBlock, type Reg } from "./insn.ts";
 
 /** Blocks that end alike share the longest common end; nothing changes where a jump would cost what it saves. */
 export function shareTails(blocks: readonly MachineBlock<Reg>[]): MachineBlock<Reg>[] {
@@ -59,18 +59,6 @@ function commonTail(group: readonly MachineBlock<Reg>[]): number {
       return length;
     length++;
   }
-}
-
-const keys = new WeakMap<object, string>();
-/** Equal for instructions that do the same. Where they come from does not count. */
-function insnKey(insn: Insn<Reg>): string {
-  let key = keys.get(insn);
-  if (key === undefined) {
-    const { span: _span, again: _again, ...rest } = insn;
-    key = JSON.stringify(rest, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
-    keys.set(insn, key);
-  }
-  return key;
 }
 
 const endKey = (end: Finish<Reg>): string => (end.kind === "jump" ? `jump ${end.to}` : end.kind);

@@ -15,6 +15,8 @@ export const hoistStores: Pass = {
 type Store = Extract<Inst, { kind: "store" }>;
 /** Fewer equal stores than this are left where they are: where they run may be a path that is seldom taken. */
 const LEAST = 3;
+/** Each other store in the way is a walk over the graph; with more of them than this, nothing is hoisted. */
+const MAX_RIVALS = 32;
 
 export function hoistAll(func: Func): Func {
   const graph = graphOf(func);
@@ -70,23 +72,51 @@ export function hoistAll(func: Func): Func {
       if (group) group.push(entry);
       else groups.set(key, [entry]);
     }
-    for (const group of groups.values()) {
+    const clusters = [...groups.values()].flatMap((group) => split(group));
+    for (const group of clusters) {
       const [first] = group;
       if (!first || group.length < LEAST) continue;
-      const end = first.offset + first.store.bytes;
-      const alone = list.every(
-        (other) => group.includes(other) || other.offset >= end || other.offset + other.store.bytes <= first.offset,
-      );
-      if (!alone) continue;
       const at = group.map((entry) => entry.block).reduce((a, b) => commonDominator(graph, a, b));
       const from = home.get(first.store.value.id);
       // The value must be there, in that block or above it.
       if (from !== undefined && commonDominator(graph, from, at) !== from) continue;
+      // Nothing on the way from there to where the stores stood may put something else in their place.
+      const end = first.offset + first.store.bytes;
+      const rivals = list.filter(
+        (other) => !group.includes(other) && other.offset < end && first.offset < other.offset + other.store.bytes,
+      );
+      if (rivals.length > MAX_RIVALS) continue;
+      const below = reachable(graph, at);
+      const between = (id: number): boolean => {
+        if (id === at) return true;
+        if (!below.has(id)) return false;
+        const onward = reachable(graph, id);
+        return group.some((entry) => onward.has(entry.block));
+      };
+      if (rivals.some((rival) => between(rival.block))) continue;
       for (const entry of group) removed.add(entry.store);
       const here = added.get(at) ?? [];
       here.push({ ...first.store });
       added.set(at, here);
     }
+  }
+  /** Stores of separate events are treated apart: no path has both. */
+  function split(group: { store: Store; block: number; offset: number }[]): (typeof group)[] {
+    if (group.length < 2 * LEAST) return [group];
+    const at = group.map((entry) => entry.block).reduce((a, b) => commonDominator(graph, a, b));
+    const parts = new Map<number, typeof group>();
+    for (const entry of group) {
+      let child = entry.block;
+      while (child !== at && graph.dominator.get(child) !== at) child = graph.dominator.get(child)!;
+      const part = parts.get(child);
+      if (part) part.push(entry);
+      else parts.set(child, [entry]);
+    }
+    if (parts.size < 2 || [...parts.values()].some((part) => part.length < LEAST)) {
+      // One event may hang off the chain of comparisons that chooses between the others.
+      return [group];
+    }
+    return [...parts.values()].flatMap((part) => split(part));
   }
   if (removed.size === 0) return func;
   return {
@@ -116,6 +146,19 @@ function placed(insts: readonly Inst[], place: number, extra: readonly Store[]):
 function valueKey(value: Value, made: ReadonlyMap<number, Inst>): string {
   const inst = made.get(value.id);
   return inst?.kind === "const" ? `${value.type}${inst.value}` : `%${value.id}`;
+}
+
+/** Blocks that a path leads to, the block itself included. */
+function reachable(graph: Graph, from: number): ReadonlySet<number> {
+  const found = new Set([from]);
+  const work = [from];
+  for (let id = work.pop(); id !== undefined; id = work.pop())
+    for (const edge of edges(graph.block.get(id)!.end))
+      if (!found.has(edge.block)) {
+        found.add(edge.block);
+        work.push(edge.block);
+      }
+  return found;
 }
 
 function commonDominator(graph: Graph, a: number, b: number): number {
