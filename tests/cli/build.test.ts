@@ -49,7 +49,9 @@ describe("build", () => {
 
   test("--print-after shows a pass, and names the passes when there is none such", () =>
     inFolder((folder) => {
-      expect(tsbpf(["build", "--print-after", "lower", ndiffports], { cwd: folder }).stdout).toMatch(/mptcp_open_subflow/);
+      expect(tsbpf(["build", "--print-after", "lower", ndiffports], { cwd: folder }).stdout).toMatch(
+        /mptcp_open_subflow/,
+      );
       const ran = tsbpf(["build", "--print-after", "nonsense", ndiffports], { cwd: folder });
       expectFailure(ran, "no-such-pass");
       expect(ran.stderr).toMatch(/lower, .*inline/);
@@ -70,7 +72,10 @@ describe("build", () => {
       writeFileSync(source, readFileSync(ndiffports, "utf8"));
       expect(tsbpf(["build", "pm.ts"], { cwd: folder }).code).toBe(0);
       const before = readFileSync(join(folder, "pm.o"));
-      writeFileSync(source, readFileSync(ndiffports, "utf8").replace("range(extraSubflows, 8)", "range(extraSubflows, extraSubflows)"));
+      writeFileSync(
+        source,
+        readFileSync(ndiffports, "utf8").replace("range(extraSubflows, 8)", "range(extraSubflows, extraSubflows)"),
+      );
       expect(tsbpf(["build", "pm.ts"], { cwd: folder }).code).toBe(1);
       expect(readFileSync(join(folder, "pm.o"))).toEqual(before);
       expect(readdirSync(folder).sort()).toEqual(["pm.o", "pm.ts"]);
@@ -82,13 +87,28 @@ describe("input that is no program", () => {
     ["a missing file", () => "nowhere.ts", "cannot-read"],
     ["a directory", (folder) => (mkdirSync(join(folder, "dir.ts")), "dir.ts"), "is-a-directory"],
     ["an empty file", (folder) => (writeFileSync(join(folder, "empty.ts"), ""), "empty.ts"), "empty-file"],
-    ["a file of comments", (folder) => (writeFileSync(join(folder, "c.ts"), "// nothing\n"), "c.ts"), /error\[[a-z-]+\]: .*program/],
-    ["a 10 MB file", (folder) => (writeFileSync(join(folder, "big.ts"), "x".repeat(10 << 20)), "big.ts"), "file-too-large"],
-    ["a binary file", (folder) => (writeFileSync(join(folder, "b.ts"), Buffer.from([127, 69, 76, 70, 0, 0])), "b.ts"), "not-a-text-file"],
+    [
+      "a file of comments",
+      (folder) => (writeFileSync(join(folder, "c.ts"), "// nothing\n"), "c.ts"),
+      /error\[[a-z-]+\]: .*program/,
+    ],
+    [
+      "a 10 MB file",
+      (folder) => (writeFileSync(join(folder, "big.ts"), "x".repeat(10 << 20)), "big.ts"),
+      "file-too-large",
+    ],
+    [
+      "a binary file",
+      (folder) => (writeFileSync(join(folder, "b.ts"), Buffer.from([127, 69, 76, 70, 0, 0])), "b.ts"),
+      "not-a-text-file",
+    ],
     ["a syntax error", (folder) => (writeFileSync(join(folder, "s.ts"), "export const x = {;\n"), "s.ts"), "syntax"],
     [
       "a missing import",
-      (folder) => (writeFileSync(join(folder, "i.ts"), `import { x } from "./gone.ts";\nexport const y = x;\n`), "i.ts"),
+      (folder) => (
+        writeFileSync(join(folder, "i.ts"), `import { x } from "./gone.ts";\nexport const y = x;\n`),
+        "i.ts"
+      ),
       /error\[[a-z-]+\]: .*gone/,
     ],
     ["a dangling link", (folder) => (symlinkSync("nowhere", join(folder, "l.ts")), "l.ts"), "cannot-read"],
@@ -169,7 +189,9 @@ describe("the command line", () => {
       const escape = "\u001b[";
       expect(tsbpf(["check", "bad.ts"], { cwd: folder }).stderr).not.toContain(escape);
       expect(tsbpf(["check", "bad.ts"], { cwd: folder, env: { FORCE_COLOR: "1" } }).stderr).toContain(escape);
-      expect(tsbpf(["check", "bad.ts"], { cwd: folder, env: { FORCE_COLOR: "1", NO_COLOR: "1" } }).stderr).not.toContain(escape);
+      expect(
+        tsbpf(["check", "bad.ts"], { cwd: folder, env: { FORCE_COLOR: "1", NO_COLOR: "1" } }).stderr,
+      ).not.toContain(escape);
     }));
 });
 

@@ -11,7 +11,10 @@ export interface Ran {
   readonly stderr: string;
 }
 
-export function tsbpf(args: readonly string[], options: { cwd?: string; input?: string; env?: Record<string, string> } = {}): Ran {
+export function tsbpf(
+  args: readonly string[],
+  options: { cwd?: string; input?: string; env?: Record<string, string> } = {},
+): Ran {
   const ran = spawnSync(process.execPath, [join(root, "bin/tsbpf.cjs"), ...args], {
     cwd: options.cwd ?? root,
     encoding: "utf8",
