@@ -35,4 +35,5 @@ echo $? > /mnt/run/status
 for tty in ttyS1 ttyS2; do stty -F $root/dev/$tty drain > $root/dev/null 2>&1; done
 umount /mnt/run
 echo o > $root/proc/sysrq-trigger
-exec sleep 60
+# Process 1 must not end, and the file system with the programs may be gone by now.
+while :; do read -r _ < $root/dev/ttyS0; done
