@@ -3,6 +3,7 @@ import { ts } from "ts-morph";
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/sock-ops.ts";
 import { sizeOf, type ArrayLayout, type Layout } from "../layout.ts";
 import type { Value } from "../ir/ir.ts";
+import { isConstantExpression } from "./constant-expressions.ts";
 import { contextField } from "./contexts.ts";
 import { entityOperand, expression, link } from "./expressions.ts";
 import { at, fail, silent, type Lowering } from "./lowering.ts";
@@ -89,7 +90,7 @@ function elementOf(f: Lowering, base: Operand, node: ts.ElementAccessExpression)
   const list = place as Place & { readonly type: ArrayLayout };
   const { min, max } = knownRange(f, scalar);
   if (min >= 0n && max < BigInt(list.type.length)) return read(f, list.type.of, elementPlace(f, list, scalar, node), node);
-  if (min >= BigInt(list.type.length) || max < 0n) {
+  if ((min >= BigInt(list.type.length) || max < 0n) && isConstantExpression(f, node.argumentExpression)) {
     return fail(f, "index-range", node.argumentExpression, { index: min === max ? `${min}` : `${min} to ${max}`, length: list.type.length });
   }
   return checkedElement(f, list, scalar, node);

@@ -2,6 +2,7 @@
 import { ts } from "ts-morph";
 import type { BinaryOp, CompareOp, Value } from "../ir/ir.ts";
 import type { IntLayout } from "../layout.ts";
+import { isConstantExpression } from "./constant-expressions.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { ERROR, type Operand, type Scalar } from "./operand.ts";
 import { BOOL, I32, irType, rangeOf, typeName, U32, U64, within, type Range } from "./types.ts";
@@ -125,7 +126,8 @@ export function binary(f: Lowering, token: ts.SyntaxKind, left: Operand, right: 
   const operator = OPERATORS.get(token)!;
   if (!bothNumeric(f, operator.text, left, right, node)) return ERROR;
   const divisor = right.kind === "literal" ? right.value : right.kind === "scalar" ? constantOf(f, right) : undefined;
-  if ((operator.text === "/" || operator.text === "%") && divisor === 0n) return fail(f, "division-by-zero", node, undefined);
+  const divides = operator.text === "/" || operator.text === "%";
+  if (divides && divisor === 0n && isConstantExpression(f, rightNode)) return fail(f, "division-by-zero", node, undefined);
   if (SHIFTS.has(operator.text)) return shifted(f, operator, left, right, node, leftNode, rightNode);
   if (left.kind === "literal" && right.kind === "literal" && left.wide === right.wide) {
     const folded = operator.fold(left.value, right.value);
@@ -133,6 +135,8 @@ export function binary(f: Lowering, token: ts.SyntaxKind, left: Operand, right: 
   }
   const pair = unify(f, left, right, node, leftNode, rightNode);
   if (!pair) return ERROR;
+  // A variable that is known to be 0 here; the verifier refuses a division by an immediate 0.
+  if (divides && divisor === 0n) return operator.text === "%" ? { ...pair.left, type: pair.type } : { kind: "scalar", type: pair.type, value: f.b.constant(irType(pair.type), 0n, at(f, node)) };
   const op = pair.type.signed ? operator.signed : operator.unsigned;
   const value = f.b.binary(op, pair.left.value, pair.right.value, at(f, node));
   return { kind: "scalar", type: pair.type, value, range: resultRange(operator.text, knownRange(f, pair.left), knownRange(f, pair.right), pair.type) };
@@ -149,7 +153,8 @@ function shifted(f: Lowering, operator: Operator, left: Operand, right: Operand,
   if (!l || l.type.kind !== "int") return ERROR;
   const type = promoted(l.type);
   const width = irType(type);
-  const known = count ?? (right.kind === "scalar" ? constantOf(f, right) : undefined);
+  let known = count ?? (right.kind === "scalar" ? constantOf(f, right) : undefined);
+  if (known !== undefined && !isConstantExpression(f, rightNode)) known = BigInt.asUintN(type.bits === 64 ? 6 : 5, known);
   if (known !== undefined && (known < 0n || known >= BigInt(type.bits))) {
     return fail(f, "shift-count", rightNode, { count: `${known}`, type: typeName(type), last: type.bits - 1 });
   }

@@ -138,7 +138,8 @@ function variable(f: Lowering, node: ts.VariableDeclaration, flags: ts.NodeFlags
   const layout = aggregateOf(f, init, declared);
   if (layout) {
     const place = build(f, layout, init, name);
-    return bind(f, name, { kind: "operand", operand: place ?? ERROR, node, constant });
+    // From here on it has a name, so that another variable made from it is a copy.
+    return bind(f, name, { kind: "operand", operand: place ? { kind: "place", type: place.type, at: place.at } : ERROR, node, constant });
   }
   const operand = expression(f, init, declared);
   if (failed) return bindNothing(f, node.name);
