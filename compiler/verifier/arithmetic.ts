@@ -140,6 +140,8 @@ function link(insn: RawInsn, name: AluName, wide: boolean, left: Reg, right: Reg
   const none = { id: 0, delta: 0, off: 0 } as const;
   if ((name !== "add" && name !== "sub") || left.id === 0 || left.delta !== 0) return none;
   if (usesRegister(insn.code) && insn.src === insn.dst) return none;
+  // 32-bit arithmetic on a wider number drops the upper half, and the difference with it.
+  if (!wide && left.value.umax > tnum.U32) return none;
   const constant = constantOf(right.value, wide);
   if (constant === undefined) return none;
   const added = BigInt.asIntN(wide ? 64 : 32, constant);

@@ -110,18 +110,22 @@ function order<T extends bigint | number>(condition: Condition, e: Ends<T>): boo
   }
 }
 
-/** What is known of both operands where `a condition b` holds (or does not). On a dead path the parts may contradict each other: see `repair`. */
+/**
+ * What is known of both operands where `a condition b` holds (or does not). On a dead path the parts may contradict each other: see
+ * `repair`. A register that is compared with itself is one value, so that both sides learn in turn.
+ */
 export function refine(
   condition: Condition,
   holds: boolean,
   a: Scalar,
-  b: Scalar,
+  b: Scalar | "itself",
   wide: boolean,
 ): readonly [Scalar, Scalar] {
   const left = draft(a);
-  const right = draft(b);
+  const right = b === "itself" ? left : draft(b);
   learn(holds ? condition : OPPOSITE[condition], left, right, wide);
-  return [settle(left), settle(right)];
+  const settled = settle(left);
+  return [settled, settle(right)];
 }
 
 function learn(condition: Condition | "not-jset", a: Draft, b: Draft, wide: boolean): void {

@@ -6,7 +6,7 @@ import { constantOf, decided, EXCHANGED, refine } from "./branch.ts";
 import { classOf, usesRegister } from "./decode.ts";
 import { checkInvariants, goOn, later, regsOf, source, type Env } from "./env.ts";
 import { known, ZERO } from "./scalar.ts";
-import { MAX_OFFSET } from "./stack.ts";
+import { MAX_OFFSET, unlinked } from "./stack.ts";
 import {
   AT_PACKET_END,
   BEYOND_PACKET_END,
@@ -102,7 +102,9 @@ function packetOutcome(condition: Condition, a: Reg, b: Reg): boolean | undefine
 function branch(env: Env, insn: RawInsn, condition: Condition, wide: boolean, target: number): void {
   const withRegister = usesRegister(insn.code);
   const here = env.state;
-  limitLinks(env, insn, withRegister);
+  const before = regsOf(env);
+  const operands = withRegister ? [before[insn.src]!, before[insn.dst]!] : [before[insn.dst]!];
+  const members = linkedWith(env, operands);
   const there = copyState(here);
   const forward = env.replay?.(env.insn);
   later(env, target, there, true);
@@ -112,9 +114,10 @@ function branch(env: Env, insn: RawInsn, condition: Condition, wide: boolean, ta
   const a = regs[insn.dst]!;
   const b = withRegister ? regs[insn.src]! : scalarOf(BigInt(insn.imm));
   if (a.type === "scalar" && b.type === "scalar") {
-    const [aFalls, bFalls] = refine(condition, false, a.value, b.value, wide);
-    const [aJumps, bJumps] = refine(condition, true, a.value, b.value, wide);
     const sameReg = withRegister && insn.src === insn.dst;
+    const other = sameReg ? "itself" : b.value;
+    const [aFalls, bFalls] = refine(condition, false, a.value, other, wide);
+    const [aJumps, bJumps] = refine(condition, true, a.value, other, wide);
     otherRegs[insn.dst] = { ...a, value: checkInvariants(env, aJumps) };
     const bJumpsChecked = checkInvariants(env, bJumps);
     regs[insn.dst] = { ...a, value: checkInvariants(env, aFalls) };
@@ -124,14 +127,12 @@ function branch(env: Env, insn: RawInsn, condition: Condition, wide: boolean, ta
       regs[insn.src] = { ...b, value: bFallsChecked };
     }
   }
-  if (withRegister && b.type === "scalar" && b.id !== 0) {
-    spreadToLinks(here, regs[insn.src]!, env);
-    spreadToLinks(there, otherRegs[insn.src]!, env);
+  if (withRegister) {
+    spreadToLinks(here, members, insn.src);
+    spreadToLinks(there, members, insn.src);
   }
-  if (a.type === "scalar" && a.id !== 0) {
-    spreadToLinks(here, regs[insn.dst]!, env);
-    spreadToLinks(there, otherRegs[insn.dst]!, env);
-  }
+  spreadToLinks(here, members, insn.dst);
+  spreadToLinks(there, members, insn.dst);
   learnOfPointers(env, insn, condition, wide, here, there);
   if (forward === true) {
     env.state = there;
@@ -141,46 +142,66 @@ function branch(env: Env, insn: RawInsn, condition: Condition, wide: boolean, ta
   }
 }
 
+/** A register, or a spilled one, that holds a linked value. */
+interface Member {
+  readonly frame: number;
+  readonly reg?: number;
+  readonly slot?: number;
+}
+
 const MOST_LINKS = 6;
-/** The kernel follows a handful of linked registers at most and breaks the links of the rest. */
-function limitLinks(env: Env, insn: RawInsn, withRegister: boolean): void {
-  const ids: number[] = [];
-  const regs = regsOf(env);
-  if (withRegister && regs[insn.src]!.type === "scalar" && regs[insn.src]!.id !== 0) ids.push(regs[insn.src]!.id);
-  if (regs[insn.dst]!.type === "scalar" && regs[insn.dst]!.id !== 0) ids.push(regs[insn.dst]!.id);
-  let count = 0;
-  for (const id of ids) {
-    const members: { readonly frame: number; readonly reg?: number; readonly slot?: number }[] = [];
-    for (let depth = env.state.frames.length - 1; depth >= 0; depth--) {
-      const frame = env.state.frames[depth]!;
-      for (let index = 0; index < 10; index++) {
-        const reg = frame.regs[index]!;
-        if (reg.type !== "scalar" || reg.id !== id) continue;
-        if (count++ < MOST_LINKS) members.push({ frame: depth, reg: index });
-        else frame.regs[index] = { ...reg, id: 0, delta: 0, off: 0 };
+/**
+ * The live registers and the spilled ones that are linked with the operands. The kernel follows a handful at most (both operands'
+ * links count) and breaks the links of the rest.
+ */
+function linkedWith(env: Env, operands: readonly Reg[]): readonly Member[] {
+  const members: Member[] = [];
+  const { frames } = env.state;
+  for (const { type, id } of operands) {
+    if (type !== "scalar" || id === 0) continue;
+    for (let depth = frames.length - 1; depth >= 0; depth--) {
+      const { regs, stack } = frames[depth]!;
+      const live = env.flow.liveRegs(frames[depth + 1]?.callsite ?? env.insn);
+      for (let reg = 0; reg < 10; reg++) {
+        if (((live >> reg) & 1) === 0 || regs[reg]!.type !== "scalar" || regs[reg]!.id !== id) continue;
+        if (members.length < MOST_LINKS) members.push({ frame: depth, reg });
+        else regs[reg] = unlinked(regs[reg]!);
       }
-      frame.stack.forEach((slot, index) => {
+      stack.forEach((slot, index) => {
         if (!isSpill(slot) || slot.reg.type !== "scalar" || slot.reg.id !== id) return;
-        if (count++ < MOST_LINKS) members.push({ frame: depth, slot: index });
-        else frame.stack[index] = { ...slot, reg: { ...slot.reg, id: 0, delta: 0, off: 0 } };
+        if (members.length < MOST_LINKS) members.push({ frame: depth, slot: index });
+        else stack[index] = { ...slot, reg: unlinked(slot.reg) };
       });
     }
-    if (members.length > 1) env.flow.linked(env, members);
+  }
+  if (members.length > 1) env.flow.linked(env, members);
+  return members;
+}
+
+/** What was learned of the register at `from` holds for those that are the same value, or the same plus a constant. */
+function spreadToLinks(state: State, members: readonly Member[], from: number): void {
+  const depth = state.frames.length - 1;
+  const source = state.frames[depth]!.regs[from]!;
+  if (source.type !== "scalar" || source.id === 0) return;
+  for (const { frame, reg, slot } of members) {
+    const { regs, stack } = state.frames[frame]!;
+    if (reg !== undefined) {
+      if (frame !== depth || reg !== from) regs[reg] = adjusted(regs[reg]!, source);
+    } else if (slot !== undefined) {
+      const spilled = stack[slot];
+      if (isSpill(spilled)) stack[slot] = { ...spilled, reg: adjusted(spilled.reg, source) };
+    }
   }
 }
 
-/** What was learned of one register holds for those that are the same value, or the same plus a constant. */
-function spreadToLinks(state: State, from: Reg, env: Env): void {
-  void env;
-  replaceRegs(state, (reg) => {
-    if (reg === from || reg.type !== "scalar" || reg.id !== from.id || from.id === 0) return reg;
-    // Differences made by 32-bit arithmetic say nothing of those made by 64-bit arithmetic.
-    if (reg.delta !== 0 && from.delta !== 0 && reg.delta !== from.delta) return reg;
-    if ((reg.delta === 0 && from.delta === 0) || reg.off === from.off)
-      return { ...reg, value: from.value, off: from.off, delta: from.delta };
-    const difference = known(BigInt(reg.off - from.off));
-    return { ...reg, value: addDifference(from.value, difference, reg.delta === 32 || from.delta === 32) };
-  });
+function adjusted(reg: Reg, source: Reg): Reg {
+  if (reg.type !== "scalar" || reg.id !== source.id) return reg;
+  // Differences made by 32-bit arithmetic say nothing of those made by 64-bit arithmetic.
+  if (reg.delta !== 0 && source.delta !== 0 && reg.delta !== source.delta) return reg;
+  if ((reg.delta === 0 && source.delta === 0) || reg.off === source.off)
+    return { ...reg, value: source.value, off: source.off, delta: source.delta };
+  const difference = known(BigInt(reg.off - source.off));
+  return { ...reg, value: addDifference(source.value, difference, reg.delta === 32 || source.delta === 32) };
 }
 
 function learnOfPointers(

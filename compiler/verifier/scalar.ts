@@ -85,6 +85,22 @@ export function boundsFromBits(d: Draft): void {
   d.smax = min(d.smax, s64(value | (mask & BigInt("0x7fffffffffffffff"))));
   d.umin = max(d.umin, value);
   d.umax = min(d.umax, value | mask);
+  if (mask !== 0n) singleValue(d);
+}
+
+/** The range and the bits may have but one value in common. */
+function singleValue(d: Draft): void {
+  const { bits, umin, umax } = d;
+  const member = (umin & ~bits.mask & U64) === bits.value;
+  if (bits.mask === U64) {
+    if (umin + 1n > umax) Object.assign(d, known(umin));
+    return;
+  }
+  const next = tnum.nextAbove(bits, umin);
+  if (member) {
+    if (next > umax) Object.assign(d, known(umin));
+  } else if (next === (bits.value | bits.mask)) Object.assign(d, known(next));
+  else if (next <= umax && tnum.nextAbove(bits, next) > umax) Object.assign(d, known(next));
 }
 /** The 32-bit half of `boundsFromBits`. */
 export function bounds32FromBits(d: Draft): void {

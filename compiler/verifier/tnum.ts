@@ -103,6 +103,20 @@ export function overlap(a: Tnum, b: Tnum): boolean {
   return (a.value & known) === (b.value & known);
 }
 
+/** The smallest value of `t` above `z`; its largest, where none is. */
+export function nextAbove(t: Tnum, z: bigint): bigint {
+  const largest = t.value | t.mask;
+  if (z >= largest) return largest;
+  if (z < t.value) return t.value;
+  const fixed = ~t.mask & U64;
+  const wrong = (z ^ t.value) & fixed;
+  if (wrong === 0n) return ((((z | fixed) + 1n) & t.mask) | t.value) & U64;
+  const low = (1n << BigInt(wrong.toString(2).length)) - 1n;
+  // The highest bit that is wrong must become 1: what lies above stays. It must become 0: what lies above has to grow.
+  if ((z & wrong) < (t.value & wrong)) return (z & ~low & U64) | (t.value & low);
+  return ((((z | fixed | low) + 1n) & t.mask) | t.value) & U64;
+}
+
 /** Whether every value of `inner` is one of `outer`. */
 export function contains(outer: Tnum, inner: Tnum): boolean {
   if ((inner.mask & ~outer.mask & U64) !== 0n) return false;

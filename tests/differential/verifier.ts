@@ -57,7 +57,7 @@ function kernelMap(map: VerifierMap): number {
 }
 
 /** The same program with the kernel's descriptors in place of ours. */
-function withKernelMaps(program: Program): readonly RawInsn[] {
+export function withKernelMaps(program: Program): readonly RawInsn[] {
   const insns = [...program.insns];
   for (let at = 0; at < insns.length; at++) {
     const insn = insns[at]!;

@@ -12,7 +12,11 @@ export interface Bench {
     batch: { readonly insns: readonly RawInsn[]; readonly value: Uint8Array },
     engine: EngineName,
     watch?: Watch,
-  ): { readonly value: Uint8Array; readonly steps: number };
+  ): {
+    readonly value: Uint8Array;
+    readonly steps: number;
+    /** Of the value, for the program. */ readonly address: bigint;
+  };
 }
 
 /** Memory is made once and used for every batch; only the map value's size changes. */
@@ -41,13 +45,14 @@ export function createBench(largestValue: number): Bench {
       const program: LinkedProgram = link(
         "batch",
         batch.insns,
-        (_slot, _pseudo, _low, high) => memory.address(value) + BigInt(high),
+        (_slot, pseudo, _low, high) =>
+        pseudo === 0 ? undefined : memory.address(value) + BigInt(high),
       );
       const call = (): never => {
         throw new VmFault("helper", "no helpers here");
       };
       const { steps } = ENGINES[engine](program, { memory, frames, call, stepLimit: 10_000_000 }, { r1: 0n }, watch);
-      return { value: memory.slice(value).slice(), steps };
+      return { value: memory.slice(value).slice(), steps, address: memory.address(value) };
     },
   };
 }
