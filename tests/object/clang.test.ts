@@ -59,9 +59,10 @@ SEC("sockops") int first(struct bpf_sock_ops *ctx) {
 SEC("sockops") int second(struct bpf_sock_ops *ctx) { return global(ctx) & 1; }
 `,
   "a callback": `${HEAD}
+static __attribute__((noinline)) int before(struct bpf_sock_ops *ctx) { return ctx->op; }
 static int turn(__u32 index, __u64 *sum) { *sum += index; return 0; }
 SEC("sockops") int looping(struct bpf_sock_ops *ctx) {
-  __u64 sum = 0;
+  __u64 sum = before(ctx);
   bpf_loop(8, turn, &sum, 0);
   return sum & 1;
 }
@@ -149,6 +150,21 @@ describe.skipIf(!compiler.available)(`clang's objects${compiler.reason}`, () => 
     expect(byName.get("hidden")).toMatchObject({ section: ".bss", layout: { kind: "int", bits: 64 } });
     expect(byName.get("area")).toMatchObject({ section: ".bss", layout: { kind: "array", length: 32 } });
     expect(globals.some((each) => new TextDecoder().decode(each.init).startsWith("seen %d %s"))).toBe(true);
+  });
+
+  test("sections that are kept apart only in ELF", () => {
+    const module = moduleOf(
+      compiler.compile(`${HEAD}
+const volatile __u32 one = 7; const volatile __u32 two SEC(".rodata.more") = 9; __u32 three SEC(".data.more") = 11;
+SEC("sockops") int f(void *ctx) { return two + one + three; }`),
+    );
+    const read = module.programs[0]!.relocations.map((relocation) => {
+      if (relocation.kind !== "global") return undefined;
+      return module.globals.find(
+        ({ section, offset }) => section === relocation.section && offset === relocation.offset,
+      )?.init[0];
+    });
+    expect(read.sort()).toEqual([11, 7, 9]);
   });
 
   test("lines of the C source", () => {

@@ -97,6 +97,21 @@ const offsets = (records: Uint8Array, bytes: number): number[] =>
     new DataView(records.buffer, records.byteOffset).getUint32(index * bytes, true),
   );
 
+test("a program whose first instruction has no line of its own", () => {
+  const [first] = sample.programs;
+  const late = { ...sample, programs: [{ ...first!, lines: first!.lines.slice(2) }] };
+  expect(offsets(readObject(writeObject(late)).kernelInfo!.programs[0]!.lines, 16)[0]).toBe(0);
+});
+
+test("the symbol table says where its global symbols start", () => {
+  for (const [, module] of handWritten) {
+    const elf = readElf(writeObject(module));
+    if ("problem" in elf) throw new Error(elf.problem.text);
+    const { info } = elf.value.sections.find(({ name }) => name === ".symtab")!;
+    expect(elf.value.symbols.findIndex(({ binding }) => binding !== 0)).toBe(info);
+  }
+});
+
 test("the records of a ring buffer are described in our section only", () => {
   const bytes = writeObject(sample);
   const elf = readElf(bytes);
