@@ -13,6 +13,11 @@ export const language = {
     (f) => f.help,
   ),
   "nested-too-deep": row("error", () => "the source nests too deep to be compiled", () => "split long expressions and statements"),
+  "too-many-branches": row(
+    "warning",
+    () => "too many branches in one function: TypeScript's checker gave up, and only the compiler's own checks were made",
+    () => "split the function, or use a switch or a map",
+  ),
   "source-too-large": row<{ size: number; limit: number }>(
     "error",
     (f) => `the source has ${f.size} characters, the limit is ${f.limit}`,

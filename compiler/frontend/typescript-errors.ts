@@ -5,7 +5,7 @@
 import { ts } from "ts-morph";
 import { report, type Diagnostic } from "../diagnostics.ts";
 import { lineStarts, lineOf } from "./line-index.ts";
-import type { ModuleState } from "./module-state.ts";
+import { say, type ModuleState } from "./module-state.ts";
 import type { ParsedFile } from "./project.ts";
 import { reworded } from "./typescript-words.ts";
 
@@ -14,8 +14,7 @@ export function typeScriptErrors(state: ModuleState, file: ParsedFile, which: "s
     const parsed = (file.tree as { parseDiagnostics?: readonly ts.DiagnosticWithLocation[] }).parseDiagnostics ?? [];
     return firstPerLine(file, parsed.filter((one) => one.category === ts.DiagnosticCategory.Error)).map((one) => report("syntax", spanOfDiagnostic(file, one), { text: text(one) }));
   }
-  const program = state.project.program();
-  const found = [...program.getSyntacticDiagnostics(file.tree), ...program.getSemanticDiagnostics(file.tree)].filter((one) => one.category === ts.DiagnosticCategory.Error);
+  const found = checked(state, file);
   const starts = lineStarts(file.source.text);
   const taken = new Set<number>();
   for (const one of state.diagnostics) if (one.span?.file === file.index && one.severity === "error") taken.add(lineOf(starts, one.span.start));
@@ -25,6 +24,26 @@ export function typeScriptErrors(state: ModuleState, file: ParsedFile, which: "s
       const { message, help } = reworded(state, one, text(one));
       return report("type-error", spanOfDiagnostic(file, one), { code: one.code, message, ...(help === undefined ? {} : { help }) });
     });
+}
+
+/** TypeScript follows at most some thousand branches of one function (TS2563), or runs out of stack before. */
+const TOO_MANY_BRANCHES = 2563;
+
+/**
+ * The checker's errors. Where it gives up there is a warning instead: lowering has types of its own, and what only the checker sees
+ * (a missing test for undefined) the verifier finds in the emitted code.
+ */
+function checked(state: ModuleState, file: ParsedFile): ts.Diagnostic[] {
+  try {
+    const program = state.project.program();
+    const all = [...program.getSyntacticDiagnostics(file.tree), ...program.getSemanticDiagnostics(file.tree)];
+    for (const one of all) if (one.code === TOO_MANY_BRANCHES) say(state, "too-many-branches", spanOfDiagnostic(file, one), undefined);
+    return all.filter((one) => one.category === ts.DiagnosticCategory.Error && one.code !== TOO_MANY_BRANCHES);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    say(state, "too-many-branches", { file: file.index, start: 0, end: 1 }, undefined);
+    return [];
+  }
 }
 
 const text = (one: ts.Diagnostic): string => {
