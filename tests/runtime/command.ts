@@ -1,10 +1,10 @@
 /** The built command as a user runs it. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { until } from "./lab.ts";
+import { repository } from "./repository.ts";
 
-const bin = fileURLToPath(new URL("../../bin/tsbpf.cjs", import.meta.url));
-export const repository = fileURLToPath(new URL("../..", import.meta.url));
+const bin = join(repository, "bin/tsbpf.cjs");
 
 export interface Finished {
   readonly code: number | null;

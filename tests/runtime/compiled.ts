@@ -1,19 +1,23 @@
 /** Programs of this repository, compiled once per test file. */
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import { compile } from "../../compiler/compile.ts";
 import type { BpfModule } from "../../compiler/module.ts";
+import { repository } from "./repository.ts";
 
 const cache = new Map<string, BpfModule>();
 
-/** A module from `programs/` by name, or from source text. Throws with the diagnostics when it does not compile. */
-export function compiled(name: string, target?: TargetName, text?: string): BpfModule {
-  const key = `${name} ${target} ${text ?? ""}`;
+/** Programs with the wire format of the paper's authors, byte by byte: same folder as the benches of equal work. */
+export const AUTHORS = "tests/bench/equal-work";
+
+/** A module from `programs/` (or another folder) by name, or from source text. Throws with the diagnostics when it does not compile. */
+export function compiled(name: string, target?: TargetName, text?: string, folder = "programs"): BpfModule {
+  const key = `${folder}/${name} ${target} ${text ?? ""}`;
   const before = cache.get(key);
   if (before) return before;
-  const path = `programs/${name}.ts`;
-  const source = text ?? readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8");
+  const path = `${folder}/${name}.ts`;
+  const source = text ?? readFileSync(join(repository, path), "utf8");
   const result = compile({ path, text: source }, target ? { target } : {});
   if (!result.module) throw new Error(`${name}: ${result.diagnostics.map((one) => `${one.key}: ${one.message}`).join("\n")}`);
   cache.set(key, result.module);

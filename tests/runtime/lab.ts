@@ -5,9 +5,9 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { cgroupRoot } from "../../runtime/kernel/places.ts";
 import { probe } from "../../runtime/kernel/probe.ts";
+import { repository } from "./repository.ts";
 
 /** Why tests on the kernel cannot run here; undefined when they can. */
 export function whyNot(): string | undefined {
@@ -94,10 +94,10 @@ export function openLab(): Lab {
       return path;
     },
     async peer(netns, cgroup) {
-      const script = fileURLToPath(new URL("peer.mjs", import.meta.url));
-      const join = cgroup ? `echo $$ > ${cgroup}/cgroup.procs; ` : "";
+      const script = join(repository, "tests/runtime/peer.mjs");
+      const enter = cgroup ? `echo $$ > ${cgroup}/cgroup.procs; ` : "";
       // The cgroup is joined first: inside a namespace made by `ip netns exec` it could not be seen.
-      const child = spawn("sh", ["-c", `${join}exec nsenter --net=/run/netns/${netns} ${process.execPath} ${script}`], {
+      const child = spawn("sh", ["-c", `${enter}exec nsenter --net=/run/netns/${netns} ${process.execPath} ${script}`], {
         stdio: ["ignore", "inherit", "inherit", "ipc"],
       });
       const peer = talk(child);

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { load } from "../../runtime/api.ts";
 import { capture, type Capture, type Segment } from "./capture.ts";
-import { compiled } from "./compiled.ts";
+import { AUTHORS, compiled } from "./compiled.ts";
 import { openLab, until, whyNot, type Lab, type Peer } from "./lab.ts";
 
 const skip = whyNot();
@@ -43,12 +43,9 @@ describe.skipIf(skip)(skip ? `option handlers (skipped: ${skip})` : "option hand
   });
 
   /** Loads a program twice, with params of each side, attached to each side's cgroup. */
-  const both = (name: string, clientParams: object, serverParams: object = clientParams): void => {
-    for (const [group, params] of [
-      [clientGroup, clientParams],
-      [serverGroup, serverParams],
-    ] as const) {
-      const object = load(compiled(name, "mainline"), { params: params as Record<string, unknown> });
+  const both = (name: string, params: Readonly<Record<string, unknown>>, folder = "programs"): void => {
+    for (const group of [clientGroup, serverGroup]) {
+      const object = load(compiled(name, "mainline", undefined, folder), { params });
       open.push(object);
       object.attach(group);
     }
@@ -99,21 +96,29 @@ describe.skipIf(skip)(skip ? `option handlers (skipped: ${skip})` : "option hand
     expect(last.options.some((option) => option.kind === 28)).toBe(false);
   });
 
+  const schemeOf = async (accepted: number): Promise<string> =>
+    (await readOption(server, accepted, TCP_CONGESTION, 16)).toString("latin1").replace(/\0.*/s, "");
+
   it("congestion control: 42 04 00 03 makes the server use cubic, as ss shows", async () => {
-    both("congestion-control", { wanted: 3 });
+    both("congestion-control", {}, AUTHORS);
     const { accepted, port } = await connect();
     expect(optionsOf(0x42, port)[0]!.hex).toBe("42040003");
-    expect(optionsOf(0x42, port)[0]!.segment).toMatchObject({ syn: false, destinationPort: port });
-    expect((await readOption(server, accepted, TCP_CONGESTION, 16)).toString("latin1").replace(/\0.*/s, "")).toBe("cubic");
+    // The third segment of the handshake carries it, and none from the server.
+    expect(optionsOf(0x42, port)[0]!.segment).toMatchObject({ syn: false, payload: 0, destinationPort: port });
+    expect(optionsOf(0x42, port).every((one) => one.segment.destinationPort === port)).toBe(true);
+    expect(await schemeOf(accepted)).toBe("cubic");
     const listed = lab.inside(serverNet, "ss", "-tniH", "state", "established", `( sport = :${port} )`);
     expect(listed).toMatch(/\bcubic\b/);
   });
 
-  it("congestion control: a scheme that the server does not have changes nothing", async () => {
-    both("congestion-control", { wanted: 0 });
-    const { accepted, port } = await connect();
-    expect(optionsOf(0x42, port)[0]!.hex).toBe("42040000");
-    expect((await readOption(server, accepted, TCP_CONGESTION, 16)).toString("latin1").replace(/\0.*/s, "")).toBe("reno");
+  it("congestion control: the bundled program asks by its param, and a scheme that the server lacks changes nothing", async () => {
+    both("congestion-control", { wanted: 1 });
+    const cubic = await connect();
+    expect(await schemeOf(cubic.accepted)).toBe("cubic");
+    for (const one of open.splice(0)) one.close();
+    both("congestion-control", { wanted: 2 });
+    const vegas = await connect();
+    expect(await schemeOf(vegas.accepted)).toBe("reno");
   });
 
   /**

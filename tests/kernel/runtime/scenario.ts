@@ -1,0 +1,181 @@
+/**
+ * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
+ * object per finding on standard output, which runtime-*.test.ts on the host judges.
+ *
+ *   scenario paths | options
+ */
+import { load, startKernelPathManager, type LoadedObject } from "../../../runtime/api.ts";
+import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
+import { capture } from "../../runtime/capture.ts";
+import { compiled } from "../../runtime/compiled.ts";
+import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts";
+
+const report = (name: string, facts: Record<string, unknown>): void => console.log(JSON.stringify({ name, ...facts }));
+const PATIENCE = 60_000;
+
+async function paths(lab: Lab): Promise<void> {
+  const c = lab.netns("c");
+  const s = lab.netns("s");
+  lab.wire(c, "v0", ["10.1.0.1/24", "fd01::1/64"], s, "v0", ["10.1.0.2/24", "fd01::2/64"]);
+  lab.wire(c, "v1", ["10.2.0.1/24"], s, "v1", ["10.2.0.2/24"]);
+  lab.wire(c, "v2", [], s, "v2", []);
+  for (const net of [c, s]) {
+    for (const device of ["all", "v0", "v1", "v2"]) lab.inside(net, "sysctl", "-qw", `net.ipv4.conf.${device}.rp_filter=0`);
+    lab.inside(net, "ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", "8");
+  }
+  const group = lab.cgroup("client");
+  const client = await lab.peer(c, group);
+  const server = await lab.peer(s);
+  const wire = capture(c);
+  lab.defer(() => wire.stop());
+  let port = 7000;
+
+  const pairs = (port: number): string[] =>
+    openSessions(c)
+      .filter((session) => session.to.endsWith(`:${port}`))
+      .flatMap((session) => session.subflows.map((one) => `${one.from.replace(/:\d+$/, "")} ${one.to.replace(/:\d+$/, "")}`))
+      .toSorted();
+  const joins = (port: number): number =>
+    wire.segments.filter((one) => one.destinationPort === port && one.syn && !one.ack && one.options.some((option) => /^1e0c1/.test(option.hex))).length;
+  const connect = async (host = "10.1.0.2"): Promise<{ id: number; accepted: number; port: number }> => {
+    port++;
+    await server.call("listen", { protocol: "mptcp", host: host.includes(":") ? "::" : "0.0.0.0", port });
+    const before = server.accepted.length;
+    const id = await client.call<number>("connect", { protocol: "mptcp", host, port });
+    await client.call("send", { id, length: 1000 });
+    await until("accepted", () => server.accepted.length > before, PATIENCE);
+    return { id, accepted: server.accepted.at(-1)!, port };
+  };
+  /** What is there once `wanted` subflows are, or once patience ends; then a little later, for those too many. */
+  const settle = async (name: string, session: { id: number; accepted: number; port: number }, wanted: number): Promise<void> => {
+    await until("the mesh", () => pairs(session.port).length === wanted, PATIENCE).catch(() => undefined);
+    await pause(500);
+    await client.call("send", { id: session.id, length: 200_000 });
+    const { sent } = await client.call<{ sent: string }>("state", { id: session.id });
+    const intact = await until("the data", async () => (await server.call<{ hash: string }>("state", { id: session.accepted })).hash === sent, PATIENCE).catch(() => false);
+    report(name, { pairs: pairs(session.port), joins: joins(session.port), intact });
+  };
+  const announce = (address: string, device: string): void => void lab.inside(s, "ip", "mptcp", "endpoint", "add", address, "dev", device, "signal");
+  const forget = (): void => void lab.inside(s, "ip", "mptcp", "endpoint", "flush");
+  const run = async (program: string, params: Record<string, unknown>, steps: (object: LoadedObject) => Promise<void>): Promise<void> => {
+    const running = startKernelPathManager(compiled(program, "patched"), group, { netns: c, params, warn: (text) => report("warning", { text }) });
+    try {
+      await steps(running.object);
+    } finally {
+      running.close();
+    }
+  };
+
+  for (const extraSubflows of [1, 2, 5])
+    await run("ndiffports", { extraSubflows }, async () => {
+      const session = await connect();
+      await settle(`ndiffports ${extraSubflows}`, session, 1 + extraSubflows);
+      await client.call("close", { id: session.id });
+    });
+  await run("ndiffports", {}, async () => {
+    const session = await connect("fd01::2");
+    await settle("ndiffports IPv6", session, 3);
+    await client.call("close", { id: session.id });
+  });
+  announce("10.2.0.2", "v1");
+  await run("fullmesh", {}, async () => {
+    const one = await connect();
+    await settle("fullmesh 2x2", one, 4);
+    const two = await connect();
+    await settle("fullmesh second session", two, 4);
+    for (const { id } of [one, two]) await client.call("close", { id });
+    lab.ip(c, "addr", "add", "10.3.0.1/24", "dev", "v2");
+    lab.ip(s, "addr", "add", "10.3.0.2/24", "dev", "v2");
+    await pause(500);
+    const three = await connect();
+    await settle("fullmesh 3x2", three, 6);
+    await client.call("close", { id: three.id });
+    lab.ip(c, "addr", "del", "10.3.0.1/24", "dev", "v2");
+    await pause(500);
+  });
+  forget();
+  await run("fullmesh", {}, async (object) => {
+    const session = await connect();
+    await settle("fullmesh before", session, 2);
+    announce("10.2.0.2", "v1");
+    await settle("fullmesh late", session, 4);
+    forget();
+    await settle("fullmesh removed", session, 2);
+    announce("10.2.0.2", "v1");
+    await settle("fullmesh again", session, 4);
+    await client.call("close", { id: session.id });
+    const remembered = object.maps["remoteAddrs"]!;
+    const left = await until("the session is forgotten", () => remembered.batch().length === 0, PATIENCE).catch(() => false);
+    report("fullmesh forgets", { left: left === true ? 0 : remembered.batch().length });
+  });
+  forget();
+}
+
+async function options(lab: Lab): Promise<void> {
+  const c = lab.netns("c");
+  const s = lab.netns("s");
+  lab.wire(c, "v0", ["10.97.0.1/24"], s, "v1", ["10.97.0.2/24"]);
+  for (const net of [c, s]) lab.inside(net, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno");
+  const groups = [lab.cgroup("client"), lab.cgroup("server")] as const;
+  const client = await lab.peer(c, groups[0]);
+  const server = await lab.peer(s, groups[1]);
+  const wire = capture(c);
+  lab.defer(() => wire.stop());
+  let port = 6000;
+  /** Targets of the client's and of the server's object: the two APIs must understand each other. */
+  for (const [near, far] of [
+    ["patched", "patched"],
+    ["mainline", "patched"],
+    ["patched", "mainline"],
+  ] as const)
+    for (const [program, params, kind, option, length] of [
+      ["user-timeout", { timeoutSeconds: 1 }, 28, 18, 4],
+      ["congestion-control", { wanted: 3 }, 0x42, 13, 16],
+      ["initial-window", { wantedWindow: 40, largestWindow: 64 }, 0x42, undefined, 0],
+    ] as const) {
+      const objects = [load(compiled(program, near), { params }), load(compiled(program, far), { params })];
+      objects.forEach((object, index) => object.attach(groups[index]!));
+      port++;
+      await server.call("listen", { host: "10.97.0.2", port, mode: "echo" });
+      const id = await client.call<number>("connect", { host: "10.97.0.2", port });
+      await client.call("send", { id, length: 4 });
+      await until("echo", async () => (await client.call<{ received: number }>("state", { id })).received === 4, PATIENCE);
+      const effect = await effectOf(server, option, length);
+      report(`${program} ${near} to ${far}`, { wire: bytes(wire.segments, port, kind), effect });
+      await client.call("close", { id });
+      for (const object of objects) object.close();
+    }
+
+  const object = load(compiled("delayed-ack", "patched"));
+  for (const group of groups) object.attach(group);
+  port++;
+  await server.call("listen", { host: "10.97.0.2", port, mode: "echo" });
+  const id = await client.call<number>("connect", { host: "10.97.0.2", port });
+  await client.call("send", { id, length: 4 });
+  await until("echo", async () => (await client.call<{ received: number }>("state", { id })).received === 4, PATIENCE);
+  const segments = await effectOf(server, 66, 4);
+  report("delayed-ack", { wire: [67, 253, 254].flatMap((kind) => bytes(wire.segments, port, kind)), effect: segments });
+  object.close();
+}
+
+const bytes = (segments: readonly { destinationPort: number; options: readonly { kind: number; hex: string }[] }[], port: number, kind: number): string[] => [
+  ...new Set(segments.filter((one) => one.destinationPort === port).flatMap((one) => one.options.filter((option) => option.kind === kind).map((option) => option.hex))),
+];
+
+async function effectOf(server: Peer, option: number | undefined, length: number): Promise<string | null> {
+  if (option === undefined) return null;
+  const { bytes } = await server.call<{ bytes?: number[] }>("getsockopt", { id: server.accepted.at(-1)!, level: 6, option, length });
+  return bytes ? Buffer.from(bytes).toString("hex") : null;
+}
+
+const lab = openLab();
+try {
+  await (process.argv[2] === "paths" ? paths : options)(lab);
+  report("end", {});
+} catch (error) {
+  report("error", { message: (error as Error).message, stack: (error as Error).stack });
+  process.exitCode = 1;
+} finally {
+  lab.close();
+}
+process.exit();
