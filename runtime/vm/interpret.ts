@@ -74,7 +74,7 @@ function alu32(op: number, a: number, b: number, signed: boolean): number {
 }
 
 /** Is the condition met? Operands are unsigned, of 64 or (`narrow`) 32 bits. */
-function holds(op: number, a: bigint, b: bigint, narrow: boolean): boolean {
+export function holds(op: number, a: bigint, b: bigint, narrow: boolean): boolean {
   const bits = narrow ? 32 : 64;
   const sa = BigInt.asIntN(bits, a);
   const sb = BigInt.asIntN(bits, b);

@@ -47,9 +47,9 @@ export interface Memory {
   readonly arenaBytes: number;
   readonly wasm?: WebAssembly.Memory;
   allocate(request: RegionRequest): Region;
-  /** Makes the object inaccessible; its place is not used again before `reuse`. */
+  /** The object goes with the end of the event, as with RCU: until `reuse` the program may still look at it. */
   release(region: Region): void;
-  /** Gives the places of released objects back. Called between events, when no program holds a pointer. */
+  /** Makes released objects inaccessible and their places free. Called between events, when no program holds a pointer. */
   reuse(): void;
   /** Switches access to an object on and off without giving up its place (stack frames). */
   setLive(region: Region, live: boolean): void;
@@ -87,7 +87,7 @@ export function createMemory(arenaBytes: number, wasm = false): Memory {
   let next = GRANULE * 2;
   const regions: Region[] = [];
   const dead = new Set<Region>();
-  let waiting: Region[] = [];
+  const waiting = new Set<Region>();
   const free = new Map<number, Region[]>();
 
   const shade = (region: Region, live: boolean): void => {
@@ -152,20 +152,19 @@ export function createMemory(arenaBytes: number, wasm = false): Memory {
     },
 
     release(region) {
-      if (dead.has(region)) return;
-      shade(region, false);
-      dead.add(region);
-      waiting.push(region);
+      waiting.add(region);
     },
 
     reuse() {
       for (const region of waiting) {
+        shade(region, false);
+        dead.add(region);
         if (region.count !== 1) continue;
         const list = free.get(region.stride);
         if (list) list.push(region);
         else free.set(region.stride, [region]);
       }
-      waiting = [];
+      waiting.clear();
     },
 
     setLive(region, live) {

@@ -12,7 +12,10 @@ export interface LinkedProgram {
   readonly functions: readonly number[];
 }
 
-/** How an `lddw` is resolved that is not a plain constant: `imm` of both slots, and the source register (RFC 9669, table 12). */
+/**
+ * The value of an `lddw` that is not what it says, from its source register (RFC 9669, table 12) and the `imm` of both slots.
+ * Undefined: a plain constant, or an error if the source register is not 0.
+ */
 export type Resolve = (slot: number, pseudo: number, low: number, high: number) => bigint | undefined;
 
 const LOADACQ = 0x100;
@@ -134,10 +137,8 @@ export function link(name: string, insns: readonly RawInsn[], resolve: Resolve):
     const high = insns[slot + 1];
     if (!high || high.code !== 0 || high.dst !== 0 || high.src !== 0 || high.off !== 0)
       throw bad(slot, "lddw lacks its second slot");
-    const value =
-      insn.src === 0
-        ? (BigInt(high.imm >>> 0) << 32n) | BigInt(insn.imm >>> 0)
-        : resolve(slot, insn.src, insn.imm, high.imm);
+    const plain = (BigInt(high.imm >>> 0) << 32n) | BigInt(insn.imm >>> 0);
+    const value = resolve(slot, insn.src, insn.imm, high.imm) ?? (insn.src === 0 ? plain : undefined);
     if (value === undefined) throw bad(slot, `lddw refers to something that is not here (source ${insn.src})`);
     wide.set(slot, BigInt.asUintN(64, value));
     inside.add(++slot);

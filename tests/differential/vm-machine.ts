@@ -42,10 +42,7 @@ export function createBench(largestValue: number): Bench {
       const { memory, frames, value } = place(engine);
       memory.resize(value, batch.value.length);
       memory.slice(value).set(batch.value);
-      const program: LinkedProgram = link(
-        "batch",
-        batch.insns,
-        (_slot, pseudo, _low, high) =>
+      const program: LinkedProgram = link("batch", batch.insns, (_slot, pseudo, _low, high) =>
         pseudo === 0 ? undefined : memory.address(value) + BigInt(high),
       );
       const call = (): never => {

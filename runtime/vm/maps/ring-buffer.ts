@@ -75,6 +75,8 @@ export function createRingBuffer(shape: MapShape, host: MapHost): RingBuffer {
       reservations.delete(address);
       reservation.entry.data = memory.slice(reservation.region).slice();
       reservation.entry.state = keep ? "committed" : "discarded";
+      // The kernel lets nobody look at a record that is finished.
+      memory.setLive(reservation.region, false);
       memory.release(reservation.region);
       return true;
     },

@@ -1,0 +1,15 @@
+/** `npm run test:differential -- vm|containment …`: the long runs against the kernel and the verifier, which CI does in small. */
+import { containmentMain } from "./containment-run.ts";
+import { vmMain } from "./vm.ts";
+
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => number>> = {
+  vm: vmMain,
+  containment: containmentMain,
+};
+const [name = "", ...args] = process.argv.slice(2);
+const run = COMMANDS[name];
+if (run) process.exitCode = run(args);
+else {
+  console.error(`usage: npm run test:differential -- ${Object.keys(COMMANDS).join("|")} [--count N] [--seed N]`);
+  process.exitCode = 2;
+}
