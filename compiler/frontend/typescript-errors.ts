@@ -12,17 +12,25 @@ import { reworded } from "./typescript-words.ts";
 export function typeScriptErrors(state: ModuleState, file: ParsedFile, which: "syntax" | "types"): Diagnostic[] {
   if (which === "syntax") {
     const parsed = (file.tree as { parseDiagnostics?: readonly ts.DiagnosticWithLocation[] }).parseDiagnostics ?? [];
-    return firstPerLine(file, parsed.filter((one) => one.category === ts.DiagnosticCategory.Error)).map((one) => report("syntax", spanOfDiagnostic(file, one), { text: text(one) }));
+    return firstPerLine(
+      file,
+      parsed.filter((one) => one.category === ts.DiagnosticCategory.Error),
+    ).map((one) => report("syntax", spanOfDiagnostic(file, one), { text: text(one) }));
   }
   const found = checked(state, file);
   const starts = lineStarts(file.source.text);
   const taken = new Set<number>();
-  for (const one of state.diagnostics) if (one.span?.file === file.index && one.severity === "error") taken.add(lineOf(starts, one.span.start));
+  for (const one of state.diagnostics)
+    if (one.span?.file === file.index && one.severity === "error") taken.add(lineOf(starts, one.span.start));
   return firstPerLine(file, found)
     .filter((one) => !taken.has(lineOf(starts, one.start ?? 0)))
     .map((one) => {
       const { message, help } = reworded(state, one, text(one));
-      return report("type-error", spanOfDiagnostic(file, one), { code: one.code, message, ...(help === undefined ? {} : { help }) });
+      return report("type-error", spanOfDiagnostic(file, one), {
+        code: one.code,
+        message,
+        ...(help === undefined ? {} : { help }),
+      });
     });
 }
 
@@ -37,7 +45,8 @@ function checked(state: ModuleState, file: ParsedFile): ts.Diagnostic[] {
   try {
     const program = state.project.program();
     const all = [...program.getSyntacticDiagnostics(file.tree), ...program.getSemanticDiagnostics(file.tree)];
-    for (const one of all) if (one.code === TOO_MANY_BRANCHES) say(state, "too-many-branches", spanOfDiagnostic(file, one), undefined);
+    for (const one of all)
+      if (one.code === TOO_MANY_BRANCHES) say(state, "too-many-branches", spanOfDiagnostic(file, one), undefined);
     return all.filter((one) => one.category === ts.DiagnosticCategory.Error && one.code !== TOO_MANY_BRANCHES);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
@@ -54,9 +63,17 @@ const text = (one: ts.Diagnostic): string => {
 
 function spanOfDiagnostic(file: ParsedFile, one: ts.Diagnostic): { file: number; start: number; end: number } {
   const start = Math.min(one.start ?? 0, file.source.text.length);
-  return { file: file.index, start, end: Math.min(start + Math.max(one.length ?? 1, 1), Math.max(file.source.text.length, start + 1)) };
+  return {
+    file: file.index,
+    start,
+    end: Math.min(start + Math.max(one.length ?? 1, 1), Math.max(file.source.text.length, start + 1)),
+  };
 }
 
+/** "… is never used": one says nothing about the next, so all of a line are shown. */
+const UNUSED: ReadonlySet<number> = new Set([6133, 6192, 6196, 6198]);
+
+/** One error often causes others on its line; the first is the one to mend. */
 function firstPerLine<T extends ts.Diagnostic>(file: ParsedFile, list: readonly T[]): T[] {
   const starts = lineStarts(file.source.text);
   const lines = new Set<number>();
@@ -65,7 +82,7 @@ function firstPerLine<T extends ts.Diagnostic>(file: ParsedFile, list: readonly 
     .filter((one) => {
       const line = lineOf(starts, one.start ?? 0);
       if (lines.has(line)) return false;
-      lines.add(line);
+      if (!UNUSED.has(one.code)) lines.add(line);
       return true;
     });
 }
