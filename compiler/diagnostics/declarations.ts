@@ -10,7 +10,11 @@ export const declarations = {
   ),
   "duplicate-field": row<{ name: string }>("error", (f) => `two fields are called ${f.name}`),
   "reserved-name": row<{ name: string }>("error", (f) => `${f.name} cannot be the name of a field`),
-  "empty-struct": row<{ name: string }>("error", (f) => `${f.name} has no fields`, () => "give it one: struct({ value: u32 })"),
+  "empty-struct": row<{ name: string }>(
+    "error",
+    (f) => `${f.name} has no fields`,
+    () => "give it one: struct({ value: u32 })",
+  ),
   "param-type": row<{ found: string }>(
     "error",
     (f) => `a param cannot be of type ${f.found}`,
@@ -29,7 +33,12 @@ export const declarations = {
   "map-property": row<{ kind: string; name: string }>(
     "error",
     (f) => `this ${f.kind} has no ${f.name}`,
-    (f) => (f.name === "maxEntries" ? "say how many entries it has: maxEntries: 64" : f.name === "bytes" ? "say how large it is: bytes: 65536" : `say its ${f.name} type: ${f.name}: u32`),
+    (f) =>
+      f.name === "maxEntries"
+        ? "say how many entries it has: maxEntries: 64"
+        : f.name === "bytes"
+          ? "say how large it is: bytes: 65536"
+          : `say its ${f.name} type: ${f.name}: u32`,
   ),
   "map-key-size": row<{ bytes: number; limit: number }>(
     "error",
@@ -51,8 +60,16 @@ export const declarations = {
     (f) => `a ${f.kind} has no ${f.name}()`,
     (f) => `it has ${oneOf(f.known)}`,
   ),
-  "update-mode": row<{ found: string }>("error", (f) => `${f.found} is not an update mode`, () => 'use "any", "insert" or "update"'),
-  "ref-of-struct": row<{ map: string }>("error", (f) => `the values of ${f.map} are structs: get() refers to them already`, () => "write get(key)"),
+  "update-mode": row<{ found: string }>(
+    "error",
+    (f) => `${f.found} is not an update mode`,
+    () => 'use "any", "insert" or "update"',
+  ),
+  "ref-of-struct": row<{ map: string }>(
+    "error",
+    (f) => `the values of ${f.map} are structs: get() refers to them already`,
+    () => "write get(key)",
+  ),
   "ring-size": row<{ bytes: number; next: number }>(
     "error",
     (f) => `a ring buffer cannot have ${f.bytes} bytes: its size is a power of two and a multiple of the page size`,
@@ -78,7 +95,11 @@ export const declarations = {
     (f) => `this ${f.kind} handles no event`,
     (f) => `add one: ${f.example}`,
   ),
-  "option-property": row<{ name: string; example: string }>("error", (f) => `a tcpOption needs ${f.name}`, (f) => `add ${f.example}`),
+  "option-property": row<{ name: string; example: string }>(
+    "error",
+    (f) => `a tcpOption needs ${f.name}`,
+    (f) => `add ${f.example}`,
+  ),
   "option-kind": row<{ kind: number; reserved: boolean; experiment: boolean }>(
     "error",
     (f) =>
@@ -94,7 +115,11 @@ export const declarations = {
     (f) => `kind ${f.kind} is shared by experiments and needs an identifier (RFC 6994)`,
     () => "add experiment: 0xda01",
   ),
-  "experiment-id": row<{ id: number }>("error", (f) => `an experiment identifier has 16 bits, ${f.id} does not fit`, () => "use 0 to 0xffff"),
+  "experiment-id": row<{ id: number }>(
+    "error",
+    (f) => `an experiment identifier has 16 bits, ${f.id} does not fit`,
+    () => "use 0 to 0xffff",
+  ),
   "option-too-large": row<{ payload: string; bytes: number; limit: number; target: string }>(
     "error",
     (f) => `an option with ${f.payload} has ${f.bytes} bytes; ${f.target} takes ${f.limit} at most`,
@@ -115,7 +140,11 @@ export const declarations = {
     (f) => `${f.name} takes ${f.size} bytes of the ${f.limit}-byte stack`,
     () => "keep it in a map: new ArrayMap({ value, maxEntries: 1 })",
   ),
-  "mixed-families": row("error", () => "the two ends of the path are of different address families", () => "use IPv4 or IPv6 for both"),
+  "mixed-families": row(
+    "error",
+    () => "the two ends of the path are of different address families",
+    () => "use IPv4 or IPv6 for both",
+  ),
   "needs-kernel": row<{ what: string; target: string; other: string }>(
     "error",
     (f) => `${f.what} is not there on the target ${f.target}`,
@@ -126,15 +155,34 @@ export const declarations = {
     (f) => `${JSON.stringify(f.id)} is not a license that the kernel knows`,
     (f) => `use ${oneOf(f.known.map((one) => JSON.stringify(one)))}`,
   ),
-  "license-twice": row<{ id: string; other: string }>("error", (f) => `an object has one license, not both ${f.other} and ${f.id}`, () => "keep one"),
-  "no-license": row("error", () => "the object has no license", () => 'add license("GPL");'),
-  "needs-gpl": row<{ what: string }>("error", (f) => `${f.what} is for programs with a GPL-compatible license`, () => 'write license("GPL"), or leave it out'),
+  "license-twice": row<{ id: string; other: string }>(
+    "error",
+    (f) => `an object has one license, not both ${f.other} and ${f.id}`,
+    () => "keep one",
+  ),
+  "no-license": row(
+    "error",
+    () => "the object has no license",
+    () => 'add license("GPL");',
+  ),
+  "needs-gpl": row<{ what: string }>(
+    "error",
+    (f) => `${f.what} is for programs with a GPL-compatible license`,
+    () => 'write license("GPL"), or leave it out',
+  ),
   "name-collision": row<{ what: string; name: string; other: string; cut: string }>(
     "error",
-    (f) => (f.name === f.other ? `two ${f.what}s are called ${f.name}` : `the kernel keeps 15 characters of a name: the ${f.what}s ${f.other} and ${f.name} are both ${f.cut}`),
+    (f) =>
+      f.name === f.other
+        ? `two ${f.what}s are called ${f.name}`
+        : `the kernel keeps 15 characters of a name: the ${f.what}s ${f.other} and ${f.name} are both ${f.cut}`,
     () => "rename one of them",
   ),
-  "pin-twice": row<{ name: string }>("error", (f) => `two maps are pinned as ${f.name}`, () => "rename one of them"),
+  "pin-twice": row<{ name: string }>(
+    "error",
+    (f) => `two maps are pinned as ${f.name}`,
+    () => "rename one of them",
+  ),
   "kind-twice": row<{ what: string; name: string; other: string }>(
     "error",
     (f) => `${f.name} and ${f.other} both handle ${f.what}`,

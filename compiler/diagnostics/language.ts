@@ -12,10 +12,15 @@ export const language = {
     (f) => `${f.message} (TS${f.code})`,
     (f) => f.help,
   ),
-  "nested-too-deep": row("error", () => "the source nests too deep to be compiled", () => "split long expressions and statements"),
+  "nested-too-deep": row(
+    "error",
+    () => "the source nests too deep to be compiled",
+    () => "split long expressions and statements",
+  ),
   "too-many-branches": row(
     "warning",
-    () => "too many branches in one function: TypeScript's checker gave up, and only the compiler's own checks were made",
+    () =>
+      "too many branches in one function: TypeScript's checker gave up, and only the compiler's own checks were made",
     () => "split the function, or use a switch or a map",
   ),
   "source-too-large": row<{ size: number; limit: number }>(
@@ -23,7 +28,11 @@ export const language = {
     (f) => `the source has ${f.size} characters, the limit is ${f.limit}`,
     () => "split it, or load large tables into maps at run time",
   ),
-  "empty-file": row("error", () => "the file is empty", () => "start from an example: programs/ndiffports.ts"),
+  "empty-file": row(
+    "error",
+    () => "the file is empty",
+    () => "start from an example: programs/ndiffports.ts",
+  ),
   "no-programs": row(
     "error",
     () => "the file has no programs",
@@ -42,7 +51,11 @@ export const language = {
         ? "give the path from this file, with .ts"
         : "programs can import tsbpf, tsbpf/tcp, tsbpf/mptcp, tsbpf/delack and files of their own",
   ),
-  "not-understood": row("error", () => "the compiler does not understand this", () => "write it in simpler steps"),
+  "not-understood": row(
+    "error",
+    () => "the compiler does not understand this",
+    () => "write it in simpler steps",
+  ),
   "not-in-bpf": row<{ what: string; instead: string }>(
     "error",
     (f) => `${f.what} cannot be compiled to BPF`,
@@ -98,12 +111,36 @@ export const language = {
     () => "a type guard would change what is known of a value without a check that the compiler sees",
     () => "return boolean, and compare where it is used",
   ),
-  "no-body": row<{ name: string }>("error", (f) => `${f.name} has no body`, () => "write the function, or import it"),
-  throw: row("error", () => "BPF cannot throw", () => "return early instead"),
-  var: row<{ name: string }>("error", () => "var has the scope of the whole function", (f) => `write let ${f.name} or const ${f.name}`),
-  destructuring: row("error", () => "destructuring is not part of the language", () => "name each value: const a = list[0]"),
-  spread: row("error", () => "a spread makes a value whose fields are not known", () => "list the fields one by one"),
-  "loop-variable": row("error", () => "a loop declares its own variable", () => "write for (const x of …)"),
+  "no-body": row<{ name: string }>(
+    "error",
+    (f) => `${f.name} has no body`,
+    () => "write the function, or import it",
+  ),
+  throw: row(
+    "error",
+    () => "BPF cannot throw",
+    () => "return early instead",
+  ),
+  var: row<{ name: string }>(
+    "error",
+    () => "var has the scope of the whole function",
+    (f) => `write let ${f.name} or const ${f.name}`,
+  ),
+  destructuring: row(
+    "error",
+    () => "destructuring is not part of the language",
+    () => "name each value: const a = list[0]",
+  ),
+  spread: row(
+    "error",
+    () => "a spread makes a value whose fields are not known",
+    () => "list the fields one by one",
+  ),
+  "loop-variable": row(
+    "error",
+    () => "a loop declares its own variable",
+    () => "write for (const x of …)",
+  ),
   "loose-equality": row<{ found: string; instead: string }>(
     "error",
     (f) => `${f.found} converts its operands before it compares`,
@@ -134,7 +171,11 @@ export const language = {
     () => "! claims that a value is there without checking it",
     (f) => `test it: const value = ${f.text}; if (!value) return;`,
   ),
-  any: row<{ text: string }>("error", (f) => `${f.text} is not a type of the language`, () => "name the type: u32, a struct, TcpConn, …"),
+  any: row<{ text: string }>(
+    "error",
+    (f) => `${f.text} is not a type of the language`,
+    () => "name the type: u32, a struct, TcpConn, …",
+  ),
   recursion: row<{ cycle: readonly string[] }>(
     "error",
     (f) => `recursion: ${f.cycle.join(" → ")}`,
@@ -145,7 +186,11 @@ export const language = {
     (f) => `${f.name} is set on every segment here, and nobody sees when the kernel refuses`,
     () => "look at the result: if (conn.setSockOpt(…) !== 0) …, or set it in established or parse",
   ),
-  "range-outside-loop": row("error", () => "range() belongs in a loop", () => "write for (const i of range(4))"),
+  "range-outside-loop": row(
+    "error",
+    () => "range() belongs in a loop",
+    () => "write for (const i of range(4))",
+  ),
   "range-bound": row<{ text: string }>(
     "error",
     () => "cannot prove that this loop ends: its bound is not constant",

@@ -11,7 +11,11 @@ const CODES = { error: 31, warning: 33, bold: 1, blue: 34, help: 32 } as const;
 const TAB = 8;
 
 /** All diagnostics, with a blank line between two. */
-export function renderDiagnostics(diagnostics: readonly Diagnostic[], sources: readonly SourceFile[], options: RenderOptions): string {
+export function renderDiagnostics(
+  diagnostics: readonly Diagnostic[],
+  sources: readonly SourceFile[],
+  options: RenderOptions,
+): string {
   return diagnostics.map((one) => renderDiagnostic(one, sources, options)).join("\n\n");
 }
 
@@ -25,7 +29,8 @@ export function renderDiagnostics(diagnostics: readonly Diagnostic[], sources: r
  *       help: give it a constant bound: for (const i of range(conn.sndCwnd, 16))
  */
 export function renderDiagnostic(one: Diagnostic, sources: readonly SourceFile[], options: RenderOptions): string {
-  const paint = (code: keyof typeof CODES, text: string): string => (options.colour ? `\x1b[${CODES[code]}m${text}\x1b[0m` : text);
+  const paint = (code: keyof typeof CODES, text: string): string =>
+    options.colour ? `\x1b[${CODES[code]}m${text}\x1b[0m` : text;
   const lines = [`${paint(one.severity, `${one.severity}[${one.key}]`)}${paint("bold", `: ${clean(one.message)}`)}`];
   if (one.span) lines.push(...excerpt(one.span, sources, paint, one.severity), ...expansions(one.span, sources));
   for (const note of one.notes ?? []) lines.push(...renderNote(note, sources, paint));
@@ -36,7 +41,10 @@ export function renderDiagnostic(one: Diagnostic, sources: readonly SourceFile[]
 type Paint = (code: keyof typeof CODES, text: string) => string;
 
 function renderNote(note: Note, sources: readonly SourceFile[], paint: Paint): string[] {
-  return [`  ${paint("blue", "note")}: ${clean(note.text)}`, ...(note.span ? excerpt(note.span, sources, paint, "blue") : [])];
+  return [
+    `  ${paint("blue", "note")}: ${clean(note.text)}`,
+    ...(note.span ? excerpt(note.span, sources, paint, "blue") : []),
+  ];
 }
 
 /** Where the span is, and its first line with the part underlined. */
@@ -74,7 +82,13 @@ const clean = (text: string): string => text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x
 /** Columns on a terminal: wide characters take two. */
 const width = (text: string): number => {
   let columns = 0;
-  for (const character of text) columns += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1faff}]/u.test(character) ? 2 : 1;
+  for (const character of text)
+    columns +=
+      /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1faff}]/u.test(
+        character,
+      )
+        ? 2
+        : 1;
   return columns;
 };
 
@@ -121,7 +135,10 @@ export interface JsonDiagnostic extends Partial<JsonPlace> {
 }
 
 /** The form of `--json`, one object per diagnostic. */
-export function diagnosticsToJson(diagnostics: readonly Diagnostic[], sources: readonly SourceFile[]): JsonDiagnostic[] {
+export function diagnosticsToJson(
+  diagnostics: readonly Diagnostic[],
+  sources: readonly SourceFile[],
+): JsonDiagnostic[] {
   return diagnostics.map((one) => {
     const via: (JsonPlace & { kind: string; what: string | number })[] = [];
     for (let step = one.span?.via; step; step = step.at.via) {
@@ -134,7 +151,9 @@ export function diagnosticsToJson(diagnostics: readonly Diagnostic[], sources: r
       message: one.message,
       ...(one.help === undefined ? {} : { help: one.help }),
       ...(one.span ? jsonPlace(one.span, sources) : {}),
-      ...(one.notes ? { notes: one.notes.map((note) => ({ text: note.text, ...(note.span ? jsonPlace(note.span, sources) : {}) })) } : {}),
+      ...(one.notes
+        ? { notes: one.notes.map((note) => ({ text: note.text, ...(note.span ? jsonPlace(note.span, sources) : {}) })) }
+        : {}),
       ...(via.length > 0 ? { via } : {}),
     };
   });

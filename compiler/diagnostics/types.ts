@@ -2,7 +2,12 @@
 import { oneOf } from "./language.ts";
 import { row } from "./row.ts";
 
-const article = (expected: string): string => (/^(a|an|one|the) /.test(expected) ? expected : expected.includes(" | ") ? `one of ${expected}` : `a value of type ${expected}`);
+const article = (expected: string): string =>
+  /^(a|an|one|the) /.test(expected)
+    ? expected
+    : expected.includes(" | ")
+      ? `one of ${expected}`
+      : `a value of type ${expected}`;
 
 export const types = {
   "literal-range": row<{ value: string; type: string; range: string }>(
@@ -42,7 +47,10 @@ export const types = {
   ),
   "no-operator": row<{ operator: string; left: string; right: string }>(
     "error",
-    (f) => (f.right === "" ? `${f.operator} has no meaning for ${f.left}` : `${f.operator} has no meaning between ${f.left} and ${f.right}`),
+    (f) =>
+      f.right === ""
+        ? `${f.operator} has no meaning for ${f.left}`
+        : `${f.operator} has no meaning between ${f.left} and ${f.right}`,
     () => "only integers have arithmetic",
   ),
   "network-order-arithmetic": row<{ operator: string; type: string; to: string; from: string }>(
@@ -60,7 +68,11 @@ export const types = {
     (f) => `${f.name}() of a value that is in host order already (${f.found})`,
     (f) => `leave out ${f.name}(), or take a field in network order such as remotePort`,
   ),
-  "division-by-zero": row("error", () => "division by zero", () => "BPF gives 0 for it, JavaScript Infinity: write what you mean"),
+  "division-by-zero": row(
+    "error",
+    () => "division by zero",
+    () => "BPF gives 0 for it, JavaScript Infinity: write what you mean",
+  ),
   "shift-count": row<{ count: string; type: string; last: number }>(
     "error",
     (f) => `a shift by ${f.count} leaves nothing of ${f.type}`,
@@ -102,11 +114,20 @@ export const types = {
     (f) => `${f.type} has no field ${f.name}`,
     (f) => (f.known.length > 0 ? `it has ${f.known.join(", ")}` : undefined),
   ),
-  "missing-field": row<{ name: string; type: string }>("error", (f) => `${f.type} needs ${f.name}`, (f) => `add ${f.name}: …`),
+  "missing-field": row<{ name: string; type: string }>(
+    "error",
+    (f) => `${f.type} needs ${f.name}`,
+    (f) => `add ${f.name}: …`,
+  ),
   "no-member": row<{ name: string; found: string; known?: readonly string[] }>(
     "error",
     (f) => `${f.found} has no ${f.name}`,
-    (f) => (f.known ? `it has ${f.known.join(", ")}` : /^[ui]\d/.test(f.found) ? "an integer has no members: compute with it, or print it with log`${value}`" : undefined),
+    (f) =>
+      f.known
+        ? `it has ${f.known.join(", ")}`
+        : /^[ui]\d/.test(f.found)
+          ? "an integer has no members: compute with it, or print it with log`${value}`"
+          : undefined,
   ),
   "not-a-function": row<{ name: string; found: string }>(
     "error",
@@ -114,17 +135,29 @@ export const types = {
     (f) => `leave out the parentheses: ${f.name}`,
   ),
   "not-a-struct": row<{ found: string }>("error", (f) => `expected a struct or a list, found ${f.found}`),
-  "not-a-value": row<{ found: string; what?: string }>("error", (f) => `${f.found} is not a value that can be computed with`),
-  "not-an-array": row<{ found: string }>("error", (f) => `${f.found} has no elements`, () => "use a field of type array(T, n)"),
+  "not-a-value": row<{ found: string; what?: string }>(
+    "error",
+    (f) => `${f.found} is not a value that can be computed with`,
+  ),
+  "not-an-array": row<{ found: string }>(
+    "error",
+    (f) => `${f.found} has no elements`,
+    () => "use a field of type array(T, n)",
+  ),
   "array-length": row<{ expected: number; found: number }>(
     "error",
     (f) => `the list has ${f.found} elements, its place ${f.expected}`,
     (f) => `write all ${f.expected}`,
   ),
-  "empty-array": row("error", () => "an empty list has no type", () => "use a struct field of type array(T, n)"),
+  "empty-array": row(
+    "error",
+    () => "an empty list has no type",
+    () => "use a struct field of type array(T, n)",
+  ),
   "index-range": row<{ index: string; length: number | undefined }>(
     "error",
-    (f) => (f.length === undefined ? `an index cannot be ${f.index}` : `index ${f.index} is outside of a list of ${f.length}`),
+    (f) =>
+      f.length === undefined ? `an index cannot be ${f.index}` : `index ${f.index} is outside of a list of ${f.length}`,
     (f) => (f.length === undefined ? undefined : `use 0 to ${f.length - 1}`),
   ),
   "untyped-object": row(
@@ -135,10 +168,19 @@ export const types = {
   "untyped-global": row<{ name: string; field: string }>(
     "error",
     (f) => `${f.name} is a record of constants: ${f.field} cannot change`,
-    (f) => `give it a struct type: class Counters extends struct({ ${f.field}: u32 }) {} and const ${f.name} = new Counters()`,
+    (f) =>
+      `give it a struct type: class Counters extends struct({ ${f.field}: u32 }) {} and const ${f.name} = new Counters()`,
   ),
-  "constant-assigned": row<{ name: string }>("error", (f) => `${f.name} is a constant`, (f) => `declare it with let ${f.name}`),
-  "read-only": row<{ why: string }>("error", (f) => `this cannot be written: ${f.why}`, () => "copy it into a variable of your own"),
+  "constant-assigned": row<{ name: string }>(
+    "error",
+    (f) => `${f.name} is a constant`,
+    (f) => `declare it with let ${f.name}`,
+  ),
+  "read-only": row<{ why: string }>(
+    "error",
+    (f) => `this cannot be written: ${f.why}`,
+    () => "copy it into a variable of your own",
+  ),
   "not-assignable": row<{ why: string }>("error", (f) => `this cannot be assigned: ${f.why}`),
   "context-escapes": row<{ what: string; found?: string }>(
     "error",
@@ -155,8 +197,16 @@ export const types = {
     (f) => `${f.text} is not a type of the language`,
     () => "use u8 to i64, be16, be32, boolean, a struct, a connection, or T | undefined",
   ),
-  "union-type": row("error", () => "a value has one type", () => "use T | undefined, or texts: \"client\" | \"server\""),
-  "parameter-type": row<{ name: string }>("error", (f) => `the parameter ${f.name} needs a type`, (f) => `write ${f.name}: u32`),
+  "union-type": row(
+    "error",
+    () => "a value has one type",
+    () => 'use T | undefined, or texts: "client" | "server"',
+  ),
+  "parameter-type": row<{ name: string }>(
+    "error",
+    (f) => `the parameter ${f.name} needs a type`,
+    (f) => `write ${f.name}: u32`,
+  ),
   "return-types": row<{ found: string }>(
     "error",
     (f) => `the function returned nothing before, and returns ${f.found} here`,
@@ -172,8 +222,16 @@ export const types = {
     (f) => `${f.name} cannot be added to atomically: it is ${f.found}`,
     () => "atomic operations work on aligned u32, i32, u64 and i64",
   ),
-  "log-values": row<{ count: number }>("error", (f) => `log prints three values at most, not ${f.count}`, () => "write two lines"),
-  "log-value": row<{ found: string }>("error", (f) => `log cannot print ${f.found}`, () => "print its fields: integers, booleans, addresses and ports"),
+  "log-values": row<{ count: number }>(
+    "error",
+    (f) => `log prints three values at most, not ${f.count}`,
+    () => "write two lines",
+  ),
+  "log-value": row<{ found: string }>(
+    "error",
+    (f) => `log cannot print ${f.found}`,
+    () => "print its fields: integers, booleans, addresses and ports",
+  ),
   "socket-option": row<{ name: string; use: string; known: readonly string[] }>(
     "error",
     (f) => `${f.name} is not a socket option that a program can ${f.use}`,

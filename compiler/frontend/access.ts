@@ -16,7 +16,10 @@ import { join } from "./shapes.ts";
 
 const ENUMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   Op: Object.fromEntries(Object.entries(SOCK_OPS_EVENTS).map(([name, event]) => [name, event.op])),
-  Callback: { None: 0, ...Object.fromEntries(Object.entries(SOCK_OPS_CALLBACKS).map(([name, flag]) => [name, flag.bit])) },
+  Callback: {
+    None: 0,
+    ...Object.fromEntries(Object.entries(SOCK_OPS_CALLBACKS).map(([name, flag]) => [name, flag.bit])),
+  },
 };
 
 /** `a.b`. */
@@ -41,24 +44,46 @@ export function propertyOf(f: Lowering, operand: Operand, name: string, node: ts
   if (operand.kind === "error") return ERROR;
   const found = memoryOf(f, operand, name, node);
   if (found) return read(f, found.layout, found.memory, node, name);
-  if (operand.kind === "place" && operand.type.kind === "array" && name === "length") return { kind: "literal", value: BigInt(operand.type.length), wide: false };
-  if (operand.kind === "nullable" && operand.of.kind === "array" && name === "length") return { kind: "literal", value: BigInt(operand.of.length), wide: false };
+  if (operand.kind === "place" && operand.type.kind === "array" && name === "length")
+    return { kind: "literal", value: BigInt(operand.type.length), wide: false };
+  if (operand.kind === "nullable" && operand.of.kind === "array" && name === "length")
+    return { kind: "literal", value: BigInt(operand.of.length), wide: false };
   if (operand.kind === "context") return contextField(f, operand, name, node);
-  if (operand.kind === "entity" && operand.entity.kind === "map" && name === "length") return { kind: "literal", value: BigInt(operand.entity.spec.maxEntries), wide: false };
+  if (operand.kind === "entity" && operand.entity.kind === "map" && name === "length")
+    return { kind: "literal", value: BigInt(operand.entity.spec.maxEntries), wide: false };
   if (operand.kind === "place" && operand.type.kind === "struct") {
-    return fail(f, "unknown-field", node.name, { name, type: operand.type.name, known: operand.type.fields.map((field) => field.name) });
+    return fail(f, "unknown-field", node.name, {
+      name,
+      type: operand.type.name,
+      known: operand.type.fields.map((field) => field.name),
+    });
   }
   if (operand.kind === "nullable" && operand.of.kind === "struct") {
-    return fail(f, "unknown-field", node.name, { name, type: operand.of.name, known: operand.of.fields.map((field) => field.name) });
+    return fail(f, "unknown-field", node.name, {
+      name,
+      type: operand.of.name,
+      known: operand.of.fields.map((field) => field.name),
+    });
   }
   return fail(f, "no-member", node.name, { name, found: describe(operand) });
 }
 
 /** The place of a field, or of what a Ref refers to. */
-export function memoryOf(f: Lowering, operand: Operand, name: string, node: ts.Node): { layout: Layout; memory: Memory } | undefined {
+export function memoryOf(
+  f: Lowering,
+  operand: Operand,
+  name: string,
+  node: ts.Node,
+): { layout: Layout; memory: Memory } | undefined {
   if (operand.kind === "ref" && name === "value") return { layout: operand.of, memory: operand.at };
-  if (operand.kind === "nullable" && operand.ref && name === "value") return { layout: operand.of, memory: { base: operand.pointer, offset: 0, align: operand.align } };
-  const place = operand.kind === "place" ? operand : operand.kind === "nullable" && !isPrimitive(operand.of) ? asPlace(f, operand, node) : undefined;
+  if (operand.kind === "nullable" && operand.ref && name === "value")
+    return { layout: operand.of, memory: { base: operand.pointer, offset: 0, align: operand.align } };
+  const place =
+    operand.kind === "place"
+      ? operand
+      : operand.kind === "nullable" && !isPrimitive(operand.of)
+        ? asPlace(f, operand, node)
+        : undefined;
   if (place?.type.kind !== "struct") return undefined;
   const field = place.type.fields.find((one) => one.name === name);
   return field && { layout: field.layout, memory: inside(place.at, field.offset) };
@@ -89,9 +114,13 @@ function elementOf(f: Lowering, base: Operand, node: ts.ElementAccessExpression)
   if (!scalar) return ERROR;
   const list = place as Place & { readonly type: ArrayLayout };
   const { min, max } = knownRange(f, scalar);
-  if (min >= 0n && max < BigInt(list.type.length)) return read(f, list.type.of, elementPlace(f, list, scalar, node), node);
+  if (min >= 0n && max < BigInt(list.type.length))
+    return read(f, list.type.of, elementPlace(f, list, scalar, node), node);
   if ((min >= BigInt(list.type.length) || max < 0n) && isConstantExpression(f, node.argumentExpression)) {
-    return fail(f, "index-range", node.argumentExpression, { index: min === max ? `${min}` : `${min} to ${max}`, length: list.type.length });
+    return fail(f, "index-range", node.argumentExpression, {
+      index: min === max ? `${min}` : `${min} to ${max}`,
+      length: list.type.length,
+    });
   }
   return checkedElement(f, list, scalar, node);
 }
@@ -99,7 +128,8 @@ function elementOf(f: Lowering, base: Operand, node: ts.ElementAccessExpression)
 /** An index as an integer; reports anything else. */
 export function indexOf(f: Lowering, index: Operand, node: ts.Node): Scalar | undefined {
   if (index.kind === "error") return undefined;
-  if (index.kind === "literal" && index.value < 0n) return void fail(f, "index-range", node, { index: `${index.value}`, length: undefined });
+  if (index.kind === "literal" && index.value < 0n)
+    return void fail(f, "index-range", node, { index: `${index.value}`, length: undefined });
   const scalar = toScalar(f, index, node);
   if (!scalar) return undefined;
   if (scalar.type.kind === "int") return scalar;
@@ -107,7 +137,12 @@ export function indexOf(f: Lowering, index: Operand, node: ts.Node): Scalar | un
 }
 
 /** The place of an element whose index is known to be inside. */
-export function elementPlace(f: Lowering, list: Place & { readonly type: ArrayLayout }, index: Scalar, node: ts.Node): Memory {
+export function elementPlace(
+  f: Lowering,
+  list: Place & { readonly type: ArrayLayout },
+  index: Scalar,
+  node: ts.Node,
+): Memory {
   const size = sizeOf(list.type.of);
   const known = constantOf(f, index);
   if (known !== undefined) return inside(list.at, Number(known) * size);
@@ -119,7 +154,12 @@ export function elementPlace(f: Lowering, list: Place & { readonly type: ArrayLa
 }
 
 /** An element that may not be there: the comparison is emitted here. */
-function checkedElement(f: Lowering, list: Place & { readonly type: ArrayLayout }, index: Scalar, node: ts.Node): Operand {
+function checkedElement(
+  f: Lowering,
+  list: Place & { readonly type: ArrayLayout },
+  index: Scalar,
+  node: ts.Node,
+): Operand {
   const span = at(f, node);
   const there = f.b.label();
   const missing = f.b.label();
@@ -181,7 +221,9 @@ export const receivers = new WeakMap<ts.Node, Operand>();
 
 function chainLink(f: Lowering, node: Link, missing: ReturnType<Lowering["b"]["label"]>, expected?: DslType): Operand {
   const base = node.expression;
-  const continues = (base.flags & ts.NodeFlags.OptionalChain) !== 0 && (ts.isPropertyAccessExpression(base) || ts.isElementAccessExpression(base) || ts.isCallExpression(base));
+  const continues =
+    (base.flags & ts.NodeFlags.OptionalChain) !== 0 &&
+    (ts.isPropertyAccessExpression(base) || ts.isElementAccessExpression(base) || ts.isCallExpression(base));
   if (ts.isCallExpression(node)) {
     const callee = node.expression;
     if (!ts.isPropertyAccessExpression(callee)) return link(f, node, expected);
@@ -198,15 +240,26 @@ function chainLink(f: Lowering, node: Link, missing: ReturnType<Lowering["b"]["l
 }
 
 /** The receiver of a method call in a chain. */
-function chainReceiver(f: Lowering, callee: ts.PropertyAccessExpression, missing: ReturnType<Lowering["b"]["label"]>): Operand {
+function chainReceiver(
+  f: Lowering,
+  callee: ts.PropertyAccessExpression,
+  missing: ReturnType<Lowering["b"]["label"]>,
+): Operand {
   const base = callee.expression;
-  const continues = (base.flags & ts.NodeFlags.OptionalChain) !== 0 && (ts.isPropertyAccessExpression(base) || ts.isElementAccessExpression(base) || ts.isCallExpression(base));
+  const continues =
+    (base.flags & ts.NodeFlags.OptionalChain) !== 0 &&
+    (ts.isPropertyAccessExpression(base) || ts.isElementAccessExpression(base) || ts.isCallExpression(base));
   const operand = continues ? chainLink(f, base as Link, missing) : expression(f, base);
   return callee.questionDotToken ? unlessMissing(f, operand, missing, callee) : operand;
 }
 
 /** Leaves for `missing` when the operand is undefined; gives what it is otherwise. */
-export function unlessMissing(f: Lowering, operand: Operand, missing: ReturnType<Lowering["b"]["label"]>, node: ts.Node): Operand {
+export function unlessMissing(
+  f: Lowering,
+  operand: Operand,
+  missing: ReturnType<Lowering["b"]["label"]>,
+  node: ts.Node,
+): Operand {
   const span = at(f, node);
   const there = f.b.label();
   if (operand.kind === "nullable") {
@@ -217,6 +270,12 @@ export function unlessMissing(f: Lowering, operand: Operand, missing: ReturnType
     f.b.jump(missing, span);
   } else return operand;
   f.b.place(there);
-  if (operand.kind === "optional") return { kind: "scalar", type: operand.of, value: operand.value, ...(operand.range ? { range: operand.range } : {}) };
+  if (operand.kind === "optional")
+    return {
+      kind: "scalar",
+      type: operand.of,
+      value: operand.value,
+      ...(operand.range ? { range: operand.range } : {}),
+    };
   return operand;
 }

@@ -2,10 +2,12 @@
 
 const octets = (text: string): number[] | undefined => {
   const parts = text.split(".");
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part) && Number(part) <= 255)) return undefined;
+  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part) && Number(part) <= 255))
+    return undefined;
   return parts.map(Number);
 };
-const word = (bytes: readonly number[]): bigint => bytes.reduce((bits, byte, i) => bits | (BigInt(byte) << BigInt(8 * i)), 0n);
+const word = (bytes: readonly number[]): bigint =>
+  bytes.reduce((bits, byte, i) => bits | (BigInt(byte) << BigInt(8 * i)), 0n);
 
 /** "192.0.2.1" as the word in memory; undefined when it is no address. */
 export function parseIpv4(text: string): bigint | undefined {
@@ -14,13 +16,20 @@ export function parseIpv4(text: string): bigint | undefined {
 }
 
 /** "10.0.0.0/8": mask and network as words in memory; `hostBits` tells whether bits outside of the prefix are set. */
-export function parsePrefix(text: string): { mask: bigint; bits: bigint; hostBits: boolean; network: string } | undefined {
+export function parsePrefix(
+  text: string,
+): { mask: bigint; bits: bigint; hostBits: boolean; network: string } | undefined {
   const [address = "", length = "", extra] = text.split("/");
   const bytes = octets(address);
   if (!bytes || extra !== undefined || !/^(0|[1-9][0-9]?)$/.test(length) || Number(length) > 32) return undefined;
   const masks = bytes.map((_, i) => 0xff & ~(0xff >> Math.min(8, Math.max(0, Number(length) - 8 * i))));
   const network = bytes.map((byte, i) => byte & masks[i]!);
-  return { mask: word(masks), bits: word(network), hostBits: network.some((byte, i) => byte !== bytes[i]), network: `${network.join(".")}/${length}` };
+  return {
+    mask: word(masks),
+    bits: word(network),
+    hostBits: network.some((byte, i) => byte !== bytes[i]),
+    network: `${network.join(".")}/${length}`,
+  };
 }
 
 /** "2001:db8::1" as 16 bytes (RFC 4291 section 2.2); undefined when it is no address. */

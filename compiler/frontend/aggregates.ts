@@ -31,8 +31,15 @@ export const buildsAggregate = (f: Lowering, written: ts.Expression): boolean =>
 };
 
 /** Evaluates `written` and stores it at `memory`, which holds a `layout`. `fresh`: nothing else refers to that memory yet. */
-export function storeExpression(f: Lowering, layout: Layout, memory: Memory, written: ts.Expression, fresh: boolean): void {
-  if (isPrimitive(layout) || !buildsAggregate(f, written)) return store(f, layout, memory, expression(f, written, layout), written);
+export function storeExpression(
+  f: Lowering,
+  layout: Layout,
+  memory: Memory,
+  written: ts.Expression,
+  fresh: boolean,
+): void {
+  if (isPrimitive(layout) || !buildsAggregate(f, written))
+    return store(f, layout, memory, expression(f, written, layout), written);
   const parts: Parts = { leaves: [], covered: 0 };
   collect(f, layout, written, 0, parts);
   const aliased = !fresh && parts.leaves.some((leaf) => leaf.operand.kind === "place" && !leaf.operand.fresh);
@@ -46,7 +53,8 @@ export function storeExpression(f: Lowering, layout: Layout, memory: Memory, wri
 }
 
 function storeParts(f: Lowering, layout: Aggregate, memory: Memory, parts: Parts, node: ts.Node): void {
-  if (parts.covered < sizeOf(layout) || hasPadding(layout)) f.b.zero(memory.base, memory.offset, sizeOf(layout), memory.align, at(f, node));
+  if (parts.covered < sizeOf(layout) || hasPadding(layout))
+    f.b.zero(memory.base, memory.offset, sizeOf(layout), memory.align, at(f, node));
   for (const leaf of parts.leaves) store(f, leaf.layout, inside(memory, leaf.offset), leaf.operand, leaf.node);
 }
 
@@ -60,44 +68,73 @@ export function build(f: Lowering, layout: Aggregate, written: ts.Expression, na
 
 function collect(f: Lowering, layout: Layout, written: ts.Expression, offset: number, parts: Parts): void {
   const node = bare(written);
-  if (layout.kind === "struct" && ts.isObjectLiteralExpression(node)) return collectObject(f, layout, node, offset, parts);
+  if (layout.kind === "struct" && ts.isObjectLiteralExpression(node))
+    return collectObject(f, layout, node, offset, parts);
   if (layout.kind === "struct" && ts.isNewExpression(node)) {
     const entity = entityAt(f, node.expression);
     if (entity?.kind === "struct") return collectNew(f, layout, entity.layout, node, offset, parts);
   }
   if (layout.kind === "array" && ts.isArrayLiteralExpression(node)) return collectArray(f, layout, node, offset, parts);
   if (!isPrimitive(layout) && (ts.isObjectLiteralExpression(node) || ts.isArrayLiteralExpression(node))) {
-    return void fail(f, "type-mismatch", node, { expected: typeName(layout), found: ts.isArrayLiteralExpression(node) ? "a list" : "a record" });
+    return void fail(f, "type-mismatch", node, {
+      expected: typeName(layout),
+      found: ts.isArrayLiteralExpression(node) ? "a list" : "a record",
+    });
   }
   const operand = expression(f, node, layout);
   parts.covered += sizeOf(layout);
   parts.leaves.push({ offset, layout, operand, node });
 }
 
-function collectNew(f: Lowering, layout: StructLayout, made: StructLayout, node: ts.NewExpression, offset: number, parts: Parts): void {
+function collectNew(
+  f: Lowering,
+  layout: StructLayout,
+  made: StructLayout,
+  node: ts.NewExpression,
+  offset: number,
+  parts: Parts,
+): void {
   if (made !== layout && !(made.size === layout.size && made.fields.length === layout.fields.length)) {
     return void fail(f, "type-mismatch", node, { expected: layout.name, found: made.name });
   }
   const [init, extra] = node.arguments ?? [];
-  if (extra) return void fail(f, "argument-count", extra, { what: `new ${made.name}`, expected: "one record of fields" });
+  if (extra)
+    return void fail(f, "argument-count", extra, { what: `new ${made.name}`, expected: "one record of fields" });
   if (!init) return;
   const record = bare(init);
   if (ts.isObjectLiteralExpression(record)) return collectObject(f, layout, record, offset, parts);
-  fail(f, "literal-needed", init, { what: `the fields of new ${made.name}`, example: `{ ${made.fields[0]?.name ?? "field"}: … }` });
+  fail(f, "literal-needed", init, {
+    what: `the fields of new ${made.name}`,
+    example: `{ ${made.fields[0]?.name ?? "field"}: … }`,
+  });
 }
 
-function collectObject(f: Lowering, layout: StructLayout, node: ts.ObjectLiteralExpression, offset: number, parts: Parts): void {
+function collectObject(
+  f: Lowering,
+  layout: StructLayout,
+  node: ts.ObjectLiteralExpression,
+  offset: number,
+  parts: Parts,
+): void {
   for (const property of node.properties) {
     const value = propertyValue(f, property);
     if (!value) continue;
     const field = layout.fields.find((one) => one.name === value.name);
-    if (!field) fail(f, "unknown-field", property, { name: value.name, type: layout.name, known: layout.fields.map((one) => one.name) });
+    if (!field)
+      fail(f, "unknown-field", property, {
+        name: value.name,
+        type: layout.name,
+        known: layout.fields.map((one) => one.name),
+      });
     else collect(f, field.layout, value.value, offset + field.offset, parts);
   }
 }
 
 /** Name and value of a property of an object literal; reports the forms that the language has not got. */
-export function propertyValue(f: Lowering, property: ts.ObjectLiteralElementLike): { name: string; value: ts.Expression } | undefined {
+export function propertyValue(
+  f: Lowering,
+  property: ts.ObjectLiteralElementLike,
+): { name: string; value: ts.Expression } | undefined {
   if (ts.isShorthandPropertyAssignment(property)) return { name: property.name.text, value: property.name };
   if (ts.isPropertyAssignment(property) && (ts.isIdentifier(property.name) || ts.isStringLiteral(property.name))) {
     return { name: property.name.text, value: property.initializer };
@@ -107,7 +144,13 @@ export function propertyValue(f: Lowering, property: ts.ObjectLiteralElementLike
   return undefined;
 }
 
-function collectArray(f: Lowering, layout: ArrayLayout, node: ts.ArrayLiteralExpression, offset: number, parts: Parts): void {
+function collectArray(
+  f: Lowering,
+  layout: ArrayLayout,
+  node: ts.ArrayLiteralExpression,
+  offset: number,
+  parts: Parts,
+): void {
   if (node.elements.length !== layout.length) {
     return void fail(f, "array-length", node, { expected: layout.length, found: node.elements.length });
   }

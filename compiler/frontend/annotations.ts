@@ -3,7 +3,17 @@ import { ts } from "ts-morph";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { say, spanOf } from "./module-state.ts";
 import { builtinNamed, resolveName } from "./names.ts";
-import { BOOL, I32, isAggregate, isPrimitive, isScalar, PRIMITIVES, sameLayout, type DslType, type Role } from "./types.ts";
+import {
+  BOOL,
+  I32,
+  isAggregate,
+  isPrimitive,
+  isScalar,
+  PRIMITIVES,
+  sameLayout,
+  type DslType,
+  type Role,
+} from "./types.ts";
 import { stringType, TCP_STATE } from "./values.ts";
 
 const K = ts.SyntaxKind;
@@ -15,7 +25,20 @@ const ROLES: Readonly<Record<string, Role>> = {
   LocalAddress: "local",
   SockOpsCtx: "ctx",
 };
-export const CC_NAMES = ["reno", "cubic", "vegas", "bbr", "dctcp", "westwood", "bic", "htcp", "illinois", "yeah", "nv", "cdg"];
+export const CC_NAMES = [
+  "reno",
+  "cubic",
+  "vegas",
+  "bbr",
+  "dctcp",
+  "westwood",
+  "bic",
+  "htcp",
+  "illinois",
+  "yeah",
+  "nv",
+  "cdg",
+];
 
 /** The type that an annotation names; reports and gives undefined when the language has not got it. */
 export function annotation(f: Lowering, node: ts.TypeNode, depth = 0): DslType | undefined {
@@ -59,7 +82,9 @@ function union(f: Lowering, node: ts.UnionTypeNode, depth: number): DslType | un
   const types = rest.map((type) => annotation(f, type, depth + 1));
   const [of] = types;
   if (!of || types.includes(undefined)) return undefined;
-  const alike = types.every((type) => type!.kind === of.kind && (of.kind !== "int" || sameLayout(type as typeof of, of)));
+  const alike = types.every(
+    (type) => type!.kind === of.kind && (of.kind !== "int" || sameLayout(type as typeof of, of)),
+  );
   if (!alike) return void fail(f, "union-type", node, undefined);
   if (rest.length === node.types.length) return of;
   if (isScalar(of) || isAggregate(of)) return { kind: "optional", of };
@@ -91,7 +116,8 @@ function reference(f: Lowering, node: ts.TypeReferenceNode, depth: number): DslT
       const length = Number(node.typeArguments[1].getText(f.file.tree));
       if (of && (isPrimitive(of) || isAggregate(of)) && length > 0) return { kind: "array", of, length };
     }
-    if (argument && !entity && (name === "Readonly" || name === "NonNullable")) return annotation(f, argument, depth + 1);
+    if (argument && !entity && (name === "Readonly" || name === "NonNullable"))
+      return annotation(f, argument, depth + 1);
   }
   return fromChecker(f, node);
 }
@@ -109,9 +135,11 @@ function fromChecker(f: Lowering, node: ts.TypeNode): DslType | undefined {
   const checker = f.state.project.program().getTypeChecker();
   const type = checker.getTypeFromTypeNode(node);
   const found = ofType(f, checker, type);
-  if (!found && !(type.flags & ts.TypeFlags.Any)) say(f.state, "type-unknown", spanOf(f.file, node), { text: node.getText(f.file.tree).slice(0, 60) });
+  if (!found && !(type.flags & ts.TypeFlags.Any))
+    say(f.state, "type-unknown", spanOf(f.file, node), { text: node.getText(f.file.tree).slice(0, 60) });
   // An unresolved name is `any` here; the type checker has its own words for it.
-  if (!found && type.flags & ts.TypeFlags.Any && !checker.getSymbolAtLocation(node)) say(f.state, "type-unknown", at(f, node), { text: node.getText(f.file.tree).slice(0, 60) });
+  if (!found && type.flags & ts.TypeFlags.Any && !checker.getSymbolAtLocation(node))
+    say(f.state, "type-unknown", at(f, node), { text: node.getText(f.file.tree).slice(0, 60) });
   return found;
 }
 
@@ -122,10 +150,15 @@ function ofType(f: Lowering, checker: ts.TypeChecker, type: ts.Type): DslType | 
   if (type.flags & ts.TypeFlags.BooleanLike) return BOOL;
   if (type.flags & (ts.TypeFlags.Undefined | ts.TypeFlags.Void)) return { kind: "undefined" };
   if (type.isStringLiteral()) return stringType(f, [type.value]);
-  if (type.isUnion() && type.types.every((one) => one.isStringLiteral())) return stringType(f, type.types.map((one) => (one as ts.StringLiteralType).value));
+  if (type.isUnion() && type.types.every((one) => one.isStringLiteral()))
+    return stringType(
+      f,
+      type.types.map((one) => (one as ts.StringLiteralType).value),
+    );
   if (type.flags & ts.TypeFlags.Number) return PRIMITIVES["u32"];
   if (type.flags & ts.TypeFlags.BigInt) return PRIMITIVES["u64"];
-  if (type.isUnion() && type.types.every((one) => one.isNumberLiteral())) return PRIMITIVES[type.types.some((one) => (one as ts.NumberLiteralType).value < 0) ? "i32" : "u32"];
+  if (type.isUnion() && type.types.every((one) => one.isNumberLiteral()))
+    return PRIMITIVES[type.types.some((one) => (one as ts.NumberLiteralType).value < 0) ? "i32" : "u32"];
   if (type.isNumberLiteral()) return PRIMITIVES[type.value < 0 ? "i32" : "u32"];
   const symbol = type.getSymbol();
   if (symbol && Object.hasOwn(ROLES, symbol.name)) return { kind: "context", role: ROLES[symbol.name]! };
@@ -134,7 +167,9 @@ function ofType(f: Lowering, checker: ts.TypeChecker, type: ts.Type): DslType | 
     const brand = type.getProperties().find((property) => /INT|BE/.test(String(property.escapedName)));
     const held = brand && checker.getTypeOfSymbol(brand);
     const parts = held ? (held.isUnion() ? held.types : [held]) : [];
-    const names = parts.flatMap((part) => (part.isStringLiteral() ? [part.value] : part.isNumberLiteral() ? [`be${part.value}`] : []));
+    const names = parts.flatMap((part) =>
+      part.isStringLiteral() ? [part.value] : part.isNumberLiteral() ? [`be${part.value}`] : [],
+    );
     const last = names[names.length - 1];
     if (last !== undefined && Object.hasOwn(PRIMITIVES, last)) return PRIMITIVES[last];
   }

@@ -17,7 +17,8 @@ interface Operator {
   readonly unsigned: BinaryOp;
   readonly fold: (a: bigint, b: bigint) => bigint | undefined;
 }
-const shift = (a: bigint, by: bigint, run: (a: bigint, by: bigint) => bigint): bigint | undefined => (by >= 0n && by < 64n ? run(a, by) : undefined);
+const shift = (a: bigint, by: bigint, run: (a: bigint, by: bigint) => bigint): bigint | undefined =>
+  by >= 0n && by < 64n ? run(a, by) : undefined;
 export const OPERATORS: ReadonlyMap<ts.SyntaxKind, Operator> = new Map([
   [K.PlusToken, { text: "+", signed: "add", unsigned: "add", fold: (a, b) => a + b }],
   [K.MinusToken, { text: "-", signed: "sub", unsigned: "sub", fold: (a, b) => a - b }],
@@ -27,9 +28,23 @@ export const OPERATORS: ReadonlyMap<ts.SyntaxKind, Operator> = new Map([
   [K.AmpersandToken, { text: "&", signed: "and", unsigned: "and", fold: (a, b) => a & b }],
   [K.BarToken, { text: "|", signed: "or", unsigned: "or", fold: (a, b) => a | b }],
   [K.CaretToken, { text: "^", signed: "xor", unsigned: "xor", fold: (a, b) => a ^ b }],
-  [K.LessThanLessThanToken, { text: "<<", signed: "shl", unsigned: "shl", fold: (a, b) => shift(a, b, (x, by) => x << by) }],
-  [K.GreaterThanGreaterThanToken, { text: ">>", signed: "ashr", unsigned: "lshr", fold: (a, b) => shift(a, b, (x, by) => x >> by) }],
-  [K.GreaterThanGreaterThanGreaterThanToken, { text: ">>>", signed: "lshr", unsigned: "lshr", fold: (a, b) => shift(a, b, (x, by) => (x < 0n ? BigInt.asUintN(32, x) : x) >> by) }],
+  [
+    K.LessThanLessThanToken,
+    { text: "<<", signed: "shl", unsigned: "shl", fold: (a, b) => shift(a, b, (x, by) => x << by) },
+  ],
+  [
+    K.GreaterThanGreaterThanToken,
+    { text: ">>", signed: "ashr", unsigned: "lshr", fold: (a, b) => shift(a, b, (x, by) => x >> by) },
+  ],
+  [
+    K.GreaterThanGreaterThanGreaterThanToken,
+    {
+      text: ">>>",
+      signed: "lshr",
+      unsigned: "lshr",
+      fold: (a, b) => shift(a, b, (x, by) => (x < 0n ? BigInt.asUintN(32, x) : x) >> by),
+    },
+  ],
 ] satisfies [ts.SyntaxKind, Operator][]);
 /** Compound assignments and the operator in them. */
 export const COMPOUND: ReadonlyMap<ts.SyntaxKind, ts.SyntaxKind> = new Map([
@@ -47,7 +62,10 @@ export const COMPOUND: ReadonlyMap<ts.SyntaxKind, ts.SyntaxKind> = new Map([
 ]);
 const SHIFTS = new Set(["<<", ">>", ">>>"]);
 
-export const COMPARISONS: ReadonlyMap<ts.SyntaxKind, { readonly signed: CompareOp; readonly unsigned: CompareOp; readonly text: string }> = new Map([
+export const COMPARISONS: ReadonlyMap<
+  ts.SyntaxKind,
+  { readonly signed: CompareOp; readonly unsigned: CompareOp; readonly text: string }
+> = new Map([
   [K.EqualsEqualsEqualsToken, { text: "===", signed: "eq", unsigned: "eq" }],
   [K.ExclamationEqualsEqualsToken, { text: "!==", signed: "ne", unsigned: "ne" }],
   [K.LessThanToken, { text: "<", signed: "slt", unsigned: "ult" }],
@@ -66,7 +84,14 @@ interface Pair {
 }
 
 /** Brings both sides of an operation to one type; reports when there is none. Not for two literals. */
-function unify(f: Lowering, left: Operand, right: Operand, node: ts.Node, leftNode: ts.Node, rightNode: ts.Node): Pair | undefined {
+function unify(
+  f: Lowering,
+  left: Operand,
+  right: Operand,
+  node: ts.Node,
+  leftNode: ts.Node,
+  rightNode: ts.Node,
+): Pair | undefined {
   if (left.kind === "literal" && right.kind === "literal") {
     const wide = left.wide;
     if (wide !== right.wide) return void mixedWidth(f, left, right, node);
@@ -101,10 +126,16 @@ function unify(f: Lowering, left: Operand, right: Operand, node: ts.Node, leftNo
 }
 
 function mixedWidth(f: Lowering, left: Operand, right: Operand, node: ts.Node): void {
-  const wideLeft = left.kind === "literal" ? left.wide : left.kind === "scalar" && left.type.kind === "int" && left.type.bits === 64;
+  const wideLeft =
+    left.kind === "literal" ? left.wide : left.kind === "scalar" && left.type.kind === "int" && left.type.bits === 64;
   const narrow = wideLeft ? right : left;
   const wide = wideLeft ? left : right;
-  const help = narrow.kind === "literal" ? `write ${narrow.value}n` : wide.kind === "literal" ? `write ${wide.value}` : `widen the ${describe(narrow)} side: u64(…)`;
+  const help =
+    narrow.kind === "literal"
+      ? `write ${narrow.value}n`
+      : wide.kind === "literal"
+        ? `write ${wide.value}`
+        : `widen the ${describe(narrow)} side: u64(…)`;
   fail(f, "mixed-width", node, { left: describe(left), right: describe(right), help });
 }
 
@@ -113,37 +144,78 @@ function bothNumeric(f: Lowering, operator: string, left: Operand, right: Operan
   if (left.kind === "error" || right.kind === "error") return false;
   if (isNumeric(left) && isNumeric(right)) return true;
   const odd = isNumeric(left) ? right : left;
-  if (odd.kind === "text" || (odd.kind === "scalar" && odd.type.kind === "string")) fail(f, "string-built", node, undefined);
-  else if (odd.kind === "scalar" && odd.type.kind === "be") fail(f, "network-order-arithmetic", node, { operator, type: typeName(odd.type), ...byteOrderFunctions(odd.type.bits) });
+  if (odd.kind === "text" || (odd.kind === "scalar" && odd.type.kind === "string"))
+    fail(f, "string-built", node, undefined);
+  else if (odd.kind === "scalar" && odd.type.kind === "be")
+    fail(f, "network-order-arithmetic", node, {
+      operator,
+      type: typeName(odd.type),
+      ...byteOrderFunctions(odd.type.bits),
+    });
   else fail(f, "no-operator", node, { operator, left: describe(left), right: describe(right) });
   return false;
 }
 const byteOrderFunctions = (bits: 16 | 32 | 64): { to: string; from: string } =>
-  bits === 16 ? { to: "ntohs", from: "htons" } : bits === 32 ? { to: "ntohl", from: "htonl" } : { to: "ntohll", from: "htonll" };
+  bits === 16
+    ? { to: "ntohs", from: "htons" }
+    : bits === 32
+      ? { to: "ntohl", from: "htonl" }
+      : { to: "ntohll", from: "htonll" };
 
 /** `left operator right` for the operators of OPERATORS. */
-export function binary(f: Lowering, token: ts.SyntaxKind, left: Operand, right: Operand, node: ts.Node, leftNode: ts.Node, rightNode: ts.Node): Operand {
+export function binary(
+  f: Lowering,
+  token: ts.SyntaxKind,
+  left: Operand,
+  right: Operand,
+  node: ts.Node,
+  leftNode: ts.Node,
+  rightNode: ts.Node,
+): Operand {
   const operator = OPERATORS.get(token)!;
   if (!bothNumeric(f, operator.text, left, right, node)) return ERROR;
   const divisor = right.kind === "literal" ? right.value : right.kind === "scalar" ? constantOf(f, right) : undefined;
   const divides = operator.text === "/" || operator.text === "%";
-  if (divides && divisor === 0n && isConstantExpression(f, rightNode)) return fail(f, "division-by-zero", node, undefined);
+  if (divides && divisor === 0n && isConstantExpression(f, rightNode))
+    return fail(f, "division-by-zero", node, undefined);
   if (SHIFTS.has(operator.text)) return shifted(f, operator, left, right, node, leftNode, rightNode);
   if (left.kind === "literal" && right.kind === "literal" && left.wide === right.wide) {
     const folded = operator.fold(left.value, right.value);
-    if (folded !== undefined) return { kind: "literal", value: folded, wide: left.wide, ...(left.wraps || right.wraps ? { wraps: true as const } : {}) };
+    if (folded !== undefined)
+      return {
+        kind: "literal",
+        value: folded,
+        wide: left.wide,
+        ...(left.wraps || right.wraps ? { wraps: true as const } : {}),
+      };
   }
   const pair = unify(f, left, right, node, leftNode, rightNode);
   if (!pair) return ERROR;
   // A variable that is known to be 0 here; the verifier refuses a division by an immediate 0.
-  if (divides && divisor === 0n) return operator.text === "%" ? { ...pair.left, type: pair.type } : { kind: "scalar", type: pair.type, value: f.b.constant(irType(pair.type), 0n, at(f, node)) };
+  if (divides && divisor === 0n)
+    return operator.text === "%"
+      ? { ...pair.left, type: pair.type }
+      : { kind: "scalar", type: pair.type, value: f.b.constant(irType(pair.type), 0n, at(f, node)) };
   const op = pair.type.signed ? operator.signed : operator.unsigned;
   const value = f.b.binary(op, pair.left.value, pair.right.value, at(f, node));
-  return { kind: "scalar", type: pair.type, value, range: resultRange(operator.text, knownRange(f, pair.left), knownRange(f, pair.right), pair.type) };
+  return {
+    kind: "scalar",
+    type: pair.type,
+    value,
+    range: resultRange(operator.text, knownRange(f, pair.left), knownRange(f, pair.right), pair.type),
+  };
 }
 
 /** Shifts have the left operand's type; the count may be of any integer type. */
-function shifted(f: Lowering, operator: Operator, left: Operand, right: Operand, node: ts.Node, leftNode: ts.Node, rightNode: ts.Node): Operand {
+function shifted(
+  f: Lowering,
+  operator: Operator,
+  left: Operand,
+  right: Operand,
+  node: ts.Node,
+  leftNode: ts.Node,
+  rightNode: ts.Node,
+): Operand {
   const count = right.kind === "literal" ? right.value : undefined;
   if (left.kind === "literal" && right.kind === "literal") {
     const folded = operator.fold(left.value, right.value);
@@ -154,7 +226,8 @@ function shifted(f: Lowering, operator: Operator, left: Operand, right: Operand,
   const type = promoted(l.type);
   const width = irType(type);
   let known = count ?? (right.kind === "scalar" ? constantOf(f, right) : undefined);
-  if (known !== undefined && !isConstantExpression(f, rightNode)) known = BigInt.asUintN(type.bits === 64 ? 6 : 5, known);
+  if (known !== undefined && !isConstantExpression(f, rightNode))
+    known = BigInt.asUintN(type.bits === 64 ? 6 : 5, known);
   if (known !== undefined && (known < 0n || known >= BigInt(type.bits))) {
     return fail(f, "shift-count", rightNode, { count: `${known}`, type: typeName(type), last: type.bits - 1 });
   }
@@ -166,13 +239,17 @@ function shifted(f: Lowering, operator: Operator, left: Operand, right: Operand,
     by = r.value;
     if (by.type !== width) by = f.b.unary(width === "w64" ? "zext" : "trunc", by, at(f, rightNode));
     // A constant found by a later pass may be out of the verifier's range for immediate counts, so the modulo is spelled out.
-    if (knownRange(f, r).min < 0n || knownRange(f, r).max >= BigInt(type.bits)) by = f.b.binary("and", by, f.b.constant(width, BigInt(type.bits - 1), at(f, rightNode)), at(f, rightNode));
+    if (knownRange(f, r).min < 0n || knownRange(f, r).max >= BigInt(type.bits))
+      by = f.b.binary("and", by, f.b.constant(width, BigInt(type.bits - 1), at(f, rightNode)), at(f, rightNode));
   }
   const result: IntLayout = operator.text === ">>>" && type.signed ? { ...type, signed: false } : type;
   const op = type.signed ? operator.signed : operator.unsigned;
   const value = f.b.binary(op, l.value, by, at(f, node));
   const counts: Range = known === undefined ? { min: 0n, max: BigInt(type.bits - 1) } : { min: known, max: known };
-  const range = operator.text === ">>>" && type.signed ? rangeOf(result) : resultRange(operator.text, knownRange(f, l), counts, result);
+  const range =
+    operator.text === ">>>" && type.signed
+      ? rangeOf(result)
+      : resultRange(operator.text, knownRange(f, l), counts, result);
   return { kind: "scalar", type: result, value, range };
 }
 
@@ -200,7 +277,11 @@ function rawRange(operator: string, a: Range, b: Range): Range | undefined {
     case "%":
       return positive ? { min: 0n, max: b.min > 0n && b.max - 1n < a.max ? b.max - 1n : a.max } : undefined;
     case "&":
-      return positive ? { min: 0n, max: a.max < b.max ? a.max : b.max } : b.min === b.max && b.min >= 0n ? { min: 0n, max: b.max } : undefined;
+      return positive
+        ? { min: 0n, max: a.max < b.max ? a.max : b.max }
+        : b.min === b.max && b.min >= 0n
+          ? { min: 0n, max: b.max }
+          : undefined;
     case "|":
     case "^":
       return positive ? { min: 0n, max: (1n << BigInt((a.max | b.max).toString(2).length)) - 1n } : undefined;
@@ -222,13 +303,27 @@ export interface Comparison {
   readonly right: Value;
 }
 /** `left operator right` for the operators of COMPARISONS, between scalars; reports what cannot be compared. */
-export function comparison(f: Lowering, token: ts.SyntaxKind, left: Operand, right: Operand, node: ts.Node, leftNode: ts.Node, rightNode: ts.Node): Comparison | undefined {
+export function comparison(
+  f: Lowering,
+  token: ts.SyntaxKind,
+  left: Operand,
+  right: Operand,
+  node: ts.Node,
+  leftNode: ts.Node,
+  rightNode: ts.Node,
+): Comparison | undefined {
   const operator = COMPARISONS.get(token)!;
   if (left.kind === "error" || right.kind === "error") return undefined;
   const equality = operator.unsigned === "eq" || operator.unsigned === "ne";
   if (isNumeric(left) && isNumeric(right)) {
     const pair = unify(f, left, right, node, leftNode, rightNode);
-    return pair && { op: pair.type.signed ? operator.signed : operator.unsigned, left: pair.left.value, right: pair.right.value };
+    return (
+      pair && {
+        op: pair.type.signed ? operator.signed : operator.unsigned,
+        left: pair.left.value,
+        right: pair.right.value,
+      }
+    );
   }
   if (!equality) return void bothNumeric(f, operator.text, left, right, node);
   const leftText = left.kind === "text";
@@ -241,10 +336,18 @@ export function comparison(f: Lowering, token: ts.SyntaxKind, left: Operand, rig
     (l.type.kind === "string" && r.type.kind === "string" && compatibleStrings(l.type.codes, r.type.codes));
   if (same) return { op: operator.unsigned, left: l.value, right: r.value };
   const be = l.type.kind === "be" ? l.type : r.type.kind === "be" ? r.type : undefined;
-  const help = be && (isNumeric(left) || isNumeric(right)) ? `convert the number: ${byteOrderFunctions(be.bits).from}(…)` : undefined;
-  return void fail(f, "not-comparable", node, { left: describe(left), right: describe(right), ...(help ? { help } : {}) });
+  const help =
+    be && (isNumeric(left) || isNumeric(right))
+      ? `convert the number: ${byteOrderFunctions(be.bits).from}(…)`
+      : undefined;
+  return void fail(f, "not-comparable", node, {
+    left: describe(left),
+    right: describe(right),
+    ...(help ? { help } : {}),
+  });
 }
-const compatibleStrings = (a: ReadonlyMap<string, bigint>, b: ReadonlyMap<string, bigint>): boolean => [...a].every(([text, code]) => (b.get(text) ?? code) === code);
+const compatibleStrings = (a: ReadonlyMap<string, bigint>, b: ReadonlyMap<string, bigint>): boolean =>
+  [...a].every(([text, code]) => (b.get(text) ?? code) === code);
 
 export const boolOf = (value: Value): Scalar => ({ kind: "scalar", type: BOOL, value });
 
@@ -253,7 +356,12 @@ export function unary(f: Lowering, token: ts.SyntaxKind, operand: Operand, node:
   if (operand.kind === "error") return ERROR;
   const text = token === K.MinusToken ? "-" : token === K.TildeToken ? "~" : "+";
   if (!isNumeric(operand)) {
-    if (operand.kind === "scalar" && operand.type.kind === "be") return fail(f, "network-order-arithmetic", node, { operator: text, type: typeName(operand.type), ...byteOrderFunctions(operand.type.bits) });
+    if (operand.kind === "scalar" && operand.type.kind === "be")
+      return fail(f, "network-order-arithmetic", node, {
+        operator: text,
+        type: typeName(operand.type),
+        ...byteOrderFunctions(operand.type.bits),
+      });
     return fail(f, "no-operator", node, { operator: text, left: describe(operand), right: "" });
   }
   if (operand.kind === "literal") {
@@ -269,7 +377,12 @@ export function unary(f: Lowering, token: ts.SyntaxKind, operand: Operand, node:
   if (text === "-") {
     const { min, max } = knownRange(f, scalar);
     const range = { min: -max, max: -min };
-    return { kind: "scalar", type, value: f.b.unary("neg", scalar.value, span), range: within(range, rangeOf(type)) ? range : rangeOf(type) };
+    return {
+      kind: "scalar",
+      type,
+      value: f.b.unary("neg", scalar.value, span),
+      range: within(range, rangeOf(type)) ? range : rangeOf(type),
+    };
   }
   const ones = f.b.constant(irType(type), -1n, span);
   return { kind: "scalar", type, value: f.b.binary("xor", scalar.value, ones, span) };

@@ -31,8 +31,10 @@ function target(f: Lowering, written: ts.Expression): Target | undefined {
     fail(f, "non-null-assertion", node, { text: node.expression.getText(f.file.tree).slice(0, 30) });
     return target(f, node.expression);
   }
-  if (ts.isObjectLiteralExpression(node) || ts.isArrayLiteralExpression(node)) return void fail(f, "destructuring", node, undefined);
-  if (!isErrorOperand(expression(f, node))) fail(f, "not-assignable", node, { why: "it is not a variable, a field or an element" });
+  if (ts.isObjectLiteralExpression(node) || ts.isArrayLiteralExpression(node))
+    return void fail(f, "destructuring", node, undefined);
+  if (!isErrorOperand(expression(f, node)))
+    fail(f, "not-assignable", node, { why: "it is not a variable, a field or an element" });
   return undefined;
 }
 const isErrorOperand = (operand: Operand): boolean => operand.kind === "error";
@@ -42,7 +44,8 @@ function named(f: Lowering, node: ts.Identifier): Target | undefined {
   if (binding?.constant) return void fail(f, "constant-assigned", node, { name: node.text });
   if (binding?.kind === "variable") return { kind: "variable", binding, name: node.text };
   if (binding) {
-    if (binding.operand.kind === "place") return { kind: "memory", type: binding.operand.type, memory: binding.operand.at };
+    if (binding.operand.kind === "place")
+      return { kind: "memory", type: binding.operand.type, memory: binding.operand.at };
     if (binding.operand.kind === "error") return undefined;
     return void fail(f, "not-assignable", node, { why: `${node.text} is ${describe(binding.operand)}` });
   }
@@ -52,19 +55,34 @@ function named(f: Lowering, node: ts.Identifier): Target | undefined {
   return undefined;
 }
 
-function globalTarget(f: Lowering, entity: Extract<ReturnType<typeof resolveName>, { kind: "global" }>, node: ts.Node): Target | undefined {
+function globalTarget(
+  f: Lowering,
+  entity: Extract<ReturnType<typeof resolveName>, { kind: "global" }>,
+  node: ts.Node,
+): Target | undefined {
   if (!entity.mutable) {
-    return void fail(f, "read-only", node, { why: entity.variable.param ? `${entity.name} is a param: only the loader sets it` : `${entity.name} is a constant` });
+    return void fail(f, "read-only", node, {
+      why: entity.variable.param
+        ? `${entity.name} is a param: only the loader sets it`
+        : `${entity.name} is a constant`,
+    });
   }
   const operand = isAggregate(entity.type) ? entityOperand(f, entity, node) : undefined;
   if (operand?.kind === "place") return { kind: "memory", type: operand.type, memory: operand.at };
-  return { kind: "memory", type: entity.type, memory: { base: f.b.global(entity.name, at(f, node)), offset: 0, align: 8 } };
+  return {
+    kind: "memory",
+    type: entity.type,
+    memory: { base: f.b.global(entity.name, at(f, node)), offset: 0, align: 8 },
+  };
 }
 
 function member(f: Lowering, node: ts.PropertyAccessExpression): Target | undefined {
   const record = entityAt(f, node.expression);
   if (record?.kind === "object") {
-    const declared = { span: spanOf(f.state.project.files[record.file]!, record.node), text: `${record.name} is a record of constants: it has no memory` };
+    const declared = {
+      span: spanOf(f.state.project.files[record.file]!, record.node),
+      text: `${record.name} is a record of constants: it has no memory`,
+    };
     return void fail(f, "untyped-global", node, { name: record.name, field: node.name.text }, [declared]);
   }
   const operand = expression(f, node.expression);
@@ -80,7 +98,8 @@ function member(f: Lowering, node: ts.PropertyAccessExpression): Target | undefi
     return { kind: "memory", type: found.layout, memory: found.memory };
   }
   const struct = operand.kind === "place" ? operand.type : operand.kind === "nullable" ? operand.of : undefined;
-  if (struct?.kind === "struct") fail(f, "unknown-field", node.name, { name, type: struct.name, known: struct.fields.map((field) => field.name) });
+  if (struct?.kind === "struct")
+    fail(f, "unknown-field", node.name, { name, type: struct.name, known: struct.fields.map((field) => field.name) });
   else fail(f, "no-member", node.name, { name, found: describe(operand) });
   return undefined;
 }
@@ -98,13 +117,25 @@ function elementTarget(f: Lowering, node: ts.ElementAccessExpression): Target | 
   const { length } = place.type;
   const { min, max } = knownRange(f, scalar);
   if (min >= BigInt(length) || max < 0n) {
-    return void fail(f, "index-range", node.argumentExpression, { index: min === max ? `${min}` : `${min} to ${max}`, length });
+    return void fail(f, "index-range", node.argumentExpression, {
+      index: min === max ? `${min}` : `${min} to ${max}`,
+      length,
+    });
   }
   if (min < 0n || max >= BigInt(length)) {
-    const value = f.b.assumeIndex(scalar.value, length, node.expression.getText(f.file.tree).slice(0, 40), at(f, node.argumentExpression));
+    const value = f.b.assumeIndex(
+      scalar.value,
+      length,
+      node.expression.getText(f.file.tree).slice(0, 40),
+      at(f, node.argumentExpression),
+    );
     scalar = { ...scalar, value };
   }
-  return { kind: "memory", type: place.type.of, memory: elementPlace(f, place as Place & { readonly type: ArrayLayout }, scalar, node) };
+  return {
+    kind: "memory",
+    type: place.type.of,
+    memory: elementPlace(f, place as Place & { readonly type: ArrayLayout }, scalar, node),
+  };
 }
 
 const storedAs = (type: DslType): Primitive | Aggregate | undefined =>
@@ -112,11 +143,16 @@ const storedAs = (type: DslType): Primitive | Aggregate | undefined =>
 
 /** The present value of a target. */
 function current(f: Lowering, to: Target, node: ts.Node): Operand {
-  if (to.kind === "variable") return assemble(to.binding.type, to.binding.variables.map((variable) => f.b.get(variable)));
+  if (to.kind === "variable")
+    return assemble(
+      to.binding.type,
+      to.binding.variables.map((variable) => f.b.get(variable)),
+    );
   if (to.kind === "reply") return fail(f, "not-in-bpf", node, { what: "reading reply", instead: "assign it once" });
   const layout = storedAs(to.type);
   if (!layout) return ERROR;
-  if (to.type.kind === "bool" || to.type.kind === "string") return { ...loadPrimitive(f, layout as Primitive, to.memory, node), type: to.type };
+  if (to.type.kind === "bool" || to.type.kind === "string")
+    return { ...loadPrimitive(f, layout as Primitive, to.memory, node), type: to.type };
   return read(f, layout, to.memory, node);
 }
 
@@ -168,7 +204,13 @@ export function assignCompound(f: Lowering, node: ts.BinaryExpression, token: ts
 }
 
 /** `x++` gives the value before, `++x` the value after. */
-export function increment(f: Lowering, node: ts.Expression, operand: ts.Expression, up: boolean, gives: "before" | "after"): Operand {
+export function increment(
+  f: Lowering,
+  node: ts.Expression,
+  operand: ts.Expression,
+  up: boolean,
+  gives: "before" | "after",
+): Operand {
   const to = target(f, operand);
   if (!to) return ERROR;
   const before = current(f, to, operand);

@@ -26,7 +26,8 @@ const toNetwork =
   (f, call) => {
     const args = argumentsOf(f, call, name, 1);
     const operand = args ? expression(f, args[0]!, from) : ERROR;
-    if (operand.kind === "scalar" && operand.type.kind === "be") return fail(f, "converted-twice", call, { name, type: typeName(operand.type) });
+    if (operand.kind === "scalar" && operand.type.kind === "be")
+      return fail(f, "converted-twice", call, { name, type: typeName(operand.type) });
     const value = args && convert(f, operand, from, args[0]!);
     return value ? { kind: "scalar", type: to, value: f.b.unary(swap, value, at(f, call)) } : ERROR;
   };
@@ -50,7 +51,8 @@ const extreme =
     const a = expression(f, args[0]!, expected);
     const b = expression(f, args[1]!, expected);
     if (a.kind === "error" || b.kind === "error") return ERROR;
-    if (a.kind === "literal" && b.kind === "literal" && a.wide === b.wide) return a.value < b.value === (name === "min") ? a : b;
+    if (a.kind === "literal" && b.kind === "literal" && a.wide === b.wide)
+      return a.value < b.value === (name === "min") ? a : b;
     return choose(f, a, b, name, call);
   };
 
@@ -65,7 +67,10 @@ const clamp: Builtin = (f, call, expected) => {
 };
 /** The larger or smaller of two evaluated operands. */
 function choose(f: Lowering, a: Operand, b: Operand, which: "min" | "max", node: ts.CallExpression): Operand {
-  const found = a.kind === "error" || b.kind === "error" ? undefined : comparison(f, ts.SyntaxKind.LessThanToken, a, b, node, node, node);
+  const found =
+    a.kind === "error" || b.kind === "error"
+      ? undefined
+      : comparison(f, ts.SyntaxKind.LessThanToken, a, b, node, node, node);
   if (!found) return ERROR;
   const yes = f.b.label();
   const no = f.b.label();
@@ -80,7 +85,9 @@ function choose(f: Lowering, a: Operand, b: Operand, which: "min" | "max", node:
     node,
   );
   if (result.kind !== "scalar" || result.type.kind !== "int") return result;
-  const [x, y] = [a, b].map((one) => (one.kind === "literal" ? { min: one.value, max: one.value } : knownRange(f, one as never)));
+  const [x, y] = [a, b].map((one) =>
+    one.kind === "literal" ? { min: one.value, max: one.value } : knownRange(f, one as never),
+  );
   const pick = (u: bigint, v: bigint): bigint => (u < v === (which === "min") ? u : v);
   return { ...result, range: { min: pick(x!.min, y!.min), max: pick(x!.max, y!.max) } };
 }
@@ -109,7 +116,11 @@ const ipv6: Builtin = (f, call) => {
   if (!bytes) return fail(f, "bad-address", args![0]!, { text, example: "2001:db8::1" });
   const layout = { kind: "array", of: BE32, length: 4 } as const;
   const variable = constantBytes(f.state, "ip6", layout, bytes, at(f, call));
-  return { kind: "place", type: layout, at: { base: f.b.global(variable.name, at(f, call)), offset: 0, align: 4, readOnly: "it is a constant" } };
+  return {
+    kind: "place",
+    type: layout,
+    at: { base: f.b.global(variable.name, at(f, call)), offset: 0, align: 4, readOnly: "it is a constant" },
+  };
 };
 
 const inPrefix: Builtin = (f, call) => {
@@ -131,7 +142,8 @@ const cstr: Builtin = (f, call) => {
   const text = args && textOf(f, args[0]!, "a string constant", '"cubic"');
   const size = args && constantInteger(f, args[1]!, "the size of a string");
   if (text === undefined || size === undefined) return ERROR;
-  if (size < 1 || size > 4096) return fail(f, "count-range", args![1]!, { what: "the size of a string", found: `${size}`, range: "1 to 4096" });
+  if (size < 1 || size > 4096)
+    return fail(f, "count-range", args![1]!, { what: "the size of a string", found: `${size}`, range: "1 to 4096" });
   return stringPlace(f, text, size, call) ?? ERROR;
 };
 
@@ -170,14 +182,19 @@ const setDelayedAck: Builtin = (f, call) => {
   const delay = convert(f, expression(f, args[1]!, U32), U32, args[1]!);
   const segments = convert(f, expression(f, args[2]!, U8), U8, args[2]!);
   if (!delay || !segments || conn.kind === "error") return ERROR;
-  if (conn.kind !== "context" || conn.role === "remote" || conn.role === "local") return fail(f, "type-mismatch", args[0]!, { expected: "a connection", found: describe(conn) });
+  if (conn.kind !== "context" || conn.role === "remote" || conn.role === "local")
+    return fail(f, "type-mismatch", args[0]!, { expected: "a connection", found: describe(conn) });
   const span = at(f, call);
   const set = (name: "TCP_DELACK_MAX_US" | "TCP_DELACK_SEGS", value: Value): Value => {
     const pointer = scratch(f, 4, 4, "sockopt", span);
     f.b.store(4, pointer, 0, value, span);
     const option = SOCKET_OPTIONS[name];
     const word = (n: number): Value => f.b.constant("w32", BigInt(n), span);
-    return f.b.unary("trunc", f.b.call("setsockopt", [conn.ctx, word(option.level), word(option.number), pointer, word(4)], "w64", span), span);
+    return f.b.unary(
+      "trunc",
+      f.b.call("setsockopt", [conn.ctx, word(option.level), word(option.number), pointer, word(4)], "w64", span),
+      span,
+    );
   };
   // The first failure is the result.
   const first = set("TCP_DELACK_MAX_US", delay);
@@ -212,8 +229,18 @@ const BUILTINS: Readonly<Record<string, Builtin>> = {
   sizeOf: sizeOfType,
   atomicAdd,
   setDelayedAck,
-  ktimeNs: (f, call) => (runTime(f, call, "ktimeNs") ? { kind: "scalar", type: U64, value: f.b.call("ktime_get_ns", [], "w64", at(f, call)) } : ERROR),
-  randomU32: (f, call) => (runTime(f, call, "randomU32") ? { kind: "scalar", type: U32, value: f.b.unary("trunc", f.b.call("get_prandom_u32", [], "w64", at(f, call)), at(f, call)) } : ERROR),
+  ktimeNs: (f, call) =>
+    runTime(f, call, "ktimeNs")
+      ? { kind: "scalar", type: U64, value: f.b.call("ktime_get_ns", [], "w64", at(f, call)) }
+      : ERROR,
+  randomU32: (f, call) =>
+    runTime(f, call, "randomU32")
+      ? {
+          kind: "scalar",
+          type: U32,
+          value: f.b.unary("trunc", f.b.call("get_prandom_u32", [], "w64", at(f, call)), at(f, call)),
+        }
+      : ERROR,
 };
 
 function runTime(f: Lowering, call: ts.CallExpression, name: string): boolean {
@@ -221,7 +248,16 @@ function runTime(f: Lowering, call: ts.CallExpression, name: string): boolean {
   return !f.constantOnly && argumentsOf(f, call, name, 0) !== undefined;
 }
 
-const TOP_LEVEL: readonly string[] = ["struct", "array", "cstring", "param", "pathManager", "tcpOption", "sockOps", "license"];
+const TOP_LEVEL: readonly string[] = [
+  "struct",
+  "array",
+  "cstring",
+  "param",
+  "pathManager",
+  "tcpOption",
+  "sockOps",
+  "license",
+];
 
 export function builtinCall(f: Lowering, name: string, call: ts.CallExpression, expected?: DslType): Operand {
   const type = Object.hasOwn(PRIMITIVES, name) ? PRIMITIVES[name] : undefined;

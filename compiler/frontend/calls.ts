@@ -13,7 +13,8 @@ import type { DslType } from "./types.ts";
 import { describe } from "./values.ts";
 
 export function call(f: Lowering, node: ts.CallExpression, expected?: DslType): Operand {
-  if (node.expression.kind === ts.SyntaxKind.ImportKeyword) return fail(f, "not-in-bpf", node, { what: "import()", instead: "import at the top of the file" });
+  if (node.expression.kind === ts.SyntaxKind.ImportKeyword)
+    return fail(f, "not-in-bpf", node, { what: "import()", instead: "import at the top of the file" });
   const entity = entityAt(f, node.expression);
   if (entity?.kind === "error") return ERROR;
   if (entity?.kind === "function") {
@@ -21,11 +22,18 @@ export function call(f: Lowering, node: ts.CallExpression, expected?: DslType): 
     return invoke(f, entity, node);
   }
   if (entity?.kind === "builtin") return builtinCall(f, entity.name, node, expected);
-  if (entity) return fail(f, "not-a-function", node.expression, { name: node.expression.getText(f.file.tree).slice(0, 40), found: describe({ kind: "entity", entity }) });
+  if (entity)
+    return fail(f, "not-a-function", node.expression, {
+      name: node.expression.getText(f.file.tree).slice(0, 40),
+      found: describe({ kind: "entity", entity }),
+    });
   if (ts.isPropertyAccessExpression(node.expression)) return method(f, node, node.expression);
   const callee = expression(f, node.expression);
   if (callee.kind === "error") return ERROR;
-  return fail(f, "not-a-function", node.expression, { name: node.expression.getText(f.file.tree).slice(0, 40), found: describe(callee) });
+  return fail(f, "not-a-function", node.expression, {
+    name: node.expression.getText(f.file.tree).slice(0, 40),
+    found: describe(callee),
+  });
 }
 
 function method(f: Lowering, node: ts.CallExpression, callee: ts.PropertyAccessExpression): Operand {
@@ -39,7 +47,9 @@ function method(f: Lowering, node: ts.CallExpression, callee: ts.PropertyAccessE
   const receiver = receivers.get(callee) ?? expression(f, callee.expression);
   if (receiver.kind === "error") return ERROR;
   if (receiver.kind === "context") return contextCall(f, receiver, name, node);
-  if (receiver.kind === "text" || (receiver.kind === "scalar" && receiver.type.kind === "string")) return fail(f, "string-built", node, undefined);
-  if (receiver.kind === "place" && receiver.type.kind === "array") return fail(f, "array-method", node, { name, length: receiver.type.length });
+  if (receiver.kind === "text" || (receiver.kind === "scalar" && receiver.type.kind === "string"))
+    return fail(f, "string-built", node, undefined);
+  if (receiver.kind === "place" && receiver.type.kind === "array")
+    return fail(f, "array-method", node, { name, length: receiver.type.length });
   return fail(f, "no-member", callee.name, { name, found: describe(receiver) });
 }

@@ -16,7 +16,8 @@ const isUndefined = (node: ts.Expression): boolean => ts.isIdentifier(node) && n
 /** Jumps to `yes` or `no`. */
 export function condition(f: Lowering, written: ts.Expression, yes: Label, no: Label): void {
   const node = bare(written);
-  if (ts.isPrefixUnaryExpression(node) && node.operator === K.ExclamationToken) return condition(f, node.operand, no, yes);
+  if (ts.isPrefixUnaryExpression(node) && node.operator === K.ExclamationToken)
+    return condition(f, node.operand, no, yes);
   if (ts.isBinaryExpression(node)) {
     const token = node.operatorToken.kind;
     if (token === K.AmpersandAmpersandToken || token === K.BarBarToken) {
@@ -50,7 +51,14 @@ export function condition(f: Lowering, written: ts.Expression, yes: Label, no: L
 }
 
 /** `map.get(k) === 3`: a missing value equals no value. */
-function compareOptional(f: Lowering, node: ts.BinaryExpression, left: Operand, right: Operand, yes: Label, no: Label): void {
+function compareOptional(
+  f: Lowering,
+  node: ts.BinaryExpression,
+  left: Operand,
+  right: Operand,
+  yes: Label,
+  no: Label,
+): void {
   const span = at(f, node);
   const token = node.operatorToken.kind;
   const missing = token === K.ExclamationEqualsEqualsToken ? yes : no;
@@ -66,8 +74,10 @@ function compareOptional(f: Lowering, node: ts.BinaryExpression, left: Operand, 
 /** Jumps to `there` unless the operand is undefined. */
 function presence(f: Lowering, operand: Operand, there: Label, missing: Label, node: ts.Node): void {
   const span = at(f, node);
-  if (operand.kind === "nullable") f.b.branch("ne", operand.pointer, f.b.constant("ptr", 0n, span), there, missing, span);
-  else if (operand.kind === "optional") f.b.branch("ne", operand.present, f.b.constant("w32", 0n, span), there, missing, span);
+  if (operand.kind === "nullable")
+    f.b.branch("ne", operand.pointer, f.b.constant("ptr", 0n, span), there, missing, span);
+  else if (operand.kind === "optional")
+    f.b.branch("ne", operand.present, f.b.constant("w32", 0n, span), there, missing, span);
   else f.b.jump(operand.kind === "undefined" ? missing : there, span);
 }
 
@@ -148,7 +158,14 @@ export function logical(f: Lowering, node: ts.BinaryExpression, expected?: DslTy
   const right = expression(f, node.right, expected);
   const end = f.b.label();
   f.b.jump(end, at(f, node));
-  if (token === K.QuestionQuestionToken && kept.kind === "nullable" && right.kind === "place" && !kept.ref && kept.of.kind !== "int" && kept.of.kind !== "be") {
+  if (
+    token === K.QuestionQuestionToken &&
+    kept.kind === "nullable" &&
+    right.kind === "place" &&
+    !kept.ref &&
+    kept.of.kind !== "int" &&
+    kept.of.kind !== "be"
+  ) {
     const { pointer, align, readOnly } = kept;
     kept = { kind: "place", type: kept.of, at: { base: pointer, offset: 0, align, ...(readOnly ? { readOnly } : {}) } };
   }
@@ -171,5 +188,7 @@ function isBoolean(written: ts.Expression): boolean {
   if (!ts.isBinaryExpression(node)) return false;
   const token = node.operatorToken.kind;
   if (COMPARISONS.has(token)) return true;
-  return (token === K.AmpersandAmpersandToken || token === K.BarBarToken) && isBoolean(node.left) && isBoolean(node.right);
+  return (
+    (token === K.AmpersandAmpersandToken || token === K.BarBarToken) && isBoolean(node.left) && isBoolean(node.right)
+  );
 }

@@ -21,5 +21,10 @@ export function isConstantExpression(f: Lowering, written: ts.Node): boolean {
     return entity?.kind === "constant" || (entity?.kind === "builtin" && /^[A-Z]/.test(entity.name));
   }
   // A cast of a constant.
-  return ts.isCallExpression(node) && node.arguments.length === 1 && /^[ui](8|16|32|64)$/.test(node.expression.getText(f.file.tree)) && isConstantExpression(f, node.arguments[0]!);
+  return (
+    ts.isCallExpression(node) &&
+    node.arguments.length === 1 &&
+    /^[ui](8|16|32|64)$/.test(node.expression.getText(f.file.tree)) &&
+    isConstantExpression(f, node.arguments[0]!)
+  );
 }

@@ -26,7 +26,12 @@ interface ContextProperty {
   readonly convert?: "shift-3" | "upper-half" | "to-be16" | "not-zero";
 }
 const plain = (field: SockOpsField, type: ScalarType = U32): ContextProperty => ({ field, type });
-const arg = (index: number, type: ScalarType, how?: ContextProperty["convert"]): ContextProperty => ({ field: "args", index, type, ...(how ? { convert: how } : {}) });
+const arg = (index: number, type: ScalarType, how?: ContextProperty["convert"]): ContextProperty => ({
+  field: "args",
+  index,
+  type,
+  ...(how ? { convert: how } : {}),
+});
 
 const CONNECTION: Readonly<Record<string, ContextProperty>> = {
   localIp4: plain("local_ip4", BE32),
@@ -95,7 +100,11 @@ const PROPERTIES: Readonly<Record<Role, Readonly<Record<string, ContextProperty>
   ctx: { ...CONNECTION, ...SESSION, ...EVENT },
 };
 /** IPv6 addresses: four words in network order. */
-const IP6: Readonly<Record<string, SockOpsField>> = { localIp6: "local_ip6", remoteIp6: "remote_ip6", addr6: "mptcp_addr6" };
+const IP6: Readonly<Record<string, SockOpsField>> = {
+  localIp6: "local_ip6",
+  remoteIp6: "remote_ip6",
+  addr6: "mptcp_addr6",
+};
 
 export function contextField(f: Lowering, context: Context, name: string, node: ts.PropertyAccessExpression): Operand {
   const properties = PROPERTIES[context.role];
@@ -107,7 +116,14 @@ export function contextField(f: Lowering, context: Context, name: string, node: 
 }
 
 /** Loads a field of the context; an 8-byte one as w64. */
-export function loadContext(f: Lowering, ctx: Value, field: SockOpsField, node: ts.Node, index = 0, name?: string): Value {
+export function loadContext(
+  f: Lowering,
+  ctx: Value,
+  field: SockOpsField,
+  node: ts.Node,
+  index = 0,
+  name?: string,
+): Value {
   const { offset, bytes, ...more } = SOCK_OPS_FIELDS[field];
   if ("needs" in more) need(f.state, more.needs, at(f, node), name ?? field);
   const type: Type = "pointer" in more ? "ptr" : bytes === 8 ? "w64" : "w32";
@@ -120,7 +136,12 @@ function loadProperty(f: Lowering, ctx: Value, found: ContextProperty, node: ts.
   const type = found.type;
   switch (found.convert) {
     case "shift-3":
-      return { kind: "scalar", type, value: f.b.binary("lshr", value, f.b.constant("w32", 3n, span), span), range: { min: 0n, max: 0x1fff_ffffn } };
+      return {
+        kind: "scalar",
+        type,
+        value: f.b.binary("lshr", value, f.b.constant("w32", 3n, span), span),
+        range: { min: 0n, max: 0x1fff_ffffn },
+      };
     case "upper-half":
       return { kind: "scalar", type, value: f.b.binary("lshr", value, f.b.constant("w32", 16n, span), span) };
     case "to-be16":
@@ -138,7 +159,8 @@ function ip6(f: Lowering, ctx: Value, field: SockOpsField, node: ts.Node, name: 
   const layout = { kind: "array", of: BE32, length: 4 } as const;
   const memory = newSlot(f, layout, name, node);
   if (!memory) return ERROR;
-  for (let word = 0; word < 4; word++) f.b.store(4, memory.base, 4 * word, loadContext(f, ctx, field, node, word, name), at(f, node));
+  for (let word = 0; word < 4; word++)
+    f.b.store(4, memory.base, 4 * word, loadContext(f, ctx, field, node, word, name), at(f, node));
   return { kind: "place", type: layout, at: memory, fresh: true };
 }
 
@@ -183,7 +205,11 @@ export function contextCall(f: Lowering, context: Context, name: string, call: t
   if (lowLevel) return lowLevel;
   const node = (call.expression as ts.PropertyAccessExpression).name;
   if (Object.hasOwn(PROPERTIES[context.role], name)) return fail(f, "not-a-function", node, { name, found: "a field" });
-  return fail(f, "no-member", node, { name, found: ROLE_NAMES[context.role], known: METHODS[context.role].map((one) => `${one}()`) });
+  return fail(f, "no-member", node, {
+    name,
+    found: ROLE_NAMES[context.role],
+    known: METHODS[context.role].map((one) => `${one}()`),
+  });
 }
 
 /** Turns the option's write callback on or off; the flags are set once, at the end of the event. */
@@ -201,7 +227,8 @@ function setWriting(f: Lowering, context: Context, on: boolean, node: ts.Node): 
 /** The name of a socket option as written; reports anything but one that is known and can be set or read. */
 function socketOption(f: Lowering, node: ts.Expression, use: "set" | "get") {
   const text = bare(node);
-  if (!ts.isStringLiteralLike(text)) return void fail(f, "literal-needed", node, { what: "the name of a socket option", example: '"TCP_USER_TIMEOUT"' });
+  if (!ts.isStringLiteralLike(text))
+    return void fail(f, "literal-needed", node, { what: "the name of a socket option", example: '"TCP_USER_TIMEOUT"' });
   const option = Object.entries(SOCKET_OPTIONS).find(([name]) => name === text.text);
   if (!option || !(use in option[1])) {
     const known = Object.entries(SOCKET_OPTIONS).flatMap(([name, row]) => (use in row ? [name] : []));
@@ -225,10 +252,17 @@ function setSockOpt(f: Lowering, context: Context, call: ts.CallExpression): Ope
     const isPlace = operand.kind === "nullable" || operand.kind === "place";
     const place = isPlace ? asPlace(f, operand, valueNode) : undefined;
     if (place && (place.type.kind !== "cstring" || place.type.size !== 16)) {
-      return fail(f, "type-mismatch", valueNode, { expected: "a name of a congestion control, or cstring(16)", found: describe(operand) });
+      return fail(f, "type-mismatch", valueNode, {
+        expected: "a name of a congestion control, or cstring(16)",
+        found: describe(operand),
+      });
     }
     if (operand.kind === "literal" || (operand.kind === "scalar" && operand.type.kind === "int")) {
-      return fail(f, "type-mismatch", valueNode, { expected: "the name of a congestion control", found: describe(operand), help: 'write its name: conn.setSockOpt("TCP_CONGESTION", "cubic")' });
+      return fail(f, "type-mismatch", valueNode, {
+        expected: "the name of a congestion control",
+        found: describe(operand),
+        help: 'write its name: conn.setSockOpt("TCP_CONGESTION", "cubic")',
+      });
     }
     pointer = place ? pointerTo(f, place, span) : namePointer(f, operand, 16, valueNode);
   } else {
@@ -241,7 +275,11 @@ function setSockOpt(f: Lowering, context: Context, call: ts.CallExpression): Ope
   if (!pointer) return ERROR;
   ignoredErrno(f, call, option.name);
   const word = (n: number): Value => f.b.constant("w32", BigInt(n), span);
-  return errno(f, f.b.call("setsockopt", [context.ctx, word(option.level), word(option.number), pointer, word(size)], "w64", span), call);
+  return errno(
+    f,
+    f.b.call("setsockopt", [context.ctx, word(option.level), word(option.number), pointer, word(size)], "w64", span),
+    call,
+  );
 }
 
 /**
@@ -261,7 +299,12 @@ function getSockOpt(f: Lowering, context: Context, call: ts.CallExpression): Ope
   const pointer = scratch(f, 4, 4, "sockopt", span);
   f.b.store(4, pointer, 0, f.b.constant("w32", 0n, span), span);
   const word = (n: number): Value => f.b.constant("w32", BigInt(n), span);
-  const result = f.b.call("getsockopt", [context.ctx, word(option.level), word(option.number), pointer, word(4)], "w64", span);
+  const result = f.b.call(
+    "getsockopt",
+    [context.ctx, word(option.level), word(option.number), pointer, word(4)],
+    "w64",
+    span,
+  );
   const status = f.b.unary("trunc", result, span);
   const present = f.b.compare("eq", status, f.b.constant("w32", 0n, span), span);
   return { kind: "optional", of: U32, present, value: f.b.load("w32", 4, pointer, 0, span) };

@@ -11,7 +11,17 @@ import { declareMap } from "./maps.ts";
 import { addGlobal, freshName, spanOf, type Declaration, type FileScope, type ModuleState } from "./module-state.ts";
 import { entityAt } from "./names.ts";
 import type { ParsedFile } from "./project.ts";
-import { isAggregate, isPrimitive, PRIMITIVES, typeName, U32, U8, type Aggregate, type DslType, type Primitive } from "./types.ts";
+import {
+  isAggregate,
+  isPrimitive,
+  PRIMITIVES,
+  typeName,
+  U32,
+  U8,
+  type Aggregate,
+  type DslType,
+  type Primitive,
+} from "./types.ts";
 import { constantOf, describe, literalType, toScalar } from "./values.ts";
 import { arrayLiteralLayout, propertyValue } from "./aggregates.ts";
 
@@ -62,7 +72,8 @@ export function evaluate(state: ModuleState, scope: FileScope, name: string, dec
 
 function structClass(state: ModuleState, file: ParsedFile, node: ts.ClassDeclaration): Entity {
   const f = constantContext(state, file);
-  const base = node.heritageClauses?.find((clause) => clause.token === ts.SyntaxKind.ExtendsKeyword)?.types[0]?.expression;
+  const base = node.heritageClauses?.find((clause) => clause.token === ts.SyntaxKind.ExtendsKeyword)?.types[0]
+    ?.expression;
   const call = base && bare(base);
   if (!call || !ts.isCallExpression(call) || !isBuiltin(f, call.expression, "struct")) {
     fail(f, "class", node.name ?? node, { name: node.name?.text ?? "Name" });
@@ -90,16 +101,20 @@ function structOf(f: Lowering, name: string, call: ts.CallExpression): Entity {
     const layout = found && fieldType(f, found.value);
     if (!found || !layout) continue;
     if (fields.some((field) => field.name === found.name)) fail(f, "duplicate-field", property, { name: found.name });
-    else if (/^(__proto__|constructor|prototype)$/.test(found.name)) fail(f, "reserved-name", property, { name: found.name });
+    else if (/^(__proto__|constructor|prototype)$/.test(found.name))
+      fail(f, "reserved-name", property, { name: found.name });
     else fields.push({ name: found.name, layout });
   }
   if (fields.length === 0 && fieldsNode.properties.length === 0) fail(f, "empty-struct", call, { name });
   let packed = false;
   if (options) {
     const literal = bare(options);
-    const property = ts.isObjectLiteralExpression(literal) ? literal.properties.map((p) => propertyValue(f, p)).find((p) => p?.name === "packed") : undefined;
+    const property = ts.isObjectLiteralExpression(literal)
+      ? literal.properties.map((p) => propertyValue(f, p)).find((p) => p?.name === "packed")
+      : undefined;
     if (property && bare(property.value).kind === ts.SyntaxKind.TrueKeyword) packed = true;
-    else if (property && bare(property.value).kind !== ts.SyntaxKind.FalseKeyword) fail(f, "not-constant", property.value, { what: "packed" });
+    else if (property && bare(property.value).kind !== ts.SyntaxKind.FalseKeyword)
+      fail(f, "not-constant", property.value, { what: "packed" });
   }
   return { kind: "struct", layout: structLayout(name, fields, packed) };
 }
@@ -133,7 +148,11 @@ function arrayType(f: Lowering, call: ts.CallExpression): Layout | undefined {
   if (!element || count === undefined) return undefined;
   const layout: Layout = { kind: "array", of: element, length: count };
   if (sizeOf(layout) <= 0x1000_0000) return layout;
-  return void fail(f, "count-range", length!, { what: "the length of an array", found: `${count}`, range: "so many that it has at most 256 MiB" });
+  return void fail(f, "count-range", length!, {
+    what: "the length of an array",
+    found: `${count}`,
+    range: "so many that it has at most 256 MiB",
+  });
 }
 
 /** A constant of at least 1. */
@@ -146,10 +165,23 @@ export function positiveCount(f: Lowering, node: ts.Expression, what: string): n
 
 // --- variables ---------------------------------------------------------------------------------------------------
 
-const MAP_KINDS: readonly string[] = ["ArrayMap", "PerCpuArray", "HashMap", "LruHashMap", "Ipv4Trie", "SkStorage", "RingBuf"] satisfies MapKind[];
+const MAP_KINDS: readonly string[] = [
+  "ArrayMap",
+  "PerCpuArray",
+  "HashMap",
+  "LruHashMap",
+  "Ipv4Trie",
+  "SkStorage",
+  "RingBuf",
+] satisfies MapKind[];
 const PROGRAM_KINDS: readonly string[] = ["pathManager", "tcpOption", "sockOps"] satisfies ProgramKind[];
 
-function variable(state: ModuleState, scope: FileScope, name: string, declaration: Declaration & { kind: "variable" }): Entity {
+function variable(
+  state: ModuleState,
+  scope: FileScope,
+  name: string,
+  declaration: Declaration & { kind: "variable" },
+): Entity {
   const { file } = scope;
   const { node, constant } = declaration;
   const f = constantContext(state, file);
@@ -165,11 +197,19 @@ function variable(state: ModuleState, scope: FileScope, name: string, declaratio
 /** `{…} as const` and `[…] as const` say nothing that we do not know. */
 const unwrapConst = (node: ts.Expression): ts.Expression => {
   const inner = bare(node);
-  return ts.isAsExpression(inner) && ts.isTypeReferenceNode(inner.type) && inner.type.getText() === "const" ? inner.expression : node;
+  return ts.isAsExpression(inner) && ts.isTypeReferenceNode(inner.type) && inner.type.getText() === "const"
+    ? inner.expression
+    : node;
 };
 
 /** Declarations that are not data of the object: maps, structs, programs, functions, scalar constants. */
-function constantDeclaration(f: Lowering, scope: FileScope, name: string, declaration: Declaration & { kind: "variable" }, init: ts.Expression): Entity | undefined {
+function constantDeclaration(
+  f: Lowering,
+  scope: FileScope,
+  name: string,
+  declaration: Declaration & { kind: "variable" },
+  init: ts.Expression,
+): Entity | undefined {
   const { state, file } = f;
   if (ts.isNewExpression(init)) {
     const entity = entityAt(f, init.expression);
@@ -186,7 +226,16 @@ function constantDeclaration(f: Lowering, scope: FileScope, name: string, declar
     if (entity?.kind === "builtin") {
       if (PROGRAM_KINDS.includes(entity.name)) {
         const exported = [...scope.exported.values()].some((e) => "local" in e && e.local === name);
-        const made: Entity = { kind: "program", programKind: entity.name as ProgramKind, name, file, exported, module: entity.module, call: init, node: declaration.node.name };
+        const made: Entity = {
+          kind: "program",
+          programKind: entity.name as ProgramKind,
+          name,
+          file,
+          exported,
+          module: entity.module,
+          call: init,
+          node: declaration.node.name,
+        };
         state.programs.push(made);
         return made;
       }
@@ -218,7 +267,12 @@ function uninitialised(f: Lowering, name: string, declaration: Declaration & { k
 }
 
 /** `param(u16, 20)`: read-only data that the loader may set. */
-function param(f: Lowering, name: string, declaration: Declaration & { kind: "variable" }, call: ts.CallExpression): Entity {
+function param(
+  f: Lowering,
+  name: string,
+  declaration: Declaration & { kind: "variable" },
+  call: ts.CallExpression,
+): Entity {
   const [typeNode, initial] = call.arguments;
   const type = typeNode && fieldType(f, typeNode);
   if (!type || !initial) return BAD_ENTITY;
@@ -245,7 +299,11 @@ function constantRecord(f: Lowering, name: string, node: ts.ObjectLiteralExpress
   return { kind: "object", name, node, file: f.file.index, fields };
 }
 
-function scalarConstant(f: Lowering, declaration: Declaration & { kind: "variable" }, init: ts.Expression): Entity | undefined {
+function scalarConstant(
+  f: Lowering,
+  declaration: Declaration & { kind: "variable" },
+  init: ts.Expression,
+): Entity | undefined {
   const declared = declaration.node.type && annotation(f, declaration.node.type);
   if (declared && isAggregate(declared)) return undefined;
   const operand = expression(f, init, declared);
@@ -255,14 +313,20 @@ function scalarConstant(f: Lowering, declaration: Declaration & { kind: "variabl
 }
 
 /** A compile-time scalar as an entity; typed when the declaration says so. */
-function constantOperand(f: Lowering, operand: ReturnType<typeof expression>, node: ts.Expression, declared: DslType | undefined): Entity {
+function constantOperand(
+  f: Lowering,
+  operand: ReturnType<typeof expression>,
+  node: ts.Expression,
+  declared: DslType | undefined,
+): Entity {
   if (operand.kind === "error") return BAD_ENTITY;
   if (declared?.kind === "int" && operand.kind === "literal") {
     const scalar = toScalar(f, operand, node, declared);
     const bits = scalar && f.b.constantOf(scalar.value);
     return scalar && bits !== undefined ? { kind: "constant", operand, type: declared, bits } : BAD_ENTITY;
   }
-  if (operand.kind === "literal" || operand.kind === "text" || operand.kind === "undefined") return { kind: "constant", operand };
+  if (operand.kind === "literal" || operand.kind === "text" || operand.kind === "undefined")
+    return { kind: "constant", operand };
   const bits = operand.kind === "scalar" ? f.b.constantOf(operand.value) : undefined;
   if (operand.kind === "scalar" && bits !== undefined) {
     const type = declared?.kind === "int" && operand.type.kind === "int" ? declared : operand.type;
@@ -273,14 +337,23 @@ function constantOperand(f: Lowering, operand: ReturnType<typeof expression>, no
 }
 
 /** `let` at the top level, and structs and lists, which lie in memory. */
-function globalVariable(f: Lowering, name: string, declaration: Declaration & { kind: "variable" }, init: ts.Expression): Entity {
+function globalVariable(
+  f: Lowering,
+  name: string,
+  declaration: Declaration & { kind: "variable" },
+  init: ts.Expression,
+): Entity {
   const declared = declaration.node.type && annotation(f, declaration.node.type);
   if (declaration.node.type && !declared) return BAD_ENTITY;
   const type = declared ?? inferred(f, init, declaration);
   return type ? makeGlobal(f, name, declaration, type, init) : BAD_ENTITY;
 }
 
-function inferred(f: Lowering, init: ts.Expression, declaration: Declaration & { kind: "variable" }): DslType | undefined {
+function inferred(
+  f: Lowering,
+  init: ts.Expression,
+  declaration: Declaration & { kind: "variable" },
+): DslType | undefined {
   if (ts.isNewExpression(init)) {
     const entity = entityAt(f, init.expression);
     if (entity?.kind === "struct") return entity.layout;
@@ -295,13 +368,26 @@ function inferred(f: Lowering, init: ts.Expression, declaration: Declaration & {
   return void fail(f, "global-type", declaration.node, { found: describe(operand) });
 }
 
-function makeGlobal(f: Lowering, name: string, declaration: Declaration & { kind: "variable" }, type: DslType, init: ts.Expression | undefined): Entity {
+function makeGlobal(
+  f: Lowering,
+  name: string,
+  declaration: Declaration & { kind: "variable" },
+  type: DslType,
+  init: ts.Expression | undefined,
+): Entity {
   if (type.kind === "context") {
     // Storing a context in it is reported there; if nobody does, the declaration is.
     f.state.contextGlobals.push(spanOf(f.file, declaration.node));
     return BAD_ENTITY;
   }
-  const layout: Primitive | Aggregate | undefined = type.kind === "bool" ? U8 : type.kind === "string" ? U32 : isPrimitive(type) || isAggregate(type) ? type : undefined;
+  const layout: Primitive | Aggregate | undefined =
+    type.kind === "bool"
+      ? U8
+      : type.kind === "string"
+        ? U32
+        : isPrimitive(type) || isAggregate(type)
+          ? type
+          : undefined;
   if (!layout) {
     fail(f, "global-type", declaration.node, { found: typeName(type) });
     return BAD_ENTITY;
@@ -310,6 +396,14 @@ function makeGlobal(f: Lowering, name: string, declaration: Declaration & { kind
   if (!bytes) return BAD_ENTITY;
   const mutable = !declaration.constant || layout.kind === "struct";
   const section = !mutable ? ".rodata" : bytes.some((byte) => byte !== 0) ? ".data" : ".bss";
-  const variable = addGlobal(f.state, freshName(f.state, name), section, layout, bytes, false, spanOf(f.file, declaration.node.name));
+  const variable = addGlobal(
+    f.state,
+    freshName(f.state, name),
+    section,
+    layout,
+    bytes,
+    false,
+    spanOf(f.file, declaration.node.name),
+  );
   return { kind: "global", name: variable.name, type, mutable, variable };
 }

@@ -30,7 +30,8 @@ function encodeScalar(f: Lowering, type: ScalarType, node: ts.Expression): Uint8
   return littleEndian(bits, size);
 }
 
-const littleEndian = (bits: bigint, size: number): Uint8Array => Uint8Array.from({ length: size }, (_, i) => Number((bits >> BigInt(8 * i)) & 0xffn));
+const littleEndian = (bits: bigint, size: number): Uint8Array =>
+  Uint8Array.from({ length: size }, (_, i) => Number((bits >> BigInt(8 * i)) & 0xffn));
 
 function encodeInto(f: Lowering, layout: Layout, written: ts.Expression, into: Uint8Array): boolean {
   const node = bare(written);
@@ -54,12 +55,19 @@ function encodeInto(f: Lowering, layout: Layout, written: ts.Expression, into: U
       return false;
     }
     const size = sizeOf(layout.of);
-    return node.elements.map((element, i) => encodeInto(f, layout.of, element, into.subarray(i * size, (i + 1) * size))).every(Boolean);
+    return node.elements
+      .map((element, i) => encodeInto(f, layout.of, element, into.subarray(i * size, (i + 1) * size)))
+      .every(Boolean);
   }
   return encodeNamed(f, layout, node, into);
 }
 
-function encodeFields(f: Lowering, layout: Layout & { kind: "struct" }, node: ts.ObjectLiteralExpression, into: Uint8Array): boolean {
+function encodeFields(
+  f: Lowering,
+  layout: Layout & { kind: "struct" },
+  node: ts.ObjectLiteralExpression,
+  into: Uint8Array,
+): boolean {
   let good = true;
   for (const property of node.properties) {
     const found = propertyValue(f, property);
@@ -69,9 +77,16 @@ function encodeFields(f: Lowering, layout: Layout & { kind: "struct" }, node: ts
     }
     const field = layout.fields.find((one) => one.name === found.name);
     if (!field) {
-      fail(f, "unknown-field", property, { name: found.name, type: layout.name, known: layout.fields.map((one) => one.name) });
+      fail(f, "unknown-field", property, {
+        name: found.name,
+        type: layout.name,
+        known: layout.fields.map((one) => one.name),
+      });
       good = false;
-    } else if (!encodeInto(f, field.layout, found.value, into.subarray(field.offset, field.offset + sizeOf(field.layout)))) good = false;
+    } else if (
+      !encodeInto(f, field.layout, found.value, into.subarray(field.offset, field.offset + sizeOf(field.layout)))
+    )
+      good = false;
   }
   return good;
 }
@@ -84,7 +99,8 @@ function encodeNamed(f: Lowering, layout: Layout, node: ts.Expression, into: Uin
     if (entity?.kind === "builtin" && entity.name === "cstr" && text && ts.isStringLiteralLike(text)) {
       const place = expression(f, node);
       if (place.kind === "error") return false;
-      const bytes = place.kind === "place" && sameLayout(place.type, layout) ? paddedBytes(text.text, layout.size) : undefined;
+      const bytes =
+        place.kind === "place" && sameLayout(place.type, layout) ? paddedBytes(text.text, layout.size) : undefined;
       if (bytes) into.set(bytes);
       else fail(f, "string-too-long", node, { text: text.text, bytes: utf8(text.text).length, size: layout.size });
       return bytes !== undefined;
@@ -103,12 +119,15 @@ function encodeNamed(f: Lowering, layout: Layout, node: ts.Expression, into: Uin
       return true;
     }
     fail(f, "not-constant", node, { what: "an initial value" });
-  } else if (operand.kind !== "error") fail(f, "type-mismatch", node, { expected: typeName(layout), found: describe(operand) });
+  } else if (operand.kind !== "error")
+    fail(f, "type-mismatch", node, { expected: typeName(layout), found: describe(operand) });
   return false;
 }
 
 /** Bytes of a constant that lies in read-only data. */
 function constantString(f: Lowering, operand: { at: { base: { name?: string } } }): Uint8Array | undefined {
-  const variable = f.state.globals.find((one) => one.name === operand.at.base.name && one.section === ".rodata" && !one.param);
+  const variable = f.state.globals.find(
+    (one) => one.name === operand.at.base.name && one.section === ".rodata" && !one.param,
+  );
   return variable?.init;
 }

@@ -53,7 +53,13 @@ export type Entity =
   /** A scalar known at compile time. */
   | { readonly kind: "constant"; readonly operand: Operand; readonly type?: ScalarType; readonly bits?: bigint }
   /** A constant record or list of constants. */
-  | { readonly kind: "object"; readonly name: string; readonly node: ts.Node; readonly file: number; readonly fields: ReadonlyMap<string, Entity> }
+  | {
+      readonly kind: "object";
+      readonly name: string;
+      readonly node: ts.Node;
+      readonly file: number;
+      readonly fields: ReadonlyMap<string, Entity>;
+    }
   | FunctionEntity
   | ProgramEntity
   | { readonly kind: "error" };

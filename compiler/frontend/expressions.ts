@@ -78,11 +78,14 @@ export function expression(f: Lowering, node: ts.Expression, expected?: DslType)
       if (expected && expected.kind === "struct") return build(f, expected, node, "record") ?? ERROR;
       return untypedObject(f, node as ts.ObjectLiteralExpression);
     case K.ArrayLiteralExpression: {
-      const layout = expected && isAggregate(expected) ? expected : arrayLiteralLayout(f, node as ts.ArrayLiteralExpression);
+      const layout =
+        expected && isAggregate(expected) ? expected : arrayLiteralLayout(f, node as ts.ArrayLiteralExpression);
       return (layout && build(f, layout, node, "list")) ?? ERROR;
     }
     case K.NonNullExpression:
-      fail(f, "non-null-assertion", node, { text: (node as ts.NonNullExpression).expression.getText(f.file.tree).slice(0, 30) });
+      fail(f, "non-null-assertion", node, {
+        text: (node as ts.NonNullExpression).expression.getText(f.file.tree).slice(0, 30),
+      });
       return expression(f, (node as ts.NonNullExpression).expression, expected);
     case K.AsExpression:
     case K.TypeAssertionExpression:
@@ -95,7 +98,10 @@ export function expression(f: Lowering, node: ts.Expression, expected?: DslType)
     case K.SpreadElement:
       return fail(f, "spread", node, undefined);
     default: {
-      const [what, instead] = NOT_IN_BPF.get(node.kind) ?? ["this expression", "use integers, structs, maps and helper functions"];
+      const [what, instead] = NOT_IN_BPF.get(node.kind) ?? [
+        "this expression",
+        "use integers, structs, maps and helper functions",
+      ];
       return fail(f, "not-in-bpf", node, { what, instead });
     }
   }
@@ -103,19 +109,33 @@ export function expression(f: Lowering, node: ts.Expression, expected?: DslType)
 
 function number(f: Lowering, node: ts.NumericLiteral): Operand {
   const value = Number(node.text);
-  if (!Number.isInteger(value)) return fail(f, "fraction", node, { text: node.getText(f.file.tree).slice(0, 40), whole: `${Number.isFinite(value) ? Math.trunc(value) : 0}` });
-  if (!Number.isSafeInteger(value)) return fail(f, "literal-range", node, { value: node.getText(f.file.tree).slice(0, 40), type: "a number literal", range: "below 2^53; write larger ones with n" });
+  if (!Number.isInteger(value))
+    return fail(f, "fraction", node, {
+      text: node.getText(f.file.tree).slice(0, 40),
+      whole: `${Number.isFinite(value) ? Math.trunc(value) : 0}`,
+    });
+  if (!Number.isSafeInteger(value))
+    return fail(f, "literal-range", node, {
+      value: node.getText(f.file.tree).slice(0, 40),
+      type: "a number literal",
+      range: "below 2^53; write larger ones with n",
+    });
   return { kind: "literal", value: BigInt(value), wide: false };
 }
 
 function identifier(f: Lowering, node: ts.Identifier): Operand {
   const local = lookup(f, node.text);
   if (local?.kind === "operand") return local.operand;
-  if (local) return assemble(local.type, local.variables.map((variable) => f.b.get(variable)));
+  if (local)
+    return assemble(
+      local.type,
+      local.variables.map((variable) => f.b.get(variable)),
+    );
   if (node.text === "undefined") return UNDEFINED;
   const entity = resolveName(f.state, f.file, node.text);
   if (entity) return entityOperand(f, entity, node);
-  if (Object.hasOwn(JAVASCRIPT, node.text)) return fail(f, "javascript-global", node, { name: node.text, instead: JAVASCRIPT[node.text]! });
+  if (Object.hasOwn(JAVASCRIPT, node.text))
+    return fail(f, "javascript-global", node, { name: node.text, instead: JAVASCRIPT[node.text]! });
   // Names that nobody declared are the type checker's to report, with its list of similar names.
   return silent(f, node);
 }
@@ -158,7 +178,11 @@ export function entityOperand(f: Lowering, entity: Entity, node: ts.Node): Opera
       return ERROR;
     case "constant":
       if (entity.type && entity.bits !== undefined) {
-        return { kind: "scalar", type: entity.type, value: f.b.constant(irType(entity.type), entity.bits, at(f, node)) };
+        return {
+          kind: "scalar",
+          type: entity.type,
+          value: f.b.constant(irType(entity.type), entity.bits, at(f, node)),
+        };
       }
       if (entity.operand.kind === "place") {
         const { base } = entity.operand.at;
@@ -171,18 +195,28 @@ export function entityOperand(f: Lowering, entity: Entity, node: ts.Node): Opera
       const readOnly = entity.variable.param ? "it is a param: only the loader sets it" : "it is a constant";
       const memory = { base, offset: 0, align: alignOf(layout), ...(entity.mutable ? {} : { readOnly }) };
       const found = read(f, layout, memory, node, entity.name);
-      return found.kind === "scalar" && (entity.type.kind === "bool" || entity.type.kind === "string") ? { kind: "scalar", type: entity.type, value: found.value } : found;
+      return found.kind === "scalar" && (entity.type.kind === "bool" || entity.type.kind === "string")
+        ? { kind: "scalar", type: entity.type, value: found.value }
+        : found;
     }
     default:
       return { kind: "entity", entity };
   }
 }
-function chain(f: Lowering, node: ts.PropertyAccessExpression | ts.ElementAccessExpression | ts.CallExpression, expected?: DslType): Operand {
+function chain(
+  f: Lowering,
+  node: ts.PropertyAccessExpression | ts.ElementAccessExpression | ts.CallExpression,
+  expected?: DslType,
+): Operand {
   if (node.flags & ts.NodeFlags.OptionalChain) return optionalChain(f, node, expected);
   return link(f, node, expected);
 }
 /** One step of a chain, without its `?.`. */
-export function link(f: Lowering, node: ts.PropertyAccessExpression | ts.ElementAccessExpression | ts.CallExpression, expected?: DslType): Operand {
+export function link(
+  f: Lowering,
+  node: ts.PropertyAccessExpression | ts.ElementAccessExpression | ts.CallExpression,
+  expected?: DslType,
+): Operand {
   if (ts.isCallExpression(node)) return call(f, node, expected);
   return ts.isPropertyAccessExpression(node) ? property(f, node) : element(f, node);
 }
@@ -220,13 +254,17 @@ function binaryExpression(f: Lowering, node: ts.BinaryExpression, expected?: Dsl
   const token = node.operatorToken.kind;
   if (token === K.EqualsToken) return assign(f, node);
   if (COMPOUND.has(token)) return assignCompound(f, node, COMPOUND.get(token)!);
-  if (token === K.AmpersandAmpersandToken || token === K.BarBarToken || token === K.QuestionQuestionToken) return logical(f, node, expected);
+  if (token === K.AmpersandAmpersandToken || token === K.BarBarToken || token === K.QuestionQuestionToken)
+    return logical(f, node, expected);
   if (token === K.CommaToken) {
     expression(f, node.left);
     return expression(f, node.right, expected);
   }
   if (token === K.EqualsEqualsToken || token === K.ExclamationEqualsToken) {
-    fail(f, "loose-equality", node, { found: token === K.EqualsEqualsToken ? "==" : "!=", instead: token === K.EqualsEqualsToken ? "===" : "!==" });
+    fail(f, "loose-equality", node, {
+      found: token === K.EqualsEqualsToken ? "==" : "!=",
+      instead: token === K.EqualsEqualsToken ? "===" : "!==",
+    });
     return ERROR;
   }
   if (COMPARISONS.has(token)) return compareValue(f, node);
@@ -236,7 +274,12 @@ function binaryExpression(f: Lowering, node: ts.BinaryExpression, expected?: Dsl
     return binary(f, token, left, right, node, node.left, node.right);
   }
   const text = node.operatorToken.getText(f.file.tree);
-  const instead = token === K.AsteriskAsteriskToken ? "multiply, or shift: 1 << n" : /\?\?=|&&=|\|\|=/.test(text) ? "write it with if" : "use comparisons and maps";
+  const instead =
+    token === K.AsteriskAsteriskToken
+      ? "multiply, or shift: 1 << n"
+      : /\?\?=|&&=|\|\|=/.test(text)
+        ? "write it with if"
+        : "use comparisons and maps";
   return fail(f, "not-in-bpf", node, { what: `the operator ${text}`, instead });
 }
 
@@ -247,7 +290,8 @@ function compareValue(f: Lowering, node: ts.BinaryExpression): Operand {
   if (isUndefined(left) || isUndefined(right)) return asBoolean(f, node);
   const l = expression(f, node.left);
   const r = expression(f, node.right);
-  if (l.kind === "text" && r.kind === "text") return boolean(f, (l.text === r.text) === (node.operatorToken.kind === K.EqualsEqualsEqualsToken), node);
+  if (l.kind === "text" && r.kind === "text")
+    return boolean(f, (l.text === r.text) === (node.operatorToken.kind === K.EqualsEqualsEqualsToken), node);
   const found = comparison(f, node.operatorToken.kind, l, r, node, node.left, node.right);
   return found ? boolOf(f.b.compare(found.op, found.left, found.right, at(f, node))) : ERROR;
 }
@@ -258,8 +302,12 @@ function construct(f: Lowering, node: ts.NewExpression): Operand {
   if (entity?.kind === "builtin" && /^[A-Z]/.test(entity.name)) return fail(f, "map-not-constant", node, undefined);
   if (entity?.kind === "error") return ERROR;
   const name = bare(node.expression);
-  if (ts.isIdentifier(name) && Object.hasOwn(JAVASCRIPT, name.text)) return fail(f, "javascript-global", node, { name: name.text, instead: JAVASCRIPT[name.text]! });
-  return fail(f, "not-in-bpf", node, { what: `new ${node.expression.getText(f.file.tree).slice(0, 30)}`, instead: "there is no heap: declare a struct or a map at the top level" });
+  if (ts.isIdentifier(name) && Object.hasOwn(JAVASCRIPT, name.text))
+    return fail(f, "javascript-global", node, { name: name.text, instead: JAVASCRIPT[name.text]! });
+  return fail(f, "not-in-bpf", node, {
+    what: `new ${node.expression.getText(f.file.tree).slice(0, 30)}`,
+    instead: "there is no heap: declare a struct or a map at the top level",
+  });
 }
 
 function untypedObject(f: Lowering, node: ts.ObjectLiteralExpression): Operand {
@@ -268,8 +316,17 @@ function untypedObject(f: Lowering, node: ts.ObjectLiteralExpression): Operand {
 }
 
 function assertion(f: Lowering, node: ts.AsExpression | ts.TypeAssertion, expected?: DslType): Operand {
-  if (ts.isTypeReferenceNode(node.type) && node.type.getText(f.file.tree) === "const") return expression(f, node.expression, expected);
+  if (ts.isTypeReferenceNode(node.type) && node.type.getText(f.file.tree) === "const")
+    return expression(f, node.expression, expected);
   const type = node.type.getText(f.file.tree).slice(0, 30);
-  const cast = /^(u8|u16|u32|u64|i32|i64)$/.test(type) ? `${type}(…)` : /^be(16|32|64)$/.test(type) ? (type === "be16" ? "htons(…)" : type === "be32" ? "htonl(…)" : "htonll(…)") : undefined;
+  const cast = /^(u8|u16|u32|u64|i32|i64)$/.test(type)
+    ? `${type}(…)`
+    : /^be(16|32|64)$/.test(type)
+      ? type === "be16"
+        ? "htons(…)"
+        : type === "be32"
+          ? "htonl(…)"
+          : "htonll(…)"
+      : undefined;
   return fail(f, "assertion", node, { type, ...(cast ? { cast } : {}) });
 }

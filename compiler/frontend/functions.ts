@@ -37,7 +37,11 @@ export function invoke(f: Lowering, callee: FunctionEntity, call: ts.CallExpress
     call.arguments.forEach((arg) => expression(f, arg));
     return ERROR;
   }
-  if (call.arguments.length > types.length) return fail(f, "argument-count", call, { what: callee.name, expected: `${types.length} arguments, not ${call.arguments.length}` });
+  if (call.arguments.length > types.length)
+    return fail(f, "argument-count", call, {
+      what: callee.name,
+      expected: `${types.length} arguments, not ${call.arguments.length}`,
+    });
   const passed: Value[] = [];
   const parameters: Parameter[] = [];
   let failed = false;
@@ -45,7 +49,11 @@ export function invoke(f: Lowering, callee: FunctionEntity, call: ts.CallExpress
     const argument = call.arguments[index];
     if (!argument) {
       const absent = type.kind === "optional" && !node.initializer;
-      if (!node.initializer && !absent) return fail(f, "argument-count", call, { what: callee.name, expected: `${types.length} arguments, not ${call.arguments.length}` });
+      if (!node.initializer && !absent)
+        return fail(f, "argument-count", call, {
+          what: callee.name,
+          expected: `${types.length} arguments, not ${call.arguments.length}`,
+        });
       const values = absent ? flatten(f, UNDEFINED, type, call) : [];
       passed.push(...(values ?? []));
       parameters.push({ name, type, node, known: {}, missing: !absent });
@@ -72,8 +80,14 @@ function pass(f: Lowering, operand: Operand, type: DslType, node: ts.Node): Valu
   if (operand.kind === "error") return undefined;
   const fits =
     operand.kind === "context" &&
-    (operand.role === type.role || (type.role === "conn" && operand.role !== "remote" && operand.role !== "local") || (type.role === "session" && operand.role === "ctx"));
-  if (!fits) return void fail(f, "type-mismatch", node, { expected: describe({ kind: "context", role: type.role, ctx: { id: 0, type: "ptr" } }), found: describe(operand) });
+    (operand.role === type.role ||
+      (type.role === "conn" && operand.role !== "remote" && operand.role !== "local") ||
+      (type.role === "session" && operand.role === "ctx"));
+  if (!fits)
+    return void fail(f, "type-mismatch", node, {
+      expected: describe({ kind: "context", role: type.role, ctx: { id: 0, type: "ptr" } }),
+      found: describe(operand),
+    });
   if (type.role !== "option") return [operand.ctx];
   // Without a cell nothing in the module turns writing on or off.
   return [operand.ctx, operand.flags?.kind === "memory" ? operand.flags.base : f.b.constant("ptr", 0n, at(f, node))];
@@ -84,7 +98,8 @@ function knowledge(operand: Operand, type: DslType): Knowledge {
   if (!isAggregate(type) && !(type.kind === "optional" && isAggregate(type.of))) return {};
   const natural = alignOf(isAggregate(type) ? type : (type.of as never));
   const align = operand.kind === "place" ? operand.at.align : operand.kind === "nullable" ? operand.align : natural;
-  const readOnly = operand.kind === "place" ? operand.at.readOnly : operand.kind === "nullable" ? operand.readOnly : undefined;
+  const readOnly =
+    operand.kind === "place" ? operand.at.readOnly : operand.kind === "nullable" ? operand.readOnly : undefined;
   return { align: Math.min(align, natural), readOnly };
 }
 
@@ -97,8 +112,8 @@ function result(f: Lowering, lowered: LoweredFunction, passed: readonly Value[],
     const high = f.b.unary("trunc", f.b.binary("lshr", value, f.b.constant("w64", 32n, span), span), span);
     return { kind: "optional", of: type.of, present: high, value: f.b.unary("trunc", value, span) };
   }
-  const operand = assemble(type, [value]);
-  return operand.kind === "place" ? { ...operand, fresh: true } : operand;
+  // A struct may be one that the function was given, so a variable made from it is a copy.
+  return assemble(type, [value]);
 }
 
 /** The one IR value of a result. A scalar that may be missing travels as a pair in 64 bits. */
@@ -108,26 +123,44 @@ function returnedAs(type: DslType): Type | undefined {
 }
 
 /** The annotated types of the parameters; reports what is not annotated or not of the language. Once per function. */
-function parameterTypes(state: ModuleState, callee: FunctionEntity): { name: string; type: DslType; node: ts.ParameterDeclaration }[] | undefined {
+function parameterTypes(
+  state: ModuleState,
+  callee: FunctionEntity,
+): { name: string; type: DslType; node: ts.ParameterDeclaration }[] | undefined {
   const f = signatureContext(state, callee);
   const { node } = callee;
-  if (node.modifiers?.some((m) => m.kind === ts.SyntaxKind.AsyncKeyword)) return void fail(f, "async", node.name ?? node, { name: callee.name });
-  if (node.asteriskToken) return void fail(f, "not-in-bpf", node.asteriskToken, { what: "a generator", instead: "write a loop over range(…)" });
+  if (node.modifiers?.some((m) => m.kind === ts.SyntaxKind.AsyncKeyword))
+    return void fail(f, "async", node.name ?? node, { name: callee.name });
+  if (node.asteriskToken)
+    return void fail(f, "not-in-bpf", node.asteriskToken, {
+      what: "a generator",
+      instead: "write a loop over range(…)",
+    });
   if (node.typeParameters?.length) return void fail(f, "generic", node.typeParameters[0]!, { name: callee.name });
   if (!node.body) return void fail(f, "no-body", node, { name: callee.name });
-  if (node.type && (ts.isTypePredicateNode(node.type) || (node.type as ts.Node).kind === ts.SyntaxKind.TypePredicate)) return void fail(f, "type-guard", node.type, undefined);
+  if (node.type && (ts.isTypePredicateNode(node.type) || (node.type as ts.Node).kind === ts.SyntaxKind.TypePredicate))
+    return void fail(f, "type-guard", node.type, undefined);
   const types: { name: string; type: DslType; node: ts.ParameterDeclaration }[] = [];
   for (const parameter of node.parameters) {
     if (!ts.isIdentifier(parameter.name)) return void fail(f, "destructuring", parameter.name, undefined);
-    if (parameter.dotDotDotToken) return void fail(f, "not-in-bpf", parameter, { what: "a rest parameter", instead: "name each parameter" });
+    if (parameter.dotDotDotToken)
+      return void fail(f, "not-in-bpf", parameter, { what: "a rest parameter", instead: "name each parameter" });
     if (parameter.name.text === "this") continue;
-    const type = parameter.type ? annotation(f, parameter.type) : parameter.initializer ? defaultType(f, parameter.initializer) : undefined;
+    const type = parameter.type
+      ? annotation(f, parameter.type)
+      : parameter.initializer
+        ? defaultType(f, parameter.initializer)
+        : undefined;
     if (!type) {
       if (!parameter.type) fail(f, "parameter-type", parameter, { name: parameter.name.text });
       return undefined;
     }
     const isOptional = parameter.questionToken && (isScalar(type) || isAggregate(type));
-    types.push({ name: parameter.name.text, type: isOptional ? { kind: "optional", of: type } : type, node: parameter });
+    types.push({
+      name: parameter.name.text,
+      type: isOptional ? { kind: "optional", of: type } : type,
+      node: parameter,
+    });
   }
   return types;
 }
@@ -140,7 +173,17 @@ function defaultType(f: Lowering, node: ts.Expression): DslType | undefined {
 function signatureContext(state: ModuleState, callee: FunctionEntity): Lowering {
   const b = functionBuilder(callee.name, [], undefined, spanOf(callee.file, callee.node));
   const returns: Returns = { what: "function", type: undefined, annotated: false };
-  return { state, b, impossible: b.label(), file: callee.file, scope: { names: new Map(), parent: undefined }, jumps: [], returns, scratch: new Map(), constantOnly: false };
+  return {
+    state,
+    b,
+    impossible: b.label(),
+    file: callee.file,
+    scope: { names: new Map(), parent: undefined },
+    jumps: [],
+    returns,
+    scratch: new Map(),
+    constantOnly: false,
+  };
 }
 
 /** Lowers a function nobody calls, so that its mistakes are found too; the result is dropped. */
@@ -159,8 +202,14 @@ export function checkUncalled(state: ModuleState, callee: FunctionEntity): void 
   for (const feature of state.needs) if (!needed.has(feature)) state.needs.delete(feature);
 }
 
-function lowerFunction(state: ModuleState, callee: FunctionEntity, parameters: readonly Parameter[]): LoweredFunction | undefined {
-  const marks = parameters.map((one) => `${one.missing ? "default" : ""}${one.known.align ?? ""}${one.known.readOnly ? "r" : ""}`);
+function lowerFunction(
+  state: ModuleState,
+  callee: FunctionEntity,
+  parameters: readonly Parameter[],
+): LoweredFunction | undefined {
+  const marks = parameters.map(
+    (one) => `${one.missing ? "default" : ""}${one.known.align ?? ""}${one.known.readOnly ? "r" : ""}`,
+  );
   const key = `${callee.file.index} ${callee.node.pos} ${marks.join(",")}`;
   const known = state.functions.get(key);
   if (known) return known;
@@ -172,9 +221,20 @@ function lowerFunction(state: ModuleState, callee: FunctionEntity, parameters: r
   const outer = signatureContext(state, callee);
   const annotated = callee.node.type ? annotation(outer, callee.node.type) : undefined;
   if (callee.node.type && !annotated) return undefined;
-  if (annotated?.kind === "context") return void fail(outer, "context-escapes", callee.node.type!, { what: "the context" });
+  if (annotated?.kind === "context")
+    return void fail(outer, "context-escapes", callee.node.type!, { what: "the context" });
   const returns: Returns = { what: "function", type: annotated, annotated: annotated !== undefined };
-  const f: Lowering = { state, b, impossible: b.label(), file: callee.file, scope: { names: new Map(), parent: undefined }, jumps: [], returns, scratch: new Map(), constantOnly: false };
+  const f: Lowering = {
+    state,
+    b,
+    impossible: b.label(),
+    file: callee.file,
+    scope: { names: new Map(), parent: undefined },
+    jumps: [],
+    returns,
+    scratch: new Map(),
+    constantOnly: false,
+  };
   state.calling.push(callee);
   let taken = 0;
   for (const parameter of parameters) {
@@ -202,11 +262,21 @@ function bindParameter(f: Lowering, parameter: Parameter, values: readonly Value
   if (type.kind === "context") {
     const [ctx, flags] = values;
     if (!ctx) return;
-    const context: Context = { kind: "context", role: type.role, ctx, ...(flags ? { flags: { kind: "memory", base: flags, bit: f.state.writeBit } } : {}) };
+    const context: Context = {
+      kind: "context",
+      role: type.role,
+      ctx,
+      ...(flags ? { flags: { kind: "memory", base: flags, bit: f.state.writeBit } } : {}),
+    };
     return bind(f, name, { kind: "operand", operand: context, node, constant: false });
   }
   if (isAggregate(type) || (type.kind === "optional" && isAggregate(type.of))) {
-    return bind(f, name, { kind: "operand", operand: values.length > 0 ? assemble(type, values, parameter.known) : ERROR, node, constant: false });
+    return bind(f, name, {
+      kind: "operand",
+      operand: values.length > 0 ? assemble(type, values, parameter.known) : ERROR,
+      node,
+      constant: false,
+    });
   }
   const variables = variablesFor(type, name);
   values.forEach((value, index) => f.b.set(variables[index]!, value));
@@ -227,7 +297,11 @@ function finish(f: Lowering, callee: FunctionEntity): void {
 }
 
 /** `return value` in a function. */
-export function returnValue(f: Lowering, node: ts.ReturnStatement | ts.Expression, value: ts.Expression | undefined): void {
+export function returnValue(
+  f: Lowering,
+  node: ts.ReturnStatement | ts.Expression,
+  value: ts.Expression | undefined,
+): void {
   const { returns } = f;
   const span = at(f, node);
   const operand = value ? expression(f, value, returns.type) : UNDEFINED;
@@ -238,7 +312,10 @@ export function returnValue(f: Lowering, node: ts.ReturnStatement | ts.Expressio
     return f.b.return(ir === undefined ? undefined : f.b.constant(ir, 0n, span), span);
   }
   if (operand.kind === "context" || operand.kind === "entity") {
-    fail(f, operand.kind === "context" ? "context-escapes" : "not-a-value", value ?? node, { what: describe(operand), found: describe(operand) });
+    fail(f, operand.kind === "context" ? "context-escapes" : "not-a-value", value ?? node, {
+      what: describe(operand),
+      found: describe(operand),
+    });
     return f.b.return(undefined, span);
   }
   returns.type ??= inferReturn(f, operand);
@@ -271,7 +348,9 @@ function inferReturn(f: Lowering, operand: Operand): DslType {
     case "place":
       return operand.type;
     case "nullable":
-      return operand.ref ? { kind: "optional", of: operand.of as never, ref: true } : { kind: "optional", of: operand.of };
+      return operand.ref
+        ? { kind: "optional", of: operand.of as never, ref: true }
+        : { kind: "optional", of: operand.of };
     case "optional":
       return { kind: "optional", of: operand.of };
     case "ref":

@@ -16,7 +16,12 @@ import { U32, U8 } from "./types.ts";
 import { convert } from "./values.ts";
 
 /** Undefined when the context has no such call. */
-export function headerOptionCall(f: Lowering, context: Context, name: string, call: ts.CallExpression): Operand | undefined {
+export function headerOptionCall(
+  f: Lowering,
+  context: Context,
+  name: string,
+  call: ts.CallExpression,
+): Operand | undefined {
   switch (name) {
     case "setCallbacks":
       return setCallbacks(f, context, call);
@@ -53,10 +58,20 @@ function reserveOption(f: Lowering, context: Context, call: ts.CallExpression): 
 }
 
 /** A slot with kind and length in front of the payload. */
-function optionSlot(f: Lowering, layout: StructLayout, name: string, node: ts.Node): { base: Value; payload: Memory; length: number } | undefined {
+function optionSlot(
+  f: Lowering,
+  layout: StructLayout,
+  name: string,
+  node: ts.Node,
+): { base: Value; payload: Memory; length: number } | undefined {
   const length = 2 + sizeOf(layout);
   if (length > f.state.kernel.maxOption) {
-    return void fail(f, "option-too-large", node, { payload: layout.name, bytes: length, limit: f.state.kernel.maxOption, target: f.state.target });
+    return void fail(f, "option-too-large", node, {
+      payload: layout.name,
+      bytes: length,
+      limit: f.state.kernel.maxOption,
+      target: f.state.target,
+    });
   }
   const base = f.b.slot(Math.ceil(length / 8) * 8, 8, name, at(f, node));
   return { base, payload: { base, offset: 2, align: 2 }, length };
@@ -73,14 +88,20 @@ function storeOption(f: Lowering, context: Context, call: ts.CallExpression): Op
   if (buildsAggregate(f, payload) && !literal) return ERROR;
   const place = literal ? build(f, literal, payload, "payload") : asPlace(f, expression(f, payload), payload);
   if (!place) return ERROR;
-  if (place.type.kind !== "struct") return fail(f, "type-mismatch", payload, { expected: "a struct", found: place.type.kind });
+  if (place.type.kind !== "struct")
+    return fail(f, "type-mismatch", payload, { expected: "a struct", found: place.type.kind });
   const slot = optionSlot(f, place.type, "option", payload);
   if (!slot) return ERROR;
   const span = at(f, call);
   f.b.store(1, slot.base, 0, f.b.constant("w32", BigInt(kind), span), span);
   f.b.store(1, slot.base, 1, f.b.constant("w32", BigInt(slot.length), span), span);
   copyPlace(f, place.type, slot.payload, place.at, payload);
-  const result = f.b.call("store_hdr_opt", [context.ctx, slot.base, f.b.constant("w32", BigInt(slot.length), span), f.b.constant("w64", 0n, span)], "w64", span);
+  const result = f.b.call(
+    "store_hdr_opt",
+    [context.ctx, slot.base, f.b.constant("w32", BigInt(slot.length), span), f.b.constant("w64", 0n, span)],
+    "w64",
+    span,
+  );
   return errno(f, result, call);
 }
 
@@ -91,13 +112,19 @@ function loadOption(f: Lowering, context: Context, call: ts.CallExpression): Ope
   const kind = args && constantInteger(f, args[0]!, "the kind of an option");
   const layout = args && fieldType(f, args[1]!);
   if (kind === undefined || !layout) return ERROR;
-  if (layout.kind !== "struct") return fail(f, "type-mismatch", call.arguments[1]!, { expected: "a struct class", found: layout.kind });
+  if (layout.kind !== "struct")
+    return fail(f, "type-mismatch", call.arguments[1]!, { expected: "a struct class", found: layout.kind });
   const slot = optionSlot(f, layout, "option", call.arguments[1]!);
   if (!slot) return ERROR;
   const span = at(f, call);
   f.b.zero(slot.base, 0, Math.ceil(slot.length / 8) * 8, 8, span);
   f.b.store(1, slot.base, 0, f.b.constant("w32", BigInt(kind), span), span);
-  const found = f.b.call("load_hdr_opt", [context.ctx, slot.base, f.b.constant("w32", BigInt(slot.length), span), f.b.constant("w64", 0n, span)], "w64", span);
+  const found = f.b.call(
+    "load_hdr_opt",
+    [context.ctx, slot.base, f.b.constant("w32", BigInt(slot.length), span), f.b.constant("w64", 0n, span)],
+    "w64",
+    span,
+  );
   const pointer = { type: "ptr" as const, name: "option" };
   const there = f.b.label();
   const done = f.b.label();

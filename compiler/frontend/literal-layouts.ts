@@ -22,10 +22,14 @@ export function layoutOfLiteral(f: Lowering, written: ts.Expression): StructLayo
     const found = propertyValue(f, property);
     if (!found) return undefined;
     // Evaluated for its type alone, in a function that is never emitted.
-    const operand = expression({ ...constantContext(f.state, f.file), scope: f.scope, constantOnly: false }, found.value);
+    const operand = expression(
+      { ...constantContext(f.state, f.file), scope: f.scope, constantOnly: false },
+      found.value,
+    );
     const type = operand.kind === "literal" ? undefined : typeOf(operand);
     if (!type || !isPrimitive(type)) {
-      if (operand.kind !== "error") fail(f, "payload-width", found.value, { name: found.name, found: describe(operand) });
+      if (operand.kind !== "error")
+        fail(f, "payload-width", found.value, { name: found.name, found: describe(operand) });
       return undefined;
     }
     fields.push({ name: found.name, layout: type });

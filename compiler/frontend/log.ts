@@ -36,18 +36,29 @@ export function log(f: Lowering, node: ts.TaggedTemplateExpression): Operand {
   const bytes = Uint8Array.from([...utf8(`${format}\n`), 0]);
   const span = at(f, node);
   const text = constantBytes(f.state, "fmt", { kind: "cstring", size: bytes.length }, bytes, span);
-  f.b.call("trace_printk", [f.b.global(text.name, span), f.b.constant("w32", BigInt(bytes.length), span), ...values], "w64", span);
+  f.b.call(
+    "trace_printk",
+    [f.b.global(text.name, span), f.b.constant("w32", BigInt(bytes.length), span), ...values],
+    "w64",
+    span,
+  );
   return UNDEFINED;
 }
 
 /** The kernel refuses a format with anything but ASCII and a lone percent sign. */
 const escaped = (text: string): string => text.replaceAll("%", "%%").replace(/[^\x20-\x7e\t\n]/g, "?");
 
-function printable(f: Lowering, operand: Operand, node: ts.Expression, index: number): { specifier: string; value: Value } | undefined {
+function printable(
+  f: Lowering,
+  operand: Operand,
+  node: ts.Expression,
+  index: number,
+): { specifier: string; value: Value } | undefined {
   if (operand.kind === "error") return undefined;
   const span = at(f, node);
   if (operand.kind === "text") return void fail(f, "log-value", node, { found: "a string" });
-  if (operand.kind !== "scalar" && operand.kind !== "literal" && operand.kind !== "optional") return void fail(f, "log-value", node, { found: describe(operand) });
+  if (operand.kind !== "scalar" && operand.kind !== "literal" && operand.kind !== "optional")
+    return void fail(f, "log-value", node, { found: describe(operand) });
   const scalar = toScalar(f, operand, node);
   if (!scalar) return undefined;
   const { type, value } = scalar;

@@ -25,7 +25,13 @@ function head(f: Lowering, node: ts.IterationStatement): Span {
 }
 
 /** The body in a scope of its own; `names` are the labels before the loop. */
-function turn(f: Lowering, node: ts.IterationStatement, names: readonly string[], onBreak: ReturnType<Lowering["b"]["label"]>, onContinue: ReturnType<Lowering["b"]["label"]>): void {
+function turn(
+  f: Lowering,
+  node: ts.IterationStatement,
+  names: readonly string[],
+  onBreak: ReturnType<Lowering["b"]["label"]>,
+  onContinue: ReturnType<Lowering["b"]["label"]>,
+): void {
   f.jumps.push({ names, onBreak, onContinue });
   if (ts.isBlock(node.statement)) block(f, node.statement);
   else scoped(f, () => statement(f, node.statement));
@@ -79,7 +85,8 @@ export function forLoop(f: Lowering, node: ts.ForStatement, names: readonly stri
 }
 
 export function forOfLoop(f: Lowering, node: ts.ForOfStatement, names: readonly string[]): void {
-  if (node.awaitModifier) return void fail(f, "not-in-bpf", node.awaitModifier, { what: "for await", instead: "for (const x of list)" });
+  if (node.awaitModifier)
+    return void fail(f, "not-in-bpf", node.awaitModifier, { what: "for await", instead: "for (const x of list)" });
   const name = loopVariable(f, node);
   const over = bare(node.expression);
   if (ts.isCallExpression(over)) {
@@ -96,7 +103,9 @@ export function forOfLoop(f: Lowering, node: ts.ForOfStatement, names: readonly 
     return unknownLoop(f, node, names, name);
   }
   const list = place as Place & { readonly type: ArrayLayout };
-  counted(f, node, names, list.type.length, undefined, (index) => bindTurn(f, name, read(f, list.type.of, elementPlace(f, list, index, over), over, name?.text)));
+  counted(f, node, names, list.type.length, undefined, (index) =>
+    bindTurn(f, name, read(f, list.type.of, elementPlace(f, list, index, over), over, name?.text)),
+  );
 }
 
 /** The name that each turn binds. */
@@ -112,12 +121,24 @@ function bindTurn(f: Lowering, name: ts.Identifier | undefined, operand: Operand
 }
 
 /** The body is looked at although it is not known what the loop is over. */
-function unknownLoop(f: Lowering, node: ts.ForOfStatement, names: readonly string[], name: ts.Identifier | undefined): void {
+function unknownLoop(
+  f: Lowering,
+  node: ts.ForOfStatement,
+  names: readonly string[],
+  name: ts.Identifier | undefined,
+): void {
   counted(f, node, names, 1, undefined, () => bindTurn(f, name, ERROR));
 }
 
 /** A loop over 0 to max-1, at most `count` of them. The counter starts constant, so that peeling decides `index < max`. */
-function counted(f: Lowering, node: ts.ForOfStatement, names: readonly string[], max: number, count: Scalar["value"] | undefined, bindOne: (index: Scalar) => void): void {
+function counted(
+  f: Lowering,
+  node: ts.ForOfStatement,
+  names: readonly string[],
+  max: number,
+  count: Scalar["value"] | undefined,
+  bindOne: (index: Scalar) => void,
+): void {
   const span = head(f, node);
   const counter = { type: "w32" as const, name: "i" };
   f.b.set(counter, f.b.constant("w32", 0n, span));
@@ -146,7 +167,13 @@ function counted(f: Lowering, node: ts.ForOfStatement, names: readonly string[],
 }
 
 /** `range(4)` and `range(count, 8)`. */
-function rangeLoop(f: Lowering, node: ts.ForOfStatement, names: readonly string[], name: ts.Identifier | undefined, call: ts.CallExpression): void {
+function rangeLoop(
+  f: Lowering,
+  node: ts.ForOfStatement,
+  names: readonly string[],
+  name: ts.Identifier | undefined,
+  call: ts.CallExpression,
+): void {
   const [first, second] = call.arguments;
   if (!first || call.arguments.length > 2) {
     fail(f, "argument-count", call, { what: "range", expected: "1 or 2 arguments" });
@@ -175,7 +202,13 @@ function isConstantBound(f: Lowering, node: ts.Expression): number | undefined {
 }
 
 /** `for (const slot of arrayMap)`: every slot exists. */
-function mapLoop(f: Lowering, node: ts.ForOfStatement, names: readonly string[], name: ts.Identifier | undefined, map: MapEntity): void {
+function mapLoop(
+  f: Lowering,
+  node: ts.ForOfStatement,
+  names: readonly string[],
+  name: ts.Identifier | undefined,
+  map: MapEntity,
+): void {
   if (map.mapKind !== "ArrayMap" && map.mapKind !== "PerCpuArray") {
     fail(f, "not-iterable", node.expression, { found: `a ${map.mapKind}` });
     return unknownLoop(f, node, names, name);

@@ -42,7 +42,12 @@ export function frontend(input: FrontendInput): FrontendOutput {
   const only = (diagnostics: readonly Diagnostic[]): FrontendOutput => ({ diagnostics, sources, target });
   const early: Pick<ModuleState, "diagnostics" | "seen"> = { diagnostics: [], seen: new Set() };
   if (input.entry.text.length > MAX_CHARACTERS) {
-    say(early as ModuleState, "source-too-large", { file: 0, start: 0, end: 1 }, { size: input.entry.text.length, limit: MAX_CHARACTERS });
+    say(
+      early as ModuleState,
+      "source-too-large",
+      { file: 0, start: 0, end: 1 },
+      { size: input.entry.text.length, limit: MAX_CHARACTERS },
+    );
     return only(early.diagnostics);
   }
   try {
@@ -63,7 +68,12 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
   const target = input.target ?? targetOf(project);
   const state = moduleState(project, target, scopes, exportIndex(input.declarations));
   state.diagnostics.push(...early.diagnostics);
-  const done = (module?: IrModule): FrontendOutput => ({ ...(module ? { module } : {}), diagnostics: sorted(state.diagnostics), sources, target });
+  const done = (module?: IrModule): FrontendOutput => ({
+    ...(module ? { module } : {}),
+    diagnostics: sorted(state.diagnostics),
+    sources,
+    target,
+  });
 
   const syntax = project.files.flatMap((file) => typeScriptErrors(state, file, "syntax"));
   if (syntax.length > 0) {
@@ -77,7 +87,8 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
 
   const module = lowerModule(state, scopes, input.library === true);
   for (const file of project.files) state.diagnostics.push(...typeScriptErrors(state, file, "types"));
-  if (state.silent && !state.diagnostics.some((one) => one.severity === "error")) say(state, "not-understood", state.silent, undefined);
+  if (state.silent && !state.diagnostics.some((one) => one.severity === "error"))
+    say(state, "not-understood", state.silent, undefined);
   return state.diagnostics.some((one) => one.severity === "error") ? done() : done(module);
 }
 
@@ -95,14 +106,18 @@ function targetOf(project: Project): TargetName {
 
 function missingImports(state: ModuleState): void {
   for (const { file, node, name } of state.project.missing) {
-    say(state, "missing-import", spanOf(state.project.files[file]!, node), { name, relative: name.startsWith(".") || name.startsWith("/") });
+    say(state, "missing-import", spanOf(state.project.files[file]!, node), {
+      name,
+      relative: name.startsWith(".") || name.startsWith("/"),
+    });
   }
 }
 
 function lowerModule(state: ModuleState, scopes: readonly FileScope[], library: boolean): IrModule {
   for (const scope of scopes) {
     licenseOf(state, scope);
-    for (const [name, declaration] of scope.declared) if (declaration.kind !== "import") resolveName(state, scope.file, name);
+    for (const [name, declaration] of scope.declared)
+      if (declaration.kind !== "import") resolveName(state, scope.file, name);
   }
   const exported = state.programs.filter((program) => program.exported);
   for (const program of state.programs) {
@@ -142,13 +157,19 @@ function licenseOf(state: ModuleState, scope: FileScope): void {
     }
     const text = args[0];
     if (!text || !ts.isStringLiteralLike(text)) {
-      say(state, "literal-needed", spanOf(scope.file, text ?? statement), { what: "the license", example: 'license("GPL")' });
+      say(state, "literal-needed", spanOf(scope.file, text ?? statement), {
+        what: "the license",
+        example: 'license("GPL")',
+      });
       continue;
     }
-    if (!LICENSES.includes(text.text)) say(state, "license", spanOf(scope.file, text), { id: text.text, known: LICENSES });
+    if (!LICENSES.includes(text.text))
+      say(state, "license", spanOf(scope.file, text), { id: text.text, known: LICENSES });
     else if (state.license && state.license.id !== text.text) {
       const other = spanOf(state.project.files[state.license.file]!, state.license.node);
-      say(state, "license-twice", spanOf(scope.file, text), { id: text.text, other: state.license.id }, [{ span: other, text: "the other one" }]);
+      say(state, "license-twice", spanOf(scope.file, text), { id: text.text, other: state.license.id }, [
+        { span: other, text: "the other one" },
+      ]);
     } else state.license ??= { id: text.text, node: text, file: scope.file.index };
   }
 }

@@ -14,7 +14,13 @@ export type Binding =
   /** A constant, a parameter that is never assigned, a struct in its slot. */
   | { readonly kind: "operand"; readonly operand: Operand; readonly node: ts.Node; readonly constant: boolean }
   /** A variable; optional values have two IR variables (present, value), pointers and scalars one. */
-  | { readonly kind: "variable"; readonly type: DslType; readonly variables: readonly Variable[]; readonly node: ts.Node; readonly constant: boolean };
+  | {
+      readonly kind: "variable";
+      readonly type: DslType;
+      readonly variables: readonly Variable[];
+      readonly node: ts.Node;
+      readonly constant: boolean;
+    };
 
 export interface Scope {
   readonly names: Map<string, Binding>;
@@ -64,7 +70,13 @@ export interface Lowering {
 export const at = (f: Lowering, node: ts.Node): Span => spanOf(f.file, node);
 
 /** Reports at a node. */
-export function fail<K extends Key>(f: Lowering, key: K, node: ts.Node, facts: FactsOf<K>, notes: readonly Note[] = []): Operand {
+export function fail<K extends Key>(
+  f: Lowering,
+  key: K,
+  node: ts.Node,
+  facts: FactsOf<K>,
+  notes: readonly Note[] = [],
+): Operand {
   say(f.state, key, at(f, node), facts, notes);
   return { kind: "error" };
 }
@@ -92,7 +104,8 @@ export function scoped<T>(f: Lowering, run: () => T): T {
   try {
     return run();
   } finally {
-    for (const binding of f.scope.names.values()) if (binding.kind === "variable") binding.variables.forEach((v) => f.b.forget(v));
+    for (const binding of f.scope.names.values())
+      if (binding.kind === "variable") binding.variables.forEach((v) => f.b.forget(v));
     f.scope = outer;
   }
 }

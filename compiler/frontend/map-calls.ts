@@ -26,7 +26,12 @@ const MODES: Readonly<Record<string, bigint>> = { any: 0n, insert: 1n, update: 2
 
 export function mapCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExpression): Operand {
   const known = METHODS[map.mapKind];
-  if (!known.includes(name)) return fail(f, "map-method", (call.expression as ts.PropertyAccessExpression).name, { name, kind: map.mapKind, known });
+  if (!known.includes(name))
+    return fail(f, "map-method", (call.expression as ts.PropertyAccessExpression).name, {
+      name,
+      kind: map.mapKind,
+      known,
+    });
   if (map.mapKind === "SkStorage") return storageCall(f, map, name, call);
   if (map.mapKind === "RingBuf") return output(f, map, call);
   switch (name) {
@@ -68,7 +73,8 @@ function inMemory(f: Lowering, layout: Layout, node: ts.Expression, name: string
   const operand = expression(f, node, layout);
   if (operand.kind === "error") return undefined;
   const place = operand.kind === "place" || operand.kind === "nullable" ? asPlace(f, operand, node) : undefined;
-  if (!place || !sameLayout(place.type, layout)) return void fail(f, "type-mismatch", node, { expected: typeName(layout), found: describe(operand) });
+  if (!place || !sameLayout(place.type, layout))
+    return void fail(f, "type-mismatch", node, { expected: typeName(layout), found: describe(operand) });
   return pointerTo(f, place, span);
 }
 
@@ -97,7 +103,11 @@ function lookup(f: Lowering, map: MapEntity, call: ts.CallExpression, asRef: boo
   if (isArray(map)) {
     const index = expression(f, args[0]!, U32);
     if (index.kind === "literal" && index.value >= BigInt(map.spec.maxEntries)) {
-      return fail(f, "map-index", args[0]!, { index: `${index.value}`, map: map.spec.name, maxEntries: map.spec.maxEntries });
+      return fail(f, "map-index", args[0]!, {
+        index: `${index.value}`,
+        map: map.spec.name,
+        maxEntries: map.spec.maxEntries,
+      });
     }
     const value = convert(f, index, U32, args[0]!);
     if (!value) return ERROR;
@@ -173,7 +183,9 @@ function update(f: Lowering, map: MapEntity, call: ts.CallExpression): Operand {
   }
   // The key is evaluated first, but stored last: evaluating the value may look something up through the same slot.
   const { key: layout } = map.spec;
-  const early = isPrimitive(layout!) ? convert(f, expression(f, args[0]!, layout), layout, args[0]!) : inMemory(f, layout!, args[0]!, "key");
+  const early = isPrimitive(layout!)
+    ? convert(f, expression(f, args[0]!, layout), layout, args[0]!)
+    : inMemory(f, layout!, args[0]!, "key");
   const value = inMemory(f, map.value, args[1]!, "value");
   if (!early || !value || mode === undefined) return ERROR;
   let key = early;
@@ -181,7 +193,16 @@ function update(f: Lowering, map: MapEntity, call: ts.CallExpression): Operand {
     key = scratch(f, sizeOf(layout), alignOf(layout), "key", span);
     f.b.store(sizeOf(layout) as 1 | 2 | 4 | 8, key, 0, early, at(f, args[0]!));
   }
-  return status(f, f.b.call("map_update_elem", [f.b.map(map.spec.name, span), key, value, f.b.constant("w64", mode, span)], "w64", span), call);
+  return status(
+    f,
+    f.b.call(
+      "map_update_elem",
+      [f.b.map(map.spec.name, span), key, value, f.b.constant("w64", mode, span)],
+      "w64",
+      span,
+    ),
+    call,
+  );
 }
 
 function modeOf(f: Lowering, node: ts.Expression): bigint | undefined {
@@ -209,7 +230,10 @@ function storageCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExp
   const owner = args && expression(f, args[0]!);
   if (!owner || owner.kind === "error") return ERROR;
   if (owner.kind !== "context" || owner.role === "remote" || owner.role === "local") {
-    return fail(f, "type-mismatch", args[0]!, { expected: "a connection, a session or the context", found: describe(owner) });
+    return fail(f, "type-mismatch", args[0]!, {
+      expected: "a connection, a session or the context",
+      found: describe(owner),
+    });
   }
   const span = at(f, call);
   const socket = loadContext(f, owner.ctx, "sk", call);
@@ -234,7 +258,9 @@ function storageCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExp
   f.b.place(done);
   const value = f.b.get(result);
   f.b.forget(result);
-  return removing ? status(f, value, call) : { kind: "nullable", of: map.value, pointer: value, align: alignOf(map.value) };
+  return removing
+    ? status(f, value, call)
+    : { kind: "nullable", of: map.value, pointer: value, align: alignOf(map.value) };
 }
 
 /** `events.output(record)`: copies a record to user space. */
@@ -244,5 +270,14 @@ function output(f: Lowering, map: MapEntity, call: ts.CallExpression): Operand {
   if (!record) return ERROR;
   const span = at(f, call);
   const size = f.b.constant("w64", BigInt(sizeOf(map.value)), span);
-  return status(f, f.b.call("ringbuf_output", [f.b.map(map.spec.name, span), record, size, f.b.constant("w64", 0n, span)], "w64", span), call);
+  return status(
+    f,
+    f.b.call(
+      "ringbuf_output",
+      [f.b.map(map.spec.name, span), record, size, f.b.constant("w64", 0n, span)],
+      "w64",
+      span,
+    ),
+    call,
+  );
 }

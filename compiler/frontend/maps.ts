@@ -38,13 +38,24 @@ export const PREFIX_KEY = structLayout(
 );
 const PAGE = 4096;
 /** The kernel's limits (kernel/bpf/{arraymap,hashtab,lpm_trie}.c, bpf_local_storage): bytes. */
-const MAX_VALUE = { percpu_array: 32 * 1024, sk_storage: 64 * 1024 - 64, ringbuf: 0x1fff_ffff } as Readonly<Record<string, number>>;
+const MAX_VALUE = { percpu_array: 32 * 1024, sk_storage: 64 * 1024 - 64, ringbuf: 0x1fff_ffff } as Readonly<
+  Record<string, number>
+>;
 
-export function declareMap(f: Lowering, name: string, kind: MapKind, node: ts.NewExpression, nameNode: ts.Node): MapEntity | undefined {
+export function declareMap(
+  f: Lowering,
+  name: string,
+  kind: MapKind,
+  node: ts.NewExpression,
+  nameNode: ts.Node,
+): MapEntity | undefined {
   const row = MAPS[kind];
   const written = node.arguments?.[0] && bare(node.arguments[0]);
   if (!written || !ts.isObjectLiteralExpression(written)) {
-    return void fail(f, "literal-needed", node, { what: `the definition of a ${kind}`, example: "{ key: u32, value: u64, maxEntries: 64 }" });
+    return void fail(f, "literal-needed", node, {
+      what: `the definition of a ${kind}`,
+      example: "{ key: u32, value: u64, maxEntries: 64 }",
+    });
   }
   const properties = new Map<string, ts.Expression>();
   for (const property of written.properties) {
@@ -52,7 +63,11 @@ export function declareMap(f: Lowering, name: string, kind: MapKind, node: ts.Ne
     if (!found) return undefined;
     properties.set(found.name, found.value);
   }
-  const missing = ["value", ...(row.key === "written" ? ["key"] : []), ...(row.size === "entries" ? ["maxEntries"] : row.size === "bytes" ? ["bytes"] : [])].find((one) => !properties.has(one));
+  const missing = [
+    "value",
+    ...(row.key === "written" ? ["key"] : []),
+    ...(row.size === "entries" ? ["maxEntries"] : row.size === "bytes" ? ["bytes"] : []),
+  ].find((one) => !properties.has(one));
   if (missing) return void fail(f, "map-property", node, { kind, name: missing });
   const value = fieldType(f, properties.get("value")!);
   const key = keyOf(f, row, properties);
@@ -62,7 +77,8 @@ export function declareMap(f: Lowering, name: string, kind: MapKind, node: ts.Ne
     return void fail(f, "map-key-size", properties.get("key")!, { bytes: sizeOf(key), limit: f.state.kernel.maxStack });
   }
   const limit = MAX_VALUE[row.type];
-  if (limit !== undefined && sizeOf(value) > limit) return void fail(f, "map-value-size", properties.get("value")!, { kind, bytes: sizeOf(value), limit });
+  if (limit !== undefined && sizeOf(value) > limit)
+    return void fail(f, "map-value-size", properties.get("value")!, { kind, bytes: sizeOf(value), limit });
   const pinned = flag(f, properties.get("pinned"));
   const initial = initialValues(f, value, maxEntries, properties.get("initial"));
   if (!initial || pinned === undefined) return undefined;
@@ -108,7 +124,9 @@ function sizeOfMap(f: Lowering, row: MapRow, properties: ReadonlyMap<string, ts.
   const count = positiveCount(f, node, row.size === "bytes" ? "the size of a ring buffer" : "maxEntries");
   if (count === undefined || row.size === "entries") return count;
   const isPowerOfTwo = (count & (count - 1)) === 0;
-  return isPowerOfTwo && count % PAGE === 0 ? count : void fail(f, "ring-size", node, { bytes: count, next: nextSize(count) });
+  return isPowerOfTwo && count % PAGE === 0
+    ? count
+    : void fail(f, "ring-size", node, { bytes: count, next: nextSize(count) });
 }
 const nextSize = (bytes: number): number => {
   let size = PAGE;
@@ -124,11 +142,18 @@ function flag(f: Lowering, node: ts.Expression | undefined): boolean | undefined
   return void fail(f, "not-constant", node, { what: "pinned" });
 }
 
-function initialValues(f: Lowering, value: Layout, maxEntries: number, node: ts.Expression | undefined): MapSpec["initial"] | undefined {
+function initialValues(
+  f: Lowering,
+  value: Layout,
+  maxEntries: number,
+  node: ts.Expression | undefined,
+): MapSpec["initial"] | undefined {
   if (!node) return [];
   const list = bare(node);
-  if (!ts.isArrayLiteralExpression(list)) return void fail(f, "literal-needed", node, { what: "the initial values", example: "[a, b]" });
-  if (list.elements.length > maxEntries) return void fail(f, "too-many-initial", list, { count: list.elements.length, maxEntries });
+  if (!ts.isArrayLiteralExpression(list))
+    return void fail(f, "literal-needed", node, { what: "the initial values", example: "[a, b]" });
+  if (list.elements.length > maxEntries)
+    return void fail(f, "too-many-initial", list, { count: list.elements.length, maxEntries });
   const initial: { key: Uint8Array; value: Uint8Array }[] = [];
   for (const [index, element] of list.elements.entries()) {
     if (ts.isSpreadElement(element)) return void fail(f, "spread", element, undefined);

@@ -5,7 +5,16 @@ import type { Value } from "../ir/ir.ts";
 import { alignOf, sizeOf, type Layout } from "../layout.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { alignAt, type Memory, type Operand, type Place, type Scalar } from "./operand.ts";
-import { bytesOf, irType, isPrimitive, rangeOf, sameLayout, typeName, type Aggregate, type Primitive } from "./types.ts";
+import {
+  bytesOf,
+  irType,
+  isPrimitive,
+  rangeOf,
+  sameLayout,
+  typeName,
+  type Aggregate,
+  type Primitive,
+} from "./types.ts";
 import { convert, describe } from "./values.ts";
 
 /** A place inside a place. */
@@ -23,7 +32,10 @@ export function read(f: Lowering, layout: Layout, memory: Memory, node: ts.Node,
 
 export function loadPrimitive(f: Lowering, type: Primitive, memory: Memory, node: ts.Node, name?: string): Scalar {
   const bytes = bytesOf(type);
-  const value = memory.align >= bytes ? f.b.load(irType(type), bytes, memory.base, memory.offset, at(f, node), name) : loadInParts(f, type, bytes, memory, node);
+  const value =
+    memory.align >= bytes
+      ? f.b.load(irType(type), bytes, memory.base, memory.offset, at(f, node), name)
+      : loadInParts(f, type, bytes, memory, node);
   return { kind: "scalar", type, value, ...(type.kind === "int" ? { range: rangeOf(type) } : {}) };
 }
 
@@ -65,7 +77,11 @@ export function asPlace(f: Lowering, operand: Operand, node: ts.Node): Place | u
   if (operand.kind === "place") return operand;
   if (operand.kind === "nullable" && !isPrimitive(operand.of)) {
     const { pointer, align, readOnly } = operand;
-    return { kind: "place", type: operand.of, at: { base: pointer, offset: 0, align, ...(readOnly ? { readOnly } : {}) } };
+    return {
+      kind: "place",
+      type: operand.of,
+      at: { base: pointer, offset: 0, align, ...(readOnly ? { readOnly } : {}) },
+    };
   }
   if (operand.kind !== "error") fail(f, "not-a-struct", node, { found: describe(operand) });
   return undefined;

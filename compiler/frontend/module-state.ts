@@ -13,8 +13,18 @@ import type { DslType } from "./types.ts";
 
 /** A name at the top level of a file, not yet evaluated. */
 export type Declaration =
-  | { readonly kind: "import"; readonly specifier: string; /** Absent: the whole module. */ readonly name?: string; readonly node: ts.Node }
-  | { readonly kind: "variable"; readonly node: ts.VariableDeclaration; readonly constant: boolean; readonly exported: boolean }
+  | {
+      readonly kind: "import";
+      readonly specifier: string;
+      /** Absent: the whole module. */ readonly name?: string;
+      readonly node: ts.Node;
+    }
+  | {
+      readonly kind: "variable";
+      readonly node: ts.VariableDeclaration;
+      readonly constant: boolean;
+      readonly exported: boolean;
+    }
   | { readonly kind: "class"; readonly node: ts.ClassDeclaration }
   | { readonly kind: "function"; readonly node: ts.FunctionDeclaration }
   | { readonly kind: "other"; readonly node: ts.Node };
@@ -69,7 +79,12 @@ export interface ModuleState {
   readonly seen: Set<string>;
 }
 
-export function moduleState(project: Project, target: TargetName, scopes: readonly FileScope[], exportsOf: ModuleState["exportsOf"]): ModuleState {
+export function moduleState(
+  project: Project,
+  target: TargetName,
+  scopes: readonly FileScope[],
+  exportsOf: ModuleState["exportsOf"],
+): ModuleState {
   return {
     project,
     target,
@@ -96,10 +111,20 @@ export function moduleState(project: Project, target: TargetName, scopes: readon
   };
 }
 
-export const spanOf = (file: ParsedFile, node: ts.Node): Span => ({ file: file.index, start: node.getStart(file.tree), end: node.end });
+export const spanOf = (file: ParsedFile, node: ts.Node): Span => ({
+  file: file.index,
+  start: node.getStart(file.tree),
+  end: node.end,
+});
 
 /** Reports once per key and place: a function lowered for several kinds of arguments says the same thing each time. */
-export function say<K extends Key>(state: ModuleState, key: K, span: Span | undefined, facts: FactsOf<K>, notes: readonly Note[] = []): void {
+export function say<K extends Key>(
+  state: ModuleState,
+  key: K,
+  span: Span | undefined,
+  facts: FactsOf<K>,
+  notes: readonly Note[] = [],
+): void {
   const once = span ? `${key} ${span.file} ${span.start} ${span.end}` : key;
   if (state.seen.has(once)) return;
   state.seen.add(once);
@@ -111,7 +136,11 @@ export function need(state: ModuleState, feature: Feature, span: Span, what: str
   state.needs.add(feature);
   if (has(state.kernel, feature)) return true;
   const others = Object.values(kernels).filter((kernel) => has(kernel, feature));
-  say(state, "needs-kernel", span, { what, target: state.target, other: others.map((kernel) => kernel.name).join(" or ") });
+  say(state, "needs-kernel", span, {
+    what,
+    target: state.target,
+    other: others.map((kernel) => kernel.name).join(" or "),
+  });
   return false;
 }
 
@@ -124,7 +153,15 @@ export function freshName(state: ModuleState, wanted: string): string {
 }
 
 /** Puts a variable at the end of a section. */
-export function addGlobal(state: ModuleState, name: string, section: GlobalSection, layout: Layout, init: Uint8Array, param: boolean, span?: Span): GlobalVar {
+export function addGlobal(
+  state: ModuleState,
+  name: string,
+  section: GlobalSection,
+  layout: Layout,
+  init: Uint8Array,
+  param: boolean,
+  span?: Span,
+): GlobalVar {
   const align = alignOf(layout);
   const offset = Math.ceil(state.sectionSizes[section] / align) * align;
   state.sectionSizes[section] = offset + sizeOf(layout);
@@ -134,7 +171,13 @@ export function addGlobal(state: ModuleState, name: string, section: GlobalSecti
 }
 
 /** A constant in .rodata, one per content. The layout must hold `bytes`. */
-export function constantBytes(state: ModuleState, name: string, layout: Layout, bytes: Uint8Array, span: Span): GlobalVar {
+export function constantBytes(
+  state: ModuleState,
+  name: string,
+  layout: Layout,
+  bytes: Uint8Array,
+  span: Span,
+): GlobalVar {
   const key = `${layout.kind} ${alignOf(layout)} ${Array.from(bytes).join(",")}`;
   const known = state.rodata.get(key);
   if (known) return known;

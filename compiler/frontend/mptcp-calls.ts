@@ -52,9 +52,14 @@ function subflow(f: Lowering, context: Context, helper: string, name: string, ca
   const path = args && pathOf(f, args[0], name);
   if (!path) return ERROR;
   const span = at(f, call);
-  const ends = (["from", "to"] as const).map((side) => (path[side] ? sockaddr(f, path[side], scratch(f, 28, 4, side, span), 0) : null));
+  const ends = (["from", "to"] as const).map((side) =>
+    path[side] ? sockaddr(f, path[side], scratch(f, 28, 4, side, span), 0) : null,
+  );
   if (ends.includes(undefined)) return ERROR;
-  const pass = ends.flatMap((end) => [end?.pointer ?? f.b.constant("ptr", 0n, span), f.b.constant("w32", BigInt(end?.bytes ?? 0), span)]);
+  const pass = ends.flatMap((end) => [
+    end?.pointer ?? f.b.constant("ptr", 0n, span),
+    f.b.constant("w32", BigInt(end?.bytes ?? 0), span),
+  ]);
   return errno(f, f.b.call(helper, [context.ctx, ...pass], "w64", span), call);
 }
 
@@ -64,13 +69,17 @@ function pathOf(f: Lowering, written: ts.Expression | undefined, name: string): 
   const node = bare(written);
   if (ts.isIdentifier(node) && node.text === "undefined") return {};
   if (!ts.isObjectLiteralExpression(node)) {
-    return void fail(f, "literal-needed", written, { what: `the path of ${name}`, example: "{ from: { addr }, to: { addr, port } }" });
+    return void fail(f, "literal-needed", written, {
+      what: `the path of ${name}`,
+      example: "{ from: { addr }, to: { addr, port } }",
+    });
   }
   const path: { from?: Endpoint; to?: Endpoint } = {};
   for (const property of node.properties) {
     const side = propertyValue(f, property);
     if (!side) return undefined;
-    if (side.name !== "from" && side.name !== "to") return void fail(f, "unknown-field", property, { name: side.name, type: "SubflowPath", known: ["from", "to"] });
+    if (side.name !== "from" && side.name !== "to")
+      return void fail(f, "unknown-field", property, { name: side.name, type: "SubflowPath", known: ["from", "to"] });
     const end = endpoint(f, side.value);
     if (!end) return undefined;
     path[side.name] = end;
@@ -80,7 +89,11 @@ function pathOf(f: Lowering, written: ts.Expression | undefined, name: string): 
 
 function endpoint(f: Lowering, written: ts.Expression): Endpoint | undefined {
   const node = bare(written);
-  if (!ts.isObjectLiteralExpression(node)) return void fail(f, "literal-needed", written, { what: "an end of a path", example: "{ addr: session.remoteIp4, port: session.remotePort }" });
+  if (!ts.isObjectLiteralExpression(node))
+    return void fail(f, "literal-needed", written, {
+      what: "an end of a path",
+      example: "{ addr: session.remoteIp4, port: session.remotePort }",
+    });
   let addr: Operand | undefined;
   let addrNode: ts.Expression = node;
   let port: Value | undefined;
@@ -95,7 +108,8 @@ function endpoint(f: Lowering, written: ts.Expression): Endpoint | undefined {
       const operand = expression(f, found.value);
       port = operand.kind === "undefined" ? undefined : convert(f, operand, BE16, found.value);
       if (!port && operand.kind !== "undefined") return undefined;
-    } else return void fail(f, "unknown-field", property, { name: found.name, type: "Endpoint", known: ["addr", "port"] });
+    } else
+      return void fail(f, "unknown-field", property, { name: found.name, type: "Endpoint", known: ["addr", "port"] });
   }
   if (!addr) return void fail(f, "missing-field", node, { name: "addr", type: "Endpoint" });
   return { addr, addrNode, ...(port ? { port } : {}) };
@@ -106,8 +120,19 @@ function sockaddr(f: Lowering, end: Endpoint, pointer: Value, offset: number): E
   const span = at(f, end.addrNode);
   const isPlace = end.addr.kind === "place" || end.addr.kind === "nullable";
   const place = isPlace ? asPlace(f, end.addr, end.addrNode) : undefined;
-  if (isPlace && !(place?.type.kind === "array" && place.type.length === 4 && place.type.of.kind === "be" && place.type.of.bits === 32)) {
-    return void fail(f, "type-mismatch", end.addrNode, { expected: "an IPv4 or IPv6 address", found: describe(end.addr) });
+  if (
+    isPlace &&
+    !(
+      place?.type.kind === "array" &&
+      place.type.length === 4 &&
+      place.type.of.kind === "be" &&
+      place.type.of.bits === 32
+    )
+  ) {
+    return void fail(f, "type-mismatch", end.addrNode, {
+      expected: "an IPv4 or IPv6 address",
+      found: describe(end.addr),
+    });
   }
   const family = place ? 6 : 4;
   const { bytes, addressAt } = SOCKADDR[family];
@@ -153,5 +178,14 @@ function setPriority(f: Lowering, context: Context, call: ts.CallExpression): Op
     }
     bytes = 2 * one;
   }
-  return errno(f, f.b.call("mptcp_set_priority", [context.ctx, pointer, f.b.constant("w32", BigInt(bytes), span), backup], "w64", span), call);
+  return errno(
+    f,
+    f.b.call(
+      "mptcp_set_priority",
+      [context.ctx, pointer, f.b.constant("w32", BigInt(bytes), span), backup],
+      "w64",
+      span,
+    ),
+    call,
+  );
 }

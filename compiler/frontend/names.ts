@@ -35,7 +35,8 @@ export function resolveName(state: ModuleState, file: ParsedFile, name: string):
   if (!declaration) return undefined;
   // While it is being evaluated it stands for nothing, so that a constant defined by itself ends.
   scope.evaluated.set(name, BAD_ENTITY);
-  const entity = declaration.kind === "import" ? imported(state, scope, declaration) : evaluate(state, scope, name, declaration);
+  const entity =
+    declaration.kind === "import" ? imported(state, scope, declaration) : evaluate(state, scope, name, declaration);
   scope.evaluated.set(name, entity);
   return entity;
 }
@@ -53,14 +54,21 @@ function imported(state: ModuleState, scope: FileScope, declaration: Declaration
 }
 
 /** What another file exports under a name; follows re-exports, also in circles. */
-export function exportOf(state: ModuleState, file: ParsedFile, name: string, visited = new Set<string>()): Entity | undefined {
+export function exportOf(
+  state: ModuleState,
+  file: ParsedFile,
+  name: string,
+  visited = new Set<string>(),
+): Entity | undefined {
   const here = `${file.index} ${name}`;
   if (visited.has(here)) return undefined;
   visited.add(here);
   const scope = state.scopes[file.index]!;
   const exported = scope.exported.get(name);
   if (exported && "local" in exported) return resolveName(state, file, exported.local);
-  const from = exported ? [{ specifier: exported.from, name: exported.name }] : scope.reexported.map((specifier) => ({ specifier, name }));
+  const from = exported
+    ? [{ specifier: exported.from, name: exported.name }]
+    : scope.reexported.map((specifier) => ({ specifier, name }));
   for (const next of from) {
     if (isLanguageModule(next.specifier)) return { kind: "builtin", module: next.specifier, name: next.name };
     const index = scope.file.imports.get(next.specifier);
@@ -84,7 +92,8 @@ export function collectScope(state: Pick<ModuleState, "diagnostics" | "seen">, f
   return scope;
 }
 
-const isExported = (node: ts.Node): boolean => ts.canHaveModifiers(node) && (ts.getModifiers(node) ?? []).some((m) => m.kind === ts.SyntaxKind.ExportKeyword);
+const isExported = (node: ts.Node): boolean =>
+  ts.canHaveModifiers(node) && (ts.getModifiers(node) ?? []).some((m) => m.kind === ts.SyntaxKind.ExportKeyword);
 
 function collectStatement(state: ModuleState, scope: FileScope, statement: ts.Statement): void {
   const declare = (name: string, declaration: Declaration, exported: boolean): void => {
@@ -101,9 +110,12 @@ function collectStatement(state: ModuleState, scope: FileScope, statement: ts.St
     }
     return;
   }
-  if (ts.isFunctionDeclaration(statement) && statement.name) return declare(statement.name.text, { kind: "function", node: statement }, exported);
-  if (ts.isClassDeclaration(statement) && statement.name) return declare(statement.name.text, { kind: "class", node: statement }, exported);
-  if (ts.isTypeAliasDeclaration(statement) || ts.isInterfaceDeclaration(statement)) return void scope.types.set(statement.name.text, statement);
+  if (ts.isFunctionDeclaration(statement) && statement.name)
+    return declare(statement.name.text, { kind: "function", node: statement }, exported);
+  if (ts.isClassDeclaration(statement) && statement.name)
+    return declare(statement.name.text, { kind: "class", node: statement }, exported);
+  if (ts.isTypeAliasDeclaration(statement) || ts.isInterfaceDeclaration(statement))
+    return void scope.types.set(statement.name.text, statement);
   if (ts.isEnumDeclaration(statement)) {
     say(state, "enum", spanOf(scope.file, statement), { name: statement.name.text });
     return declare(statement.name.text, { kind: "other", node: statement }, exported);
@@ -119,17 +131,31 @@ function collectImport(scope: FileScope, statement: ts.ImportDeclaration): void 
   const specifier = statement.moduleSpecifier.text;
   const bindings = statement.importClause.namedBindings;
   if (statement.importClause.name) {
-    scope.declared.set(statement.importClause.name.text, { kind: "import", specifier, name: "default", node: statement });
+    scope.declared.set(statement.importClause.name.text, {
+      kind: "import",
+      specifier,
+      name: "default",
+      node: statement,
+    });
   }
   if (!bindings) return;
-  if (ts.isNamespaceImport(bindings)) return void scope.declared.set(bindings.name.text, { kind: "import", specifier, node: bindings });
+  if (ts.isNamespaceImport(bindings))
+    return void scope.declared.set(bindings.name.text, { kind: "import", specifier, node: bindings });
   for (const element of bindings.elements) {
-    scope.declared.set(element.name.text, { kind: "import", specifier, name: (element.propertyName ?? element.name).text, node: element });
+    scope.declared.set(element.name.text, {
+      kind: "import",
+      specifier,
+      name: (element.propertyName ?? element.name).text,
+      node: element,
+    });
   }
 }
 
 function collectExport(scope: FileScope, statement: ts.ExportDeclaration): void {
-  const from = statement.moduleSpecifier && ts.isStringLiteral(statement.moduleSpecifier) ? statement.moduleSpecifier.text : undefined;
+  const from =
+    statement.moduleSpecifier && ts.isStringLiteral(statement.moduleSpecifier)
+      ? statement.moduleSpecifier.text
+      : undefined;
   if (!statement.exportClause) {
     if (from !== undefined) scope.reexported.push(from);
     return;
@@ -142,5 +168,8 @@ function collectExport(scope: FileScope, statement: ts.ExportDeclaration): void 
 }
 
 /** The module that a builtin belongs to, for rules that depend on it. */
-export const builtinNamed = (entity: Entity | undefined, ...names: readonly string[]): { module: LanguageModule; name: string } | undefined =>
+export const builtinNamed = (
+  entity: Entity | undefined,
+  ...names: readonly string[]
+): { module: LanguageModule; name: string } | undefined =>
   entity?.kind === "builtin" && names.includes(entity.name) ? entity : undefined;

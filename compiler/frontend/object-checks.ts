@@ -9,11 +9,17 @@ import type { Span } from "../span.ts";
 const KERNEL_NAME = 15;
 
 export function checkObject(state: ModuleState, programs: readonly ProgramEntity[], library: boolean): void {
-  if (programs.length === 0 && state.programs.length === 0 && !library && state.diagnostics.every((one) => one.key !== "empty-file")) {
+  if (
+    programs.length === 0 &&
+    state.programs.length === 0 &&
+    !library &&
+    state.diagnostics.every((one) => one.key !== "empty-file")
+  ) {
     const { source } = state.project.files[0]!;
     say(state, "no-programs", { file: 0, start: 0, end: Math.min(1, source.text.length) }, undefined);
   }
-  if (programs.length > 0 && !state.license) say(state, "no-license", spanOf(programs[0]!.file, programs[0]!.node), undefined);
+  if (programs.length > 0 && !state.license)
+    say(state, "no-license", spanOf(programs[0]!.file, programs[0]!.node), undefined);
   names(
     state,
     "program",
@@ -36,13 +42,25 @@ export function checkObject(state: ModuleState, programs: readonly ProgramEntity
 }
 
 /** Reports the second of two names that the kernel cannot tell apart. */
-function names(state: ModuleState, what: string, list: readonly { readonly name: string; readonly span: Span | undefined }[], length = KERNEL_NAME): void {
+function names(
+  state: ModuleState,
+  what: string,
+  list: readonly { readonly name: string; readonly span: Span | undefined }[],
+  length = KERNEL_NAME,
+): void {
   const seen = new Map<string, { name: string; span: Span | undefined }>();
   for (const one of list) {
     const cut = one.name.slice(0, length);
     const other = seen.get(cut);
     if (!other) seen.set(cut, one);
-    else say(state, "name-collision", one.span, { what, name: one.name, other: other.name, cut }, other.span ? [{ span: other.span, text: `${other.name} is here` }] : []);
+    else
+      say(
+        state,
+        "name-collision",
+        one.span,
+        { what, name: one.name, other: other.name, cut },
+        other.span ? [{ span: other.span, text: `${other.name} is here` }] : [],
+      );
   }
 }
 
@@ -65,7 +83,13 @@ function optionKinds(state: ModuleState, programs: readonly ProgramEntity[]): vo
     if (program.programKind === "pathManager") {
       const other = seen.get("path manager");
       if (other) {
-        say(state, "path-manager-twice", spanOf(program.file, program.node), { name: program.name, other: other.program.name }, [{ span: spanOf(other.program.file, other.program.node), text: "the other one" }]);
+        say(
+          state,
+          "path-manager-twice",
+          spanOf(program.file, program.node),
+          { name: program.name, other: other.program.name },
+          [{ span: spanOf(other.program.file, other.program.node), text: "the other one" }],
+        );
       } else seen.set("path manager", { program, node: program.node });
     }
     if (program.programKind !== "tcpOption") continue;
@@ -73,9 +97,13 @@ function optionKinds(state: ModuleState, programs: readonly ProgramEntity[]): vo
     if (!claimed) continue;
     const other = seen.get(claimed.what);
     if (other) {
-      say(state, "kind-twice", spanOf(program.file, claimed.node), { what: claimed.what, name: program.name, other: other.program.name }, [
-        { span: spanOf(other.program.file, other.node), text: `${other.program.name} has it already` },
-      ]);
+      say(
+        state,
+        "kind-twice",
+        spanOf(program.file, claimed.node),
+        { what: claimed.what, name: program.name, other: other.program.name },
+        [{ span: spanOf(other.program.file, other.node), text: `${other.program.name} has it already` }],
+      );
     } else seen.set(claimed.what, { program, node: claimed.node });
   }
 }

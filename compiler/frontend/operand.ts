@@ -60,7 +60,12 @@ export interface Context {
 }
 export type Operand =
   /** An integer literal, which takes the type of what stands beside it. `wide`: written with n. */
-  | { readonly kind: "literal"; readonly value: bigint; readonly wide: boolean; /** From `~`: may wrap to unsigned. */ readonly wraps?: true }
+  | {
+      readonly kind: "literal";
+      readonly value: bigint;
+      readonly wide: boolean;
+      /** From `~`: may wrap to unsigned. */ readonly wraps?: true;
+    }
   | { readonly kind: "text"; readonly text: string }
   | Scalar
   | Place

@@ -7,7 +7,8 @@ import { handlerObject, onEvents, runHandler, type ProgramBuilder } from "./prog
 import { BOOL, U32, U8 } from "./types.ts";
 
 /** What a handler is given, in order. `argN`: a word of args. */
-type Given = "session" | "remote" | "local" | "is-master" | "address-id" | "local-id" | "remote-id" | "backup" | "error";
+type Given =
+  "session" | "remote" | "local" | "is-master" | "address-id" | "local-id" | "remote-id" | "backup" | "error";
 interface EventRow {
   readonly event: SockOpsEventName;
   readonly given: readonly Given[];
@@ -34,7 +35,11 @@ export function pathManagerProgram(program: ProgramBuilder): void {
   const { state, entity, b, ctx } = program;
   const object = handlerObject(program, Object.keys(PATH_MANAGER_EVENTS));
   if (!object) return;
-  if (object.empty) say(state, "no-handlers", spanOf(entity.file, entity.call), { kind: "pathManager", example: "fullyEstablished(session, isMaster) { … }" });
+  if (object.empty)
+    say(state, "no-handlers", spanOf(entity.file, entity.call), {
+      kind: "pathManager",
+      example: "fullyEstablished(session, isMaster) { … }",
+    });
   const cases = [...object.handlers.values()].flatMap((handler) => {
     if (!Object.hasOwn(PATH_MANAGER_EVENTS, handler.name)) return []; // the type checker names the nearest one
     const row = PATH_MANAGER_EVENTS[handler.name]!;
@@ -43,7 +48,11 @@ export function pathManagerProgram(program: ProgramBuilder): void {
     need(state, event.needs, span, handler.name);
     const run = (): void => {
       const word = (index: number): Value => b.load("w32", 4, ctx, ARGS.offset + 4 * index, span, `args${index}`);
-      const flag = (index: number): Scalar => ({ kind: "scalar", type: BOOL, value: b.compare("ne", word(index), b.constant("w32", 0n, span), span) });
+      const flag = (index: number): Scalar => ({
+        kind: "scalar",
+        type: BOOL,
+        value: b.compare("ne", word(index), b.constant("w32", 0n, span), span),
+      });
       const given = (what: Given): Operand => {
         switch (what) {
           case "session":

@@ -75,22 +75,34 @@ export function handlerObject(program: ProgramBuilder, names: readonly string[])
   const argument = entity.call.arguments[0];
   const literal = argument && bare(argument);
   if (!literal || !ts.isObjectLiteralExpression(literal)) {
-    say(state, "literal-needed", spanOf(entity.file, argument ?? entity.call), { what: `the handlers of ${entity.programKind}`, example: `${entity.programKind}({ … })` });
+    say(state, "literal-needed", spanOf(entity.file, argument ?? entity.call), {
+      what: `the handlers of ${entity.programKind}`,
+      example: `${entity.programKind}({ … })`,
+    });
     return undefined;
   }
   const handlers = new Map<string, Handler>();
   const values = new Map<string, ts.Expression>();
   for (const property of literal.properties) {
-    const name = property.name && (ts.isIdentifier(property.name) || ts.isStringLiteral(property.name)) ? property.name.text : undefined;
+    const name =
+      property.name && (ts.isIdentifier(property.name) || ts.isStringLiteral(property.name))
+        ? property.name.text
+        : undefined;
     if (name === undefined) {
-      say(state, ts.isSpreadAssignment(property) ? "spread" : "handler-form", spanOf(entity.file, property), { name: "this" } as never);
+      say(state, ts.isSpreadAssignment(property) ? "spread" : "handler-form", spanOf(entity.file, property), {
+        name: "this",
+      } as never);
       continue;
     }
     if (ts.isMethodDeclaration(property)) {
       addHandler(program, handlers, name, property, entity.file, property.name);
       continue;
     }
-    const value = ts.isPropertyAssignment(property) ? bare(property.initializer) : ts.isShorthandPropertyAssignment(property) ? property.name : undefined;
+    const value = ts.isPropertyAssignment(property)
+      ? bare(property.initializer)
+      : ts.isShorthandPropertyAssignment(property)
+        ? property.name
+        : undefined;
     if (!value) {
       say(state, "handler-form", spanOf(entity.file, property), { name });
       continue;
@@ -99,7 +111,8 @@ export function handlerObject(program: ProgramBuilder, names: readonly string[])
       values.set(name, value);
       continue;
     }
-    if (ts.isArrowFunction(value) || ts.isFunctionExpression(value)) addHandler(program, handlers, name, value, entity.file, property.name!);
+    if (ts.isArrowFunction(value) || ts.isFunctionExpression(value))
+      addHandler(program, handlers, name, value, entity.file, property.name!);
     else {
       const target = entityAt(f, value);
       if (target?.kind === "function") addHandler(program, handlers, name, target.node, target.file, property.name!);
@@ -109,15 +122,32 @@ export function handlerObject(program: ProgramBuilder, names: readonly string[])
   return { handlers, values, empty: literal.properties.length === 0 };
 }
 
-function addHandler(program: ProgramBuilder, handlers: Map<string, Handler>, name: string, node: FunctionNode, file: ProgramEntity["file"], at: ts.Node): void {
+function addHandler(
+  program: ProgramBuilder,
+  handlers: Map<string, Handler>,
+  name: string,
+  node: FunctionNode,
+  file: ProgramEntity["file"],
+  at: ts.Node,
+): void {
   const { state, entity } = program;
-  if (node.modifiers?.some((m) => m.kind === ts.SyntaxKind.AsyncKeyword)) return say(state, "async", spanOf(entity.file, at), { name });
-  if (node.asteriskToken) return say(state, "not-in-bpf", spanOf(entity.file, at), { what: "a generator", instead: "write a loop over range(…)" });
+  if (node.modifiers?.some((m) => m.kind === ts.SyntaxKind.AsyncKeyword))
+    return say(state, "async", spanOf(entity.file, at), { name });
+  if (node.asteriskToken)
+    return say(state, "not-in-bpf", spanOf(entity.file, at), {
+      what: "a generator",
+      instead: "write a loop over range(…)",
+    });
   handlers.set(name, { name, node, file });
 }
 
 /** Lowers a handler's body at the builder's present position; goes on after it. */
-export function runHandler(program: ProgramBuilder, handler: Handler, args: readonly Operand[], more: { readonly result?: Returns["result"]; readonly type?: Returns["type"] } = {}): void {
+export function runHandler(
+  program: ProgramBuilder,
+  handler: Handler,
+  args: readonly Operand[],
+  more: { readonly result?: Returns["result"]; readonly type?: Returns["type"] } = {},
+): void {
   const { state, b } = program;
   const end = b.label();
   const impossible = b.label();
@@ -171,7 +201,10 @@ function bindOne(f: Lowering, name: ts.Identifier, operand: Operand): void {
 }
 
 /** Dispatches on the event: each case runs, then all meet again. */
-export function onEvents(program: ProgramBuilder, cases: readonly { readonly ops: readonly number[]; readonly run: () => void; readonly span?: Span }[]): void {
+export function onEvents(
+  program: ProgramBuilder,
+  cases: readonly { readonly ops: readonly number[]; readonly run: () => void; readonly span?: Span }[],
+): void {
   const { b, span } = program;
   const done: Label = b.label();
   const labels = cases.map(() => b.label());

@@ -63,14 +63,21 @@ const virtualPath = (index: number): string => `/program/${index}.ts`;
 const declarationPath = (name: DeclarationName): string => `/tsbpf/${name}.d.ts`;
 
 const parse = (path: string, text: string): ts.SourceFile =>
-  ts.createSourceFile(path, text, { languageVersion: ts.ScriptTarget.ES2022, setExternalModuleIndicator: markAsModule }, true);
+  ts.createSourceFile(
+    path,
+    text,
+    { languageVersion: ts.ScriptTarget.ES2022, setExternalModuleIndicator: markAsModule },
+    true,
+  );
 
 /** What `moduleDetection: force` does: a file is a module even without imports. */
 function markAsModule(file: ts.SourceFile): void {
   if (!file.isDeclarationFile) (file as { externalModuleIndicator?: unknown }).externalModuleIndicator = file;
   else {
     const marks = (s: ts.Statement): boolean =>
-      ts.isExportDeclaration(s) || ts.isImportDeclaration(s) || (ts.canHaveModifiers(s) && (ts.getModifiers(s) ?? []).some((m) => m.kind === ts.SyntaxKind.ExportKeyword));
+      ts.isExportDeclaration(s) ||
+      ts.isImportDeclaration(s) ||
+      (ts.canHaveModifiers(s) && (ts.getModifiers(s) ?? []).some((m) => m.kind === ts.SyntaxKind.ExportKeyword));
     const found = file.statements.find(marks);
     if (found) (file as { externalModuleIndicator?: unknown }).externalModuleIndicator = found;
   }
@@ -99,7 +106,8 @@ function withoutDirectives(tree: ts.SourceFile): ts.SourceFile {
 /** The specifiers of a file's import and export declarations. */
 const specifiers = (tree: ts.SourceFile): ts.StringLiteral[] =>
   tree.statements.flatMap((statement) => {
-    const found = ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement) ? statement.moduleSpecifier : undefined;
+    const found =
+      ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement) ? statement.moduleSpecifier : undefined;
     return found && ts.isStringLiteral(found) ? [found] : [];
   });
 
@@ -144,7 +152,11 @@ function makeProgram(files: readonly ParsedFile[], declarations: Declarations): 
   }
   const resolve = (name: string, from: string): ts.ResolvedModuleFull | undefined => {
     if (isLanguageModule(name)) {
-      return { resolvedFileName: declarationPath(LANGUAGE_MODULES[name]), extension: ts.Extension.Dts, isExternalLibraryImport: true };
+      return {
+        resolvedFileName: declarationPath(LANGUAGE_MODULES[name]),
+        extension: ts.Extension.Dts,
+        isExternalLibraryImport: true,
+      };
     }
     const file = files.find((f) => virtualPath(f.index) === from);
     const target = file?.imports.get(name);
@@ -162,8 +174,10 @@ function makeProgram(files: readonly ParsedFile[], declarations: Declarations): 
     readFile: (path) => trees.get(path)?.text,
     directoryExists: () => true,
     getDirectories: () => [],
-    resolveModuleNameLiterals: (literals, from) => literals.map((literal) => ({ resolvedModule: resolve(literal.text, from) })),
-    resolveTypeReferenceDirectiveReferences: (references) => references.map(() => ({ resolvedTypeReferenceDirective: undefined })),
+    resolveModuleNameLiterals: (literals, from) =>
+      literals.map((literal) => ({ resolvedModule: resolve(literal.text, from) })),
+    resolveTypeReferenceDirectiveReferences: (references) =>
+      references.map(() => ({ resolvedTypeReferenceDirective: undefined })),
   };
   return ts.createProgram({ rootNames: [declarationPath("lib"), virtualPath(0)], options: compilerOptions, host });
 }

@@ -6,7 +6,22 @@ import { alignOf } from "../layout.ts";
 import { at, fail, pointerTo, type Lowering } from "./lowering.ts";
 import { asPlace } from "./memory.ts";
 import { UNDEFINED, type Operand } from "./operand.ts";
-import { BOOL, I32, irType, isAggregate, isPrimitive, isScalar, rangeOf, sameLayout, typeName, U32, within, type DslType, type Range, type StringType } from "./types.ts";
+import {
+  BOOL,
+  I32,
+  irType,
+  isAggregate,
+  isPrimitive,
+  isScalar,
+  rangeOf,
+  sameLayout,
+  typeName,
+  U32,
+  within,
+  type DslType,
+  type Range,
+  type StringType,
+} from "./types.ts";
 import { convert, describe, knownRange, literalType, stringType, typeOf } from "./values.ts";
 
 /** The IR types that a value of this type takes. */
@@ -26,7 +41,8 @@ export function flatten(f: Lowering, operand: Operand, type: DslType, node: ts.N
     const value = convert(f, operand, type, node);
     return value && [value];
   }
-  const mismatch = (): undefined => void fail(f, "type-mismatch", node, { expected: typeName(type), found: describe(operand) });
+  const mismatch = (): undefined =>
+    void fail(f, "type-mismatch", node, { expected: typeName(type), found: describe(operand) });
   switch (type.kind) {
     case "undefined":
       return operand.kind === "undefined" ? [] : mismatch();
@@ -37,9 +53,16 @@ export function flatten(f: Lowering, operand: Operand, type: DslType, node: ts.N
     case "optional": {
       if (type.ref || isAggregate(type.of)) {
         if (operand.kind === "undefined") return [f.b.constant("ptr", 0n, span)];
-        if (operand.kind === "nullable" && Boolean(operand.ref) === Boolean(type.ref) && isLayout(type.of) && sameLayout(operand.of, type.of)) return [operand.pointer];
+        if (
+          operand.kind === "nullable" &&
+          Boolean(operand.ref) === Boolean(type.ref) &&
+          isLayout(type.of) &&
+          sameLayout(operand.of, type.of)
+        )
+          return [operand.pointer];
         if (operand.kind === "ref" && type.ref) return [pointerTo(f, operand, span)];
-        if (operand.kind === "place" && isLayout(type.of) && sameLayout(operand.type, type.of)) return [pointerTo(f, operand, span)];
+        if (operand.kind === "place" && isLayout(type.of) && sameLayout(operand.type, type.of))
+          return [pointerTo(f, operand, span)];
         return mismatch();
       }
       if (operand.kind === "undefined") return [f.b.constant("w32", 0n, span), f.b.constant(irType(type.of), 0n, span)];
@@ -56,7 +79,8 @@ export function flatten(f: Lowering, operand: Operand, type: DslType, node: ts.N
     }
   }
 }
-const isLayout = (type: DslType): type is Extract<DslType, { kind: "int" | "be" | "struct" | "array" | "cstring" }> => isPrimitive(type) || isAggregate(type);
+const isLayout = (type: DslType): type is Extract<DslType, { kind: "int" | "be" | "struct" | "array" | "cstring" }> =>
+  isPrimitive(type) || isAggregate(type);
 
 export interface Knowledge {
   readonly range?: Range | undefined;
@@ -71,17 +95,27 @@ export function assemble(type: DslType, values: readonly Value[], known: Knowled
   if (type.kind === "undefined" || !first) return UNDEFINED;
   const range = known.range ? { range: known.range } : {};
   const readOnly = known.readOnly ? { readOnly: known.readOnly } : {};
-  if (isScalar(type)) return { kind: "scalar", type, value: first, ...(type.kind === "int" ? { range: known.range ?? rangeOf(type) } : {}) };
+  if (isScalar(type))
+    return {
+      kind: "scalar",
+      type,
+      value: first,
+      ...(type.kind === "int" ? { range: known.range ?? rangeOf(type) } : {}),
+    };
   switch (type.kind) {
     case "optional": {
-      if (isAggregate(type.of)) return { kind: "nullable", of: type.of, pointer: first, align: known.align ?? alignOf(type.of), ...readOnly };
-      if (type.ref && isPrimitive(type.of)) return { kind: "nullable", of: type.of, pointer: first, align: type.of.bits / 8, ref: true };
+      if (isAggregate(type.of))
+        return { kind: "nullable", of: type.of, pointer: first, align: known.align ?? alignOf(type.of), ...readOnly };
+      if (type.ref && isPrimitive(type.of))
+        return { kind: "nullable", of: type.of, pointer: first, align: type.of.bits / 8, ref: true };
       return { kind: "optional", of: type.of as never, present: first, value: second ?? first, ...range };
     }
     case "ref":
       return { kind: "ref", of: type.of, at: { base: first, offset: 0, align: type.of.bits / 8 } };
     case "context":
-      return type.role === "option" && second ? { kind: "context", role: type.role, ctx: first } : { kind: "context", role: type.role, ctx: first };
+      return type.role === "option" && second
+        ? { kind: "context", role: type.role, ctx: first }
+        : { kind: "context", role: type.role, ctx: first };
     default:
       return { kind: "place", type, at: { base: first, offset: 0, align: known.align ?? alignOf(type), ...readOnly } };
   }
@@ -92,11 +126,13 @@ export function commonType(f: Lowering, a: Operand, b: Operand, expected?: DslTy
   if (a.kind === "undefined" && b.kind === "undefined") return { kind: "undefined" };
   if (a.kind === "undefined" || b.kind === "undefined") {
     const of = typeOf(a.kind === "undefined" ? b : a);
-    if (!of) return a.kind === "text" || b.kind === "text" ? optional(textType(f, a.kind === "text" ? a : b)) : undefined;
+    if (!of)
+      return a.kind === "text" || b.kind === "text" ? optional(textType(f, a.kind === "text" ? a : b)) : undefined;
     return optional(of);
   }
   if (a.kind === "optional" || b.kind === "optional") {
-    const strip = (operand: Operand): Operand => (operand.kind === "optional" ? { kind: "scalar", type: operand.of, value: operand.value } : operand);
+    const strip = (operand: Operand): Operand =>
+      operand.kind === "optional" ? { kind: "scalar", type: operand.of, value: operand.value } : operand;
     const of = commonType(f, strip(a), strip(b), expected);
     return of && optional(of);
   }
@@ -135,8 +171,16 @@ export function commonType(f: Lowering, a: Operand, b: Operand, expected?: DslTy
   if (x.kind === "ref" && y.kind === "ref") return sameLayout(x.of, y.of) ? x : undefined;
   return undefined;
 }
-const optional = (of: DslType): DslType | undefined => (isScalar(of) || isAggregate(of) ? { kind: "optional", of } : of.kind === "optional" ? of : of.kind === "ref" ? { kind: "optional", of: of.of, ref: true } : undefined);
-const textType = (f: Lowering, operand: Operand): StringType => stringType(f, operand.kind === "text" ? [operand.text] : []);
+const optional = (of: DslType): DslType | undefined =>
+  isScalar(of) || isAggregate(of)
+    ? { kind: "optional", of }
+    : of.kind === "optional"
+      ? of
+      : of.kind === "ref"
+        ? { kind: "optional", of: of.of, ref: true }
+        : undefined;
+const textType = (f: Lowering, operand: Operand): StringType =>
+  stringType(f, operand.kind === "text" ? [operand.text] : []);
 
 function mergeStrings(a: StringType, b: StringType, expected: DslType | undefined): StringType | undefined {
   const all = new Map(a.codes);
@@ -146,16 +190,24 @@ function mergeStrings(a: StringType, b: StringType, expected: DslType | undefine
   }
   const merged: StringType = { kind: "string", codes: all };
   if (new Set(all.values()).size !== all.size) return undefined;
-  return expected?.kind === "string" && [...all].every(([text, code]) => expected.codes.get(text) === code) ? expected : merged;
+  return expected?.kind === "string" && [...all].every(([text, code]) => expected.codes.get(text) === code)
+    ? expected
+    : merged;
 }
 
 /** What is known of a value that is one of two. */
 export function bothKnown(f: Lowering, a: Operand, b: Operand): Knowledge {
   const range = (operand: Operand): Range | undefined =>
-    operand.kind === "literal" ? { min: operand.value, max: operand.value } : operand.kind === "scalar" && operand.type.kind === "int" ? knownRange(f, operand) : undefined;
+    operand.kind === "literal"
+      ? { min: operand.value, max: operand.value }
+      : operand.kind === "scalar" && operand.type.kind === "int"
+        ? knownRange(f, operand)
+        : undefined;
   const [x, y] = [range(a), range(b)];
-  const align = (operand: Operand): number | undefined => (operand.kind === "place" ? operand.at.align : operand.kind === "nullable" ? operand.align : undefined);
-  const readOnly = (operand: Operand): string | undefined => (operand.kind === "place" ? operand.at.readOnly : operand.kind === "nullable" ? operand.readOnly : undefined);
+  const align = (operand: Operand): number | undefined =>
+    operand.kind === "place" ? operand.at.align : operand.kind === "nullable" ? operand.align : undefined;
+  const readOnly = (operand: Operand): string | undefined =>
+    operand.kind === "place" ? operand.at.readOnly : operand.kind === "nullable" ? operand.readOnly : undefined;
   const aligns = [align(a), align(b)].filter((one) => one !== undefined);
   return {
     range: x && y ? { min: x.min < y.min ? x.min : y.min, max: x.max > y.max ? x.max : y.max } : undefined,
@@ -165,14 +217,19 @@ export function bothKnown(f: Lowering, a: Operand, b: Operand): Knowledge {
 }
 
 /** Fresh IR variables for a value of this type. */
-export const variablesFor = (type: DslType, name?: string): Variable[] => irTypes(type).map((one) => (name === undefined ? { type: one } : { type: one, name }));
+export const variablesFor = (type: DslType, name?: string): Variable[] =>
+  irTypes(type).map((one) => (name === undefined ? { type: one } : { type: one, name }));
 
 /**
  * Joins two paths that each have a value: `first` and `second` are labels at which the values are valid; code goes on after the join.
  */
 export function join(
   f: Lowering,
-  arms: readonly { readonly label: ReturnType<Lowering["b"]["label"]>; readonly operand: Operand; readonly node: ts.Node }[],
+  arms: readonly {
+    readonly label: ReturnType<Lowering["b"]["label"]>;
+    readonly operand: Operand;
+    readonly node: ts.Node;
+  }[],
   node: ts.Node,
   expected?: DslType,
 ): Operand {

@@ -12,13 +12,15 @@ export function sockOpsProgram(program: ProgramBuilder): void {
   const argument = entity.call.arguments[0];
   const value = argument && bare(argument);
   let handler: Handler | undefined;
-  if (value && (ts.isArrowFunction(value) || ts.isFunctionExpression(value))) handler = { name: "sockOps", node: value, file: entity.file };
+  if (value && (ts.isArrowFunction(value) || ts.isFunctionExpression(value)))
+    handler = { name: "sockOps", node: value, file: entity.file };
   else if (value) {
     const target = entityAt(constantContext(state, entity.file), value);
     if (target?.kind === "function") handler = { name: "sockOps", node: target.node, file: target.file };
   }
   if (!handler) return say(state, "handler-form", spanOf(entity.file, argument ?? entity.call), { name: "sockOps" });
-  if (handler.node.modifiers?.some((m) => m.kind === ts.SyntaxKind.AsyncKeyword)) return say(state, "async", spanOf(entity.file, value!), { name: "sockOps" });
+  if (handler.node.modifiers?.some((m) => m.kind === ts.SyntaxKind.AsyncKeyword))
+    return say(state, "async", spanOf(entity.file, value!), { name: "sockOps" });
   if (entity.module === "tsbpf/mptcp") need(state, "tcp-option-events", span, "sockOps from tsbpf/mptcp");
   const result = { type: "w32" as const, name: "result" };
   b.set(result, b.constant("w32", 1n, span));

@@ -82,20 +82,32 @@ export function statement(f: Lowering, node: ts.Statement): void {
       fail(f, "closure", (node as ts.FunctionDeclaration).name ?? node, undefined);
       return bindNothing(f, (node as ts.FunctionDeclaration).name);
     case K.ClassDeclaration:
-      fail(f, "not-in-bpf", (node as ts.ClassDeclaration).name ?? node, { what: "a class inside of a function", instead: "declare it at the top level" });
+      fail(f, "not-in-bpf", (node as ts.ClassDeclaration).name ?? node, {
+        what: "a class inside of a function",
+        instead: "declare it at the top level",
+      });
       return bindNothing(f, (node as ts.ClassDeclaration).name);
     case K.ThrowStatement:
       fail(f, "throw", node, undefined);
       // What follows is not reached in JavaScript; here it stays, so that its mistakes are found.
       return;
     case K.TryStatement:
-      fail(f, "not-in-bpf", firstToken(f, node), { what: "try", instead: "nothing is thrown: look at the results of calls" });
+      fail(f, "not-in-bpf", firstToken(f, node), {
+        what: "try",
+        instead: "nothing is thrown: look at the results of calls",
+      });
       return block(f, (node as ts.TryStatement).tryBlock);
     case K.ForInStatement:
-      fail(f, "not-in-bpf", (node as ts.ForInStatement).initializer, { what: "for … in", instead: "for (const x of list)" });
+      fail(f, "not-in-bpf", (node as ts.ForInStatement).initializer, {
+        what: "for … in",
+        instead: "for (const x of list)",
+      });
       return;
     default:
-      fail(f, "not-in-bpf", node, { what: "this statement", instead: "use if, switch, for … of range(…) and helper functions" });
+      fail(f, "not-in-bpf", node, {
+        what: "this statement",
+        instead: "use if, switch, for … of range(…) and helper functions",
+      });
   }
 }
 const firstToken = (f: Lowering, node: ts.Node): ts.Node => node.getFirstToken(f.file.tree) ?? node;
@@ -112,7 +124,8 @@ export function variables(f: Lowering, list: ts.VariableDeclarationList): void {
 function variable(f: Lowering, node: ts.VariableDeclaration, flags: ts.NodeFlags): void {
   if (!ts.isIdentifier(node.name)) {
     fail(f, "destructuring", node.name, undefined);
-    for (const element of node.name.elements) if (ts.isBindingElement(element) && ts.isIdentifier(element.name)) bindNothing(f, element.name);
+    for (const element of node.name.elements)
+      if (ts.isBindingElement(element) && ts.isIdentifier(element.name)) bindNothing(f, element.name);
     if (node.initializer) expression(f, node.initializer);
     return;
   }
@@ -139,7 +152,12 @@ function variable(f: Lowering, node: ts.VariableDeclaration, flags: ts.NodeFlags
   if (layout) {
     const place = build(f, layout, init, name);
     // From here on it has a name, so that another variable made from it is a copy.
-    return bind(f, name, { kind: "operand", operand: place ? { kind: "place", type: place.type, at: place.at } : ERROR, node, constant });
+    return bind(f, name, {
+      kind: "operand",
+      operand: place ? { kind: "place", type: place.type, at: place.at } : ERROR,
+      node,
+      constant,
+    });
   }
   const operand = expression(f, init, declared);
   if (failed) return bindNothing(f, node.name);
@@ -160,7 +178,12 @@ function uninitialised(f: Lowering, node: ts.VariableDeclaration, name: string, 
   if (isAggregate(type)) {
     const memory = newSlot(f, type, name, node);
     if (memory) f.b.zero(memory.base, 0, sizeOf(type), memory.align, at(f, node));
-    return bind(f, name, { kind: "operand", operand: memory ? { kind: "place", type, at: memory } : ERROR, node, constant: false });
+    return bind(f, name, {
+      kind: "operand",
+      operand: memory ? { kind: "place", type, at: memory } : ERROR,
+      node,
+      constant: false,
+    });
   }
   if (type.kind === "context") {
     fail(f, "context-escapes", node, { what: "the context" });
@@ -171,8 +194,15 @@ function uninitialised(f: Lowering, node: ts.VariableDeclaration, name: string, 
   bind(f, name, { kind: "variable", type, variables, node, constant: false });
 }
 
-
-function bindValue(f: Lowering, name: string, node: ts.VariableDeclaration, init: ts.Expression, operand: Operand, declared: DslType | undefined, constant: boolean): void {
+function bindValue(
+  f: Lowering,
+  name: string,
+  node: ts.VariableDeclaration,
+  init: ts.Expression,
+  operand: Operand,
+  declared: DslType | undefined,
+  constant: boolean,
+): void {
   const keep = (held: Operand): void => bind(f, name, { kind: "operand", operand: held, node, constant });
   if (operand.kind === "error") return keep(ERROR);
   if (operand.kind === "context") {
@@ -186,7 +216,8 @@ function bindValue(f: Lowering, name: string, node: ts.VariableDeclaration, init
     return keep(ERROR);
   }
   // A constant literal stays a literal, which fits whatever stands beside it.
-  if (constant && !declared && (operand.kind === "literal" || operand.kind === "text" || operand.kind === "undefined")) return keep(operand);
+  if (constant && !declared && (operand.kind === "literal" || operand.kind === "text" || operand.kind === "undefined"))
+    return keep(operand);
   const type = declared ?? (operand.kind === "text" ? toScalar(f, operand, init)?.type : typeOf(operand));
   if (!type) return keep(ERROR);
   if (isAggregate(type)) return copied(f, name, node, init, operand, type, constant);
@@ -196,6 +227,8 @@ function bindValue(f: Lowering, name: string, node: ts.VariableDeclaration, init
     const range = operand.kind === "scalar" && operand.range ? { range: operand.range } : {};
     return keep({ kind: "scalar", type, value: values[0], ...(type.kind === "int" ? range : {}) });
   }
+  if (operand.kind === "nullable" && !operand.ref && !ts.isCallExpression(bare(init)))
+    return keep(copiedIfPresent(f, name, node, init, operand));
   if (constant && type.kind !== "undefined" && !declared) return keep(operand);
   const variables = variablesFor(type, name);
   values.forEach((value, index) => f.b.set(variables[index]!, value));
@@ -203,25 +236,71 @@ function bindValue(f: Lowering, name: string, node: ts.VariableDeclaration, init
 }
 
 /** Structs are values: a variable has a copy, unless it was given a new one. */
-function copied(f: Lowering, name: string, node: ts.VariableDeclaration, init: ts.Expression, operand: Operand, type: Aggregate, constant: boolean): void {
+function copied(
+  f: Lowering,
+  name: string,
+  node: ts.VariableDeclaration,
+  init: ts.Expression,
+  operand: Operand,
+  type: Aggregate,
+  constant: boolean,
+): void {
   const place = operand.kind === "place" || operand.kind === "nullable" ? asPlace(f, operand, init) : undefined;
   const checked = place && flatten(f, place, type, init);
   const keep = (held: Operand): void => bind(f, name, { kind: "operand", operand: held, node, constant });
   if (!place || !checked) {
-    if (!place) fail(f, "type-mismatch", init, { expected: describe({ kind: "place", type, at: { base: { id: 0, type: "ptr" }, offset: 0, align: 1 } }), found: describe(operand) });
+    if (!place)
+      fail(f, "type-mismatch", init, {
+        expected: describe({ kind: "place", type, at: { base: { id: 0, type: "ptr" }, offset: 0, align: 1 } }),
+        found: describe(operand),
+      });
     return keep(ERROR);
   }
   // A constant string is never written, and what a map's slot or a call gives is not copied.
-  if (place.fresh || place.type.kind === "cstring" || isMapSlot(f, init)) return keep({ kind: "place", type, at: place.at });
+  if (place.fresh || place.type.kind === "cstring" || isMapSlot(f, init))
+    return keep({ kind: "place", type, at: place.at });
   const memory = newSlot(f, type, name, node);
   if (!memory) return keep(ERROR);
   copyPlace(f, type, memory, place.at, init);
   keep({ kind: "place", type, at: memory });
 }
+/** An element or field that may be missing: the variable has a copy of it, if it is there. What calls give is referred to. */
+function copiedIfPresent(
+  f: Lowering,
+  name: string,
+  node: ts.Node,
+  init: ts.Expression,
+  operand: Operand & { kind: "nullable" },
+): Operand {
+  const memory = newSlot(f, operand.of, name, node);
+  const place = asPlace(f, operand, init);
+  if (!memory || !place) return ERROR;
+  const span = at(f, init);
+  const pointer = { type: "ptr" as const, name };
+  const there = f.b.label();
+  const done = f.b.label();
+  const none = f.b.constant("ptr", 0n, span);
+  f.b.set(pointer, none);
+  f.b.branch("ne", operand.pointer, none, there, done, span);
+  f.b.place(there);
+  copyPlace(f, place.type, memory, place.at, init);
+  f.b.set(pointer, memory.base);
+  f.b.jump(done, span);
+  f.b.place(done);
+  const copy = f.b.get(pointer);
+  f.b.forget(pointer);
+  return { kind: "nullable", of: operand.of, pointer: copy, align: memory.align };
+}
+
 /** `map.get(3)` of an array map refers to the slot, as every get() does. */
 function isMapSlot(f: Lowering, written: ts.Expression): boolean {
   const node = bare(written);
-  return ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression) && node.expression.name.text === "get" && entityAt(f, node.expression.expression)?.kind === "map";
+  return (
+    ts.isCallExpression(node) &&
+    ts.isPropertyAccessExpression(node.expression) &&
+    node.expression.name.text === "get" &&
+    entityAt(f, node.expression.expression)?.kind === "map"
+  );
 }
 
 // --- control flow ------------------------------------------------------------------------------------------------
@@ -229,7 +308,7 @@ function isMapSlot(f: Lowering, written: ts.Expression): boolean {
 function ifStatement(f: Lowering, first: ts.IfStatement): void {
   const done = f.b.label();
   // A chain of else-ifs is a list, not a tree as deep as it is long.
-  for (let node: ts.IfStatement | undefined = first; node; ) {
+  for (let node: ts.IfStatement | undefined = first; node;) {
     const yes = f.b.label();
     const no = node.elseStatement ? f.b.label() : done;
     condition(f, node.expression, yes, no);
@@ -270,7 +349,12 @@ function switchStatement(f: Lowering, node: ts.SwitchStatement, names: readonly 
   if (!scalar) {
     // Every clause is still looked at.
     const unknown = f.b.call("get_prandom_u32", [], "w32", span);
-    f.b.switch(unknown, labels.map((to, index) => ({ value: BigInt(index), to })), other, span);
+    f.b.switch(
+      unknown,
+      labels.map((to, index) => ({ value: BigInt(index), to })),
+      other,
+      span,
+    );
   } else if (chain.length === 0) f.b.switch(scalar.value, cases, other, span);
   else testsInOrder(f, node, scalar, labels, other);
   scoped(f, () => {
@@ -287,7 +371,11 @@ function switchStatement(f: Lowering, node: ts.SwitchStatement, names: readonly 
 }
 
 /** The bits of a constant case; undefined when it is not constant, null when it was reported. */
-function caseConstant(f: Lowering, node: ts.Expression, subject: ReturnType<typeof toScalar> & object): bigint | undefined | null {
+function caseConstant(
+  f: Lowering,
+  node: ts.Expression,
+  subject: ReturnType<typeof toScalar> & object,
+): bigint | undefined | null {
   const operand = expression(f, node, subject.type);
   if (operand.kind === "error") return null;
   const found = comparison(f, K.EqualsEqualsEqualsToken, subject, operand, node, node, node);
@@ -299,11 +387,25 @@ function caseConstant(f: Lowering, node: ts.Expression, subject: ReturnType<type
 }
 
 /** A switch with cases that are not constant: compared one after another. */
-function testsInOrder(f: Lowering, node: ts.SwitchStatement, subject: ReturnType<typeof toScalar> & object, labels: readonly Label[], other: Label): void {
+function testsInOrder(
+  f: Lowering,
+  node: ts.SwitchStatement,
+  subject: ReturnType<typeof toScalar> & object,
+  labels: readonly Label[],
+  other: Label,
+): void {
   node.caseBlock.clauses.forEach((clause, index) => {
     if (!ts.isCaseClause(clause)) return;
     const next = f.b.label();
-    const found = comparison(f, K.EqualsEqualsEqualsToken, subject, expression(f, clause.expression, subject.type), clause.expression, clause.expression, clause.expression);
+    const found = comparison(
+      f,
+      K.EqualsEqualsEqualsToken,
+      subject,
+      expression(f, clause.expression, subject.type),
+      clause.expression,
+      clause.expression,
+      clause.expression,
+    );
     if (found) f.b.branch(found.op, found.left, found.right, labels[index]!, next, at(f, clause.expression));
     else f.b.jump(next, at(f, clause.expression));
     f.b.place(next);
@@ -348,7 +450,8 @@ function jump(f: Lowering, node: ts.BreakOrContinueStatement): void {
   const name = node.label?.text;
   for (let index = f.jumps.length - 1; index >= 0; index--) {
     const target = f.jumps[index]!;
-    const named = name === undefined ? !target.labelOnly && (leaving || target.onContinue) : target.names.includes(name);
+    const named =
+      name === undefined ? !target.labelOnly && (leaving || target.onContinue) : target.names.includes(name);
     if (!named) continue;
     const to = leaving ? target.onBreak : target.onContinue;
     if (to) f.b.jump(to, at(f, node));

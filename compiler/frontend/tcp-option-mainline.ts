@@ -9,7 +9,8 @@ export const mainlineEvents = {
   parseFlags: SOCK_OPS_CALLBACKS.ParseUnknownOptions.bit,
 
   need(program: ProgramBuilder, option: OptionDeclaration): void {
-    if (option.handlers.has("write") || option.handlers.has("parse")) need(program.state, "header-options", program.span, "tcpOption");
+    if (option.handlers.has("write") || option.handlers.has("parse"))
+      need(program.state, "header-options", program.span, "tcpOption");
   },
 
   /**
@@ -23,7 +24,12 @@ export const mainlineEvents = {
   events(option: OptionDeclaration, add: (ops: readonly number[], run: (event: OptionEvent) => void) => void): void {
     if (option.handlers.has("write")) {
       add([SOCK_OPS_EVENTS.HeaderOptionLength.op], ({ program: { b, ctx, span } }) => {
-        b.call("reserve_hdr_opt", [ctx, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)], "w64", span);
+        b.call(
+          "reserve_hdr_opt",
+          [ctx, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)],
+          "w64",
+          span,
+        );
       });
       add([SOCK_OPS_EVENTS.WriteHeaderOption.op], write);
     }
@@ -52,7 +58,12 @@ function write(event: OptionEvent): void {
   b.zero(slot, 0, Math.ceil(option.length / 8) * 8, 8, span);
   header(program, option, slot, option.length);
   event.run("write", [event.conn, payloadOperand(option, slot, 0)]);
-  b.call("store_hdr_opt", [ctx, slot, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)], "w64", span);
+  b.call(
+    "store_hdr_opt",
+    [ctx, slot, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)],
+    "w64",
+    span,
+  );
 }
 
 /** Finds the option in the segment at hand; delivers it when it is there and as long as it should be. */
@@ -64,7 +75,12 @@ function load(event: OptionEvent): void {
   // The helper searches for kind (and an experiment's identifier) as they stand in the buffer; a length of 0 where there is none.
   b.zero(slot, 0, Math.ceil(option.length / 8) * 8, 8, span);
   header(program, option, slot, option.experiment === undefined ? 0 : 4);
-  const found = b.call("load_hdr_opt", [ctx, slot, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)], "w64", span);
+  const found = b.call(
+    "load_hdr_opt",
+    [ctx, slot, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)],
+    "w64",
+    span,
+  );
   const there = b.label();
   const done = b.label();
   b.branch("eq", found, b.constant("w64", BigInt(option.length), span), there, done, span);

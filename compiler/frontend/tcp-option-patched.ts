@@ -14,7 +14,8 @@ export const patchedEvents = {
   parseAtHandshake: undefined as ((event: OptionEvent) => void) | undefined,
 
   need(program: ProgramBuilder, option: OptionDeclaration): void {
-    if (option.handlers.has("write") || option.handlers.has("parse")) need(program.state, "tcp-option-events", program.span, "tcpOption");
+    if (option.handlers.has("write") || option.handlers.has("parse"))
+      need(program.state, "tcp-option-events", program.span, "tcpOption");
   },
 
   events(option: OptionDeclaration, add: (ops: readonly number[], run: (event: OptionEvent) => void) => void): void {
@@ -46,7 +47,8 @@ function write(event: OptionEvent): void {
   if (option.experiment !== undefined) b.store(2, slot, 2, b.constant("w32", magicBits(option.experiment), span), span);
   event.run("write", [event.conn, payloadOperand(option, slot, 0)]);
   // reply and replylong are one union with args.
-  for (let word = 0; word < words(option); word++) b.store(4, ctx, ARGS + 4 * word, b.load("w32", 4, slot, 4 * word, span), span);
+  for (let word = 0; word < words(option); word++)
+    b.store(4, ctx, ARGS + 4 * word, b.load("w32", 4, slot, 4 * word, span), span);
 }
 
 /** Delivers an option of this kind (and experiment) that is as long as it should be. */
@@ -61,7 +63,9 @@ function parse(event: OptionEvent): void {
   };
   expect(b.load("w32", 4, ctx, ARGS, span, "kind"), BigInt(option.kind));
   expect(b.load("w32", 4, ctx, ARGS + 4, span, "length"), BigInt(option.length));
-  const loaded = Array.from({ length: words(option) }, (_, word) => b.load("w32", 4, ctx, OPTION_DATA + 4 * word, span));
+  const loaded = Array.from({ length: words(option) }, (_, word) =>
+    b.load("w32", 4, ctx, OPTION_DATA + 4 * word, span),
+  );
   if (option.experiment !== undefined) {
     expect(b.binary("lshr", loaded[0]!, b.constant("w32", 16n, span), span), magicBits(option.experiment));
   }

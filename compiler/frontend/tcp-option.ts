@@ -54,7 +54,9 @@ export function tcpOptionProgram(program: ProgramBuilder): void {
   };
   const target = program.state.target === "patched" ? patchedEvents : mainlineEvents;
   const established = [SOCK_OPS_EVENTS.ActiveEstablished.op, SOCK_OPS_EVENTS.PassiveEstablished.op];
-  const wanted = (option.handlers.has("parse") ? target.parseFlags : 0) | (option.handlers.has("retransmitTimeout") ? SOCK_OPS_CALLBACKS.Rto.bit : 0);
+  const wanted =
+    (option.handlers.has("parse") ? target.parseFlags : 0) |
+    (option.handlers.has("retransmitTimeout") ? SOCK_OPS_CALLBACKS.Rto.bit : 0);
   if (option.handlers.has("established") || wanted !== 0 || (option.handlers.has("parse") && target.parseAtHandshake)) {
     add(
       established,
@@ -67,13 +69,19 @@ export function tcpOptionProgram(program: ProgramBuilder): void {
     );
   }
   target.events(option, add);
-  if (option.handlers.has("retransmitTimeout")) add([SOCK_OPS_EVENTS.Rto.op], (event) => event.run("retransmitTimeout", [event.conn]));
+  if (option.handlers.has("retransmitTimeout"))
+    add([SOCK_OPS_EVENTS.Rto.op], (event) => event.run("retransmitTimeout", [event.conn]));
   target.need(program, option);
   onEvents(program, cases);
 }
 
 /** Runs an event with the socket's callback flags at hand; sets them once at its end, if anything changed them. */
-function withFlags(program: ProgramBuilder, option: OptionDeclaration, extra: number, run: (event: OptionEvent) => void): void {
+function withFlags(
+  program: ProgramBuilder,
+  option: OptionDeclaration,
+  extra: number,
+  run: (event: OptionEvent) => void,
+): void {
   const { b, ctx, span, state } = program;
   const field = SOCK_OPS_FIELDS.bpf_sock_ops_cb_flags;
   const touches = extra !== 0 || calls(state, "startWriting", "stopWriting");
@@ -119,7 +127,8 @@ function withFlags(program: ProgramBuilder, option: OptionDeclaration, extra: nu
 
 /** Does any handler of the module call this? An over-estimate costs two instructions. */
 const calls = (state: ModuleState, ...names: readonly string[]): boolean => {
-  const found = (node: ts.Node): boolean => (ts.isPropertyAccessExpression(node) && names.includes(node.name.text)) || (ts.forEachChild(node, found) ?? false);
+  const found = (node: ts.Node): boolean =>
+    (ts.isPropertyAccessExpression(node) && names.includes(node.name.text)) || (ts.forEachChild(node, found) ?? false);
   return state.project.files.some((file) => names.some((name) => file.source.text.includes(name)) && found(file.tree));
 };
 
@@ -139,32 +148,52 @@ function declaration(program: ProgramBuilder): OptionDeclaration | undefined {
   const f = constantContext(state, entity.file);
   const span = (node: Parameters<typeof spanOf>[1]) => spanOf(entity.file, node);
   const payloadNode = object.values.get("payload");
-  if (!payloadNode) return void say(state, "option-property", span(entity.call), { name: "payload", example: "payload: MyOption" });
+  if (!payloadNode)
+    return void say(state, "option-property", span(entity.call), { name: "payload", example: "payload: MyOption" });
   const payload = fieldType(f, payloadNode);
   if (!payload) return undefined;
-  if (payload.kind !== "struct") return void say(state, "type-mismatch", span(payloadNode), { expected: "a struct class", found: payload.kind });
+  if (payload.kind !== "struct")
+    return void say(state, "type-mismatch", span(payloadNode), { expected: "a struct class", found: payload.kind });
   const experimentNode = object.values.get("experiment");
   const kindNode = object.values.get("kind");
   const experiment = experimentNode && constantInteger(f, experimentNode, "the experiment identifier");
-  const kind = kindNode ? constantInteger(f, kindNode, "the kind of an option") : experimentNode ? DEFAULT_EXPERIMENT_KIND : undefined;
+  const kind = kindNode
+    ? constantInteger(f, kindNode, "the kind of an option")
+    : experimentNode
+      ? DEFAULT_EXPERIMENT_KIND
+      : undefined;
   if (experimentNode && experiment === undefined) return undefined;
   if (kind === undefined) {
     if (!kindNode) say(state, "option-property", span(entity.call), { name: "kind", example: "kind: 66" });
     return undefined;
   }
-  if (experiment !== undefined && (experiment < 0 || experiment > 0xffff)) return void say(state, "experiment-id", span(experimentNode!), { id: experiment });
-  if (experiment !== undefined ? !EXPERIMENT_KINDS.includes(kind) : kind < 0 || kind > 252 || KERNEL_KINDS.includes(kind)) {
+  if (experiment !== undefined && (experiment < 0 || experiment > 0xffff))
+    return void say(state, "experiment-id", span(experimentNode!), { id: experiment });
+  if (
+    experiment !== undefined ? !EXPERIMENT_KINDS.includes(kind) : kind < 0 || kind > 252 || KERNEL_KINDS.includes(kind)
+  ) {
     const node = kindNode ?? experimentNode!;
-    if (experiment === undefined && EXPERIMENT_KINDS.includes(kind)) return void say(state, "experiment-missing", span(entity.call), { kind });
-    return void say(state, "option-kind", span(node), { kind, reserved: KERNEL_KINDS.includes(kind), experiment: experiment !== undefined });
+    if (experiment === undefined && EXPERIMENT_KINDS.includes(kind))
+      return void say(state, "experiment-missing", span(entity.call), { kind });
+    return void say(state, "option-kind", span(node), {
+      kind,
+      reserved: KERNEL_KINDS.includes(kind),
+      experiment: experiment !== undefined,
+    });
   }
   const header = experiment === undefined ? 2 : 4;
   const length = header + payload.size;
   const { maxOption } = state.kernel;
   if (length > maxOption) {
-    return void say(state, "option-too-large", span(payloadNode), { payload: payload.name, bytes: length, limit: maxOption, target: state.target });
+    return void say(state, "option-too-large", span(payloadNode), {
+      payload: payload.name,
+      bytes: length,
+      limit: maxOption,
+      target: state.target,
+    });
   }
-  if (object.handlers.size === 0) say(state, "no-handlers", span(entity.call), { kind: "tcpOption", example: "parse(conn, option) { … }" });
+  if (object.handlers.size === 0)
+    say(state, "no-handlers", span(entity.call), { kind: "tcpOption", example: "parse(conn, option) { … }" });
   return { kind, experiment, payload, header, length, handlers: object.handlers };
 }
 
@@ -173,6 +202,11 @@ export const magicBits = (experiment: number): bigint => BigInt(((experiment & 0
 
 /** The payload behind the option's first bytes. */
 export const payloadOperand = (option: OptionDeclaration, base: Value, offset: number, readOnly?: string): Operand => {
-  const memory: Memory = { base, offset: offset + option.header, align: option.header === 4 ? 4 : 2, ...(readOnly ? { readOnly } : {}) };
+  const memory: Memory = {
+    base,
+    offset: offset + option.header,
+    align: option.header === 4 ? 4 : 2,
+    ...(readOnly ? { readOnly } : {}),
+  };
   return { kind: "place", type: option.payload, at: memory };
 };

@@ -1,5 +1,13 @@
 /** The types of the language, as lowering sees them: layouts of memory, and what never lies in memory. */
-import { sizeOf, type ArrayLayout, type BigEndianLayout, type CStringLayout, type IntLayout, type Layout, type StructLayout } from "../layout.ts";
+import {
+  sizeOf,
+  type ArrayLayout,
+  type BigEndianLayout,
+  type CStringLayout,
+  type IntLayout,
+  type Layout,
+  type StructLayout,
+} from "../layout.ts";
 import type { Type } from "../ir/ir.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
 
@@ -64,9 +72,11 @@ export const rangeOf = (type: IntLayout): Range =>
     : { min: 0n, max: (1n << BigInt(type.bits)) - 1n };
 export const within = (inner: Range, outer: Range): boolean => inner.min >= outer.min && inner.max <= outer.max;
 
-export const isAggregate = (type: DslType): type is Aggregate => type.kind === "struct" || type.kind === "array" || type.kind === "cstring";
+export const isAggregate = (type: DslType): type is Aggregate =>
+  type.kind === "struct" || type.kind === "array" || type.kind === "cstring";
 export const isPrimitive = (type: DslType): type is Primitive => type.kind === "int" || type.kind === "be";
-export const isScalar = (type: DslType): type is ScalarType => isPrimitive(type) || type.kind === "bool" || type.kind === "string";
+export const isScalar = (type: DslType): type is ScalarType =>
+  isPrimitive(type) || type.kind === "bool" || type.kind === "string";
 
 /** IR type of a scalar. */
 export const irType = (type: ScalarType): Type => (isPrimitive(type) && type.bits === 64 ? "w64" : "w32");

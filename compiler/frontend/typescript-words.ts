@@ -18,23 +18,44 @@ const notAssignable: Reword = (text, whole) => {
   const found = /(?:Type|Argument of type) '(.+)' is not assignable to (?:type|parameter of type) '(.+)'/s.exec(text);
   if (!found) return undefined;
   const [, from = "", to = ""] = found;
-  const missing = /Property '(\w+)' is missing in type/.exec(whole) ?? /missing the following properties from type '[^']*': ([\w, ]+)/.exec(whole);
+  const missing =
+    /Property '(\w+)' is missing in type/.exec(whole) ??
+    /missing the following properties from type '[^']*': ([\w, ]+)/.exec(whole);
   if (to.startsWith("(this: void")) return handlerMismatch(from, to);
   if (INTEGER.test(from) && INTEGER.test(to)) {
-    if (from[0] === "i" && to[0] === "u") return { message: `${from} may be negative, ${to} cannot hold that`, help: `declare it ${from}, or cast on purpose: ${to}(…)` };
+    if (from[0] === "i" && to[0] === "u")
+      return {
+        message: `${from} may be negative, ${to} cannot hold that`,
+        help: `declare it ${from}, or cast on purpose: ${to}(…)`,
+      };
     return { message: `${from} may not fit ${to}`, help: `keep the low bits on purpose: ${to}(…)` };
   }
-  if (NETWORK.test(to)) return { message: `expected ${to}, found ${from}`, help: `convert it: ${to === "be16" ? "htons" : to === "be32" ? "htonl" : "htonll"}(…)` };
+  if (NETWORK.test(to))
+    return {
+      message: `expected ${to}, found ${from}`,
+      help: `convert it: ${to === "be16" ? "htons" : to === "be32" ? "htonl" : "htonll"}(…)`,
+    };
   if (/^"/.test(from) && /CcName/.test(to)) return congestionControl(from.slice(1, -1));
-  if (missing && !missing[1]!.includes("[")) return { message: `the record lacks ${missing[1]}`, help: `add it, or write new ${/^\w+$/.test(to) ? to : "S"}({ … }), which fills with zeros` };
-  if (/\| undefined$/.test(from) && !/undefined/.test(to)) return { message: `the value may be undefined, ${to} is expected`, help: "test it first: if (value === undefined) return;" };
+  if (missing && !missing[1]!.includes("["))
+    return {
+      message: `the record lacks ${missing[1]}`,
+      help: `add it, or write new ${/^\w+$/.test(to) ? to : "S"}({ … }), which fills with zeros`,
+    };
+  if (/\| undefined$/.test(from) && !/undefined/.test(to))
+    return {
+      message: `the value may be undefined, ${to} is expected`,
+      help: "test it first: if (value === undefined) return;",
+    };
   return { message: `expected ${shorten(to)}, found ${shorten(from)}` };
 };
 const shorten = (text: string): string => (text.length > 80 ? `${text.slice(0, 77)}…` : text);
 
 function congestionControl(name: string): Words {
   const near = CC_NAMES.find((one) => one[0] === name[0] && Math.abs(one.length - name.length) <= 1);
-  return { message: `the kernel has no congestion control called ${JSON.stringify(name)}`, help: near ? `write ${JSON.stringify(near)}` : `use ${CC_NAMES.slice(0, 5).join(", ")}, …, or a cstring(16)` };
+  return {
+    message: `the kernel has no congestion control called ${JSON.stringify(name)}`,
+    help: near ? `write ${JSON.stringify(near)}` : `use ${CC_NAMES.slice(0, 5).join(", ")}, …, or a cstring(16)`,
+  };
 }
 
 /** A handler of the wrong shape: too many parameters, or a value where none is expected. */
@@ -46,9 +67,16 @@ function handlerMismatch(from: string, to: string): Words {
   const returned = from.slice(from.lastIndexOf("=> ") + 3);
   if (parameters(from).length > parameters(to).length) {
     const known = parameters(to).map((one) => one.split(":")[0]);
-    return { message: `the handler is given ${known.length === 1 ? `one value, ${known[0]}` : `${known.length} values: ${known.join(", ")}`}`, help: "remove the other parameters" };
+    return {
+      message: `the handler is given ${known.length === 1 ? `one value, ${known[0]}` : `${known.length} values: ${known.join(", ")}`}`,
+      help: "remove the other parameters",
+    };
   }
-  if (to.endsWith("=> undefined")) return { message: `the handler returns ${returned}, but nothing looks at it`, help: "leave out the value: return;" };
+  if (to.endsWith("=> undefined"))
+    return {
+      message: `the handler returns ${returned}, but nothing looks at it`,
+      help: "leave out the value: return;",
+    };
   if (to.endsWith("=> 0 | 1")) {
     return returned.includes("undefined")
       ? { message: "a path ends without a result: the kernel wants 0 or 1", help: "end with return 1;" }
@@ -68,7 +96,10 @@ const undefinedValue: Reword = (text) => {
   const name = /^'(.+)' is possibly/.exec(text)?.[1];
   return name
     ? { message: `${name} may be undefined`, help: `test it first: if (${name} === undefined) return;` }
-    : { message: "this may be undefined: nothing says that it is there", help: "test it first, or use an index that is certainly below the length: range(n), i & mask" };
+    : {
+        message: "this may be undefined: nothing says that it is there",
+        help: "test it first, or use an index that is certainly below the length: range(n), i & mask",
+      };
 };
 
 const noProperty: Reword = (text) => {
@@ -77,8 +108,18 @@ const noProperty: Reword = (text) => {
   const [, name, type = ""] = found;
   const hint = /NotInBpf<"(.*)">/.exec(type)?.[1];
   if (hint) return { message: `${name} is not available in BPF`, help: hint };
-  if (type === "typeof Op") return { message: `there is no event ${name} in this module`, help: /^Mptcp|^Options|^Parse/.test(name!) ? "import Op and sockOps from tsbpf/mptcp" : "see Op in the declarations" };
-  if (/Ctx</.test(type)) return { message: `${name} is not there for every event`, help: "test ctx.op first: switch (ctx.op) { case Op.… : }" };
+  if (type === "typeof Op")
+    return {
+      message: `there is no event ${name} in this module`,
+      help: /^Mptcp|^Options|^Parse/.test(name!)
+        ? "import Op and sockOps from tsbpf/mptcp"
+        : "see Op in the declarations",
+    };
+  if (/Ctx</.test(type))
+    return {
+      message: `${name} is not there for every event`,
+      help: "test ctx.op first: switch (ctx.op) { case Op.… : }",
+    };
   return { message: `${shorten(type)} has no ${name}` };
 };
 
@@ -117,7 +158,10 @@ const WORDS: Readonly<Record<number, Reword>> = {
   2552: suggestion,
   2561: suggestion,
   2724: noExport,
-  2367: say("the two can never be equal: they are of different types", "convert one of them, or compare something else"),
+  2367: say(
+    "the two can never be equal: they are of different types",
+    "convert one of them, or compare something else",
+  ),
   2448: say("this is used before it is declared", "move the declaration up"),
   2454: say("this has no value on some path", "give it one where it is declared"),
   2532: undefinedValue,
@@ -129,8 +173,14 @@ const WORDS: Readonly<Record<number, Reword>> = {
     return { message: `${name ?? "this"} is never used`, help: "use it, or remove it" };
   },
   6192: say("none of these imports is used", "remove the import"),
-  6196: (text) => ({ message: `${/'(.+)' is declared/.exec(text)?.[1] ?? "this"} is never used`, help: "remove it, or export it" }),
-  7006: (text) => ({ message: `the parameter ${/'(.+)' implicitly/.exec(text)?.[1] ?? ""} needs a type`, help: "write its type: u32, TcpConn, …" }),
+  6196: (text) => ({
+    message: `${/'(.+)' is declared/.exec(text)?.[1] ?? "this"} is never used`,
+    help: "remove it, or export it",
+  }),
+  7006: (text) => ({
+    message: `the parameter ${/'(.+)' implicitly/.exec(text)?.[1] ?? ""} needs a type`,
+    help: "write its type: u32, TcpConn, …",
+  }),
   7027: say("this code is never reached", "remove it, or the statement before it"),
   7029: say("this case runs on into the next one", "end it with break or return"),
   7030: say("a path ends without a result", "return a value on every path"),
@@ -144,10 +194,14 @@ export function reworded(state: Pick<ModuleState, "exportsOf">, found: ts.Diagno
 }
 
 /** Which module of the language exports a name; from the texts of the declarations. */
-export function exportIndex(declarations: Readonly<Record<string, string>>): (name: string) => LanguageModule | undefined {
+export function exportIndex(
+  declarations: Readonly<Record<string, string>>,
+): (name: string) => LanguageModule | undefined {
   return (name) => {
     if (!/^\w+$/.test(name)) return undefined;
     const pattern = new RegExp(`export (?:declare )?(?:function|class|const|enum|type|interface) ${name}\\b`);
-    return (Object.keys(LANGUAGE_MODULES) as LanguageModule[]).find((module) => pattern.test(declarations[LANGUAGE_MODULES[module]] ?? ""));
+    return (Object.keys(LANGUAGE_MODULES) as LanguageModule[]).find((module) =>
+      pattern.test(declarations[LANGUAGE_MODULES[module]] ?? ""),
+    );
   };
 }

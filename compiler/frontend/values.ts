@@ -24,20 +24,38 @@ import {
 import type { IntLayout } from "../layout.ts";
 
 /** Sides of a connection; the codes are the numbers of the established events. */
-export const SIDE: StringType = { kind: "string", codes: new Map([["client", 4n], ["server", 5n]]) };
+export const SIDE: StringType = {
+  kind: "string",
+  codes: new Map([
+    ["client", 4n],
+    ["server", 5n],
+  ]),
+};
 /** TcpState; the codes are the kernel's (include/net/tcp_states.h). */
 export const TCP_STATE: StringType = {
   kind: "string",
   codes: new Map(
-    ["established", "synSent", "synRecv", "finWait1", "finWait2", "timeWait", "close", "closeWait", "lastAck", "listen", "closing", "newSynRecv"].map(
-      (name, index) => [name, BigInt(index + 1)],
-    ),
+    [
+      "established",
+      "synSent",
+      "synRecv",
+      "finWait1",
+      "finWait2",
+      "timeWait",
+      "close",
+      "closeWait",
+      "lastAck",
+      "listen",
+      "closing",
+      "newSynRecv",
+    ].map((name, index) => [name, BigInt(index + 1)]),
   ),
 };
 
 /** The type of strings that are one of these texts. */
 export function stringType(f: Pick<Lowering, "state">, texts: readonly string[]): StringType {
-  for (const known of [SIDE, TCP_STATE]) if (texts.length > 0 && texts.every((text) => known.codes.has(text))) return known;
+  for (const known of [SIDE, TCP_STATE])
+    if (texts.length > 0 && texts.every((text) => known.codes.has(text))) return known;
   return { kind: "string", codes: new Map(texts.map((text) => [text, stringCode(f.state, text)])) };
 }
 
@@ -69,11 +87,18 @@ export function describe(operand: Operand): string {
   }
 }
 const describeEntity = (kind: string): string =>
-  ({ map: "a map", function: "a function", struct: "a struct class", layout: "a field type", program: "a program", object: "a constant record" })[kind] ??
-  "something that is no value";
+  ({
+    map: "a map",
+    function: "a function",
+    struct: "a struct class",
+    layout: "a field type",
+    program: "a program",
+    object: "a constant record",
+  })[kind] ?? "something that is no value";
 
 /** The type that an integer literal has where nothing else decides. */
-export const literalType = (value: bigint, wide: boolean): IntLayout => (wide ? (value < 0n ? I64 : U64) : value < 0n ? I32 : U32);
+export const literalType = (value: bigint, wide: boolean): IntLayout =>
+  wide ? (value < 0n ? I64 : U64) : value < 0n ? I32 : U32;
 
 /** An integer constant of a type; reports when it does not fit. `wraps`: the complement of a literal counts as bits. */
 export function literal(f: Lowering, value: bigint, type: IntLayout, node: ts.Node, wraps = false): Scalar | undefined {
@@ -84,9 +109,18 @@ export function literal(f: Lowering, value: bigint, type: IntLayout, node: ts.No
     fail(f, "literal-range", node, { value: `${value}`, type: typeName(type), range: `${range.min} to ${range.max}` });
     return undefined;
   }
-  return { kind: "scalar", type, value: f.b.constant(irType(type), held, at(f, node)), range: { min: held, max: held } };
+  return {
+    kind: "scalar",
+    type,
+    value: f.b.constant(irType(type), held, at(f, node)),
+    range: { min: held, max: held },
+  };
 }
-export const boolean = (f: Lowering, value: boolean, node: ts.Node): Scalar => ({ kind: "scalar", type: BOOL, value: f.b.constant("w32", value ? 1n : 0n, at(f, node)) });
+export const boolean = (f: Lowering, value: boolean, node: ts.Node): Scalar => ({
+  kind: "scalar",
+  type: BOOL,
+  value: f.b.constant("w32", value ? 1n : 0n, at(f, node)),
+});
 
 /** The value of an integer constant, signed where its type is. */
 export function constantOf(f: Lowering, scalar: Scalar): bigint | undefined {
@@ -116,11 +150,17 @@ export function toScalar(f: Lowering, operand: Operand, node: ts.Node, expected?
     case "text": {
       const type = expected?.kind === "string" ? expected : stringType(f, [operand.text]);
       const code = type.codes.get(operand.text);
-      if (code === undefined) return void fail(f, "type-mismatch", node, { expected: typeName(type), found: describe(operand) });
+      if (code === undefined)
+        return void fail(f, "type-mismatch", node, { expected: typeName(type), found: describe(operand) });
       return { kind: "scalar", type, value: f.b.constant("w32", code, at(f, node)) };
     }
     case "optional":
-      return { kind: "scalar", type: operand.of, value: operand.value, ...(operand.range ? { range: operand.range } : {}) };
+      return {
+        kind: "scalar",
+        type: operand.of,
+        value: operand.value,
+        ...(operand.range ? { range: operand.range } : {}),
+      };
     case "error":
       return undefined;
     default:
@@ -129,8 +169,18 @@ export function toScalar(f: Lowering, operand: Operand, node: ts.Node, expected?
 }
 
 const mismatchHelp = (target: ScalarType, found: ScalarType): string | undefined => {
-  if (target.kind === "be" && found.kind === "int") return target.bits === 16 ? "convert it: htons(…)" : target.bits === 32 ? "convert it: htonl(…)" : "convert it: htonll(…)";
-  if (target.kind === "int" && found.kind === "be") return found.bits === 16 ? "convert it: ntohs(…)" : found.bits === 32 ? "convert it: ntohl(…)" : "convert it: ntohll(…)";
+  if (target.kind === "be" && found.kind === "int")
+    return target.bits === 16
+      ? "convert it: htons(…)"
+      : target.bits === 32
+        ? "convert it: htonl(…)"
+        : "convert it: htonll(…)";
+  if (target.kind === "int" && found.kind === "be")
+    return found.bits === 16
+      ? "convert it: ntohs(…)"
+      : found.bits === 32
+        ? "convert it: ntohl(…)"
+        : "convert it: ntohll(…)";
   if (target.kind === "int" && found.kind === "bool") return `convert it: ${typeName(target)}(…)`;
   if (target.kind === "bool" && found.kind === "int") return "compare it: … !== 0";
   return undefined;
@@ -140,11 +190,19 @@ const mismatchHelp = (target: ScalarType, found: ScalarType): string | undefined
 export function convert(f: Lowering, operand: Operand, target: ScalarType, node: ts.Node): Value | undefined {
   if (operand.kind === "error") return undefined;
   const mismatch = (help?: string): undefined =>
-    void fail(f, "type-mismatch", node, { expected: typeName(target), found: describe(operand), ...(help === undefined ? {} : { help }) });
+    void fail(f, "type-mismatch", node, {
+      expected: typeName(target),
+      found: describe(operand),
+      ...(help === undefined ? {} : { help }),
+    });
   if (operand.kind === "literal") {
     if (target.kind !== "int") return mismatch(target.kind === "string" ? undefined : mismatchHelp(target, U32));
     if ((target.bits === 64) !== operand.wide) {
-      return void fail(f, "mixed-width", node, { left: typeName(target), right: describe(operand), help: operand.wide ? `write ${operand.value}` : `write ${operand.value}n` });
+      return void fail(f, "mixed-width", node, {
+        left: typeName(target),
+        right: describe(operand),
+        help: operand.wide ? `write ${operand.value}` : `write ${operand.value}n`,
+      });
     }
     return literal(f, operand.value, target, node, operand.wraps)?.value;
   }
@@ -162,16 +220,30 @@ export function convert(f: Lowering, operand: Operand, target: ScalarType, node:
   return mismatch(mismatchHelp(target, scalar.type));
 }
 
-function convertInteger(f: Lowering, scalar: Scalar, from: IntLayout, target: IntLayout, node: ts.Node): Value | undefined {
+function convertInteger(
+  f: Lowering,
+  scalar: Scalar,
+  from: IntLayout,
+  target: IntLayout,
+  node: ts.Node,
+): Value | undefined {
   if ((from.bits === 64) !== (target.bits === 64)) {
-    return void fail(f, "mixed-width", node, { left: typeName(target), right: typeName(from), help: `convert it on purpose: ${typeName(target)}(…)` });
+    return void fail(f, "mixed-width", node, {
+      left: typeName(target),
+      right: typeName(from),
+      help: `convert it on purpose: ${typeName(target)}(…)`,
+    });
   }
   const range = knownRange(f, scalar);
   const wanted = rangeOf(target);
   if (within(range, wanted)) return scalar.value;
   if (range.min > wanted.max || range.max < wanted.min) {
     const shown = range.min === range.max ? `${range.min}` : `${range.min} to ${range.max}`;
-    return void fail(f, "literal-range", node, { value: shown, type: typeName(target), range: `${wanted.min} to ${wanted.max}` });
+    return void fail(f, "literal-range", node, {
+      value: shown,
+      type: typeName(target),
+      range: `${wanted.min} to ${wanted.max}`,
+    });
   }
   return f.b.assumeFits(scalar.value, from.signed, wanted.min, wanted.max, typeName(target), at(f, node));
 }
@@ -187,22 +259,30 @@ export function cast(f: Lowering, operand: Operand, target: IntLayout, node: ts.
   if (!scalar) return { kind: "error" };
   if (scalar.type.kind === "be") {
     const help = scalar.type.bits === 16 ? "ntohs(…)" : scalar.type.bits === 32 ? "ntohl(…)" : "ntohll(…)";
-    return fail(f, "type-mismatch", node, { expected: "an integer in host byte order", found: typeName(scalar.type), help: `convert the byte order: ${help}` });
+    return fail(f, "type-mismatch", node, {
+      expected: "an integer in host byte order",
+      found: typeName(scalar.type),
+      help: `convert the byte order: ${help}`,
+    });
   }
-  if (scalar.type.kind === "string") return fail(f, "type-mismatch", node, { expected: "an integer", found: "a string" });
+  if (scalar.type.kind === "string")
+    return fail(f, "type-mismatch", node, { expected: "an integer", found: "a string" });
   const from: IntLayout = scalar.type.kind === "bool" ? U32 : scalar.type;
   const range: Range = scalar.type.kind === "bool" ? { min: 0n, max: 1n } : knownRange(f, scalar);
   let value = scalar.value;
   if (from.bits === 64 && target.bits !== 64) value = f.b.unary("trunc", value, span);
   if (from.bits !== 64 && target.bits === 64) value = f.b.unary(from.signed ? "sext" : "zext", value, span);
   const fits = within(range, rangeOf(target));
-  if (!fits && target.bits < 32) value = f.b.binary("and", value, f.b.constant("w32", (1n << BigInt(target.bits)) - 1n, span), span);
+  if (!fits && target.bits < 32)
+    value = f.b.binary("and", value, f.b.constant("w32", (1n << BigInt(target.bits)) - 1n, span), span);
   return { kind: "scalar", type: target, value, ...(fits ? { range } : {}) };
 }
 
 /** Is it an integer or a literal of one? */
 export const isNumeric = (operand: Operand): boolean =>
-  operand.kind === "literal" || (operand.kind === "scalar" && operand.type.kind === "int") || (operand.kind === "optional" && operand.of.kind === "int");
+  operand.kind === "literal" ||
+  (operand.kind === "scalar" && operand.type.kind === "int") ||
+  (operand.kind === "optional" && operand.of.kind === "int");
 
 /** The type of an operand as a variable would have it; undefined where a variable cannot hold it. */
 export function typeOf(operand: Operand): DslType | undefined {
@@ -214,7 +294,9 @@ export function typeOf(operand: Operand): DslType | undefined {
     case "place":
       return operand.type;
     case "nullable":
-      return isPrimitive(operand.of) ? { kind: "optional", of: operand.of, ref: true } : { kind: "optional", of: operand.of };
+      return isPrimitive(operand.of)
+        ? { kind: "optional", of: operand.of, ref: true }
+        : { kind: "optional", of: operand.of };
     case "optional":
       return { kind: "optional", of: operand.of };
     case "ref":

@@ -67,7 +67,8 @@ export function functionBuilder(
   };
   const edgeTo = (target: Label): Edge => {
     const args: Value[] = [];
-    if (target.placed) for (const variable of target.order) args.push(env.get(variable) ?? undefinedValue(variable.type));
+    if (target.placed)
+      for (const variable of target.order) args.push(env.get(variable) ?? undefinedValue(variable.type));
     target.entries.push({ env, args });
     return { block: target.id, args };
   };
@@ -153,15 +154,7 @@ export function functionBuilder(
     zero(base: Value, offset: number, bytes: number, align: number, at: Span): void {
       if (bytes > 0) emit({ kind: "zero", base, offset, bytes, align, span: at });
     },
-    copy(
-      to: Value,
-      toOffset: number,
-      from: Value,
-      fromOffset: number,
-      bytes: number,
-      align: number,
-      at: Span,
-    ): void {
+    copy(to: Value, toOffset: number, from: Value, fromOffset: number, bytes: number, align: number, at: Span): void {
       if (bytes > 0) emit({ kind: "copy", to, toOffset, from, fromOffset, bytes, align, span: at });
     },
     atomic(op: AtomicOp, bytes: 4 | 8, base: Value, offset: number, operand: Value, at: Span): void {
@@ -301,7 +294,7 @@ function withoutTrivialParams(blocks: readonly Label[]): (value: Value) => Value
     for (let next = standsFor.get(found.id); next; next = standsFor.get(found.id)) found = next;
     return found;
   };
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed;) {
     changed = false;
     for (const block of blocks)
       block.params.forEach((param, index) => {

@@ -56,7 +56,8 @@ function run(name: string, one: Case) {
       ...(one.target ? { target: one.target } : {}),
     },
   );
-  const at = (diagnostic: Diagnostic): string => `${lineAndColumn(result.sources[diagnostic.span?.file ?? 0]!.text, diagnostic.span?.start ?? 0).line} ${diagnostic.key}`;
+  const at = (diagnostic: Diagnostic): string =>
+    `${lineAndColumn(result.sources[diagnostic.span?.file ?? 0]!.text, diagnostic.span?.start ?? 0).line} ${diagnostic.key}`;
   return { result, found: [...new Set(result.diagnostics.map(at))] };
 }
 
@@ -72,12 +73,17 @@ describe("errors: every key of the catalogue", () => {
     const one = readCase(key);
     const { result, found } = run(`${key}.ts`, one);
     const shown = renderDiagnostics(result.diagnostics, result.sources, { colour: false });
-    expect(result.diagnostics.map((diagnostic) => diagnostic.key), shown).toContain(key);
+    expect(
+      result.diagnostics.map((diagnostic) => diagnostic.key),
+      shown,
+    ).toContain(key);
     if (one.marks.length > 0) expect(found, shown).toEqual(one.marks);
     expect(result.object === undefined).toBe(result.diagnostics.some((diagnostic) => diagnostic.severity === "error"));
     // What is said is said in whole words, and drawn without throwing.
     for (const diagnostic of result.diagnostics) {
-      expect(`${diagnostic.message} ${diagnostic.help ?? ""}`).not.toMatch(/undefined|\[object|NaN/.test(one.text) ? /\[object/ : /\[object|NaN/);
+      expect(`${diagnostic.message} ${diagnostic.help ?? ""}`).not.toMatch(
+        /undefined|\[object|NaN/.test(one.text) ? /\[object/ : /\[object|NaN/,
+      );
       expect(diagnostic.message.length).toBeGreaterThan(5);
     }
     expect(diagnosticsToJson(result.diagnostics, result.sources).length).toBe(result.diagnostics.length);
@@ -101,7 +107,18 @@ describe("errors: together", () => {
       "});",
     ].join("\n");
     const { found } = run("many.ts", { text, files: new Map(), marks: [] });
-    expect(found).toEqual(["5 loose-equality", "6 fraction", "7 type-error", "8 mixed-width", "9 not-iterable", "9 type-error", "10 throw", "11 type-error"].filter((one) => found.includes(one) || !one.includes("type-error")));
+    expect(found).toEqual(
+      [
+        "5 loose-equality",
+        "6 fraction",
+        "7 type-error",
+        "8 mixed-width",
+        "9 not-iterable",
+        "9 type-error",
+        "10 throw",
+        "11 type-error",
+      ].filter((one) => found.includes(one) || !one.includes("type-error")),
+    );
     expect(found.length).toBeGreaterThanOrEqual(6);
   });
 
@@ -110,20 +127,29 @@ describe("errors: together", () => {
       const text = `import { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nlicense("GPL");\nexport const program = sockOps((ctx) => {\n  ${comment}\n  ctx.reply = ctx.nothing;\n  return 1;\n});\n`;
       expect(run("ignore.ts", { text, files: new Map(), marks: [] }).found).toEqual(["6 no-member"]);
     }
-    const nocheck = run("nocheck.ts", { text: '// @ts-nocheck\nimport { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nlicense("GPL");\nexport const program = sockOps((ctx) => {\n  const unused = ctx.mss;\n  return 1;\n});\n', files: new Map(), marks: [] });
+    const nocheck = run("nocheck.ts", {
+      text: '// @ts-nocheck\nimport { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nlicense("GPL");\nexport const program = sockOps((ctx) => {\n  const unused = ctx.mss;\n  return 1;\n});\n',
+      files: new Map(),
+      marks: [],
+    });
     expect(nocheck.found).toEqual(["6 type-error"]);
   });
 
   test("an error in an imported file is shown there", () => {
-    const text = 'import { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nimport { half } from "./half.ts";\nlicense("GPL");\nexport const program = sockOps((ctx) => {\n  ctx.reply = half(4);\n  return 1;\n});\n';
-    const half = 'import type { i32 } from "tsbpf";\n\nexport function half(value: i32): i32 {\n  return value / 0;\n}\n';
+    const text =
+      'import { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nimport { half } from "./half.ts";\nlicense("GPL");\nexport const program = sockOps((ctx) => {\n  ctx.reply = half(4);\n  return 1;\n});\n';
+    const half =
+      'import type { i32 } from "tsbpf";\n\nexport function half(value: i32): i32 {\n  return value / 0;\n}\n';
     const { result } = run("main.ts", { text, files: new Map([["./half.ts", half]]), marks: [] });
-    expect(diagnosticsToJson(result.diagnostics, result.sources)).toMatchObject([{ key: "division-by-zero", file: "./half.ts", line: 4, column: 10 }]);
+    expect(diagnosticsToJson(result.diagnostics, result.sources)).toMatchObject([
+      { key: "division-by-zero", file: "./half.ts", line: 4, column: 10 },
+    ]);
   });
 });
 
 describe("errors: how they look", () => {
-  const text = 'import { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nlicense("GPL");\nexport const program = sockOps((ctx) => {\n\tif (ctx.mss == 1460) ctx.reply = 1;\n\treturn 1;\n});\n';
+  const text =
+    'import { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nlicense("GPL");\nexport const program = sockOps((ctx) => {\n\tif (ctx.mss == 1460) ctx.reply = 1;\n\treturn 1;\n});\n';
   const { result } = run("programs/look.ts", { text, files: new Map(), marks: [] });
 
   test("plain", () => {
@@ -141,11 +167,15 @@ describe("errors: how they look", () => {
   test("in colour it says the same", () => {
     const coloured = renderDiagnostics(result.diagnostics, result.sources, { colour: true });
     expect(coloured).toContain("\x1b[31m");
-    expect(coloured.replace(/\x1b\[\d+m/g, "")).toBe(renderDiagnostics(result.diagnostics, result.sources, { colour: false }));
+    expect(coloured.replace(/\x1b\[\d+m/g, "")).toBe(
+      renderDiagnostics(result.diagnostics, result.sources, { colour: false }),
+    );
   });
 
   test("control characters of a source do not reach the terminal", () => {
     const hostile = run("hostile.ts", { text: 'export const a = "\x1b[2J" == "b";\n', files: new Map(), marks: [] });
-    expect(renderDiagnostics(hostile.result.diagnostics, hostile.result.sources, { colour: false })).not.toContain("\x1b");
+    expect(renderDiagnostics(hostile.result.diagnostics, hostile.result.sources, { colour: false })).not.toContain(
+      "\x1b",
+    );
   });
 });
