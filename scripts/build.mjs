@@ -36,6 +36,7 @@ const entries = {
   compiler: "compiler/api.ts",
   runtime: "runtime/api.ts",
   testing: "runtime/testing/index.ts",
+  "testing-coverage": "runtime/testing/vitest-coverage.ts",
   "dsl/index": "runtime/dsl/index.ts",
   "dsl/tcp": "runtime/dsl/tcp.ts",
   "dsl/mptcp": "runtime/dsl/mptcp.ts",
