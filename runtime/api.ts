@@ -60,5 +60,10 @@ export {
   startKernelPathManager,
   type BackendName,
 } from "./mptcp/daemon.ts";
-export { startNetlinkBackend, type NetlinkBackend, type NetlinkOptions, type NetlinkReport } from "./mptcp/netlink-backend.ts";
+export {
+  startNetlinkBackend,
+  type NetlinkBackend,
+  type NetlinkOptions,
+  type NetlinkReport,
+} from "./mptcp/netlink-backend.ts";
 export { watchAddresses, type HostAddress } from "./mptcp/addresses.ts";

@@ -17,7 +17,9 @@ export interface DetachOptions {
 export function detach(objects: readonly string[], options: DetachOptions): Promise<number> {
   const names = options.all ? pinnedObjects(options.pins) : objects;
   if (names.length === 0 && options.link === undefined && !options.all)
-    throw new RuntimeError("bad-argument", "nothing named to detach", { help: "name a pinned object, or --all, or --link ID; tsbpf list shows them" });
+    throw new RuntimeError("bad-argument", "nothing named to detach", {
+      help: "name a pinned object, or --all, or --link ID; tsbpf list shows them",
+    });
   if (options.link !== undefined) detachLink(options.link, options);
   for (const name of names) {
     const cgroups = removeObject(name, options.pins);

@@ -32,10 +32,25 @@ export function doctor(options: DoctorOptions): Promise<number> {
   if (options.json) document({ kernel: release(), machine, features, netlinkPathManager: netlink, programs });
   else {
     out(`Linux ${release()}\n`);
-    out(table(["", "MACHINE", ""], [...machine, netlink].map((one) => [mark(one.ok), one.what, one.detail])));
-    out(`\n${table(["", "FEATURE", "", ""], features.map((one) => [mark(one.ok), one.feature, one.about, one.reason ?? ""]))}`);
+    out(
+      table(
+        ["", "MACHINE", ""],
+        [...machine, netlink].map((one) => [mark(one.ok), one.what, one.detail]),
+      ),
+    );
+    out(
+      `\n${table(
+        ["", "FEATURE", "", ""],
+        features.map((one) => [mark(one.ok), one.feature, one.about, one.reason ?? ""]),
+      )}`,
+    );
     if (programs.length > 0)
-      out(`\n${table(["", "PROGRAM", "TARGET", "NEEDS"], programs.map((one) => [mark(one.runs), one.program, one.target, one.detail]))}`);
+      out(
+        `\n${table(
+          ["", "PROGRAM", "TARGET", "NEEDS"],
+          programs.map((one) => [mark(one.runs), one.program, one.target, one.detail]),
+        )}`,
+      );
   }
   return Promise.resolve(machine.every((one) => one.ok) && probe("sock-ops").ok ? 0 : 1);
 }
@@ -48,7 +63,13 @@ function machineFindings(options: DoctorOptions): Finding[] {
   const findings: Finding[] = [
     process.getuid?.() === 0
       ? { what: "caller", ok: true, detail: "root" }
-      : { what: "caller", ok: capable(), detail: capable() ? "has CAP_BPF and CAP_NET_ADMIN" : "not root: run as root, or with CAP_BPF and CAP_NET_ADMIN" },
+      : {
+          what: "caller",
+          ok: capable(),
+          detail: capable()
+            ? "has CAP_BPF and CAP_NET_ADMIN"
+            : "not root: run as root, or with CAP_BPF and CAP_NET_ADMIN",
+        },
     root === undefined
       ? { what: "cgroup2", ok: false, detail: "not mounted: mount -t cgroup2 none /sys/fs/cgroup" }
       : { what: "cgroup2", ok: true, detail: root },
@@ -58,7 +79,11 @@ function machineFindings(options: DoctorOptions): Finding[] {
     existsSync("/sys/kernel/btf/vmlinux")
       ? { what: "BTF", ok: true, detail: "/sys/kernel/btf/vmlinux" }
       : { what: "BTF", ok: false, detail: "CONFIG_DEBUG_INFO_BTF is off: CO-RE objects cannot load" },
-    { what: "JIT", ok: jit !== "0", detail: jit === undefined ? "always on" : jit === "0" ? "off: sysctl net.core.bpf_jit_enable=1" : "on" },
+    {
+      what: "JIT",
+      ok: jit !== "0",
+      detail: jit === undefined ? "always on" : jit === "0" ? "off: sysctl net.core.bpf_jit_enable=1" : "on",
+    },
   ];
   const off = configOff();
   return off ? [...findings, off] : findings;
@@ -68,7 +93,11 @@ function machineFindings(options: DoctorOptions): Finding[] {
 function configOff(): Finding | undefined {
   if (probe("sock-ops").ok || process.getuid?.() !== 0) return undefined;
   const { reason } = probe("sock-ops");
-  return { what: "sock_ops programs", ok: false, detail: `${reason ?? "refused"}: CONFIG_BPF_SYSCALL, CONFIG_CGROUP_BPF or CONFIG_INET may be off` };
+  return {
+    what: "sock_ops programs",
+    ok: false,
+    detail: `${reason ?? "refused"}: CONFIG_BPF_SYSCALL, CONFIG_CGROUP_BPF or CONFIG_INET may be off`,
+  };
 }
 
 const CAP_NET_ADMIN = 12n;
@@ -118,7 +147,15 @@ function bundledPrograms(netlink: boolean): ProgramFinding[] {
           : onlyPaths && netlink
             ? "needs the patched kernel; runs here with --backend netlink"
             : `lacks ${lacking.map((one) => one.feature).join(", ")}`;
-      return [{ program: file, target, runs: lacking.length === 0 || (onlyPaths && netlink), detail, missing: lacking.map((one) => one.feature) }];
+      return [
+        {
+          program: file,
+          target,
+          runs: lacking.length === 0 || (onlyPaths && netlink),
+          detail,
+          missing: lacking.map((one) => one.feature),
+        },
+      ];
     }),
   );
 }

@@ -28,12 +28,16 @@ export function attachments(pins: string): readonly Attachment[] {
     }
     pinned.close();
   }
-  const programs = new Map([...allPrograms()].filter((program) => program.type === "sock_ops").map((program) => [program.id, program]));
+  const programs = new Map(
+    [...allPrograms()].filter((program) => program.type === "sock_ops").map((program) => [program.id, program]),
+  );
   return [...allLinks()].flatMap((link) => {
     const program = programs.get(link.programId);
     if (!program) return [];
     const cgroup = link.cgroupId === undefined || link.cgroupId === 0n ? null : (cgroupPath(link.cgroupId) ?? null);
-    return [{ link: link.id, program: program.name, programId: program.id, cgroup, object: holders.get(link.id) ?? null }];
+    return [
+      { link: link.id, program: program.name, programId: program.id, cgroup, object: holders.get(link.id) ?? null },
+    ];
   });
 }
 

@@ -59,7 +59,9 @@ function loadNow(file: string, options: LoadCommandOptions): number {
       if (options.json) line({ name, programs, replaced: there, cgroup: options.cgroup ?? null, pins: options.pins });
       else {
         const what = programs.map((program) => `${program.name} (program ${program.id})`).join(", ");
-        out(`${name}: ${what} ${there ? "replaced what was attached" : options.cgroup ? `attached to ${options.cgroup}` : "loaded"}, pinned under ${options.pins}`);
+        out(
+          `${name}: ${what} ${there ? "replaced what was attached" : options.cgroup ? `attached to ${options.cgroup}` : "loaded"}, pinned under ${options.pins}`,
+        );
       }
     } finally {
       object.close();

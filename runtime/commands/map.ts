@@ -32,7 +32,9 @@ function find(where: string, options: MapOptions): OpenMap {
 function openByName(where: string, options: MapOptions): { readonly map: MapHandle; close(): void } {
   const [object, name, ...more] = where.split("/");
   if (!object || !name || more.length > 0)
-    throw new RuntimeError("bad-argument", `${where} names no map`, { help: "OBJECT/MAP (see tsbpf list), id:N, or the path of a pin" });
+    throw new RuntimeError("bad-argument", `${where} names no map`, {
+      help: "OBJECT/MAP (see tsbpf list), id:N, or the path of a pin",
+    });
   const pinned = openObject(object, options.pins);
   const map = pinned.object.maps[name];
   if (!map) {
@@ -40,7 +42,11 @@ function openByName(where: string, options: MapOptions): { readonly map: MapHand
     const ring = pinned.object.module.maps.some((spec) => spec.name === name && RING_MAPS.has(spec.type));
     pinned.close();
     throw new RuntimeError("not-found", ring ? `${name} is a ring buffer` : `${object} has no map ${name}`, {
-      help: ring ? `tsbpf trace ${object} shows its records` : names.length > 0 ? `it has ${names.join(", ")}` : "it has none",
+      help: ring
+        ? `tsbpf trace ${object} shows its records`
+        : names.length > 0
+          ? `it has ${names.join(", ")}`
+          : "it has none",
     });
   }
   return { map, close: pinned.close };
@@ -76,8 +82,15 @@ export function dump(where: string, options: MapOptions): Promise<number> {
   const { map, value, close } = find(where, options);
   try {
     const entries = map.batch();
-    if (options.json) document(entries.map(([key, found]) => ({ key: toJson(map.shape.key, key), value: toJson(value, found) })));
-    else out(table(["KEY", "VALUE"], entries.map(([key, found]) => [show(map.shape.key, key), show(value, found)])) || `${map.name} is empty`);
+    if (options.json)
+      document(entries.map(([key, found]) => ({ key: toJson(map.shape.key, key), value: toJson(value, found) })));
+    else
+      out(
+        table(
+          ["KEY", "VALUE"],
+          entries.map(([key, found]) => [show(map.shape.key, key), show(value, found)]),
+        ) || `${map.name} is empty`,
+      );
     return Promise.resolve(0);
   } finally {
     close();

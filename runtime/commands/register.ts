@@ -15,7 +15,9 @@ const json = () => new Option("--json", "print JSON instead of text");
 const pins = () => new Option("--pins <dir>", "directory on a bpffs for pins").default(DEFAULT_PINS);
 const param = () => new Option("--param <name=value>", "set a param (repeat for more)").argParser(collect);
 const target = () =>
-  new Option("-t, --target <target>", "kernel to compile for (default: follows from the imports)").choices(Object.keys(kernels) as TargetName[]);
+  new Option("-t, --target <target>", "kernel to compile for (default: follows from the imports)").choices(
+    Object.keys(kernels) as TargetName[],
+  );
 
 /** Adds the commands; `finish` takes their exit codes. */
 export function registerRuntimeCommands(program: Command, finish: (code: number) => void): void {
@@ -23,7 +25,9 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     <A extends unknown[]>(run: (...args: A) => Promise<number>) =>
     async (...args: A): Promise<void> => {
       const { guarded } = await import("./report.ts");
-      const options = args.find((arg): arg is A[number] & { json?: boolean } => typeof arg === "object" && arg !== null && !Array.isArray(arg));
+      const options = args.find(
+        (arg): arg is A[number] & { json?: boolean } => typeof arg === "object" && arg !== null && !Array.isArray(arg),
+      );
       finish(await guarded((options as { json?: boolean } | undefined)?.json ?? false, () => run(...args)));
     };
 
@@ -34,13 +38,21 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .option("-c, --cgroup <dir>", "cgroup-v2 directory to attach to")
     .addOption(param())
     .option("--netns <name>", "network namespace whose addresses and sessions count (name, path or process id)")
-    .addOption(new Option("--backend <backend>", "where a path manager runs (default: what the kernel has)").choices(["kernel", "netlink"]))
+    .addOption(
+      new Option("--backend <backend>", "where a path manager runs (default: what the kernel has)").choices([
+        "kernel",
+        "netlink",
+      ]),
+    )
     .option("--pin [name]", "pin what is loaded, so that it outlives a crash; taken over by the next run of that name")
     .addOption(pins())
     .option("--for <seconds>", "stop by itself", seconds)
     .addOption(target())
     .addOption(json())
-    .addHelpText("after", "\nExample:\n  mkdir /sys/fs/cgroup/lab && tsbpf run programs/user-timeout.ts --cgroup /sys/fs/cgroup/lab --param timeoutSeconds=5")
+    .addHelpText(
+      "after",
+      "\nExample:\n  mkdir /sys/fs/cgroup/lab && tsbpf run programs/user-timeout.ts --cgroup /sys/fs/cgroup/lab --param timeoutSeconds=5",
+    )
     .action(act(async (file: string, options) => (await import("./run.ts")).run(file, options)));
 
   program
@@ -90,7 +102,11 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .argument("<value>", "number, address, text, or JSON")
     .addOption(pins())
     .addOption(json())
-    .action(act(async (where: string, key: string, value: string, options) => (await import("./map.ts")).set(where, key, value, options)));
+    .action(
+      act(async (where: string, key: string, value: string, options) =>
+        (await import("./map.ts")).set(where, key, value, options),
+      ),
+    );
   map
     .command("dump")
     .argument("<map>")

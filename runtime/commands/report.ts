@@ -32,7 +32,13 @@ export const document = (value: unknown): void => out(JSON.stringify(value, plai
 /** Columns as wide as their contents; nothing at all for no rows. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   if (rows.length === 0) return "";
-  const widths = headings.map((heading, column) => Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const draw = (row: readonly string[]): string => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd();
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const draw = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join("  ")
+      .trimEnd();
   return [headings, ...rows].map(draw).join("\n");
 }

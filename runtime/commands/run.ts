@@ -39,14 +39,24 @@ export async function run(file: string, options: RunOptions): Promise<number> {
   const { backend, reason } = chooseBackend(module, options.backend);
   if (options.json) line({ event: "backend", backend, reason });
   else if (reason !== "not a path manager") out(`backend: ${backend} (${reason})`);
-  return backend === "netlink" ? runNetlink(module, params, options) : runKernel(input, nameOfFile(file), params, options);
+  return backend === "netlink"
+    ? runNetlink(module, params, options)
+    : runKernel(input, nameOfFile(file), params, options);
 }
 
-const warn = (options: RunOptions, text: string): void => (options.json ? line({ warning: text }) : err(`warning: ${text}`));
+const warn = (options: RunOptions, text: string): void =>
+  options.json ? line({ warning: text }) : err(`warning: ${text}`);
 
-async function runKernel(input: ObjectToLoad, fileName: string, params: Readonly<Record<string, unknown>>, options: RunOptions): Promise<number> {
+async function runKernel(
+  input: ObjectToLoad,
+  fileName: string,
+  params: Readonly<Record<string, unknown>>,
+  options: RunOptions,
+): Promise<number> {
   if (options.cgroup === undefined)
-    throw new RuntimeError("bad-argument", "a cgroup-v2 directory to attach to is needed", { help: "--cgroup DIR, for example one made by: mkdir /sys/fs/cgroup/lab" });
+    throw new RuntimeError("bad-argument", "a cgroup-v2 directory to attach to is needed", {
+      help: "--cgroup DIR, for example one made by: mkdir /sys/fs/cgroup/lab",
+    });
   closeFd(openCgroup(options.cgroup));
   const { module } = input;
   const name = typeof options.pin === "string" ? options.pin : fileName;
@@ -54,7 +64,9 @@ async function runKernel(input: ObjectToLoad, fileName: string, params: Readonly
   const stopped = untilStopped(options.for);
   try {
     const object = start(input, name, params, options, steps);
-    const log = prints(module) ? watchLog((text) => (options.json ? line({ log: text }) : out(`log  ${text}`))) : undefined;
+    const log = prints(module)
+      ? watchLog((text) => (options.json ? line({ log: text }) : out(`log  ${text}`)))
+      : undefined;
     if (typeof log === "string") warn(options, log);
     else if (log) steps.push(log.close);
     const rings = watchRings(object, options.json ?? false);
@@ -66,7 +78,8 @@ async function runKernel(input: ObjectToLoad, fileName: string, params: Readonly
     await rings.done;
     for (const ring of Object.values(object.rings)) {
       const dropped = ring.dropped();
-      if (dropped !== undefined && dropped > 0n) warn(options, `${ring.name}: ${dropped} records did not fit and were dropped`);
+      if (dropped !== undefined && dropped > 0n)
+        warn(options, `${ring.name}: ${dropped} records did not fit and were dropped`);
     }
   } finally {
     for (const step of steps.toReversed()) step();
@@ -77,7 +90,13 @@ async function runKernel(input: ObjectToLoad, fileName: string, params: Readonly
 }
 
 /** Loads and attaches; with --pin, takes over what a run before has left. */
-function start(input: ObjectToLoad, name: string, params: Readonly<Record<string, unknown>>, options: RunOptions, steps: (() => void)[]): LoadedObject {
+function start(
+  input: ObjectToLoad,
+  name: string,
+  params: Readonly<Record<string, unknown>>,
+  options: RunOptions,
+  steps: (() => void)[],
+): LoadedObject {
   const { module, kernelInfo } = input;
   const cgroup = options.cgroup!;
   const loading = { name, params, pinRoot: options.pins };
@@ -108,8 +127,13 @@ function start(input: ObjectToLoad, name: string, params: Readonly<Record<string
   return object;
 }
 
-async function runNetlink(module: BpfModule, params: Readonly<Record<string, unknown>>, options: RunOptions): Promise<number> {
-  if (options.cgroup !== undefined) warn(options, "--cgroup has no meaning on the netlink backend: it serves every session of the namespace");
+async function runNetlink(
+  module: BpfModule,
+  params: Readonly<Record<string, unknown>>,
+  options: RunOptions,
+): Promise<number> {
+  if (options.cgroup !== undefined)
+    warn(options, "--cgroup has no meaning on the netlink backend: it serves every session of the namespace");
   const stopped = untilStopped(options.for);
   const running = startNetlinkBackend(module, {
     ...(options.netns === undefined ? {} : { netns: options.netns }),
@@ -118,7 +142,10 @@ async function runNetlink(module: BpfModule, params: Readonly<Record<string, unk
   });
   try {
     if (options.json) line({ event: "listening", netns: options.netns ?? null });
-    else out(`path manager for ${options.netns === undefined ? "this network namespace" : `network namespace ${options.netns}`}; Ctrl-C ends it`);
+    else
+      out(
+        `path manager for ${options.netns === undefined ? "this network namespace" : `network namespace ${options.netns}`}; Ctrl-C ends it`,
+      );
     await stopped;
   } finally {
     running.close();

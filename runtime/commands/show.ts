@@ -65,20 +65,63 @@ function measured(now: ProgramInfo, before: ProgramInfo | undefined): Measured {
   const runs = Number(now.runCount - (before?.runCount ?? 0n));
   const ns = Number(now.runTimeNs - (before?.runTimeNs ?? 0n));
   const { id, name, type, slots, jitedBytes, mapIds } = now;
-  return { id, name, type, slots, jitedBytes, mapIds, runs, nsPerRun: runs > 0 ? Math.round((10 * ns) / runs) / 10 : null, totalRuns: now.runCount };
+  return {
+    id,
+    name,
+    type,
+    slots,
+    jitedBytes,
+    mapIds,
+    runs,
+    nsPerRun: runs > 0 ? Math.round((10 * ns) / runs) / 10 : null,
+    totalRuns: now.runCount,
+  };
 }
 
-function print(programs: readonly Measured[], maps: readonly MapInfo[], links: readonly Attachment[], sessions: ReturnType<typeof openSessions>, options: ShowOptions): void {
-  const programRows = programs.map((one) => [String(one.id), one.name, one.type, String(one.slots), String(one.runs), one.nsPerRun === null ? "-" : one.nsPerRun.toFixed(1)]);
-  out(table(["ID", "PROGRAM", "TYPE", "INSNS", `RUNS IN ${options.for ?? 1} S`, "NS PER RUN"], programRows) || "no programs");
-  const mapRows = maps.map((map) => [String(map.id), map.name, map.type, String(map.keySize), String(map.valueSize), String(map.maxEntries)]);
+function print(
+  programs: readonly Measured[],
+  maps: readonly MapInfo[],
+  links: readonly Attachment[],
+  sessions: ReturnType<typeof openSessions>,
+  options: ShowOptions,
+): void {
+  const programRows = programs.map((one) => [
+    String(one.id),
+    one.name,
+    one.type,
+    String(one.slots),
+    String(one.runs),
+    one.nsPerRun === null ? "-" : one.nsPerRun.toFixed(1),
+  ]);
+  out(
+    table(["ID", "PROGRAM", "TYPE", "INSNS", `RUNS IN ${options.for ?? 1} S`, "NS PER RUN"], programRows) ||
+      "no programs",
+  );
+  const mapRows = maps.map((map) => [
+    String(map.id),
+    map.name,
+    map.type,
+    String(map.keySize),
+    String(map.valueSize),
+    String(map.maxEntries),
+  ]);
   if (mapRows.length > 0) out(`\n${table(["ID", "MAP", "TYPE", "KEY", "VALUE", "ENTRIES"], mapRows)}`);
-  const linkRows = links.map((link) => [String(link.link), link.program, link.object ?? "(a running process)", link.cgroup ?? "(gone)"]);
+  const linkRows = links.map((link) => [
+    String(link.link),
+    link.program,
+    link.object ?? "(a running process)",
+    link.cgroup ?? "(gone)",
+  ]);
   if (linkRows.length > 0) out(`\n${table(["LINK", "PROGRAM", "HELD BY", "CGROUP"], linkRows)}`);
   if (sessions.length === 0) return;
   const rows = sessions.flatMap((session) => [
     [session.token.toString(16).padStart(8, "0"), session.from, session.to, `${session.subflows.length} subflows`],
-    ...session.subflows.map((subflow) => ["", `  ${subflow.from}`, subflow.to, `ids ${subflow.localId}/${subflow.remoteId}${subflow.backup ? ", backup" : ""}`]),
+    ...session.subflows.map((subflow) => [
+      "",
+      `  ${subflow.from}`,
+      subflow.to,
+      `ids ${subflow.localId}/${subflow.remoteId}${subflow.backup ? ", backup" : ""}`,
+    ]),
   ]);
   out(`\n${table(["SESSION", "FROM", "TO", ""], rows)}`);
 }

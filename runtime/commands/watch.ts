@@ -32,14 +32,17 @@ export function watchRings(object: LoadedObject, asJson: boolean): { close(): vo
 /** Helpers that print to the trace pipe: bpf_trace_printk and bpf_trace_vprintk. */
 const PRINTING = new Set([6, 177]);
 export const prints = (module: BpfModule): boolean =>
-  module.programs.some((program) => program.insns.some((insn) => insn.code === 0x85 && insn.src === 0 && PRINTING.has(insn.imm)));
+  module.programs.some((program) =>
+    program.insns.some((insn) => insn.code === 0x85 && insn.src === 0 && PRINTING.has(insn.imm)),
+  );
 
 const TRACE_PIPES = ["/sys/kernel/tracing/trace_pipe", "/sys/kernel/debug/tracing/trace_pipe"];
 
 /** Follows the trace pipe. Undefined, with a reason, where there is none. */
 export function watchLog(each: (text: string, raw: string) => void): { close(): void } | string {
   const path = TRACE_PIPES.find((candidate) => existsSync(candidate));
-  if (path === undefined) return "no tracefs is mounted, so log lines cannot be shown: mount -t tracefs nodev /sys/kernel/tracing";
+  if (path === undefined)
+    return "no tracefs is mounted, so log lines cannot be shown: mount -t tracefs nodev /sys/kernel/tracing";
   let fd: number;
   try {
     const O_NONBLOCK = 0o4000;

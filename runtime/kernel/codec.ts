@@ -68,7 +68,11 @@ function narrow(bits: 8 | 16 | 32, signed: boolean, little: boolean): Codec {
       const number = little ? plainNumber(value) : networkNumber(bits === 8 ? 16 : bits, value, path);
       if (typeof number !== "number" || !Number.isInteger(number)) throw wrong(path, value, "an integer");
       if (number < least || number > greatest)
-        throw wrong(path, value, `a${little ? "" : " network-order"} ${signed ? "i" : "u"}${bits}: ${least} to ${greatest}`);
+        throw wrong(
+          path,
+          value,
+          `a${little ? "" : " network-order"} ${signed ? "i" : "u"}${bits}: ${least} to ${greatest}`,
+        );
       if (bits === 8) view.setUint8(offset, number & 0xff);
       else if (bits === 16) view.setUint16(offset, number & 0xffff, little);
       else view.setUint32(offset, number >>> 0, little);
@@ -81,14 +85,17 @@ function wide(signed: boolean, little: boolean): Codec {
   const greatest = signed ? (1n << 63n) - 1n : (1n << 64n) - 1n;
   return {
     size: 8,
-    read: signed ? (view, offset) => view.getBigInt64(offset, little) : (view, offset) => view.getBigUint64(offset, little),
+    read: signed
+      ? (view, offset) => view.getBigInt64(offset, little)
+      : (view, offset) => view.getBigUint64(offset, little),
     write(view, offset, value, path) {
       if (typeof value === "number" && !Number.isSafeInteger(value))
         throw wrong(path, value, "a bigint (numbers are exact up to 2^53 only)");
       const given = little ? value : (hostOrder(64, value) ?? value);
       if (typeof given !== "bigint" && typeof given !== "number") throw wrong(path, value, "a bigint");
       const big = BigInt(given);
-      if (big < least || big > greatest) throw wrong(path, value, `${signed ? "an i64" : "a u64"}: ${least} to ${greatest}`);
+      if (big < least || big > greatest)
+        throw wrong(path, value, `${signed ? "an i64" : "a u64"}: ${least} to ${greatest}`);
       view.setBigUint64(offset, BigInt.asUintN(64, big), little);
     },
   };
@@ -117,7 +124,11 @@ function list(element: Codec, length: number): Codec {
     size: element.size * length,
     read: (view, offset) => Array.from({ length }, (_, index) => element.read(view, offset + index * element.size)),
     write(view, offset, value, path) {
-      const items = Array.isArray(value) ? (value as readonly unknown[]) : ArrayBuffer.isView(value) ? [...(value as Uint8Array)] : undefined;
+      const items = Array.isArray(value)
+        ? (value as readonly unknown[])
+        : ArrayBuffer.isView(value)
+          ? [...(value as Uint8Array)]
+          : undefined;
       if (!items) throw wrong(path, value, "an array");
       if (items.length > length) throw wrong(path, `an array of ${items.length}`, `at most ${length} elements`);
       items.forEach((item, index) => element.write(view, offset + index * element.size, item, `${path}[${index}]`));
@@ -126,7 +137,11 @@ function list(element: Codec, length: number): Codec {
 }
 
 function struct(layout: StructLayout): Codec {
-  const fields = layout.fields.map((field) => ({ name: field.name, offset: field.offset, codec: codecFor(field.layout) }));
+  const fields = layout.fields.map((field) => ({
+    name: field.name,
+    offset: field.offset,
+    codec: codecFor(field.layout),
+  }));
   const known = new Set(fields.map((field) => field.name));
   return {
     size: layout.size,

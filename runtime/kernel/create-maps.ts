@@ -36,8 +36,7 @@ interface Wanted {
 }
 
 function wanted(map: MapSpec): Wanted {
-  if (!(map.type in MAP_TYPES))
-    throw new RuntimeError("bad-object", `map ${map.name}: unknown map type "${map.type}"`);
+  if (!(map.type in MAP_TYPES)) throw new RuntimeError("bad-object", `map ${map.name}: unknown map type "${map.type}"`);
   const type = map.type as MapTypeName;
   const ring = RING_MAPS.has(type);
   const storage = LOCAL_STORAGE_MAPS.has(type);
@@ -89,7 +88,12 @@ function create({ btf, btfFd }: MapContext, map: MapSpec, want: Wanted): number 
   };
   const ids = RING_MAPS.has(want.type) ? undefined : btf.maps.get(map.name);
   if (btfFd !== undefined && ids) {
-    const fd = bpf(BPF.mapCreate, "mapCreate", { ...fields, btf_fd: btfFd, btf_key_type_id: ids.key, btf_value_type_id: ids.value });
+    const fd = bpf(BPF.mapCreate, "mapCreate", {
+      ...fields,
+      btf_fd: btfFd,
+      btf_key_type_id: ids.key,
+      btf_value_type_id: ids.value,
+    });
     if (fd >= 0) return fd;
     // Some map types take no BTF; per-socket storage takes nothing else.
     if (LOCAL_STORAGE_MAPS.has(want.type) || fd === -1) throw mapError(map, want, fd);
@@ -111,7 +115,9 @@ function checkSame(name: string, want: Wanted, have: MapInfo, where: string): vo
     have.type !== want.type && `type ${have.type} instead of ${want.type}`,
     have.keySize !== want.keySize && `keys of ${have.keySize} instead of ${want.keySize} bytes`,
     have.valueSize !== want.valueSize && `values of ${have.valueSize} instead of ${want.valueSize} bytes`,
-    have.maxEntries !== want.maxEntries && want.maxEntries !== 0 && `${have.maxEntries} instead of ${want.maxEntries} entries`,
+    have.maxEntries !== want.maxEntries &&
+      want.maxEntries !== 0 &&
+      `${have.maxEntries} instead of ${want.maxEntries} entries`,
   ].filter((text) => text !== false);
   if (differences.length > 0)
     throw new RuntimeError("pin-differs", `${where} does not fit ${name}: ${differences.join(", ")}`, {
@@ -151,7 +157,8 @@ export function createSection(
     fd = bpf(BPF.mapCreate, "mapCreate", { ...fields, btf_fd: btfFd, btf_key_type_id: 0, btf_value_type_id: datasec });
   if (fd < 0) fd = bpf(BPF.mapCreate, "mapCreate", fields);
   // Kernels before 5.5 cannot map arrays; reading through the system call works as well.
-  if (fd === -22) fd = bpf(BPF.mapCreate, "mapCreate", { ...fields, map_flags: constant ? MAP_FLAGS.readOnlyProgram : 0 });
+  if (fd === -22)
+    fd = bpf(BPF.mapCreate, "mapCreate", { ...fields, map_flags: constant ? MAP_FLAGS.readOnlyProgram : 0 });
   if (fd < 0) throw failed("map-create", `creating the map for ${section} (${content.length} bytes)`, fd);
   undo.fd(fd);
   const result = bpf(BPF.mapUpdate, "element", { map_fd: fd, key: new Uint8Array(4), value: content });

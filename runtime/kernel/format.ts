@@ -68,7 +68,13 @@ export function parseValue(layout: Layout, text: string, path: string): unknown 
 
 /** JSON to what the codec takes: strings of digits become bigints for 64-bit integers. */
 export function fromJson(layout: Layout, value: unknown): unknown {
-  if ((layout.kind === "int" || layout.kind === "be") && layout.bits === 64 && typeof value === "string" && /^-?\d+$/.test(value)) return BigInt(value);
+  if (
+    (layout.kind === "int" || layout.kind === "be") &&
+    layout.bits === 64 &&
+    typeof value === "string" &&
+    /^-?\d+$/.test(value)
+  )
+    return BigInt(value);
   if (layout.kind === "array" && Array.isArray(value)) return value.map((item) => fromJson(layout.of, item));
   if (layout.kind === "struct" && typeof value === "object" && value !== null)
     return Object.fromEntries(

@@ -110,9 +110,7 @@ export function linkInfo(fd: number): LinkInfo {
   const view = checked(info(fd, 64), "link");
   const type = view.getUint32(0, true);
   const base = { type, id: view.getUint32(4, true), programId: view.getUint32(8, true) };
-  return type === 3
-    ? { ...base, cgroupId: view.getBigUint64(16, true), attachType: view.getUint32(24, true) }
-    : base;
+  return type === 3 ? { ...base, cgroupId: view.getBigUint64(16, true), attachType: view.getUint32(24, true) } : base;
 }
 
 /** The BTF blob of an id, as the kernel holds it. */

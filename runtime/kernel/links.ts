@@ -37,8 +37,14 @@ export function attachToCgroup(programFd: number, attachType: number, directory:
 function attachError(errno: number, name: string, directory: string): RuntimeError {
   const what = `attaching ${name} to ${directory}`;
   if (errno === -1)
-    return failed("not-permitted", what, errno, "run as root; or another program holds this cgroup exclusively (attached without BPF_F_ALLOW_MULTI): bpftool cgroup show");
-  if (errno === -22) return failed("attach", what, errno, "the kernel may be without CONFIG_CGROUP_BPF, or older than 5.7 (no links)");
+    return failed(
+      "not-permitted",
+      what,
+      errno,
+      "run as root; or another program holds this cgroup exclusively (attached without BPF_F_ALLOW_MULTI): bpftool cgroup show",
+    );
+  if (errno === -22)
+    return failed("attach", what, errno, "the kernel may be without CONFIG_CGROUP_BPF, or older than 5.7 (no links)");
   if (errno === -7) return failed("attach", what, errno, "64 programs are attached to this cgroup already");
   return failed("attach", what, errno);
 }
@@ -58,7 +64,12 @@ export function linkHandle(fd: number): LinkHandle {
     pin(path) {
       const result = pin(fd, path);
       if (result < 0)
-        throw failed(result === -17 ? "pin-exists" : "system", `pinning the link at ${path}`, result, result === -17 ? "choose another name, or detach what is there" : undefined);
+        throw failed(
+          result === -17 ? "pin-exists" : "system",
+          `pinning the link at ${path}`,
+          result,
+          result === -17 ? "choose another name, or detach what is there" : undefined,
+        );
       pinned = path;
     },
     replace(programFd) {

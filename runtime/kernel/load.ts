@@ -52,13 +52,14 @@ export function loadModule(module: BpfModule, options: LoadOptions = {}, kernelI
     btfFd = loadBtf(btf.blob);
     // CO-RE records speak of the object's own types, so programs that have some come with those.
     if (kernelInfo?.programs.some((program) => program.core.length > 0)) relocatableFd = loadBtf(kernelInfo.btf);
-    const reuse = new Map<string, number>(
-      [...(options.reuse?.mapFds ?? [])].filter(([key]) => key !== ".rodata"),
-    );
+    const reuse = new Map<string, number>([...(options.reuse?.mapFds ?? [])].filter(([key]) => key !== ".rodata"));
     const context: MapContext = { module, btf, btfFd, pinRoot, reuse, undo };
     const maps = new Map(module.maps.map((map) => [map.name, createMap(context, map)]));
     const sections = new Map(
-      usedSections(module).map((section) => [section, createSection(context, section, sectionContent(module, section, params), name)]),
+      usedSections(module).map((section) => [
+        section,
+        createSection(context, section, sectionContent(module, section, params), name),
+      ]),
     );
     const debugOf = (program: string): ProgramToLoad["debug"] => {
       const own = kernelInfo?.programs.find((candidate) => candidate.name === program);
@@ -66,7 +67,10 @@ export function loadModule(module: BpfModule, options: LoadOptions = {}, kernelI
       return btfFd === undefined ? undefined : madeDebug(btfFd, btf.programs.get(program));
     };
     const loaded = new Map(
-      programs.map((program) => [program.name, undo.fd(loadOne(module, program, debugOf(program.name), maps, sections))]),
+      programs.map((program) => [
+        program.name,
+        undo.fd(loadOne(module, program, debugOf(program.name), maps, sections)),
+      ]),
     );
     // From here on the object owns the descriptors; those of reused maps stay with their first owner.
     return loadedObject({ name, module, maps, sections, programs: loaded, owned: undo.keep() });
@@ -103,7 +107,11 @@ function relocatableDebug(btfFd: number, own: KernelInfo["programs"][number]): D
     func_info_cnt: own.functions.length / FUNC_RECORD_BYTES,
     func_info_rec_size: FUNC_RECORD_BYTES,
     ...(own.lines.length > 0
-      ? { line_info: own.lines, line_info_cnt: own.lines.length / LINE_RECORD_BYTES, line_info_rec_size: LINE_RECORD_BYTES }
+      ? {
+          line_info: own.lines,
+          line_info_cnt: own.lines.length / LINE_RECORD_BYTES,
+          line_info_rec_size: LINE_RECORD_BYTES,
+        }
       : {}),
     core_relos: own.core,
     core_relo_cnt: own.core.length / CORE_RECORD_BYTES,
@@ -125,7 +133,10 @@ function chosen(module: BpfModule, names: readonly string[] | undefined): readon
 }
 
 /** Checks params against the module and encodes them. */
-export function encodeParams(module: BpfModule, given: Readonly<Record<string, unknown>>): ReadonlyMap<string, Uint8Array> {
+export function encodeParams(
+  module: BpfModule,
+  given: Readonly<Record<string, unknown>>,
+): ReadonlyMap<string, Uint8Array> {
   const known = module.globals.filter((variable) => variable.param);
   const encoded = new Map<string, Uint8Array>();
   for (const [name, value] of Object.entries(given)) {
@@ -150,12 +161,18 @@ export function checkNeeds(module: BpfModule): void {
       help: "run as root, or with CAP_BPF and CAP_NET_ADMIN",
     });
   const patched = lacking.some((need) => /^(event|helper):mptcp|^tcp-option-events|^delayed-ack/.test(need.feature));
-  const list = lacking.map((need) => (need.feature.includes(":") ? need.feature.replace(":", " ") : need.about)).join(", ");
-  throw new RuntimeError("kernel-lacks", `${patched ? "needs the patched kernel" : "this kernel lacks what the object needs"}: ${list}`, {
-    help: patched
-      ? "boot the kernel of kernel/ (kernel/run.sh COMMAND), or, for path managers, use --backend netlink"
-      : `${first.reason}; \`tsbpf doctor\` shows what this kernel offers`,
-  });
+  const list = lacking
+    .map((need) => (need.feature.includes(":") ? need.feature.replace(":", " ") : need.about))
+    .join(", ");
+  throw new RuntimeError(
+    "kernel-lacks",
+    `${patched ? "needs the patched kernel" : "this kernel lacks what the object needs"}: ${list}`,
+    {
+      help: patched
+        ? "boot the kernel of kernel/ (kernel/run.sh COMMAND), or, for path managers, use --backend netlink"
+        : `${first.reason}; \`tsbpf doctor\` shows what this kernel offers`,
+    },
+  );
 }
 
 /** Loads the BTF. Without it nothing but names and lines is lost, so a kernel that refuses it is no error. */
@@ -201,8 +218,15 @@ export function relocate(
     const fd = relocation.kind === "map" ? maps.get(relocation.map) : sections.get(relocation.section);
     const target = relocation.kind === "map" ? relocation.map : relocation.section;
     if (!low || !high || low.code !== LDDW)
-      throw new RuntimeError("bad-object", `program ${program.name}: the relocation at slot ${relocation.slot} is not at a 64-bit load`);
-    if (fd === undefined) throw new RuntimeError("bad-object", `program ${program.name}: refers to ${target}, which the object does not have`);
+      throw new RuntimeError(
+        "bad-object",
+        `program ${program.name}: the relocation at slot ${relocation.slot} is not at a 64-bit load`,
+      );
+    if (fd === undefined)
+      throw new RuntimeError(
+        "bad-object",
+        `program ${program.name}: refers to ${target}, which the object does not have`,
+      );
     insns[relocation.slot] = { ...low, src: relocation.kind === "map" ? PSEUDO.mapFd : PSEUDO.mapValue, imm: fd };
     insns[relocation.slot + 1] = { ...high, imm: relocation.kind === "map" ? 0 : relocation.offset };
   }

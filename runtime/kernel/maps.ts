@@ -78,7 +78,12 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
     if (!perCpu) return valueCodec.write(view, offset, given, `${shape.name} value`);
     const each = Array.isArray(given) && given.length === cpus ? (given as readonly unknown[]) : undefined;
     for (let cpu = 0; cpu < cpus; cpu++)
-      valueCodec.write(view, offset + cpu * stride, each ? each[cpu] : given, `${shape.name} value${each ? `[cpu ${cpu}]` : ""}`);
+      valueCodec.write(
+        view,
+        offset + cpu * stride,
+        each ? each[cpu] : given,
+        `${shape.name} value${each ? `[cpu ${cpu}]` : ""}`,
+      );
   };
   const lookup = (): Value | undefined => {
     const result = call(BPF.mapLookup, element);
@@ -151,7 +156,8 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
   const remove = (): boolean => {
     const result = call(BPF.mapDelete, keyAlone);
     if (result === ENOENT) return false;
-    if (result < 0) throw failed("map-operation", `deleting from ${shape.name}`, result, deleteHelp(shape.type, result));
+    if (result < 0)
+      throw failed("map-operation", `deleting from ${shape.name}`, result, deleteHelp(shape.type, result));
     return true;
   };
 
@@ -213,7 +219,8 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
 
 function storeError(shape: MapShape, result: number, mode: UpdateMode): RuntimeError {
   const more = { errno: result };
-  if (result === EEXIST) return new RuntimeError("map-operation", `${shape.name}: the key is there already ("${mode}")`, more);
+  if (result === EEXIST)
+    return new RuntimeError("map-operation", `${shape.name}: the key is there already ("${mode}")`, more);
   if (result === ENOENT) return new RuntimeError("map-operation", `${shape.name}: no such key ("${mode}")`, more);
   if (result === E2BIG)
     return shape.type.endsWith("array")
@@ -222,7 +229,11 @@ function storeError(shape: MapShape, result: number, mode: UpdateMode): RuntimeE
           ...more,
           help: "make maxEntries larger, or use an LruHashMap, which forgets the least recently used entry",
         });
-  if (result === -1) return new RuntimeError("map-operation", `${shape.name} is read-only (frozen)`, { ...more, help: "params are fixed once the program is loaded" });
+  if (result === -1)
+    return new RuntimeError("map-operation", `${shape.name} is read-only (frozen)`, {
+      ...more,
+      help: "params are fixed once the program is loaded",
+    });
   return failed("map-operation", `writing ${shape.name}`, result, lookupHelp(shape.type, result));
 }
 
@@ -231,7 +242,9 @@ const lookupHelp = (type: string, errno: number): string | undefined =>
     ? "per-socket storage is read by the socket's descriptor, in the process that owns it; it cannot be listed"
     : undefined;
 const deleteHelp = (type: string, errno: number): string | undefined =>
-  errno === EINVAL && type.endsWith("array") ? "entries of an array always exist; store a zero value instead" : undefined;
+  errno === EINVAL && type.endsWith("array")
+    ? "entries of an array always exist; store a zero value instead"
+    : undefined;
 
 let cpuCount = 0;
 /** How many CPUs per-CPU values are kept for: the possible ones, not those online (Documentation/bpf/map_array.rst). */

@@ -15,8 +15,12 @@ export function parseObject(bytes: Uint8Array, name = "the object"): ObjectToLoa
   const { module, problems, kernelInfo } = readObject(bytes);
   const first = problems[0];
   if (!module || first)
-    throw new RuntimeError("bad-object", `${name} cannot be loaded: ${first?.text ?? "it is no BPF object"}${first?.offset === undefined ? "" : ` (at byte ${first.offset})`}`, {
-      help: module ? undefined : "give an object made by tsbpf build or by clang -target bpf",
-    });
+    throw new RuntimeError(
+      "bad-object",
+      `${name} cannot be loaded: ${first?.text ?? "it is no BPF object"}${first?.offset === undefined ? "" : ` (at byte ${first.offset})`}`,
+      {
+        help: module ? undefined : "give an object made by tsbpf build or by clang -target bpf",
+      },
+    );
   return { module, ...(kernelInfo ? { kernelInfo } : {}) };
 }

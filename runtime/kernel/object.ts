@@ -87,10 +87,23 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
     const fd = parts.maps.get(map.name);
     if (fd === undefined) continue;
     if (RING_MAPS.has(map.type)) {
-      rings[map.name] = ringHandle(fd, map.name, map.maxEntries, map.value, () => dropped(maps, globals, map.name), closers);
+      rings[map.name] = ringHandle(
+        fd,
+        map.name,
+        map.maxEntries,
+        map.value,
+        () => dropped(maps, globals, map.name),
+        closers,
+      );
     } else {
       const value = map.value ?? { kind: "array", of: { kind: "int", bits: 8, signed: false }, length: 0 };
-      maps[map.name] = mapHandle(fd, { name: map.name, type: map.type, key: keyLayout(map), value, maxEntries: map.maxEntries });
+      maps[map.name] = mapHandle(fd, {
+        name: map.name,
+        type: map.type,
+        key: keyLayout(map),
+        value,
+        maxEntries: map.maxEntries,
+      });
     }
   }
   const bytesOf = (section: GlobalSection): Mapping | undefined => {
@@ -122,7 +135,10 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
       attach(cgroup) {
         const type = CGROUP_ATTACH[program.type as ProgramTypeName] ?? program.attachType;
         if (!program.type.startsWith("cgroup_") && program.type !== "sock_ops")
-          throw new RuntimeError("attach", `${program.name} is a ${program.type} program, which does not attach to a cgroup`);
+          throw new RuntimeError(
+            "attach",
+            `${program.name} is a ${program.type} program, which does not attach to a cgroup`,
+          );
         const link = attachToCgroup(fd, type, cgroup, program.name);
         links.add(link);
         return link;

@@ -34,7 +34,11 @@ export function pinnedObjects(root = DEFAULT_PIN_ROOT): readonly string[] {
 }
 
 /** Pins all of an object, and the links given. On failure nothing of it stays pinned. */
-export function pinObject(object: LoadedObject, links: readonly (readonly [program: string, link: LinkHandle])[], root = DEFAULT_PIN_ROOT): string {
+export function pinObject(
+  object: LoadedObject,
+  links: readonly (readonly [program: string, link: LinkHandle])[],
+  root = DEFAULT_PIN_ROOT,
+): string {
   needBpffs(root);
   const directory = objectDirectory(object.name, root);
   if (existsSync(directory))
@@ -72,7 +76,10 @@ export function openObject(name: string, root = DEFAULT_PIN_ROOT): PinnedObject 
   const directory = objectDirectory(name, root);
   if (!existsSync(directory))
     throw new RuntimeError("not-found", `no object named ${name} is pinned under ${root}`, {
-      help: pinnedObjects(root).length > 0 ? `pinned: ${pinnedObjects(root).join(", ")}` : "tsbpf list shows what is attached",
+      help:
+        pinnedObjects(root).length > 0
+          ? `pinned: ${pinnedObjects(root).join(", ")}`
+          : "tsbpf list shows what is attached",
     });
   const undo = undoList();
   const each = (kind: string): readonly (readonly [string, number])[] => {
@@ -100,7 +107,9 @@ export function openObject(name: string, root = DEFAULT_PIN_ROOT): PinnedObject 
     }
     const programs = each("programs");
     const types = programs.map(([, fd]) => programInfo(fd).btfId).flatMap((id) => (id === 0 ? [] : [typesOf(id)]));
-    const withRecords = specs.map((spec) => (spec.type === "ringbuf" ? { ...spec, ...ringValue(spec.name, types) } : spec));
+    const withRecords = specs.map((spec) =>
+      spec.type === "ringbuf" ? { ...spec, ...ringValue(spec.name, types) } : spec,
+    );
     const module: BpfModule = {
       license: "",
       target: "unknown",
@@ -121,7 +130,10 @@ export function openObject(name: string, root = DEFAULT_PIN_ROOT): PinnedObject 
 
 const INT: Layout = { kind: "int", bits: 32, signed: true };
 
-function describeMap(file: string, fd: number): { readonly spec: MapSpec } | { readonly section: GlobalSection; readonly globals: GlobalVar[] } {
+function describeMap(
+  file: string,
+  fd: number,
+): { readonly spec: MapSpec } | { readonly section: GlobalSection; readonly globals: GlobalVar[] } {
   const info = mapInfo(fd);
   const btf = info.btfId === 0 ? undefined : typesOf(info.btfId);
   // Sections are pinned as _rodata, _data and _bss, because a bpffs takes no dots.
@@ -133,7 +145,12 @@ function describeMap(file: string, fd: number): { readonly spec: MapSpec } | { r
     spec: {
       name: file,
       type: info.type,
-      ...(ring ? {} : { key: layoutOf(info.btfKeyType) ?? layoutOfSize(info.keySize), value: layoutOf(info.btfValueType) ?? layoutOfSize(info.valueSize) }),
+      ...(ring
+        ? {}
+        : {
+            key: layoutOf(info.btfKeyType) ?? layoutOfSize(info.keySize),
+            value: layoutOf(info.btfValueType) ?? layoutOfSize(info.valueSize),
+          }),
       maxEntries: info.maxEntries,
       flags: info.flags,
       pinned: false,
@@ -166,7 +183,14 @@ function variables(btf: Btf, datasec: number, section: GlobalSection): GlobalVar
     if (variable?.kind !== "var") return [];
     const layout = layoutOf(variable.type) ?? INT;
     return [
-      { name: variable.name, section, offset: entry.offset, layout, init: new Uint8Array(sizeOf(layout)), param: section === ".rodata" },
+      {
+        name: variable.name,
+        section,
+        offset: entry.offset,
+        layout,
+        init: new Uint8Array(sizeOf(layout)),
+        param: section === ".rodata",
+      },
     ];
   });
 }
@@ -244,7 +268,6 @@ export function replaceObject(pinned: PinnedObject, next: LoadedObject, root = D
   }
 }
 
-
 /** A map by "id:N" or by the path of its pin, with layouts from its BTF. */
 export function openMap(where: string): { readonly map: MapHandle; close(): void } {
   const fd = where.startsWith("id:") ? fdById(BPF.mapFdById, Number(where.slice(3))) : openPin(where);
@@ -253,7 +276,13 @@ export function openMap(where: string): { readonly map: MapHandle; close(): void
     const read = describeMap(mapInfo(fd).name || where, fd);
     const spec = "spec" in read ? read.spec : undefined;
     if (!spec?.key || !spec.value) throw new RuntimeError("not-found", `${where} is not a map with keys and values`);
-    const map = mapHandle(fd, { name: spec.name, type: spec.type, key: spec.key, value: spec.value, maxEntries: spec.maxEntries });
+    const map = mapHandle(fd, {
+      name: spec.name,
+      type: spec.type,
+      key: spec.key,
+      value: spec.value,
+      maxEntries: spec.maxEntries,
+    });
     return { map, close: () => closeFd(fd) };
   } catch (error) {
     closeFd(fd);

@@ -19,7 +19,10 @@ export function mounts(): Mount[] {
     .map((line) => {
       const [, path = "", type = ""] = line.split(" ");
       // Blanks in paths are written as octal escapes.
-      return { path: path.replace(/\\(\d{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8))), type };
+      return {
+        path: path.replace(/\\(\d{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8))),
+        type,
+      };
     });
 }
 /** Where the cgroup-v2 hierarchy is mounted. */
@@ -33,9 +36,13 @@ export function openCgroup(path: string): number {
       help: "mount -t cgroup2 none /sys/fs/cgroup (or join the cgroup before entering a namespace: `ip netns exec` hides it)",
     });
   if (!existsSync(path))
-    throw new RuntimeError("no-cgroup", `no such cgroup: ${path}`, { help: `make it: mkdir ${path.startsWith(root) ? path : join(root, "NAME")}` });
+    throw new RuntimeError("no-cgroup", `no such cgroup: ${path}`, {
+      help: `make it: mkdir ${path.startsWith(root) ? path : join(root, "NAME")}`,
+    });
   if (!statSync(path).isDirectory() || statfsSync(path).type !== CGROUP2_MAGIC)
-    throw new RuntimeError("no-cgroup", `${path} is not a cgroup-v2 directory`, { help: `cgroup2 is mounted on ${root}; give a directory in it` });
+    throw new RuntimeError("no-cgroup", `${path} is not a cgroup-v2 directory`, {
+      help: `cgroup2 is mounted on ${root}; give a directory in it`,
+    });
   try {
     return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   } catch (error) {
@@ -82,7 +89,9 @@ const CLONE_NEWNET = 0x40000000;
 export function netnsPath(name: string): string {
   const path = name.includes("/") ? name : /^\d+$/.test(name) ? `/proc/${name}/ns/net` : `/run/netns/${name}`;
   if (!existsSync(path))
-    throw new RuntimeError("no-netns", `no such network namespace: ${name}`, { help: `ip netns add ${name}; or give a path like /proc/PID/ns/net` });
+    throw new RuntimeError("no-netns", `no such network namespace: ${name}`, {
+      help: `ip netns add ${name}; or give a path like /proc/PID/ns/net`,
+    });
   return path;
 }
 

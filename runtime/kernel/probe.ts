@@ -161,7 +161,9 @@ export function probe(feature: Feature): Probe {
 }
 
 /** The features among `needs` that the running kernel lacks. Keys that no table knows count as lacking. */
-export function missing(needs: readonly string[]): { readonly feature: string; readonly about: string; readonly reason: string }[] {
+export function missing(
+  needs: readonly string[],
+): { readonly feature: string; readonly about: string; readonly reason: string }[] {
   return needs.flatMap((need) => {
     const known = need in FEATURES ? (need as Feature) : undefined;
     if (!known) return [{ feature: need, about: need, reason: "this version of tsbpf does not know it" }];
@@ -169,4 +171,3 @@ export function missing(needs: readonly string[]): { readonly feature: string; r
     return answer.ok ? [] : [{ feature: need, about: FEATURES[known], reason: answer.reason ?? "" }];
   });
 }
-

@@ -100,7 +100,6 @@ export function openRing(fd: number, size: number, name: string): RingReader {
   };
 }
 
-
 export interface RingStream<T> extends AsyncIterable<T> {
   /** Ends the iteration; records that have arrived are still given out. */
   close(): void;

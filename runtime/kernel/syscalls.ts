@@ -100,9 +100,7 @@ function open(): Syscalls {
     setsockopt: (fd, level, option, value) => checked(setsockopt(fd, level, option, addressOf(value), value.length)),
     getsockopt(fd, level, option, into) {
       const length = new Uint32Array([into.length]);
-      const result = checked(
-        getsockopt(fd, level, option, addressOf(into), addressOf(new Uint8Array(length.buffer))),
-      );
+      const result = checked(getsockopt(fd, level, option, addressOf(into), addressOf(new Uint8Array(length.buffer))));
       return result < 0 ? result : length[0]!;
     },
     watch(fd, readable) {

@@ -1,5 +1,16 @@
 /** Types of a loaded object, from the `.d.ts` that `tsbpf build --types` writes or from the TypeScript source itself. */
-import type { ArrayMap, be16, be32, CString, HashMap, Ipv4Trie, LruHashMap, PerCpuArray, Program, RingBuf } from "tsbpf";
+import type {
+  ArrayMap,
+  be16,
+  be32,
+  CString,
+  HashMap,
+  Ipv4Trie,
+  LruHashMap,
+  PerCpuArray,
+  Program,
+  RingBuf,
+} from "tsbpf";
 import type { MapHandle } from "./maps.ts";
 import type { GlobalHandle, LoadedObject, ProgramHandle, RingHandle } from "./object.ts";
 
@@ -35,7 +46,11 @@ export interface FromSource<M> {
             ? MapHandle<{ readonly prefixLength: number; readonly address: number | string }, HostValue<V>>
             : MapHandle;
   };
-  readonly rings: { readonly [K in keyof M as M[K] extends { readonly output: unknown } ? K : never]: M[K] extends RingBuf<infer V> ? RingHandle<HostValue<V>> : RingHandle };
+  readonly rings: {
+    readonly [K in keyof M as M[K] extends { readonly output: unknown } ? K : never]: M[K] extends RingBuf<infer V>
+      ? RingHandle<HostValue<V>>
+      : RingHandle;
+  };
   readonly params: { readonly [K in KeysOf<M, number | bigint>]: M[K] extends bigint ? bigint : number };
   readonly globals: { readonly [K in KeysOf<M, number | bigint>]: GlobalHandle<M[K] extends bigint ? bigint : number> };
   readonly programs: { readonly [K in KeysOf<M, Program<string>>]: ProgramHandle };

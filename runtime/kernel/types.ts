@@ -13,15 +13,40 @@ export function typesFor(module: BpfModule): string {
   const maps = module.maps.filter((map) => !RING_MAPS.has(map.type));
   const rings = module.maps.filter((map) => RING_MAPS.has(map.type));
   const body = [
-    block("maps", maps.map((map) => {
-      const value = map.value ? name(map.value) : "Uint8Array";
-      const key = map.key ? name(map.key) : "number";
-      return [map.name, `MapHandle<${key}, ${PER_CPU_MAPS.has(map.type) ? `readonly ${wrapped(value)}[]` : value}>`, `${map.type}, ${map.maxEntries} entries`];
-    })),
-    block("rings", rings.map((map) => [map.name, `RingHandle<${map.value ? name(map.value) : "Uint8Array"}>`, `${map.maxEntries} bytes`])),
-    block("params", module.globals.filter((g) => g.param).map((g) => [g.name, name(g.layout), ""])),
-    block("globals", module.globals.filter((g) => g.section !== ".rodata" || g.param).map((g) => [g.name, `GlobalHandle<${name(g.layout)}>`, ""])),
-    block("programs", module.programs.map((program) => [program.name, "ProgramHandle", program.type])),
+    block(
+      "maps",
+      maps.map((map) => {
+        const value = map.value ? name(map.value) : "Uint8Array";
+        const key = map.key ? name(map.key) : "number";
+        return [
+          map.name,
+          `MapHandle<${key}, ${PER_CPU_MAPS.has(map.type) ? `readonly ${wrapped(value)}[]` : value}>`,
+          `${map.type}, ${map.maxEntries} entries`,
+        ];
+      }),
+    ),
+    block(
+      "rings",
+      rings.map((map) => [
+        map.name,
+        `RingHandle<${map.value ? name(map.value) : "Uint8Array"}>`,
+        `${map.maxEntries} bytes`,
+      ]),
+    ),
+    block(
+      "params",
+      module.globals.filter((g) => g.param).map((g) => [g.name, name(g.layout), ""]),
+    ),
+    block(
+      "globals",
+      module.globals
+        .filter((g) => g.section !== ".rodata" || g.param)
+        .map((g) => [g.name, `GlobalHandle<${name(g.layout)}>`, ""]),
+    ),
+    block(
+      "programs",
+      module.programs.map((program) => [program.name, "ProgramHandle", program.type]),
+    ),
   ].join("");
   const declarations = [...structs].map(([type, layout]) => interfaceText(type, layout, structs)).join("\n");
   return [

@@ -21,7 +21,8 @@ export interface BackendChoice {
 }
 
 /** Does the module manage MPTCP paths, rather than handle options only? */
-export const isPathManager = (module: BpfModule): boolean => module.needs.some((need) => /^(event|helper):mptcp/.test(need));
+export const isPathManager = (module: BpfModule): boolean =>
+  module.needs.some((need) => /^(event|helper):mptcp/.test(need));
 
 /** The kernel where it has what the module needs, else netlink for path managers. `forced` overrides. */
 export function chooseBackend(module: BpfModule, forced?: BackendName): BackendChoice {

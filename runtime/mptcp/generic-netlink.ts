@@ -84,7 +84,11 @@ export interface MptcpEvent {
 export interface MptcpNetlink {
   listen(receive: (event: MptcpEvent) => void, overrun: () => void): void;
   /** 0 or the negative errno. */
-  createSubflow(token: number, local: Endpoint & { readonly id: number; readonly backup?: boolean }, remote: Endpoint): number;
+  createSubflow(
+    token: number,
+    local: Endpoint & { readonly id: number; readonly backup?: boolean },
+    remote: Endpoint,
+  ): number;
   destroySubflow(token: number, local: Endpoint, remote: Endpoint): number;
   /** Tells the peer about an address of this host (ADD_ADDR). */
   announce(token: number, local: Endpoint & { readonly id: number }): number;
@@ -116,7 +120,10 @@ export function openMptcpNetlink(netns?: string): MptcpNetlink {
     throw error;
   }
   const send = (command: number, attributes: AttributeList): number => {
-    const result = commands.request(family.id, concat([new Uint8Array([command, 1, 0, 0]), encodeAttributes(attributes)]));
+    const result = commands.request(
+      family.id,
+      concat([new Uint8Array([command, 1, 0, 0]), encodeAttributes(attributes)]),
+    );
     return typeof result === "number" ? result : 0;
   };
   return {
@@ -128,7 +135,10 @@ export function openMptcpNetlink(netns?: string): MptcpNetlink {
     },
     createSubflow: (token, local, remote) =>
       send(COMMAND.subflowCreate, [
-        [PM.address, [...address(local), [ADDRESS.id, u8(local.id)], ...(local.backup ? [flags(ADDRESS_FLAG_BACKUP)] : [])]],
+        [
+          PM.address,
+          [...address(local), [ADDRESS.id, u8(local.id)], ...(local.backup ? [flags(ADDRESS_FLAG_BACKUP)] : [])],
+        ],
         [PM.token, u32(token)],
         [PM.remote, address(remote)],
       ]),
@@ -185,7 +195,9 @@ function resolveFamily(
   const id = readU16(attributes.get(CTRL.familyId));
   for (const group of decodeAttributes(attributes.get(CTRL.multicastGroups) ?? new Uint8Array()).values()) {
     const parts = decodeAttributes(group);
-    const label = Buffer.from(parts.get(GROUP.name) ?? []).toString("latin1").replace(/\0.*$/, "");
+    const label = Buffer.from(parts.get(GROUP.name) ?? [])
+      .toString("latin1")
+      .replace(/\0.*$/, "");
     const eventGroup = readU32(parts.get(GROUP.id));
     if (label === EVENT_GROUP && id !== undefined && eventGroup !== undefined) return { id, eventGroup };
   }

@@ -28,7 +28,13 @@ export interface NetlinkOptions {
 }
 export type NetlinkReport =
   | { readonly kind: "event"; readonly event: string; readonly token: number; readonly steps: number }
-  | { readonly kind: "subflow"; readonly token: number; readonly from: string; readonly to: string; readonly errno: number }
+  | {
+      readonly kind: "subflow";
+      readonly token: number;
+      readonly from: string;
+      readonly to: string;
+      readonly errno: number;
+    }
   | { readonly kind: "log"; readonly text: string }
   | { readonly kind: "warning"; readonly text: string };
 
@@ -37,7 +43,12 @@ export interface NetlinkBackend {
   readonly sessions: ReadonlyMap<number, Session>;
   /** Events that the kernel dropped because we were too slow (ENOBUFS), counted in bursts. */
   readonly overruns: number;
-  readonly counts: { readonly events: number; readonly requested: number; readonly created: number; readonly refused: number };
+  readonly counts: {
+    readonly events: number;
+    readonly requested: number;
+    readonly created: number;
+    readonly refused: number;
+  };
   close(): void;
 }
 
@@ -98,13 +109,16 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
               const [local, remote] = [both.slice(0, half), both.slice(half)];
               const ends = wantedEnds(delivery, local, remote);
               return request(delivery, wanted, local, remote, ends, (session, from, to) =>
-                eachSubflow(session, from, to, (one) => pm.setBackup(session.token, one.local, one.remote, backup !== 0)),
+                eachSubflow(session, from, to, (one) =>
+                  pm.setBackup(session.token, one.local, one.remote, backup !== 0),
+                ),
               );
             },
           },
         });
         counts.events++;
-        if (outcome.ok) report({ kind: "event", event: delivery.event, token: delivery.session.token, steps: outcome.steps });
+        if (outcome.ok)
+          report({ kind: "event", event: delivery.event, token: delivery.session.token, steps: outcome.steps });
         else warn(drawFault(outcome.fault));
       }
       // As in the kernel, the work is done after the program has returned.
@@ -223,7 +237,8 @@ function request(
 /** Does something to every subflow that matches; the last errno, 0 when all went well. */
 function eachSubflow(session: Session, from: Endpoint, to: Endpoint, act: (subflow: Subflow) => number): number {
   let result = 0;
-  for (const subflow of [...session.subflows.values()].filter((one) => matches(one, from, to))) result = act(subflow) || result;
+  for (const subflow of [...session.subflows.values()].filter((one) => matches(one, from, to)))
+    result = act(subflow) || result;
   return result;
 }
 
@@ -249,7 +264,8 @@ const matches = (subflow: Subflow, from: Endpoint, to: Endpoint): boolean =>
     [subflow.remote, to],
   ].every(
     ([have, want]) =>
-      (isZero(want!.bytes) || Buffer.compare(have!.bytes, want!.bytes) === 0) && (want!.port === 0 || want!.port === have!.port),
+      (isZero(want!.bytes) || Buffer.compare(have!.bytes, want!.bytes) === 0) &&
+      (want!.port === 0 || want!.port === have!.port),
   );
 
 export const endpointText = ({ bytes, port }: Endpoint): string =>
@@ -296,7 +312,9 @@ function chooseUserspace(netns: string | undefined, warn: (text: string) => void
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (code === "ENOENT") continue;
-        throw new RuntimeError("not-permitted", `choosing the userspace path manager: ${code}`, { help: "run as root" });
+        throw new RuntimeError("not-permitted", `choosing the userspace path manager: ${code}`, {
+          help: "run as root",
+        });
       }
     }
     throw new RuntimeError("kernel-lacks", "this kernel has no MPTCP path manager for user space", {

@@ -72,7 +72,7 @@ function integer({ bits, value, network = false }: IntegerValue): Uint8Array {
 export function decodeAttributes(bytes: Uint8Array, offset = 0): Map<number, Uint8Array> {
   const found = new Map<number, Uint8Array>();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = offset; at + 4 <= bytes.length; ) {
+  for (let at = offset; at + 4 <= bytes.length;) {
     const length = view.getUint16(at, true);
     if (length < 4 || at + length > bytes.length) break;
     found.set(view.getUint16(at + 2, true) & 0x3fff, bytes.subarray(at + 4, at + length));
@@ -101,7 +101,7 @@ export { concat };
 /** The messages of one datagram. */
 export function* decodeMessages(bytes: Uint8Array): Generator<Message> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at + HEADER <= bytes.length; ) {
+  for (let at = 0; at + HEADER <= bytes.length;) {
     const length = view.getUint32(at, true);
     if (length < HEADER || at + length > bytes.length) return;
     yield {
@@ -159,7 +159,7 @@ export function openNetlink(protocol: number, netns?: string): NetlinkSocket {
       if (sent < 0) return sent;
       const replies: Message[] = [];
       // The kernel answers before send returns, except for dumps, whose parts come as they are read.
-      for (let empty = 0; ; ) {
+      for (let empty = 0; ;) {
         const length = calls.receive(fd, buffer, MSG_DONTWAIT);
         if (length === -11) {
           if (++empty > 10_000) return -110;

@@ -124,7 +124,13 @@ export function sessionTable(): SessionTable {
   };
   const subflowOf = (event: MptcpEvent): Subflow | undefined =>
     event.local && event.remote
-      ? { local: event.local, remote: event.remote, localId: event.localId, remoteId: event.remoteId, backup: event.backup }
+      ? {
+          local: event.local,
+          remote: event.remote,
+          localId: event.localId,
+          remoteId: event.remoteId,
+          backup: event.backup,
+        }
       : undefined;
 
   return {
@@ -133,7 +139,8 @@ export function sessionTable(): SessionTable {
       if (event.name === "created") closed.delete(event.token);
       else if (closed.has(event.token)) return [];
       const fresh = !sessions.has(event.token);
-      const session = event.name === "created" || event.name === "established" ? start(event) : sessions.get(event.token);
+      const session =
+        event.name === "created" || event.name === "established" ? start(event) : sessions.get(event.token);
       if (!session) return [];
       const base = { session };
       const begin: readonly Delivery[] = fresh ? [{ event: "MptcpNewSession", args: [session.token], ...base }] : [];
@@ -157,7 +164,9 @@ export function sessionTable(): SessionTable {
           if (!event.remote) return [];
           const { bytes, port } = event.remote;
           const address6 = bytes.length === 16 ? { address6: bytes } : {};
-          return [{ event: "MptcpAddRemoteAddress", args: addressArgs(bytes, port, event.remoteId), ...base, ...address6 }];
+          return [
+            { event: "MptcpAddRemoteAddress", args: addressArgs(bytes, port, event.remoteId), ...base, ...address6 },
+          ];
         }
         case "removed":
           return [{ event: "MptcpRemoveRemoteAddress", args: [0, event.remoteId], ...base }];
@@ -166,7 +175,12 @@ export function sessionTable(): SessionTable {
           session.subflows.set(endpointKey(subflow.local, subflow.remote), subflow);
           return [
             { event: "MptcpFullyEstablished", args: [session.token, 0], ...base, subflow },
-            { event: "MptcpSubflowEstablished", args: [event.localId, event.remoteId, event.backup ? 1 : 0], ...base, subflow },
+            {
+              event: "MptcpSubflowEstablished",
+              args: [event.localId, event.remoteId, event.backup ? 1 : 0],
+              ...base,
+              subflow,
+            },
           ];
         }
         case "subflowClosed": {

@@ -1,7 +1,18 @@
 /** Open MPTCP sessions and their subflows, as the kernel's own diagnostics list them (include/uapi/linux/inet_diag.h). */
 import { failed } from "../kernel/errors.ts";
 import { addressText } from "./addresses.ts";
-import { concat, decodeAttributes, encodeAttributes, FLAG, NETLINK, openNetlink, readU32, u32, type Message, type NetlinkSocket } from "./netlink.ts";
+import {
+  concat,
+  decodeAttributes,
+  encodeAttributes,
+  FLAG,
+  NETLINK,
+  openNetlink,
+  readU32,
+  u32,
+  type Message,
+  type NetlinkSocket,
+} from "./netlink.ts";
 
 const SOCK_DIAG_BY_FAMILY = 20;
 const IPPROTO = { tcp: 6, mptcp: 262 } as const;
@@ -43,7 +54,16 @@ export function openSessions(netns?: string, states: keyof typeof STATES = "esta
       const token = readU32(of.get(SUBFLOW.localToken)) ?? 0;
       const flags = readU32(of.get(SUBFLOW.flags)) ?? 0;
       const id = (key: number): number => of.get(key)?.[0] ?? 0;
-      return [{ from, to, token, localId: id(SUBFLOW.localId), remoteId: id(SUBFLOW.remoteId), backup: (flags & FLAG_BACKUP) !== 0 }];
+      return [
+        {
+          from,
+          to,
+          token,
+          localId: id(SUBFLOW.localId),
+          remoteId: id(SUBFLOW.remoteId),
+          backup: (flags & FLAG_BACKUP) !== 0,
+        },
+      ];
     });
     return dump(socket, IPPROTO.mptcp, STATES[states]).map(({ from, to, attributes }) => {
       const info = attributes.get(DIAG.info);

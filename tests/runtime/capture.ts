@@ -78,7 +78,7 @@ function parse(frame: Uint8Array, at: number): Segment | undefined {
   } else return undefined;
   const header = (frame[tcp + 12]! >> 4) * 4;
   const options: { kind: number; hex: string }[] = [];
-  for (let option = tcp + 20; option < tcp + header; ) {
+  for (let option = tcp + 20; option < tcp + header;) {
     const kind = frame[option]!;
     if (kind === 0) break;
     const length = kind === 1 ? 1 : Math.max(2, frame[option + 1]!);

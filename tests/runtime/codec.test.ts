@@ -18,7 +18,11 @@ const shaped: fc.Arbitrary<{ layout: Layout; value: Value }> = fc.letrec((tie) =
     );
   const network = fc
     .constantFrom(16, 32, 64)
-    .chain((bits) => fc.bigInt({ min: 0n, max: (1n << BigInt(bits)) - 1n }).map((big) => ({ layout: be(bits as 16), value: bits === 64 ? big : Number(big) })));
+    .chain((bits) =>
+      fc
+        .bigInt({ min: 0n, max: (1n << BigInt(bits)) - 1n })
+        .map((big) => ({ layout: be(bits as 16), value: bits === 64 ? big : Number(big) })),
+    );
   const text = fc
     .stringMatching(/^[a-z0-9_ é]{0,7}$/)
     .map((value) => ({ layout: { kind: "cstring", size: 16 } as Layout, value }));
@@ -30,7 +34,11 @@ const shaped: fc.Arbitrary<{ layout: Layout; value: Value }> = fc.letrec((tie) =
       value: Array.from({ length }, () => item.value),
     })),
     struct: fc.tuple(fc.array(one, { minLength: 1, maxLength: 5 }), fc.boolean()).map(([items, packed]) => ({
-      layout: structLayout("S", items.map((item, index) => ({ name: `f${index}`, layout: item.layout })), packed),
+      layout: structLayout(
+        "S",
+        items.map((item, index) => ({ name: `f${index}`, layout: item.layout })),
+        packed,
+      ),
       value: Object.fromEntries(items.map((item, index) => [`f${index}`, item.value])),
     })),
   };
@@ -52,18 +60,24 @@ describe("codecs", () => {
   });
 
   it("place bytes as C does", () => {
-    const layout = structLayout("S", [
-      { name: "a", layout: int(8) },
-      { name: "port", layout: be(16) },
-      { name: "addr", layout: be(32) },
-      { name: "big", layout: int(64, true) },
-      { name: "list", layout: { kind: "array", of: int(16), length: 2 } },
-      { name: "name", layout: { kind: "cstring", size: 4 } },
-    ], false);
+    const layout = structLayout(
+      "S",
+      [
+        { name: "a", layout: int(8) },
+        { name: "port", layout: be(16) },
+        { name: "addr", layout: be(32) },
+        { name: "big", layout: int(64, true) },
+        { name: "list", layout: { kind: "array", of: int(16), length: 2 } },
+        { name: "name", layout: { kind: "cstring", size: 4 } },
+      ],
+      false,
+    );
     const bytes = encode(layout, { a: 1, port: 443, addr: "10.0.0.1", big: -2n, list: [1, 2], name: "bbr" }, "x");
     expect(Buffer.from(bytes).toString("hex")).toBe("010001bb0a000001feffffffffffffff0100020062627200");
     expect(decode(layout, bytes)).toEqual({ a: 1, port: 443, addr: 0x0a000001, big: -2n, list: [1, 2], name: "bbr" });
-    expect(show(layout, decode(layout, bytes))).toBe('{ a: 1, port: 443, addr: 10.0.0.1, big: -2, list: [1, 2], name: "bbr" }');
+    expect(show(layout, decode(layout, bytes))).toBe(
+      '{ a: 1, port: 443, addr: 10.0.0.1, big: -2, list: [1, 2], name: "bbr" }',
+    );
   });
 
   it("say what is wrong with a value, and where", () => {

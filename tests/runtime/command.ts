@@ -50,7 +50,11 @@ export function stopAll(): void {
 
 /** Starts the command and leaves it running. */
 export function start(args: readonly string[]): Running {
-  const child = spawn(process.execPath, [bin, ...args], { cwd: repository, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } });
+  const child = spawn(process.execPath, [bin, ...args], {
+    cwd: repository,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, NO_COLOR: "1" },
+  });
   started.add(child);
   const lines: string[] = [];
   const errors: string[] = [];
@@ -76,7 +80,12 @@ export function start(args: readonly string[]): Running {
     errors,
     events,
     ended,
-    line: (pattern, ms = 20_000) => until(`a line like ${pattern}: ${lines.join("\n")}${errors.join("\n")}`, () => lines.find((one) => pattern.test(one)), ms),
+    line: (pattern, ms = 20_000) =>
+      until(
+        `a line like ${pattern}: ${lines.join("\n")}${errors.join("\n")}`,
+        () => lines.find((one) => pattern.test(one)),
+        ms,
+      ),
     stop(signal = "SIGINT") {
       child.kill(signal);
       return ended;

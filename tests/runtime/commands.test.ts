@@ -71,7 +71,12 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
   const connections = async (count: number): Promise<number> => {
     port++;
     const listening = await server.call<number>("listen", { host: "10.96.0.2", port, mode: "close" });
-    const result = await client.call<{ done: number; failed: number }>("storm", { host: "10.96.0.2", port, rate: Math.min(count * 10, 1000), seconds: Math.max(0.1, count / 1000) });
+    const result = await client.call<{ done: number; failed: number }>("storm", {
+      host: "10.96.0.2",
+      port,
+      rate: Math.min(count * 10, 1000),
+      seconds: Math.max(0.1, count / 1000),
+    });
     expect(result.failed).toBe(0);
     await server.call("closeServer", { id: listening });
     return result.done;
@@ -88,7 +93,10 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
     await running.line(/"attached"/);
     expect(attached()).toEqual(["watcher"]);
     const done = await connections(5);
-    await until("the records are printed", () => running.events.filter((event) => event["ring"] === "events").length === done);
+    await until(
+      "the records are printed",
+      () => running.events.filter((event) => event["ring"] === "events").length === done,
+    );
     expect(running.events.find((event) => event["ring"] === "events")).toEqual({
       ring: "events",
       record: { port, side: 7, peer: "10.96.0.1", count: 1 },
@@ -124,17 +132,34 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
     const tracing = start(["trace", "watcher", "--pins", pins, "--json"]);
     await tracing.line(/"tracing"/);
     const done = await connections(10);
-    await until("trace prints the records", () => tracing.events.filter((event) => event["ring"] === "events").length === done);
+    await until(
+      "trace prints the records",
+      () => tracing.events.filter((event) => event["ring"] === "events").length === done,
+    );
     expect(await tracing.stop()).toBe(0);
 
-    expect(tsbpf(["map", "get", "watcher/totals", String(port), "--pins", pins]).out).toBe(`{ port: ${port}, side: 1, peer: 10.96.0.1, count: ${done} }\n`);
-    expect(tsbpf(["map", "set", "watcher/totals", "9", '{"port":9,"peer":"192.0.2.1","count":"18446744073709551615"}', "--pins", pins]).code).toBe(0);
+    expect(tsbpf(["map", "get", "watcher/totals", String(port), "--pins", pins]).out).toBe(
+      `{ port: ${port}, side: 1, peer: 10.96.0.1, count: ${done} }\n`,
+    );
+    expect(
+      tsbpf([
+        "map",
+        "set",
+        "watcher/totals",
+        "9",
+        '{"port":9,"peer":"192.0.2.1","count":"18446744073709551615"}',
+        "--pins",
+        pins,
+      ]).code,
+    ).toBe(0);
     expect(JSON.parse(tsbpf(["map", "dump", "watcher/totals", "--pins", pins, "--json"]).out)).toContainEqual({
       key: 9,
       value: { port: 9, side: 0, peer: "192.0.2.1", count: "18446744073709551615" },
     });
     expect(tsbpf(["map", "get", "watcher/totals", "1", "--pins", pins]).code).toBe(1);
-    expect(tsbpf(["map", "get", "watcher/events", "1", "--pins", pins]).err).toContain("events is a ring buffer\n  help: tsbpf trace watcher");
+    expect(tsbpf(["map", "get", "watcher/events", "1", "--pins", pins]).err).toContain(
+      "events is a ring buffer\n  help: tsbpf trace watcher",
+    );
 
     const replaced = tsbpf(["load", source(), "--replace", "--param", "tag=9", "--pins", pins]);
     expect(replaced.err).toBe("");
@@ -143,10 +168,18 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
     expect(tsbpf(["map", "get", "watcher/totals", String(port), "--pins", pins]).out).toContain("side: 9");
 
     const showing = start(["show", "watcher", "--pins", pins, "--for", "3", "--json"]);
-    await until("show has turned statistics on", () => [...allPrograms()].some((program) => program.name === "watcher" && program.runCount > 0n) || connections(1).then(() => false));
+    await until(
+      "show has turned statistics on",
+      () =>
+        [...allPrograms()].some((program) => program.name === "watcher" && program.runCount > 0n) ||
+        connections(1).then(() => false),
+    );
     const more = await connections(10);
     expect(await showing.ended).toBe(0);
-    const shown = JSON.parse(showing.lines.join("\n")) as { programs: { name: string; runs: number; nsPerRun: number }[]; maps: { name: string }[] };
+    const shown = JSON.parse(showing.lines.join("\n")) as {
+      programs: { name: string; runs: number; nsPerRun: number }[];
+      maps: { name: string }[];
+    };
     expect(shown.programs[0]).toMatchObject({ name: "watcher" });
     expect(shown.programs[0]!.runs).toBeGreaterThanOrEqual(more);
     expect(shown.programs[0]!.nsPerRun).toBeGreaterThan(0);
@@ -172,7 +205,10 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
     await second.line(/"taken-over"/);
     await second.line(/"attached"/);
     // The records of the time without a daemon are still in the ring.
-    await until("the old records are printed", () => second.events.filter((event) => event["ring"] === "events").length === unwatched);
+    await until(
+      "the old records are printed",
+      () => second.events.filter((event) => event["ring"] === "events").length === unwatched,
+    );
     expect(tsbpf(["map", "get", "taken/totals", String(before), "--pins", pins]).out).toContain("count: 3");
     expect(await second.stop("SIGTERM")).toBe(0);
     await gone();
@@ -186,12 +222,20 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
     port++;
     const target = port;
     const listening = await server.call<number>("listen", { host: "10.96.0.2", port: target, mode: "close" });
-    const storm = client.call<{ done: number; failed: number }>("storm", { host: "10.96.0.2", port: target, rate: 200, seconds: 4 });
-    for (let turn = 0; turn < 3; turn++) expect(tsbpf(["load", source(), "--replace", "--param", `tag=${turn + 2}`, "--pins", pins]).err).toBe("");
+    const storm = client.call<{ done: number; failed: number }>("storm", {
+      host: "10.96.0.2",
+      port: target,
+      rate: 200,
+      seconds: 4,
+    });
+    for (let turn = 0; turn < 3; turn++)
+      expect(tsbpf(["load", source(), "--replace", "--param", `tag=${turn + 2}`, "--pins", pins]).err).toBe("");
     const { done, failed } = await storm;
     expect({ done, failed }).toEqual({ done: 800, failed: 0 });
     const records = (): { side: number }[] =>
-      tracing.events.map((event) => event["record"] as { port: number; side: number }).filter((record) => record?.port === target);
+      tracing.events
+        .map((event) => event["record"] as { port: number; side: number })
+        .filter((record) => record?.port === target);
     await until("every connection has its record", () => records().length === 800);
     expect(new Set(records().map((record) => record.side)).size).toBeGreaterThan(1);
     await tracing.stop();
@@ -202,9 +246,14 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
 
   it("doctor lists features and programs, and says so in JSON", () => {
     const { code, out } = tsbpf(["doctor", "--json"]);
-    const report = JSON.parse(out) as { features: { feature: string; ok: boolean }[]; programs: { program: string; target: string; runs: boolean; missing: string[] }[] };
+    const report = JSON.parse(out) as {
+      features: { feature: string; ok: boolean }[];
+      programs: { program: string; target: string; runs: boolean; missing: string[] }[];
+    };
     expect(report.features.find((one) => one.feature === "sock-ops")).toMatchObject({ ok: true });
-    expect(report.programs.find((one) => one.program === "user-timeout.ts" && one.target === "mainline")).toMatchObject({ runs: true });
+    expect(report.programs.find((one) => one.program === "user-timeout.ts" && one.target === "mainline")).toMatchObject(
+      { runs: true },
+    );
     const lacking = report.programs.find((one) => one.program === "ndiffports.ts")!;
     const patched = report.features.find((one) => one.feature === "helper:mptcp-open-subflow")!.ok;
     expect(lacking.missing.includes("helper:mptcp-open-subflow")).toBe(!patched);
@@ -216,17 +265,27 @@ describe("errors of the commands", () => {
   const help = (args: readonly string[]): string => tsbpf(args).err;
 
   it("name what is missing and what to do", () => {
-    expect(help(["run", "programs/user-timeout.ts"])).toContain("error[bad-argument]: a cgroup-v2 directory to attach to is needed\n  help: --cgroup DIR");
+    expect(help(["run", "programs/user-timeout.ts"])).toContain(
+      "error[bad-argument]: a cgroup-v2 directory to attach to is needed\n  help: --cgroup DIR",
+    );
     expect(help(["run", "absent.ts", "--cgroup", "/tmp"])).toContain("cannot read absent.ts: no such file");
-    expect(help(["run", "programs/user-timeout.ts", "--cgroup", "/tmp", "--param", "nope=1"])).toContain("no param nope in this program\n  help: it has timeoutSeconds");
-    expect(help(["run", "programs/user-timeout.ts", "--cgroup", "/tmp", "--param", "timeoutSeconds=x"])).toContain('param timeoutSeconds: "x" is not a number');
-    expect(help(["run", "programs/user-timeout.ts", "--backend", "netlink"])).toContain("only path managers run on the netlink backend");
+    expect(help(["run", "programs/user-timeout.ts", "--cgroup", "/tmp", "--param", "nope=1"])).toContain(
+      "no param nope in this program\n  help: it has timeoutSeconds",
+    );
+    expect(help(["run", "programs/user-timeout.ts", "--cgroup", "/tmp", "--param", "timeoutSeconds=x"])).toContain(
+      'param timeoutSeconds: "x" is not a number',
+    );
+    expect(help(["run", "programs/user-timeout.ts", "--backend", "netlink"])).toContain(
+      "only path managers run on the netlink backend",
+    );
     expect(tsbpf(["run", "programs/user-timeout.ts", "--netns", "tsbpf-absent"])).toMatchObject({ code: 1 });
     expect(tsbpf(["detach"])).toMatchObject({ code: 2 });
   });
 
   it.skipIf(skip)("say that a directory is no cgroup, that pins need a bpffs, that an object is damaged", () => {
-    expect(help(["run", "programs/user-timeout.ts", "--cgroup", "/tmp"])).toContain("/tmp is not a cgroup-v2 directory\n  help: cgroup2 is mounted on");
+    expect(help(["run", "programs/user-timeout.ts", "--cgroup", "/tmp"])).toContain(
+      "/tmp is not a cgroup-v2 directory\n  help: cgroup2 is mounted on",
+    );
     expect(help(["load", "programs/user-timeout.ts", "--pins", "/tmp/tsbpf-none"])).toContain("error[no-bpffs]");
     const folder = mkdtempSync(join(tmpdir(), "tsbpf-bad-"));
     try {
@@ -246,7 +305,10 @@ describe("errors of the commands", () => {
   it.skipIf(skip)("tell a caller without rights what it lacks, and leave nothing behind", () => {
     const before = [...allPrograms()].length;
     const nobody = { uid: 65534, gid: 65534 };
-    const { code, err } = tsbpf(["run", "programs/user-timeout.ts", "--cgroup", "/sys/fs/cgroup/unified", "--for", "1"], nobody);
+    const { code, err } = tsbpf(
+      ["run", "programs/user-timeout.ts", "--cgroup", "/sys/fs/cgroup/unified", "--for", "1"],
+      nobody,
+    );
     expect(code).toBe(1);
     expect(err).toContain("error[not-permitted]");
     expect(err).toContain("help: run as root");
@@ -256,4 +318,3 @@ describe("errors of the commands", () => {
     expect([...allPrograms()].length).toBe(before);
   });
 });
-

@@ -19,7 +19,8 @@ export function compiled(name: string, target?: TargetName, text?: string, folde
   const path = `${folder}/${name}.ts`;
   const source = text ?? readFileSync(join(repository, path), "utf8");
   const result = compile({ path, text: source }, target ? { target } : {});
-  if (!result.module) throw new Error(`${name}: ${result.diagnostics.map((one) => `${one.key}: ${one.message}`).join("\n")}`);
+  if (!result.module)
+    throw new Error(`${name}: ${result.diagnostics.map((one) => `${one.key}: ${one.message}`).join("\n")}`);
   cache.set(key, result.module);
   return result.module;
 }

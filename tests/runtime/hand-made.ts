@@ -18,11 +18,7 @@ export const be = (bits: 16 | 32 | 64): Layout => ({ kind: "be", bits });
 
 export const source = { path: "hand-made.ts", text: "// line 1\nconst here = 2;\nconst there = 3;\n" };
 
-export function sockOps(
-  name: string,
-  insns: readonly RawInsn[],
-  relocations: readonly Relocation[] = [],
-): BpfProgram {
+export function sockOps(name: string, insns: readonly RawInsn[], relocations: readonly Relocation[] = []): BpfProgram {
   return {
     name,
     section: "sockops",
@@ -53,7 +49,13 @@ export function moduleOf(parts: {
   };
 }
 
-export const mapSpec = (name: string, type: string, key: Layout | undefined, value: Layout | undefined, maxEntries: number): MapSpec => ({
+export const mapSpec = (
+  name: string,
+  type: string,
+  key: Layout | undefined,
+  value: Layout | undefined,
+  maxEntries: number,
+): MapSpec => ({
   name,
   type,
   ...(key ? { key } : {}),

@@ -21,11 +21,16 @@ export function whyNot(): string | undefined {
   return undefined;
 }
 
-export const sh = (file: string, ...args: string[]): string => execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+export const sh = (file: string, ...args: string[]): string =>
+  execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until `look` gives something, at most `ms`; fails with `what` otherwise. */
-export async function until<T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>, ms = 5000): Promise<T> {
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+  ms = 5000,
+): Promise<T> {
   const end = Date.now() + ms;
   for (;;) {
     const found = await look();
@@ -47,7 +52,14 @@ export interface Lab {
   /** Makes a namespace and gives its full name. */
   netns(name: string): string;
   /** A veth pair between two namespaces: interface names and addresses with prefix length. */
-  wire(a: string, aInterface: string, aAddresses: readonly string[], b: string, bInterface: string, bAddresses: readonly string[]): void;
+  wire(
+    a: string,
+    aInterface: string,
+    aAddresses: readonly string[],
+    b: string,
+    bInterface: string,
+    bAddresses: readonly string[],
+  ): void;
   cgroup(name: string): string;
   peer(netns: string, cgroup?: string): Promise<Peer>;
   /** Runs `ip -n NETNS …`. */
@@ -97,9 +109,13 @@ export function openLab(): Lab {
       const script = join(repository, "tests/runtime/peer.mjs");
       const enter = cgroup ? `echo $$ > ${cgroup}/cgroup.procs; ` : "";
       // The cgroup is joined first: inside a namespace made by `ip netns exec` it could not be seen.
-      const child = spawn("sh", ["-c", `${enter}exec nsenter --net=/run/netns/${netns} ${process.execPath} ${script}`], {
-        stdio: ["ignore", "inherit", "inherit", "ipc"],
-      });
+      const child = spawn(
+        "sh",
+        ["-c", `${enter}exec nsenter --net=/run/netns/${netns} ${process.execPath} ${script}`],
+        {
+          stdio: ["ignore", "inherit", "inherit", "ipc"],
+        },
+      );
       const peer = talk(child);
       steps.push(() => peer.stop());
       await peer.ready;
@@ -148,15 +164,18 @@ function talk(child: ChildProcess): Peer & { readonly ready: Promise<void> } {
     isReady = resolve;
     isDead = reject;
   });
-  child.on("message", (message: { ready?: boolean; accepted?: number; answer?: number; value?: unknown; error?: string }) => {
-    if (message.ready) isReady();
-    if (message.accepted !== undefined) accepted.push(message.accepted);
-    if (message.answer === undefined) return;
-    const call = waiting.get(message.answer);
-    waiting.delete(message.answer);
-    if (message.error !== undefined) call?.reject(new Error(message.error));
-    else call?.resolve(message.value);
-  });
+  child.on(
+    "message",
+    (message: { ready?: boolean; accepted?: number; answer?: number; value?: unknown; error?: string }) => {
+      if (message.ready) isReady();
+      if (message.accepted !== undefined) accepted.push(message.accepted);
+      if (message.answer === undefined) return;
+      const call = waiting.get(message.answer);
+      waiting.delete(message.answer);
+      if (message.error !== undefined) call?.reject(new Error(message.error));
+      else call?.resolve(message.value);
+    },
+  );
   child.on("exit", (code) => {
     isDead(new Error(`the peer ended with ${code}`));
     for (const call of waiting.values()) call.reject(new Error("the peer has ended"));

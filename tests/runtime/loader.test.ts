@@ -5,7 +5,15 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { structLayout, type Layout } from "../../compiler/layout.ts";
 import type { MapSpec } from "../../compiler/module.ts";
-import { load, openObject, pinnedObjects, pinObject, removeObject, replaceObject, RuntimeError } from "../../runtime/api.ts";
+import {
+  load,
+  openObject,
+  pinnedObjects,
+  pinObject,
+  removeObject,
+  replaceObject,
+  RuntimeError,
+} from "../../runtime/api.ts";
 import { allMaps, allPrograms } from "../../runtime/kernel/info.ts";
 import { loadModule } from "../../runtime/kernel/load.ts";
 import { be, call, exit, int, mapSpec, moduleOf, movImm, movReg, returnOne, slot, sockOps, wide } from "./hand-made.ts";
@@ -19,18 +27,33 @@ const held = (): string[] =>
   [...allPrograms(), ...allMaps()].map((one) => one.name).filter((name) => /^t_|^t\./.test(name));
 
 /** The kernel frees programs after a grace period, and their maps with them. */
-const nothingHeld = async (): Promise<void> => void (await until(`nothing of ours in the kernel: ${held().join(", ")}`, () => held().length === 0));
+const nothingHeld = async (): Promise<void> =>
+  void (await until(`nothing of ours in the kernel: ${held().join(", ")}`, () => held().length === 0));
 
-const nested: Layout = structLayout("Nested", [
-  { name: "flag", layout: int(8) },
-  { name: "port", layout: be(16) },
-  { name: "addr", layout: be(32) },
-  { name: "deep", layout: structLayout("Deep", [{ name: "low", layout: int(8) }, { name: "high", layout: int(64, true) }], true) },
-  { name: "list", layout: { kind: "array", of: int(16), length: 3 } },
-  { name: "name", layout: { kind: "cstring", size: 8 } },
-  { name: "total", layout: int(64) },
-  { name: "wire", layout: be(64) },
-], false);
+const nested: Layout = structLayout(
+  "Nested",
+  [
+    { name: "flag", layout: int(8) },
+    { name: "port", layout: be(16) },
+    { name: "addr", layout: be(32) },
+    {
+      name: "deep",
+      layout: structLayout(
+        "Deep",
+        [
+          { name: "low", layout: int(8) },
+          { name: "high", layout: int(64, true) },
+        ],
+        true,
+      ),
+    },
+    { name: "list", layout: { kind: "array", of: int(16), length: 3 } },
+    { name: "name", layout: { kind: "cstring", size: 8 } },
+    { name: "total", layout: int(64) },
+    { name: "wire", layout: be(64) },
+  ],
+  false,
+);
 const nestedValue = {
   flag: 255,
   port: 443,
@@ -80,7 +103,14 @@ describe.skipIf(skip)(title("loader"), () => {
   });
 
   it("gives per-CPU maps one value per CPU, tries their longest prefix, full maps a clear error", () => {
-    const prefix = structLayout("Prefix", [{ name: "length", layout: int(32) }, { name: "address", layout: be(32) }], false);
+    const prefix = structLayout(
+      "Prefix",
+      [
+        { name: "length", layout: int(32) },
+        { name: "address", layout: be(32) },
+      ],
+      false,
+    );
     const object = keep(
       loadModule(
         moduleOf({
@@ -109,8 +139,20 @@ describe.skipIf(skip)(title("loader"), () => {
   });
 
   it("sets params before loading, freezes them, and maps mutable globals", () => {
-    const variable = (name: string, section: ".rodata" | ".bss" | ".data", offset: number, layout: Layout, init: number[], param = false) => ({
-      name, section, offset, layout, init: new Uint8Array(init), param,
+    const variable = (
+      name: string,
+      section: ".rodata" | ".bss" | ".data",
+      offset: number,
+      layout: Layout,
+      init: number[],
+      param = false,
+    ) => ({
+      name,
+      section,
+      offset,
+      layout,
+      init: new Uint8Array(init),
+      param,
     });
     const object = keep(
       loadModule(
@@ -136,7 +178,10 @@ describe.skipIf(skip)(title("loader"), () => {
 
   it("leads a refusal with the reason and the TypeScript line, keeps the whole log, and leaves nothing behind", () => {
     const bad = sockOps("t_bad", [movReg(0, 3), exit]);
-    const module = moduleOf({ maps: [mapSpec("t_left", "hash", int(32), int(32), 1)], programs: [sockOps("t_good", returnOne), bad] });
+    const module = moduleOf({
+      maps: [mapSpec("t_left", "hash", int(32), int(32), 1)],
+      programs: [sockOps("t_good", returnOne), bad],
+    });
     const error = catchError(() => loadModule(module));
     expect(error.key).toBe("rejected");
     expect(error.message.split("\n")[0]).toBe("the kernel's verifier refuses t_bad: R3 !read_ok");
@@ -149,7 +194,9 @@ describe.skipIf(skip)(title("loader"), () => {
   it("keeps a log of megabytes whole", () => {
     // 2^14 paths of which the last one is refused: the log is long.
     const steps = Array.from({ length: 14 }, () => [call(7), slot(0x15, 0, 0, 1, 1), slot(0xbf, 0, 0)]).flat();
-    const error = catchError(() => loadModule(moduleOf({ programs: [sockOps("t_long", [...steps, movReg(0, 9), exit])] })));
+    const error = catchError(() =>
+      loadModule(moduleOf({ programs: [sockOps("t_long", [...steps, movReg(0, 9), exit])] })),
+    );
     expect(error.message).toContain("R9 !read_ok");
     expect(error.log!.endsWith("\n")).toBe(true);
   });
@@ -163,7 +210,9 @@ describe.skipIf(skip)(title("loader"), () => {
 
   it("refuses relocations that lead nowhere", () => {
     const program = sockOps("t_reloc", [...wide(1), ...returnOne], [{ slot: 0, kind: "map", map: "gone" }]);
-    expect(() => loadModule(moduleOf({ programs: [program] }))).toThrow("refers to gone, which the object does not have");
+    expect(() => loadModule(moduleOf({ programs: [program] }))).toThrow(
+      "refers to gone, which the object does not have",
+    );
   });
 
   it("reads a ring buffer by mapping, in order, with wrap-around and counted drops", async () => {
@@ -201,9 +250,23 @@ describe.skipIf(skip)(title("loader"), () => {
       type: "socket_filter",
       attachType: 0,
     };
-    const variable = (name: string, offset: number) => ({ name, section: ".bss" as const, offset, layout: int(64), init: new Uint8Array(8), param: false });
+    const variable = (name: string, offset: number) => ({
+      name,
+      section: ".bss" as const,
+      offset,
+      layout: int(64),
+      init: new Uint8Array(8),
+      param: false,
+    });
     const object = keep(
-      loadModule(moduleOf({ maps: [ring], programs: [program], globals: [variable("sequence", 0), variable("t_ringDropped", 8)] }), { name: "t" }),
+      loadModule(
+        moduleOf({
+          maps: [ring],
+          programs: [program],
+          globals: [variable("sequence", 0), variable("t_ringDropped", 8)],
+        }),
+        { name: "t" },
+      ),
     );
     const { testRun } = await import("./test-run.ts");
     const fd = object.programs["t_ringer"]!.fd;
@@ -289,8 +352,12 @@ describe.skipIf(skip)(title("links and pins"), () => {
   it("pins an object, opens it in another handle, replaces its program atomically, removes it", () => {
     const cgroup = lab!.cgroup("pins");
     const maps = [mapSpec("t_kept", "hash", int(32), nested, 4)];
-    const globals = [{ name: "t_seen", section: ".bss" as const, offset: 0, layout: int(64), init: new Uint8Array(8), param: false }];
-    const first = loadModule(moduleOf({ maps, globals, programs: [sockOps("t_pinned", returnOne)] }), { name: "t_object" });
+    const globals = [
+      { name: "t_seen", section: ".bss" as const, offset: 0, layout: int(64), init: new Uint8Array(8), param: false },
+    ];
+    const first = loadModule(moduleOf({ maps, globals, programs: [sockOps("t_pinned", returnOne)] }), {
+      name: "t_object",
+    });
     const [link] = first.attach(cgroup);
     pinObject(first, [["t_pinned", link!]], root);
     expect(() => pinObject(first, [], root)).toThrow("pinned already");
@@ -305,12 +372,18 @@ describe.skipIf(skip)(title("links and pins"), () => {
     expect(again.object.globals["t_seen"]!.get()).toBe(77n);
     const old = again.links.get("t_pinned")!.info();
 
-    const second = loadModule(moduleOf({ maps, globals, programs: [sockOps("t_pinned", [movImm(3, 5), ...returnOne])] }), {
-      name: "t_object",
-      reuse: again.object,
-    });
+    const second = loadModule(
+      moduleOf({ maps, globals, programs: [sockOps("t_pinned", [movImm(3, 5), ...returnOne])] }),
+      {
+        name: "t_object",
+        reuse: again.object,
+      },
+    );
     replaceObject(again, second, root);
-    expect(again.links.get("t_pinned")!.info()).toMatchObject({ id: old.id, programId: second.programs["t_pinned"]!.info().id });
+    expect(again.links.get("t_pinned")!.info()).toMatchObject({
+      id: old.id,
+      programId: second.programs["t_pinned"]!.info().id,
+    });
     expect(second.maps["t_kept"]!.get(1)).toEqual(nestedValue);
     second.close();
     again.close();
@@ -336,7 +409,9 @@ describe.skipIf(skip)(title("links and pins"), () => {
     const bad = sockOps("t_bad", [exit]);
     expect(() => loadModule(moduleOf({ maps: [shared], programs: [bad] }), { pinRoot: root })).toThrow("refuses t_bad");
     expect(existsSync(join(root, "maps", "t_shared"))).toBe(false);
-    expect(() => loadModule(moduleOf({ maps: [shared] }), { pinRoot: "/tmp/tsbpf-no-bpffs" })).toThrow("not on a bpf file system");
+    expect(() => loadModule(moduleOf({ maps: [shared] }), { pinRoot: "/tmp/tsbpf-no-bpffs" })).toThrow(
+      "not on a bpf file system",
+    );
   });
 });
 

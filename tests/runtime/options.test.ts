@@ -53,19 +53,33 @@ describe.skipIf(skip)(skip ? `option handlers (skipped: ${skip})` : "option hand
   const optionsOf = (kind: number, port: number): { readonly segment: Segment; readonly hex: string }[] =>
     wire.segments
       .filter((segment) => segment.sourcePort === port || segment.destinationPort === port)
-      .flatMap((segment) => segment.options.filter((option) => option.kind === kind).map((option) => ({ segment, hex: option.hex })));
-  const connect = async (mode = "echo", host = "10.97.0.2"): Promise<{ id: number; accepted: number; port: number }> => {
+      .flatMap((segment) =>
+        segment.options.filter((option) => option.kind === kind).map((option) => ({ segment, hex: option.hex })),
+      );
+  const connect = async (
+    mode = "echo",
+    host = "10.97.0.2",
+  ): Promise<{ id: number; accepted: number; port: number }> => {
     port++;
     await server.call("listen", { host, port, mode });
     const before = server.accepted.length;
     const id = await client.call<number>("connect", { host, port });
     await client.call("send", { id, length: 4 });
     await until("the connection is accepted", () => server.accepted.length > before);
-    if (mode === "echo") await until("the echo is back", async () => (await client.call<{ received: number }>("state", { id })).received === 4);
+    if (mode === "echo")
+      await until(
+        "the echo is back",
+        async () => (await client.call<{ received: number }>("state", { id })).received === 4,
+      );
     return { id, accepted: server.accepted.at(-1)!, port };
   };
   const readOption = async (peer: Peer, id: number, option: number, length: number): Promise<Buffer> => {
-    const answer = await peer.call<{ bytes?: number[]; errno?: number }>("getsockopt", { id, level: SOL_TCP, option, length });
+    const answer = await peer.call<{ bytes?: number[]; errno?: number }>("getsockopt", {
+      id,
+      level: SOL_TCP,
+      option,
+      length,
+    });
     if (!answer.bytes) throw new Error(`getsockopt ${option}: errno ${answer.errno}`);
     return Buffer.from(answer.bytes);
   };
@@ -86,7 +100,10 @@ describe.skipIf(skip)(skip ? `option handlers (skipped: ${skip})` : "option hand
     both("user-timeout", { timeoutSeconds: 299 });
     const { id, accepted, port } = await connect();
     await client.call("send", { id, length: 200_000 });
-    await until("all of it is back", async () => (await client.call<{ received: number }>("state", { id })).received === 200_004);
+    await until(
+      "all of it is back",
+      async () => (await client.call<{ received: number }>("state", { id })).received === 200_004,
+    );
     const sent = optionsOf(28, port);
     expect(sent[0]!.hex).toBe("1c04012b");
     expect((await readOption(server, accepted, TCP_USER_TIMEOUT, 4)).readUInt32LE()).toBe(299_000);
@@ -128,26 +145,51 @@ describe.skipIf(skip)(skip ? `option handlers (skipped: ${skip})` : "option hand
   const firstFlight = async (host: string): Promise<{ readonly segments: number; readonly port: number }> => {
     lab.inside(clientNet, "tc", "qdisc", "add", "dev", "v0", "root", "handle", "1:", "htb", "default", "1");
     try {
-      lab.inside(clientNet, "tc", "class", "add", "dev", "v0", "parent", "1:", "classid", "1:1", "htb", "rate", "100kbit", "burst", "1600", "cburst", "1600");
+      lab.inside(
+        clientNet,
+        "tc",
+        "class",
+        "add",
+        "dev",
+        "v0",
+        "parent",
+        "1:",
+        "classid",
+        "1:1",
+        "htb",
+        "rate",
+        "100kbit",
+        "burst",
+        "1600",
+        "cburst",
+        "1600",
+      );
       port++;
       await server.call("listen", { host, port, mode: `once:${64 * 1448}` });
       const id = await client.call<number>("connect", { host, port });
       await client.call("send", { id, length: 2 * 1448 });
-      await until("the answer is there", async () => (await client.call<{ received: number }>("state", { id })).received >= 64 * 1448, 20_000);
+      await until(
+        "the answer is there",
+        async () => (await client.call<{ received: number }>("state", { id })).received >= 64 * 1448,
+        20_000,
+      );
       return { segments: flight(wire.segments, port), port };
     } finally {
       lab.inside(clientNet, "tc", "qdisc", "del", "dev", "v0", "root");
     }
   };
 
-  it.each([4, 20, 40])("initial window: the server's first flight has the %i segments that 42 04 asked for", async (segments) => {
-    both("initial-window", { wantedWindow: segments, largestWindow: 64 });
-    const found = await firstFlight("10.97.0.2");
-    const option = optionsOf(0x42, found.port);
-    expect(option[0]!.hex).toBe(`4204${segments.toString(16).padStart(4, "0")}`);
-    expect(option[0]!.segment.syn).toBe(false);
-    expect(found.segments).toBe(segments);
-  });
+  it.each([4, 20, 40])(
+    "initial window: the server's first flight has the %i segments that 42 04 asked for",
+    async (segments) => {
+      both("initial-window", { wantedWindow: segments, largestWindow: 64 });
+      const found = await firstFlight("10.97.0.2");
+      const option = optionsOf(0x42, found.port);
+      expect(option[0]!.hex).toBe(`4204${segments.toString(16).padStart(4, "0")}`);
+      expect(option[0]!.segment.syn).toBe(false);
+      expect(found.segments).toBe(segments);
+    },
+  );
 
   it("initial window: an untrusted peer's wish is not granted, and no option goes with a SYN", async () => {
     lab.ip(clientNet, "addr", "add", "203.0.113.1/24", "dev", "v0");

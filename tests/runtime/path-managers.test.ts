@@ -8,7 +8,10 @@ import { capture, type Capture } from "./capture.ts";
 import { compiled } from "./compiled.ts";
 import { openLab, pause, until, whyNot, type Lab, type Peer } from "./lab.ts";
 
-const noMptcp = existsSync("/proc/sys/net/mptcp/path_manager") || existsSync("/proc/sys/net/mptcp/pm_type") ? undefined : "no MPTCP netlink path manager";
+const noMptcp =
+  existsSync("/proc/sys/net/mptcp/path_manager") || existsSync("/proc/sys/net/mptcp/pm_type")
+    ? undefined
+    : "no MPTCP netlink path manager";
 const skip = whyNot() ?? noMptcp;
 const MP_JOIN_SYN = /^1e0c1/;
 
@@ -32,7 +35,8 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
     lab.wire(c, "v2", [], s, "v2", []);
     for (const net of [c, s]) {
       // A mesh crosses the wires: answers may come in on another interface than the requests went out.
-      for (const device of ["all", "v0", "v1", "v2"]) lab.inside(net, "sysctl", "-qw", `net.ipv4.conf.${device}.rp_filter=0`);
+      for (const device of ["all", "v0", "v1", "v2"])
+        lab.inside(net, "sysctl", "-qw", `net.ipv4.conf.${device}.rp_filter=0`);
       lab.inside(net, "ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", "8");
     }
     client = await lab.peer(c);
@@ -52,7 +56,8 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
 
   const start = (program: string, params: Record<string, unknown> = {}): NetlinkBackend =>
     (backend = startNetlinkBackend(compiled(program), { netns: c, params, report: (report) => reports.push(report) }));
-  const announce = (address: string, device: string): void => void lab.inside(s, "ip", "mptcp", "endpoint", "add", address, "dev", device, "signal");
+  const announce = (address: string, device: string): void =>
+    void lab.inside(s, "ip", "mptcp", "endpoint", "add", address, "dev", device, "signal");
   const connect = async (host = "10.1.0.2"): Promise<{ id: number; accepted: number; port: number }> => {
     port++;
     await server.call("listen", { protocol: "mptcp", host: host.includes(":") ? "::" : "0.0.0.0", port });
@@ -66,13 +71,21 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
   const pairs = (port: number): string[] =>
     openSessions(c)
       .filter((session) => session.to.endsWith(`:${port}`))
-      .flatMap((session) => session.subflows.map((subflow) => `${subflow.from.replace(/:\d+$/, "")} ${subflow.to.replace(/:\d+$/, "")}`))
+      .flatMap((session) =>
+        session.subflows.map((subflow) => `${subflow.from.replace(/:\d+$/, "")} ${subflow.to.replace(/:\d+$/, "")}`),
+      )
       .toSorted();
   /** What `ss` counts, which is other code than ours. */
   const listed = (port: number): number =>
     lab.inside(c, "ss", "-tnH", "state", "established", `( dport = :${port} )`).split("\n").filter(Boolean).length;
   const joins = (port: number): number =>
-    wire.segments.filter((one) => one.destinationPort === port && one.syn && !one.ack && one.options.some((option) => MP_JOIN_SYN.test(option.hex))).length;
+    wire.segments.filter(
+      (one) =>
+        one.destinationPort === port &&
+        one.syn &&
+        !one.ack &&
+        one.options.some((option) => MP_JOIN_SYN.test(option.hex)),
+    ).length;
   const settled = async (port: number, wanted: readonly string[]): Promise<void> => {
     try {
       await until("the mesh", () => JSON.stringify(pairs(port)) === JSON.stringify(wanted.toSorted()));
@@ -87,7 +100,11 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
   const intact = async (id: number, accepted: number): Promise<void> => {
     const before = await server.call<{ received: number }>("state", { id: accepted });
     await client.call("send", { id, length: 1_000_000, seed: 7 });
-    await until("all data is there", async () => (await server.call<{ received: number }>("state", { id: accepted })).received === before.received + 1_000_000);
+    await until(
+      "all data is there",
+      async () =>
+        (await server.call<{ received: number }>("state", { id: accepted })).received === before.received + 1_000_000,
+    );
     // The hashes run over all that was ever sent and received on this connection.
     const { sent } = await client.call<{ sent: string }>("state", { id });
     expect((await server.call<{ hash: string }>("state", { id: accepted })).hash).toBe(sent);
@@ -96,7 +113,8 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
     await client.call("close", { id });
     await until("the session is forgotten", () => backend!.sessions.size === 0);
   };
-  const mesh = (from: readonly string[], to: readonly string[]): string[] => from.flatMap((one) => to.map((other) => `${one} ${other}`));
+  const mesh = (from: readonly string[], to: readonly string[]): string[] =>
+    from.flatMap((one) => to.map((other) => `${one} ${other}`));
 
   it.each([1, 2, 5])("ndiffports opens exactly %i more subflows, on the same addresses", async (extra) => {
     start("ndiffports", { extraSubflows: extra });
@@ -177,7 +195,12 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
     start("fullmesh");
     for (let turn = 0; turn < 20; turn++) {
       port++;
-      const listening = await server.call<number>("listen", { protocol: "mptcp", host: "0.0.0.0", port, mode: "close" });
+      const listening = await server.call<number>("listen", {
+        protocol: "mptcp",
+        host: "0.0.0.0",
+        port,
+        mode: "close",
+      });
       const id = await client.call<number>("connect", { protocol: "mptcp", host: "10.1.0.2", port });
       await client.call("close", { id });
       await server.call("closeServer", { id: listening });
@@ -204,8 +227,12 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
   });
 
   it("refuses objects that are no path managers", () => {
-    expect(() => startNetlinkBackend({ ...compiled("ndiffports"), programs: [] }, { netns: c })).toThrow("no path manager");
-    expect(() => startNetlinkBackend(compiled("ndiffports"), { netns: "tsbpf-absent" })).toThrow("no such network namespace: tsbpf-absent");
+    expect(() => startNetlinkBackend({ ...compiled("ndiffports"), programs: [] }, { netns: c })).toThrow(
+      "no path manager",
+    );
+    expect(() => startNetlinkBackend(compiled("ndiffports"), { netns: "tsbpf-absent" })).toThrow(
+      "no such network namespace: tsbpf-absent",
+    );
     expect(() => start("ndiffports", { extraSubflows: 300 })).toThrow("300 is not a u8");
   });
 });

@@ -8,7 +8,9 @@ const libc = koffi.load(null);
 const socket = libc.func("int socket(int domain, int type, int protocol)");
 const bind = libc.func("int bind(int fd, uint8_t *address, uint32 length)");
 const connect = libc.func("int connect(int fd, uint8_t *address, uint32 length)");
-const getsockopt = libc.func("int getsockopt(int fd, int level, int option, _Inout_ uint8_t *value, _Inout_ uint32_t *length)");
+const getsockopt = libc.func(
+  "int getsockopt(int fd, int level, int option, _Inout_ uint8_t *value, _Inout_ uint32_t *length)",
+);
 const setsockopt = libc.func("int setsockopt(int fd, int level, int option, uint8_t *value, uint32_t length)");
 
 const PROTOCOL = { tcp: 0, mptcp: 262 };
@@ -30,7 +32,9 @@ function sockaddr(host, port) {
   const [head, tail = ""] = host.split("::");
   const before = head === "" ? [] : head.split(":");
   const after = tail === "" ? [] : tail.split(":");
-  const words = host.includes("::") ? [...before, ...Array(8 - before.length - after.length).fill("0"), ...after] : before;
+  const words = host.includes("::")
+    ? [...before, ...Array(8 - before.length - after.length).fill("0"), ...after]
+    : before;
   words.forEach((word, index) => bytes.writeUInt16BE(parseInt(word, 16), 8 + 2 * index));
   return bytes;
 }
@@ -46,7 +50,14 @@ function open(protocol, host) {
 
 function track(stream) {
   const id = next++;
-  const state = { stream, received: 0, hash: createHash("sha256"), sent: createHash("sha256"), ended: false, error: undefined };
+  const state = {
+    stream,
+    received: 0,
+    hash: createHash("sha256"),
+    sent: createHash("sha256"),
+    ended: false,
+    error: undefined,
+  };
   sockets.set(id, state);
   stream.on("error", (error) => (state.error = error.code));
   stream.on("close", () => (state.ended = true));
@@ -169,7 +180,13 @@ const commands = {
       }, 5);
     });
     latencies.sort((a, b) => a - b);
-    return { done, failed, errors, elapsed: Number(process.hrtime.bigint() - begin) / 1e9, p99: latencies[Math.floor(latencies.length * 0.99)] };
+    return {
+      done,
+      failed,
+      errors,
+      elapsed: Number(process.hrtime.bigint() - begin) / 1e9,
+      p99: latencies[Math.floor(latencies.length * 0.99)],
+    };
   },
 };
 

@@ -59,7 +59,18 @@ function ours(name: string): BpfModule {
 }
 function twin(name: string): BpfModule {
   const object = join(folder, `${name}.o`);
-  execFileSync(clang!, ["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-I/usr/include/x86_64-linux-gnu", "-c", join(here, `${name}.c`), "-o", object]);
+  execFileSync(clang!, [
+    "-O2",
+    "-g",
+    "-target",
+    "bpf",
+    "-mcpu=v3",
+    "-I/usr/include/x86_64-linux-gnu",
+    "-c",
+    join(here, `${name}.c`),
+    "-o",
+    object,
+  ]);
   return parseObject(readFileSync(object), name).module;
 }
 
@@ -67,7 +78,9 @@ const median = (values: readonly number[]): number => values.toSorted((a, b) => 
 /** Half the distance between the quartiles, in percent of the median. */
 const spread = (values: readonly number[]): number => {
   const sorted = values.toSorted((a, b) => a - b);
-  return (50 * (sorted[Math.floor(sorted.length * 0.75)]! - sorted[Math.floor(sorted.length * 0.25)]!)) / median(sorted);
+  return (
+    (50 * (sorted[Math.floor(sorted.length * 0.75)]! - sorted[Math.floor(sorted.length * 0.25)]!)) / median(sorted)
+  );
 };
 
 async function main(lab: Lab): Promise<void> {
@@ -80,11 +93,17 @@ async function main(lab: Lab): Promise<void> {
     "-c",
     `echo $$ > ${group}/cgroup.procs; exec nsenter --net=/run/netns/${net} ${command.join(" ")}`,
   ];
-  const server = spawn("sh", inside(s, groups[1], traffic, "server", "10.95.0.2", "9000"), { stdio: ["ignore", "pipe", "inherit"] });
+  const server = spawn("sh", inside(s, groups[1], traffic, "server", "10.95.0.2", "9000"), {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   lab.defer(() => void server.kill());
   await new Promise((resolve) => server.stdout!.once("data", resolve));
   const measure = (kind: string, seconds: number): number =>
-    Number(execFileSync("sh", inside(c, groups[0], traffic, kind, "10.95.0.2", "9000", String(seconds)), { encoding: "utf8" }));
+    Number(
+      execFileSync("sh", inside(c, groups[0], traffic, kind, "10.95.0.2", "9000", String(seconds)), {
+        encoding: "utf8",
+      }),
+    );
 
   const figures: Record<string, unknown>[] = [];
   for (const name of PROGRAMS) {
@@ -127,13 +146,20 @@ async function main(lab: Lab): Promise<void> {
         program: name,
         traffic: kind,
         rates: Object.fromEntries(VARIANTS.map((variant) => [variant, Math.round(median(rates[variant]))])),
-        spreadPercent: Object.fromEntries(VARIANTS.map((variant) => [variant, Number(spread(rates[variant]).toFixed(1))])),
+        spreadPercent: Object.fromEntries(
+          VARIANTS.map((variant) => [variant, Number(spread(rates[variant]).toFixed(1))]),
+        ),
         costPercent: { ours: Number(cost["ours"]!.toFixed(2)), clang: Number(cost["clang"]!.toFixed(2)) },
         nsPerRun: { ours: Number(median(ns["ours"]!).toFixed(1)), clang: Number(median(ns["clang"]!).toFixed(1)) },
         slots: { ours: modules.ours!.programs[0]!.insns.length, clang: modules.clang!.programs[0]!.insns.length },
         ratioOfRates: Number((median(rates.ours) / median(rates.clang)).toFixed(4)),
       });
-      const row = figures.at(-1) as { rates: Record<Variant, number>; nsPerRun: Record<string, number>; costPercent: Record<string, number>; spreadPercent: Record<string, number> };
+      const row = figures.at(-1) as {
+        rates: Record<Variant, number>;
+        nsPerRun: Record<string, number>;
+        costPercent: Record<string, number>;
+        spreadPercent: Record<string, number>;
+      };
       say(
         `${name.padEnd(12)} ${kind.padEnd(4)} ${VARIANTS.map((variant) => `${variant} ${row.rates[variant]}/s ±${row.spreadPercent[variant]} %`).join("   ")}   ` +
           `cost ours ${row.costPercent["ours"]} %, clang ${row.costPercent["clang"]} %   ns per run ours ${row.nsPerRun["ours"]}, clang ${row.nsPerRun["clang"]}`,
@@ -141,7 +167,10 @@ async function main(lab: Lab): Promise<void> {
     }
   }
   const maps = mapAndRing(folder, here, lab, { pin: pinObject, remove: removeObject });
-  for (const [what, row] of Object.entries(maps)) say(`${what.padEnd(34)} ours ${Math.round(row.ours).toLocaleString("en")}/s   C with libbpf ${Math.round(row.libbpf).toLocaleString("en")}/s`);
+  for (const [what, row] of Object.entries(maps))
+    say(
+      `${what.padEnd(34)} ours ${Math.round(row.ours).toLocaleString("en")}/s   C with libbpf ${Math.round(row.libbpf).toLocaleString("en")}/s`,
+    );
   if (asJson) process.stdout.write(`${JSON.stringify({ rounds, traffic: figures, maps }, undefined, 2)}\n`);
 }
 

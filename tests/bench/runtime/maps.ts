@@ -6,7 +6,18 @@ import { join } from "node:path";
 import type { BpfModule } from "../../../compiler/module.ts";
 import { load, type LoadedObject } from "../../../runtime/api.ts";
 import type { LinkHandle } from "../../../runtime/kernel/links.ts";
-import { call, int, mapSpec, moduleOf, movImm, movReg, returnOne, slot, sockOps, wide } from "../../runtime/hand-made.ts";
+import {
+  call,
+  int,
+  mapSpec,
+  moduleOf,
+  movImm,
+  movReg,
+  returnOne,
+  slot,
+  sockOps,
+  wide,
+} from "../../runtime/hand-made.ts";
 import type { Lab } from "../../runtime/lab.ts";
 import { testRun } from "../../runtime/test-run.ts";
 
@@ -47,7 +58,10 @@ function producer(): BpfModule {
   };
   return moduleOf({
     programs: [program],
-    maps: [mapSpec("events", "ringbuf", undefined, int(64), RING_BYTES), mapSpec("table", "hash", int(32), int(64), ENTRIES)],
+    maps: [
+      mapSpec("events", "ringbuf", undefined, int(64), RING_BYTES),
+      mapSpec("table", "hash", int(32), int(64), ENTRIES),
+    ],
     globals: [{ name: "sequence", section: ".bss", offset: 0, layout: int(64), init: new Uint8Array(8), param: false }],
   });
 }
@@ -75,11 +89,35 @@ export function mapAndRing(folder: string, here: string, lab: Lab, pins: Pins): 
     const table = object.maps["table"]!;
     table.setAll(Array.from({ length: ENTRIES }, (_, index) => [index, BigInt(index)] as const));
 
-    const c = (): number[] => execFileSync(peer, ["map", join(directory, "maps/table"), String(ENTRIES)], { encoding: "utf8" }).trim().split(" ").map(Number);
+    const c = (): number[] =>
+      execFileSync(peer, ["map", join(directory, "maps/table"), String(ENTRIES)], { encoding: "utf8" })
+        .trim()
+        .split(" ")
+        .map(Number);
     const [libbpfGet = 0, libbpfSet = 0, libbpfBatch = 0] = [0, 1, 2].map((column) => best(3, () => c()[column]!));
-    const get = best(3, () => ENTRIES / seconds(() => { for (let key = 0; key < ENTRIES; key++) table.get(key); }));
-    const set = best(3, () => ENTRIES / seconds(() => { for (let key = 0; key < ENTRIES; key++) table.set(key, 1n); }));
-    const batch = best(3, () => { let count = 0; const took = seconds(() => { count = table.batch().length; }); return count / took; });
+    const get = best(
+      3,
+      () =>
+        ENTRIES /
+        seconds(() => {
+          for (let key = 0; key < ENTRIES; key++) table.get(key);
+        }),
+    );
+    const set = best(
+      3,
+      () =>
+        ENTRIES /
+        seconds(() => {
+          for (let key = 0; key < ENTRIES; key++) table.set(key, 1n);
+        }),
+    );
+    const batch = best(3, () => {
+      let count = 0;
+      const took = seconds(() => {
+        count = table.batch().length;
+      });
+      return count / took;
+    });
 
     const fd = object.programs["bench_ring"]!.fd;
     const fill = (): void => void testRun(fd, 1_000_000);
@@ -89,17 +127,29 @@ export function mapAndRing(folder: string, here: string, lab: Lab, pins: Pins): 
     const raw = best(3, () => {
       fill();
       let count = 0;
-      const took = seconds(() => { count = reader.drain((view, offset) => { total += view.getUint32(offset, true); }); });
+      const took = seconds(() => {
+        count = reader.drain((view, offset) => {
+          total += view.getUint32(offset, true);
+        });
+      });
       return count / took;
     });
     const libbpfRing = best(3, () => {
       fill();
-      return Number(execFileSync(peer, ["ring", join(directory, "maps/events")], { encoding: "utf8" }).trim().split(" ")[1]);
+      return Number(
+        execFileSync(peer, ["ring", join(directory, "maps/events")], { encoding: "utf8" })
+          .trim()
+          .split(" ")[1],
+      );
     });
     const decoded = best(3, () => {
       fill();
       let count = 0;
-      const took = seconds(() => { count = reader.drain((view, offset) => { sum += view.getBigUint64(offset, true); }); });
+      const took = seconds(() => {
+        count = reader.drain((view, offset) => {
+          sum += view.getBigUint64(offset, true);
+        });
+      });
       return count / took;
     });
     if (sum < 0n || total < 0) throw new Error("records were not read");

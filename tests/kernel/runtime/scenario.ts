@@ -7,7 +7,7 @@
 import { load, startKernelPathManager, type LoadedObject } from "../../../runtime/api.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
 import { capture } from "../../runtime/capture.ts";
-import { compiled } from "../../runtime/compiled.ts";
+import { AUTHORS, compiled } from "../../runtime/compiled.ts";
 import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts";
 
 const report = (name: string, facts: Record<string, unknown>): void => console.log(JSON.stringify({ name, ...facts }));
@@ -20,8 +20,10 @@ async function paths(lab: Lab): Promise<void> {
   lab.wire(c, "v1", ["10.2.0.1/24"], s, "v1", ["10.2.0.2/24"]);
   lab.wire(c, "v2", [], s, "v2", []);
   for (const net of [c, s]) {
-    for (const device of ["all", "v0", "v1", "v2"]) lab.inside(net, "sysctl", "-qw", `net.ipv4.conf.${device}.rp_filter=0`);
-    lab.inside(net, "ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", "8");
+    for (const device of ["all", "v0", "v1", "v2"])
+      lab.inside(net, "sysctl", "-qw", `net.ipv4.conf.${device}.rp_filter=0`);
+    // The client's own in-kernel path manager stays passive, or it would open subflows of its own to what is announced.
+    lab.inside(net, "ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", net === c ? "0" : "8");
   }
   const group = lab.cgroup("client");
   const client = await lab.peer(c, group);
@@ -33,10 +35,15 @@ async function paths(lab: Lab): Promise<void> {
   const pairs = (port: number): string[] =>
     openSessions(c)
       .filter((session) => session.to.endsWith(`:${port}`))
-      .flatMap((session) => session.subflows.map((one) => `${one.from.replace(/:\d+$/, "")} ${one.to.replace(/:\d+$/, "")}`))
+      .flatMap((session) =>
+        session.subflows.map((one) => `${one.from.replace(/:\d+$/, "")} ${one.to.replace(/:\d+$/, "")}`),
+      )
       .toSorted();
   const joins = (port: number): number =>
-    wire.segments.filter((one) => one.destinationPort === port && one.syn && !one.ack && one.options.some((option) => /^1e0c1/.test(option.hex))).length;
+    wire.segments.filter(
+      (one) =>
+        one.destinationPort === port && one.syn && !one.ack && one.options.some((option) => /^1e0c1/.test(option.hex)),
+    ).length;
   const connect = async (host = "10.1.0.2"): Promise<{ id: number; accepted: number; port: number }> => {
     port++;
     await server.call("listen", { protocol: "mptcp", host: host.includes(":") ? "::" : "0.0.0.0", port });
@@ -47,18 +54,35 @@ async function paths(lab: Lab): Promise<void> {
     return { id, accepted: server.accepted.at(-1)!, port };
   };
   /** What is there once `wanted` subflows are, or once patience ends; then a little later, for those too many. */
-  const settle = async (name: string, session: { id: number; accepted: number; port: number }, wanted: number): Promise<void> => {
+  const settle = async (
+    name: string,
+    session: { id: number; accepted: number; port: number },
+    wanted: number,
+  ): Promise<void> => {
     await until("the mesh", () => pairs(session.port).length === wanted, PATIENCE).catch(() => undefined);
     await pause(500);
     await client.call("send", { id: session.id, length: 200_000 });
     const { sent } = await client.call<{ sent: string }>("state", { id: session.id });
-    const intact = await until("the data", async () => (await server.call<{ hash: string }>("state", { id: session.accepted })).hash === sent, PATIENCE).catch(() => false);
+    const intact = await until(
+      "the data",
+      async () => (await server.call<{ hash: string }>("state", { id: session.accepted })).hash === sent,
+      PATIENCE,
+    ).catch(() => false);
     report(name, { pairs: pairs(session.port), joins: joins(session.port), intact });
   };
-  const announce = (address: string, device: string): void => void lab.inside(s, "ip", "mptcp", "endpoint", "add", address, "dev", device, "signal");
+  const announce = (address: string, device: string): void =>
+    void lab.inside(s, "ip", "mptcp", "endpoint", "add", address, "dev", device, "signal");
   const forget = (): void => void lab.inside(s, "ip", "mptcp", "endpoint", "flush");
-  const run = async (program: string, params: Record<string, unknown>, steps: (object: LoadedObject) => Promise<void>): Promise<void> => {
-    const running = startKernelPathManager(compiled(program, "patched"), group, { netns: c, params, warn: (text) => report("warning", { text }) });
+  const run = async (
+    program: string,
+    params: Record<string, unknown>,
+    steps: (object: LoadedObject) => Promise<void>,
+  ): Promise<void> => {
+    const running = startKernelPathManager(compiled(program, "patched"), group, {
+      netns: c,
+      params,
+      warn: (text) => report("warning", { text }),
+    });
     try {
       await steps(running.object);
     } finally {
@@ -105,7 +129,9 @@ async function paths(lab: Lab): Promise<void> {
     await settle("fullmesh again", session, 4);
     await client.call("close", { id: session.id });
     const remembered = object.maps["remoteAddrs"]!;
-    const left = await until("the session is forgotten", () => remembered.batch().length === 0, PATIENCE).catch(() => false);
+    const left = await until("the session is forgotten", () => remembered.batch().length === 0, PATIENCE).catch(
+      () => false,
+    );
     report("fullmesh forgets", { left: left === true ? 0 : remembered.batch().length });
   });
   forget();
@@ -128,43 +154,60 @@ async function options(lab: Lab): Promise<void> {
     ["mainline", "patched"],
     ["patched", "mainline"],
   ] as const)
-    for (const [program, params, kind, option, length] of [
-      ["user-timeout", { timeoutSeconds: 1 }, 28, 18, 4],
-      ["congestion-control", { wanted: 3 }, 0x42, 13, 16],
-      ["initial-window", { wantedWindow: 40, largestWindow: 64 }, 0x42, undefined, 0],
+    for (const [program, params, folder, kind, option, length] of [
+      ["user-timeout", { timeoutSeconds: 1 }, "programs", 28, 18, 4],
+      ["congestion-control", {}, AUTHORS, 0x42, 13, 16],
+      ["initial-window", { wantedWindow: 40, largestWindow: 64 }, "programs", 0x42, undefined, 0],
     ] as const) {
-      const objects = [load(compiled(program, near), { params }), load(compiled(program, far), { params })];
+      const objects = [near, far].map((target) => load(compiled(program, target, undefined, folder), { params }));
       objects.forEach((object, index) => object.attach(groups[index]!));
       port++;
       await server.call("listen", { host: "10.97.0.2", port, mode: "echo" });
       const id = await client.call<number>("connect", { host: "10.97.0.2", port });
       await client.call("send", { id, length: 4 });
-      await until("echo", async () => (await client.call<{ received: number }>("state", { id })).received === 4, PATIENCE);
+      await until(
+        "echo",
+        async () => (await client.call<{ received: number }>("state", { id })).received === 4,
+        PATIENCE,
+      );
       const effect = await effectOf(server, option, length);
       report(`${program} ${near} to ${far}`, { wire: bytes(wire.segments, port, kind), effect });
       await client.call("close", { id });
       for (const object of objects) object.close();
     }
 
-  const object = load(compiled("delayed-ack", "patched"));
+  const object = load(compiled("delayed-ack", "patched", undefined, AUTHORS));
   for (const group of groups) object.attach(group);
   port++;
   await server.call("listen", { host: "10.97.0.2", port, mode: "echo" });
   const id = await client.call<number>("connect", { host: "10.97.0.2", port });
   await client.call("send", { id, length: 4 });
   await until("echo", async () => (await client.call<{ received: number }>("state", { id })).received === 4, PATIENCE);
-  const segments = await effectOf(server, 66, 4);
-  report("delayed-ack", { wire: [67, 253, 254].flatMap((kind) => bytes(wire.segments, port, kind)), effect: segments });
+  // TCP_DELACK_SEGS of the server's socket: 64 00 00 00 is 100 segments.
+  report("delayed-ack", { wire: bytes(wire.segments, port, 0x43), effect: await effectOf(server, 66, 4) });
   object.close();
 }
 
-const bytes = (segments: readonly { destinationPort: number; options: readonly { kind: number; hex: string }[] }[], port: number, kind: number): string[] => [
-  ...new Set(segments.filter((one) => one.destinationPort === port).flatMap((one) => one.options.filter((option) => option.kind === kind).map((option) => option.hex))),
+const bytes = (
+  segments: readonly { destinationPort: number; options: readonly { kind: number; hex: string }[] }[],
+  port: number,
+  kind: number,
+): string[] => [
+  ...new Set(
+    segments
+      .filter((one) => one.destinationPort === port)
+      .flatMap((one) => one.options.filter((option) => option.kind === kind).map((option) => option.hex)),
+  ),
 ];
 
 async function effectOf(server: Peer, option: number | undefined, length: number): Promise<string | null> {
   if (option === undefined) return null;
-  const { bytes } = await server.call<{ bytes?: number[] }>("getsockopt", { id: server.accepted.at(-1)!, level: 6, option, length });
+  const { bytes } = await server.call<{ bytes?: number[] }>("getsockopt", {
+    id: server.accepted.at(-1)!,
+    level: 6,
+    option,
+    length,
+  });
   return bytes ? Buffer.from(bytes).toString("hex") : null;
 }
 

@@ -1,0 +1,68 @@
+// The runtime on the patched kernel: bundled programs loaded by our loader inside the virtual machine.
+import { describe, expect, it } from "vitest";
+import { cachedKernel, missingTool, runInVm } from "./kernel.ts";
+import { bundleScenario } from "./runtime/bundle.ts";
+
+const kernel = cachedKernel();
+const skip = kernel.missing ?? missingTool("qemu-system-x86_64", "ip", "ss", "nsenter");
+type Finding = { readonly name: string } & Record<string, unknown>;
+
+/** Findings by name. The virtual machine's own trouble (a kernel warning, a hang) fails the test with its words. */
+async function findings(part: string): Promise<ReadonlyMap<string, Finding>> {
+  const { code, stdout, stderr } = runInVm(["node", await bundleScenario(), part]);
+  const lines = stdout.split("\n").filter((line) => line.startsWith('{"'));
+  const found = new Map(lines.map((line) => JSON.parse(line) as Finding).map((one) => [one.name, one]));
+  expect(code, `${stdout}\n${stderr}`).toBe(0);
+  expect(found.get("error")).toBeUndefined();
+  expect(found.has("end")).toBe(true);
+  return found;
+}
+const mesh = (from: readonly string[], to: readonly string[]): string[] =>
+  from.flatMap((one) => to.map((other) => `${one} ${other}`)).toSorted();
+
+describe.skipIf(skip)(
+  skip ? `the runtime on the patched kernel (skipped: ${skip})` : "the runtime on the patched kernel",
+  () => {
+    it("runs path managers in the kernel", async () => {
+      const found = await findings("paths");
+      for (const extra of [1, 2, 5])
+        expect(found.get(`ndiffports ${extra}`)).toMatchObject({
+          pairs: new Array<string>(1 + extra).fill("10.1.0.1 10.1.0.2"),
+          joins: extra,
+          intact: true,
+        });
+      expect(found.get("ndiffports IPv6")).toMatchObject({
+        pairs: new Array<string>(3).fill("[fd01::1] [fd01::2]"),
+        intact: true,
+      });
+      const two = ["10.1.0.1", "10.2.0.1"];
+      const both = ["10.1.0.2", "10.2.0.2"];
+      for (const name of ["fullmesh 2x2", "fullmesh second session", "fullmesh late", "fullmesh again"])
+        expect(found.get(name), name).toMatchObject({ pairs: mesh(two, both), intact: true });
+      expect(found.get("fullmesh 2x2")).toMatchObject({ joins: 3 });
+      expect(found.get("fullmesh 3x2")).toMatchObject({
+        pairs: mesh([...two, "10.3.0.1"], both),
+        joins: 5,
+        intact: true,
+      });
+      for (const name of ["fullmesh before", "fullmesh removed"])
+        expect(found.get(name), name).toMatchObject({ pairs: mesh(two, ["10.1.0.2"]), intact: true });
+      expect(found.get("fullmesh forgets")).toMatchObject({ left: 0 });
+      expect(found.get("warning")).toBeUndefined();
+    });
+
+    it("runs option handlers through either interface, which understand each other", async () => {
+      const found = await findings("options");
+      for (const ends of ["patched to patched", "mainline to patched", "patched to mainline"]) {
+        expect(found.get(`user-timeout ${ends}`), ends).toMatchObject({ wire: ["1c040001"], effect: "e8030000" });
+        const scheme = found.get(`congestion-control ${ends}`)!;
+        expect(scheme["wire"], ends).toEqual(["42040003"]);
+        expect(Buffer.from(String(scheme["effect"]), "hex").toString("latin1").replace(/\0.*/s, ""), ends).toBe(
+          "cubic",
+        );
+        expect(found.get(`initial-window ${ends}`), ends).toMatchObject({ wire: ["42040028"] });
+      }
+      expect(found.get("delayed-ack")).toMatchObject({ wire: ["43040264"], effect: "64000000" });
+    });
+  },
+);
