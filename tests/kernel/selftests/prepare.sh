@@ -28,7 +28,7 @@ bpf=$tools/testing/selftests/bpf
 net=$tools/testing/selftests/net
 mkdir -p "$out/mptcp"
 for name in test_tcp_hdr_options test_misc_tcp_hdr_options; do
-	clang-19 -O2 -g -target bpf -mcpu=v3 -I "$kernel/include" -idirafter "/usr/include/$(uname -m)-linux-gnu" \
+	clang-19 -O2 -g -Wno-compare-distinct-pointer-types -target bpf -mcpu=v3 -I "$kernel/include" -idirafter "/usr/include/$(uname -m)-linux-gnu" \
 		-I "$bpf" -I "$bpf/progs" -c "$bpf/progs/$name.c" -o "$work/$name.o"
 	bpftool gen object "$work/$name.linked.o" "$work/$name.o"
 	bpftool gen skeleton "$work/$name.linked.o" name "$name" > "$work/$name.skel.h"
