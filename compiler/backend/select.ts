@@ -54,6 +54,7 @@ const CONDITION = {
 } as const satisfies Record<CompareOp, Condition>;
 
 const COMMUTATIVE: ReadonlySet<BinaryOp> = new Set<BinaryOp>(["add", "mul", "and", "or", "xor"]);
+const DIVISIONS: ReadonlySet<BinaryOp> = new Set<BinaryOp>(["udiv", "umod", "sdiv", "smod"]);
 const fitsImm = (value: bigint): boolean => value >= -0x8000_0000n && value < 0x8000_0000n;
 const asImm = (value: bigint): number => Number(BigInt.asIntN(32, value));
 
@@ -74,6 +75,12 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
   const registers = new Map<number, Virtual>();
   /** Values of 32 bits whose register has zeros above. */
   const clean = new Set<number>();
+  /**
+   * Clean values of which the kernel's verifier does not know it: after 32-bit division, negation and byte swaps it forgets
+   * the whole register (check_alu_op and is_safe_to_compute_dst_reg_range in kernel/bpf/verifier.c). Where the 64-bit value
+   * counts, as in an address, a 32-bit move says it again.
+   */
+  const blurred = new Set<number>();
   let nextRegister = FIRST_VIRTUAL;
   let nextBlock = func.blocks.reduce((most, b) => Math.max(most, b.id + 1), 0);
   const context = func.params[0];
@@ -243,6 +250,7 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
       span,
     });
     if (narrow) clean.add(result.id);
+    if (narrow && DIVISIONS.has(inst.op)) blurred.add(result.id);
   }
 
   /** 32-bit arithmetic in 64-bit registers: what is above the low half is left as it comes, except where it would matter. */
@@ -302,7 +310,8 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
     const narrow = result.type === "w32";
     switch (inst.op) {
       case "zext":
-        into(dst, value, span, true);
+        if (blurred.has(value.id)) zeroUpper(dst, registerOf(value), span);
+        else into(dst, value, span, true);
         return;
       case "trunc":
         into(dst, value, span);
@@ -320,6 +329,7 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
         into(dst, value, span);
         out.push({ kind: "neg", wide: !narrow || !isa.alu32, dst, span });
         if (narrow && isa.alu32) clean.add(result.id);
+        if (narrow) blurred.add(result.id);
         return;
       case "bswap16":
       case "bswap32":
@@ -327,6 +337,7 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
         into(dst, value, span);
         out.push({ kind: "swap", dst, bits: Number(inst.op.slice(5)) as 16 | 32 | 64, span });
         if (narrow) clean.add(result.id);
+        if (narrow) blurred.add(result.id);
     }
   }
 
@@ -359,6 +370,7 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
       case "assume-index":
         into(registerOf(inst.result), inst.value, span);
         if (clean.has(inst.value.id)) clean.add(inst.result.id);
+        if (blurred.has(inst.value.id)) blurred.add(inst.result.id);
         return;
       case "ptradd": {
         const dst = registerOf(inst.result);
@@ -535,6 +547,7 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
       const zeroed = (v: Value): boolean =>
         clean.has(v.id) || (constant(v) !== undefined && (isa.alu32 || constant(v)! >= 0n));
       if (param.type === "w32" && args.every(zeroed)) clean.add(param.id);
+      if (args.some((arg) => blurred.has(arg.id))) blurred.add(param.id);
     });
     for (const edge of edges(block.end)) {
       if (edge.args.length === 0) continue;

@@ -79,8 +79,25 @@ const either = (a: Range, b: Range): Range => ({
 });
 const impossible = (r: Range): boolean => r.min > r.max || r.smin > r.smax;
 
+/**
+ * Whose knowledge counts. What guards a memory access must be visible to the kernel's verifier, which forgets a quotient's
+ * and a remainder's range (scalar_min_max_* in kernel/bpf/verifier.c has none for BPF_DIV and BPF_MOD), and which knows
+ * nothing of what the source promised.
+ */
+export type Eyes = "ours" | "verifier";
+
+function forgotten(inst: Extract<Inst, { kind: "binary" }>, of: (value: Value) => Range): boolean {
+  if (!["udiv", "umod", "sdiv", "smod"].includes(inst.op)) return false;
+  // Two constants are folded before the verifier meets them.
+  return ![inst.left, inst.right].every((operand) => of(operand).min === of(operand).max);
+}
+
 /** The range of a result by its operands' ranges. */
-function transfer(inst: Inst, of: (value: Value) => Range): Range | undefined {
+function transfer(inst: Inst, of: (value: Value) => Range, eyes: Eyes): Range | undefined {
+  if (eyes === "verifier") {
+    if (inst.kind === "assume-fits" || inst.kind === "assume-index") return of(inst.value);
+    if (inst.kind === "binary" && forgotten(inst, of)) return undefined;
+  }
   switch (inst.kind) {
     case "const":
       return exactly(inst.value, bitsOf(inst.result.type));
@@ -270,7 +287,7 @@ const DEPTH = 4;
 const CLIMB = 512;
 
 /** Analyzes a function without loops (with loops, values that go round are taken to be anything). */
-export function rangesOf(func: Func): Ranges {
+export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
   const graph: Graph = graphOf(func);
   const made = definitions(func);
   const base = new Map<number, Range>();
@@ -298,7 +315,7 @@ export function rangesOf(func: Func): Ranges {
     if (!inst || depth === 0 || known.min === known.max || value.type === "ptr") return known;
     if (inst.kind !== "unary" && inst.kind !== "binary" && inst.kind !== "assume-fits" && inst.kind !== "assume-index")
       return known;
-    const again = transfer(inst, (operand) => at(block, operand, depth - 1));
+    const again = transfer(inst, (operand) => at(block, operand, depth - 1), eyes);
     return again ? both(known, again, bitsOf(value.type)) : known;
   };
 
@@ -418,7 +435,7 @@ export function rangesOf(func: Func): Ranges {
     sharper.set(block.id, facts);
     for (const inst of block.insts) {
       if (!("result" in inst) || !inst.result || inst.result.type === "ptr") continue;
-      const range = transfer(inst, (value) => at(block.id, value));
+      const range = transfer(inst, (value) => at(block.id, value), eyes);
       if (range && !impossible(range)) base.set(inst.result.id, range);
     }
   }
