@@ -1,69 +1,14 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { structLayout, type Layout } from "../../compiler/layout.ts";
 import type { MapSpec } from "../../compiler/module.ts";
-import {
-  load,
-  openObject,
-  pinnedObjects,
-  pinObject,
-  removeObject,
-  replaceObject,
-  RuntimeError,
-} from "../../runtime/api.ts";
-import { allMaps, allPrograms } from "../../runtime/kernel/info.ts";
+import { RuntimeError } from "../../runtime/api.ts";
 import { loadModule } from "../../runtime/kernel/load.ts";
+import { nested, nestedValue, nothingHeld } from "./fixtures.ts";
 import { be, call, exit, int, mapSpec, moduleOf, movImm, movReg, returnOne, slot, sockOps, wide } from "./hand-made.ts";
-import { openLab, sh, until, whyNot } from "./lab.ts";
+import { whyNot } from "./lab.ts";
 
 const skip = whyNot();
 const title = (what: string): string => (skip ? `${what} (skipped: ${skip})` : what);
-
-/** Everything of ours that the kernel holds: names that these tests use start with t_. */
-const held = (): string[] =>
-  [...allPrograms(), ...allMaps()].map((one) => one.name).filter((name) => /^t_|^t\./.test(name));
-
-/** The kernel frees programs after a grace period, and their maps with them. */
-const nothingHeld = async (): Promise<void> =>
-  void (await until(`nothing of ours in the kernel: ${held().join(", ")}`, () => held().length === 0));
-
-const nested: Layout = structLayout(
-  "Nested",
-  [
-    { name: "flag", layout: int(8) },
-    { name: "port", layout: be(16) },
-    { name: "addr", layout: be(32) },
-    {
-      name: "deep",
-      layout: structLayout(
-        "Deep",
-        [
-          { name: "low", layout: int(8) },
-          { name: "high", layout: int(64, true) },
-        ],
-        true,
-      ),
-    },
-    { name: "list", layout: { kind: "array", of: int(16), length: 3 } },
-    { name: "name", layout: { kind: "cstring", size: 8 } },
-    { name: "total", layout: int(64) },
-    { name: "wire", layout: be(64) },
-  ],
-  false,
-);
-const nestedValue = {
-  flag: 255,
-  port: 443,
-  addr: 0x0a000001,
-  deep: { low: 7, high: -(1n << 62n) },
-  list: [1, 65535, 3],
-  name: "cubic",
-  total: (1n << 64n) - 1n,
-  wire: 0x0102030405060708n,
-};
 
 describe.skipIf(skip)(title("loader"), () => {
   const opened: { close(): void }[] = [];
@@ -73,7 +18,7 @@ describe.skipIf(skip)(title("loader"), () => {
   };
   afterEach(async () => {
     for (const one of opened.splice(0)) one.close();
-    await nothingHeld();
+    await nothingHeld("t_");
   });
 
   const keyed = ["hash", "lru_hash", "array"] as const;
@@ -164,7 +109,7 @@ describe.skipIf(skip)(title("loader"), () => {
             variable("t_start", ".data", 0, int(32), [1, 2, 3, 4], false),
           ],
         }),
-        { params: { t_want: 9 }, name: "t" },
+        { params: { t_want: 9 }, name: "t_" },
       ),
     );
     expect(object.globals["t_want"]!.get()).toBe(9);
@@ -265,7 +210,7 @@ describe.skipIf(skip)(title("loader"), () => {
           programs: [program],
           globals: [variable("sequence", 0), variable("t_ringDropped", 8)],
         }),
-        { name: "t" },
+        { name: "t_" },
       ),
     );
     const { testRun } = await import("./test-run.ts");
@@ -301,174 +246,6 @@ describe.skipIf(skip)(title("loader"), () => {
     expect(reader.drain(() => undefined)).toBe(0);
   });
 });
-
-describe.skipIf(skip)(title("links and pins"), () => {
-  const lab = skip ? undefined : openLab();
-  let root = "";
-  beforeAll(() => {
-    root = mkdtempSync(join(tmpdir(), "tsbpf-bpffs-"));
-    sh("mount", "-t", "bpf", "bpf", root);
-    lab!.defer(() => {
-      sh("umount", root);
-      rmSync(root, { recursive: true });
-    });
-  });
-  afterAll(() => {
-    lab?.close();
-    return nothingHeld();
-  });
-  const attached = (cgroup: string): string[] =>
-    execFileSync("bpftool", ["-j", "cgroup", "show", cgroup], { encoding: "utf8" })
-      .match(/"name":"([^"]*)"/g)
-      ?.map((match) => match.slice(8, -1)) ?? [];
-
-  it("attaches to a cgroup by link and detaches on close", () => {
-    const cgroup = lab!.cgroup("attach");
-    const object = loadModule(moduleOf({ programs: [sockOps("t_attach", returnOne)] }));
-    const [link] = object.attach(cgroup);
-    expect(link!.cgroup()).toBe(cgroup);
-    expect(link!.info().programId).toBe(object.programs["t_attach"]!.info().id);
-    expect(attached(cgroup)).toEqual(["t_attach"]);
-    object.close();
-    expect(attached(cgroup)).toEqual([]);
-  });
-
-  it("attaches all programs or none", () => {
-    const cgroup = lab!.cgroup("none");
-    const filter = { ...sockOps("t_filter", [movImm(0, 1), exit]), type: "socket_filter", attachType: 0 };
-    const object = loadModule(moduleOf({ programs: [sockOps("t_first", returnOne), filter] }));
-    expect(() => object.attach(cgroup)).toThrow("does not attach to a cgroup");
-    expect(attached(cgroup)).toEqual([]);
-    object.close();
-  });
-
-  it("says what is wrong with a directory", () => {
-    const object = loadModule(moduleOf({ programs: [sockOps("t_dir", returnOne)] }));
-    expect(() => object.attach("/tmp")).toThrow("/tmp is not a cgroup-v2 directory");
-    expect(() => object.attach("/sys/fs/cgroup/unified/tsbpf-absent")).toThrow("no such cgroup");
-    object.close();
-  });
-
-  it("pins an object, opens it in another handle, replaces its program atomically, removes it", () => {
-    const cgroup = lab!.cgroup("pins");
-    const maps = [mapSpec("t_kept", "hash", int(32), nested, 4)];
-    const globals = [
-      { name: "t_seen", section: ".bss" as const, offset: 0, layout: int(64), init: new Uint8Array(8), param: false },
-    ];
-    const first = loadModule(moduleOf({ maps, globals, programs: [sockOps("t_pinned", returnOne)] }), {
-      name: "t_object",
-    });
-    const [link] = first.attach(cgroup);
-    pinObject(first, [["t_pinned", link!]], root);
-    expect(() => pinObject(first, [], root)).toThrow("pinned already");
-    first.maps["t_kept"]!.set(1, nestedValue);
-    first.globals["t_seen"]!.set(77n);
-    first.close();
-
-    expect(attached(cgroup)).toEqual(["t_pinned"]);
-    expect(pinnedObjects(root)).toEqual(["t_object"]);
-    const again = openObject("t_object", root);
-    expect(again.object.maps["t_kept"]!.get(1)).toEqual(nestedValue);
-    expect(again.object.globals["t_seen"]!.get()).toBe(77n);
-    const old = again.links.get("t_pinned")!.info();
-
-    const second = loadModule(
-      moduleOf({ maps, globals, programs: [sockOps("t_pinned", [movImm(3, 5), ...returnOne])] }),
-      {
-        name: "t_object",
-        reuse: again.object,
-      },
-    );
-    replaceObject(again, second, root);
-    expect(again.links.get("t_pinned")!.info()).toMatchObject({
-      id: old.id,
-      programId: second.programs["t_pinned"]!.info().id,
-    });
-    expect(second.maps["t_kept"]!.get(1)).toEqual(nestedValue);
-    second.close();
-    again.close();
-    expect(attached(cgroup)).toEqual(["t_pinned"]);
-
-    expect(removeObject("t_object", root)).toEqual([cgroup]);
-    expect(attached(cgroup)).toEqual([]);
-    expect(readdirSync(root).filter((name) => !name.endsWith(".debug"))).toEqual([]);
-    expect(() => openObject("t_object", root)).toThrow("no object named t_object");
-  });
-
-  it("shares maps that are declared pinned, and refuses others of that name", () => {
-    const shared: MapSpec = { ...mapSpec("t_shared", "hash", int(32), int(64), 4), pinned: true };
-    const one = loadModule(moduleOf({ maps: [shared] }), { pinRoot: root });
-    one.maps["t_shared"]!.set(1, 42n);
-    const two = loadModule(moduleOf({ maps: [shared] }), { pinRoot: root });
-    expect(two.maps["t_shared"]!.get(1)).toBe(42n);
-    const other: MapSpec = { ...shared, maxEntries: 8 };
-    expect(() => loadModule(moduleOf({ maps: [other] }), { pinRoot: root })).toThrow("4 instead of 8 entries");
-    one.close();
-    two.close();
-    rmSync(join(root, "maps", "t_shared"));
-    const bad = sockOps("t_bad", [exit]);
-    expect(() => loadModule(moduleOf({ maps: [shared], programs: [bad] }), { pinRoot: root })).toThrow("refuses t_bad");
-    expect(existsSync(join(root, "maps", "t_shared"))).toBe(false);
-    expect(() => loadModule(moduleOf({ maps: [shared] }), { pinRoot: "/tmp/tsbpf-no-bpffs" })).toThrow(
-      "not on a bpf file system",
-    );
-  });
-});
-
-const clang = ["clang-19", "clang-16", "clang"].find((name) => {
-  try {
-    sh(name, "--version");
-    return true;
-  } catch {
-    return false;
-  }
-});
-const noClang = skip ?? (clang ? undefined : "no clang");
-describe.skipIf(noClang)(noClang ? `clang's objects (skipped: ${noClang})` : "clang's objects", () => {
-  it("load with maps, globals, subprograms and CO-RE relocations", () => {
-    const dir = mkdtempSync(join(tmpdir(), "tsbpf-clang-"));
-    try {
-      writeFileSync(join(dir, "t.c"), CLANG_SOURCE);
-      sh(clang!, "-O2", "-g", "-target", "bpf", "-c", join(dir, "t.c"), "-o", join(dir, "t.o"));
-      const object = load(join(dir, "t.o"));
-      expect(object.programs["t_clang"]!.info().name).toBe("t_clang");
-      expect(object.globals["t_limit"]!.get()).toBe(7);
-      expect(object.globals["t_hits"]!.get()).toBe(0n);
-      object.maps["t_table"]!.set(4, { a: 1, b: 2n });
-      expect(object.maps["t_table"]!.get(4)).toEqual({ a: 1, b: 2n });
-      object.close();
-    } finally {
-      rmSync(dir, { recursive: true });
-    }
-    return nothingHeld();
-  });
-});
-
-const CLANG_SOURCE = `
-typedef unsigned int u32; typedef unsigned long long u64; typedef unsigned char u8;
-#define SEC(name) __attribute__((section(name), used))
-#define __uint(name, val) int (*name)[val]
-#define __type(name, val) typeof(val) *name
-static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
-static u64 (*bpf_get_current_task)(void) = (void *)35;
-static long (*bpf_probe_read_kernel)(void *dst, u32 size, const void *from) = (void *)113;
-struct value { u32 a; u64 b; };
-struct { __uint(type, 1); __uint(max_entries, 16); __type(key, u32); __type(value, struct value); } t_table SEC(".maps");
-const volatile u32 t_limit = 7;
-u64 t_hits = 0;
-struct task_struct { int pid; int tgid; } __attribute__((preserve_access_index));
-static __attribute__((noinline)) int t_sub(u32 x) { return x > t_limit ? 2 : 1; }
-SEC("tp/sched/sched_switch") int t_clang(void *ctx) {
-  u32 key = 4, pid = 0;
-  struct task_struct *task = (void *)bpf_get_current_task();
-  bpf_probe_read_kernel(&pid, sizeof(pid), &task->tgid);
-  struct value *v = bpf_map_lookup_elem(&t_table, &key);
-  if (v) v->b += pid;
-  t_hits++;
-  return t_sub(pid);
-}
-char _license[] SEC("license") = "GPL";
-`;
 
 function catchError(run: () => unknown): RuntimeError {
   try {
