@@ -6,7 +6,7 @@ import { compile } from "../../compiler/compile.ts";
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/sock-ops.ts";
 import { compilerOptions } from "../../compiler/frontend/project.ts";
 import { lineAndColumn } from "../../compiler/span.ts";
-import { leftToCompiler, mistakes } from "./files.ts";
+import { accepted, leftToCompiler, mistakes } from "./files.ts";
 
 const dsl = (name: string): string => readFileSync(fileURLToPath(new URL(`../../runtime/dsl/${name}`, import.meta.url)), "utf8");
 
@@ -52,6 +52,15 @@ describe("types: left to the compiler", () => {
     const found = check(file, text);
     expect(found.lines, found.messages.join("\n")).toEqual([LINES[file] ?? 18]);
     expect(found.helps.some((help) => help !== undefined)).toBe(true);
+  });
+});
+
+describe("types: the whole language", () => {
+  test.each(accepted())("$file compiles without a word", ({ file, text }) => {
+    const { result, messages } = check(file, text);
+    expect(messages).toEqual([]);
+    expect(result.diagnostics).toEqual([]);
+    expect(result.object).toBeDefined();
   });
 });
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 export const mistakesFolder = join(here, "mistakes");
+export const acceptedFolder = join(here, "accepted");
 export const leftFolder = join(here, "left-to-compiler");
 
 export interface Mistake {
@@ -47,5 +48,9 @@ function mistake(file: string): Mistake {
 }
 
 export const mistakes = (): Mistake[] => sources(mistakesFolder).map(mistake);
+
+/** Programs without a mistake that use the whole language. */
+export const accepted = (): { readonly file: string; readonly text: string }[] =>
+  sources(acceptedFolder).map((file) => ({ file, text: readFileSync(join(acceptedFolder, file), "utf8") }));
 
 export const leftToCompiler = (): { readonly file: string; readonly text: string }[] => sources(leftFolder).map((file) => ({ file, text: readFileSync(join(leftFolder, file), "utf8") }));

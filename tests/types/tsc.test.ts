@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { leftToCompiler, mistakes } from "./files.ts";
+import { accepted, leftToCompiler, mistakes } from "./files.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const tsc = join(root, "node_modules/typescript/bin/tsc");
@@ -69,6 +69,10 @@ describe("types: plain tsc", () => {
       mistakes().map(({ file, corrected }) => ({ file, text: corrected })),
     );
     expect([...found]).toEqual([]);
+  });
+
+  test("accepts the whole language", () => {
+    expect([...run("accepted", accepted())]).toEqual([]);
   });
 
   test("accepts what is left to the compiler", () => {
