@@ -2,7 +2,7 @@
  * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
  * object per finding on standard output, which runtime-*.test.ts on the host judges.
  *
- *   scenario paths | options
+ *   scenario paths | removal | options
  */
 import { load, startKernelPathManager, type LoadedObject } from "../../../runtime/api.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
@@ -13,7 +13,7 @@ import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts
 const report = (name: string, facts: Record<string, unknown>): void => console.log(JSON.stringify({ name, ...facts }));
 const PATIENCE = 60_000;
 
-async function paths(lab: Lab): Promise<void> {
+async function paths(lab: Lab, part: "paths" | "removal"): Promise<void> {
   const c = lab.netns("c");
   const s = lab.netns("s");
   lab.wire(c, "v0", ["10.1.0.1/24", "fd01::1/64"], s, "v0", ["10.1.0.2/24", "fd01::2/64"]);
@@ -90,34 +90,37 @@ async function paths(lab: Lab): Promise<void> {
     }
   };
 
-  for (const extraSubflows of [1, 2, 5])
-    await run("ndiffports", { extraSubflows }, async () => {
-      const session = await connect();
-      await settle(`ndiffports ${extraSubflows}`, session, 1 + extraSubflows);
+  if (part === "paths") {
+    for (const extraSubflows of [1, 2, 5])
+      await run("ndiffports", { extraSubflows }, async () => {
+        const session = await connect();
+        await settle(`ndiffports ${extraSubflows}`, session, 1 + extraSubflows);
+        await client.call("close", { id: session.id });
+      });
+    await run("ndiffports", {}, async () => {
+      const session = await connect("fd01::2");
+      await settle("ndiffports IPv6", session, 3);
       await client.call("close", { id: session.id });
     });
-  await run("ndiffports", {}, async () => {
-    const session = await connect("fd01::2");
-    await settle("ndiffports IPv6", session, 3);
-    await client.call("close", { id: session.id });
-  });
-  announce("10.2.0.2", "v1");
-  await run("fullmesh", {}, async () => {
-    const one = await connect();
-    await settle("fullmesh 2x2", one, 4);
-    const two = await connect();
-    await settle("fullmesh second session", two, 4);
-    for (const { id } of [one, two]) await client.call("close", { id });
-    lab.ip(c, "addr", "add", "10.3.0.1/24", "dev", "v2");
-    lab.ip(s, "addr", "add", "10.3.0.2/24", "dev", "v2");
-    await pause(500);
-    const three = await connect();
-    await settle("fullmesh 3x2", three, 6);
-    await client.call("close", { id: three.id });
-    lab.ip(c, "addr", "del", "10.3.0.1/24", "dev", "v2");
-    await pause(500);
-  });
-  forget();
+    announce("10.2.0.2", "v1");
+    await run("fullmesh", {}, async () => {
+      const one = await connect();
+      await settle("fullmesh 2x2", one, 4);
+      const two = await connect();
+      await settle("fullmesh second session", two, 4);
+      for (const { id } of [one, two]) await client.call("close", { id });
+      lab.ip(c, "addr", "add", "10.3.0.1/24", "dev", "v2");
+      lab.ip(s, "addr", "add", "10.3.0.2/24", "dev", "v2");
+      await pause(500);
+      const three = await connect();
+      await settle("fullmesh 3x2", three, 6);
+      await client.call("close", { id: three.id });
+      lab.ip(c, "addr", "del", "10.3.0.1/24", "dev", "v2");
+      await pause(500);
+    });
+    forget();
+    return;
+  }
   await run("fullmesh", {}, async (object) => {
     const session = await connect();
     await settle("fullmesh before", session, 2);
@@ -213,7 +216,8 @@ async function effectOf(server: Peer, option: number | undefined, length: number
 
 const lab = openLab();
 try {
-  await (process.argv[2] === "paths" ? paths : options)(lab);
+  const part = process.argv[2];
+  await (part === "paths" || part === "removal" ? paths(lab, part) : options(lab));
   report("end", {});
 } catch (error) {
   report("error", { message: (error as Error).message, stack: (error as Error).stack });
