@@ -7,7 +7,7 @@
  * It prints a table and writes coverage/tsbpf.lcov.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { coverageLcov, coverageText, mergeCoverage, takeCoverage, type Coverage } from "./coverage.ts";
 
 interface Options {
@@ -38,7 +38,7 @@ function createProvider() {
     generateCoverage: (): Coverage => all,
     reportCoverage(coverage: Coverage): void {
       if (Object.keys(coverage).length === 0) return;
-      const folder = join(vitest!.config.root, vitest!.config.coverage.reportsDirectory ?? "coverage");
+      const folder = resolve(vitest!.config.root, vitest!.config.coverage.reportsDirectory ?? "coverage");
       mkdirSync(folder, { recursive: true });
       writeFileSync(join(folder, "tsbpf.lcov"), coverageLcov(coverage));
       process.stdout.write(`\n${coverageText(coverage)}\n`);
