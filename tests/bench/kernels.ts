@@ -30,7 +30,7 @@ const cache = join(repository, "node_modules/.cache/tsbpf-tests");
  * TSBPF_BENCH_KERNEL names or the one in the cache.
  */
 export async function measureOnKernel(where: "here" | "patched", loads: readonly ToLoad[]): Promise<Measured> {
-  const image = process.env["TSBPF_BENCH_KERNEL"];
+  const image = process.env["TSBPF_BENCH_KERNEL"] || undefined;
   if (
     where === "patched" &&
     image === undefined &&

@@ -16,7 +16,7 @@ export const program = tcpOption({
     option.value = htons(1);
   },
   parse(conn) {
-    const clamp = conn.getSockOpt("TCP_BPF_SNDCWND_CLAMP");
-    conn.setSockOpt("TCP_BPF_SNDCWND_CLAMP", clamp ?? 100);
+    conn.getSockOpt("TCP_BPF_SNDCWND_CLAMP");
+    conn.setSockOpt("TCP_BPF_SNDCWND_CLAMP", 100);
   },
 });
