@@ -20,6 +20,8 @@ export interface BuildOptions {
   readonly passes?: readonly string[];
   readonly types?: boolean;
   readonly json?: boolean;
+  /** A module without programs is no error. */
+  readonly library?: boolean;
 }
 
 /** Compiles one file by path, with imports read from beside it. Throws TroubleError when the file cannot be read. */
@@ -34,6 +36,7 @@ export function compileFile(
     ...(options.maxInsns ? { maxInsns: options.maxInsns } : {}),
     ...(options.passes ? { withoutPasses: options.passes } : {}),
     ...(afterPass ? { afterPass } : {}),
+    ...(options.library ? { library: true } : {}),
   });
 }
 
@@ -149,7 +152,8 @@ export function check(files: readonly string[], options: BuildOptions): number {
   let failures = 0;
   for (const file of files) {
     try {
-      const result = compileFile(file, options);
+      // A file of helpers and structs alone is fine to check; only an object needs programs.
+      const result = compileFile(file, { ...options, library: true });
       showDiagnostics(result, options);
       const ok = !hasErrors(result);
       if (!ok) failures++;
