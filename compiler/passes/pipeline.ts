@@ -20,6 +20,8 @@ import { prove } from "./prove.ts";
 import { hoistStores } from "./hoist-stores.ts";
 import { shareSlots } from "./share-slots.ts";
 import { shareRegions } from "./share-regions.ts";
+import { hoistJoins } from "./hoist-joins.ts";
+import { sink } from "./sink.ts";
 import { simplify } from "./simplify.ts";
 import { threadJumps } from "./thread-jumps.ts";
 import { unroll } from "./unroll.ts";
@@ -39,10 +41,17 @@ export const PASSES: readonly Pass[] = [
   promote,
   simplify,
   cse,
+  sink,
+  mergeBlocks,
+  hoistJoins,
   threadJumps,
   simplify,
   foldRanges,
   prove,
+  simplify,
+  mergeBlocks,
+  sink,
+  threadJumps,
   simplify,
   mergeBlocks,
   // Comparisons and switches become what the machine has; the jumps that this makes are threaded.

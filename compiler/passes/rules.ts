@@ -23,6 +23,8 @@ export interface Facts {
   readonly madeBy: (value: Value) => Inst | undefined;
   /** The one value of that constant. */
   readonly constant: (type: Type, value: bigint) => Value;
+  /** Computes something new in front of what is being simplified. */
+  readonly compute?: (op: BinaryOp, left: Value, right: Value) => Value;
 }
 
 /** A value that the instruction's result equals, a better instruction for it, or undefined: nothing to gain. */
@@ -309,6 +311,10 @@ export function simplifyComparison(op: CompareOp, left: Value, right: Value, fac
   const a = facts.madeBy(left);
   if (r === undefined) {
     const b = facts.madeBy(right);
+    if (op === "eq" || op === "ne") {
+      const found = unchanged(op, a, right, facts) ?? unchanged(op, b, left, facts);
+      if (found) return found;
+    }
     if (a?.kind === "unary" && b?.kind === "unary" && a.op === b.op && a.op === "zext")
       return { op: op[0] === "s" ? unsignedOf(op) : op, left: a.value, right: b.value };
     if (a?.kind === "unary" && b?.kind === "unary" && a.op === b.op && a.op === "sext" && op[0] !== "u")
@@ -361,6 +367,21 @@ export function simplifyComparison(op: CompareOp, left: Value, right: Value, fac
   if (a?.kind === "unary" && a.op === "trunc" && possibleBits(a.value, facts) <= 0xffff_ffffn && op[0] !== "s")
     return { op, left: a.value, right: facts.constant("w64", r) };
   return undefined;
+}
+
+/** Whether setting or clearing a bit changes a value: that bit is the answer. */
+function unchanged(op: "eq" | "ne", made: Inst | undefined, value: Value, facts: Facts): SimplifiedCompare {
+  if (made?.kind !== "binary" || made.left.id !== value.id || !facts.compute) return undefined;
+  const mask = facts.constantOf(made.right);
+  if (mask === undefined || (made.op !== "or" && made.op !== "and")) return undefined;
+  const bits = bitsOf(value.type);
+  const bit = made.op === "or" ? mask : unsigned(~mask, bits);
+  const single = bit !== 0n && (bit & (bit - 1n)) === 0n;
+  if (made.op === "or" && !single) return undefined;
+  if (bit === 0n) return undefined;
+  const tested = facts.compute("and", value, facts.constant(value.type, bit));
+  const changes = made.op === "or" ? "eq" : "ne";
+  return { op: op === "ne" ? changes : INVERSE[changes], left: tested, right: facts.constant(value.type, 0n) };
 }
 
 const unsignedOf = (op: CompareOp): CompareOp => (op[0] === "s" ? (`u${op.slice(1)}` as CompareOp) : op);

@@ -18,7 +18,8 @@ const MAX_ROUNDS = 8;
 
 export function simplifyFunc(func: Func): Func {
   const graph = graphOf(func);
-  const pool = constantPool(func.span, freshValues(func));
+  const fresh = freshValues(func);
+  const pool = constantPool(func.span, fresh);
   const made = new Map<number, Inst>();
   const replaced = new Map<number, Value>();
   const resolve = resolver(replaced);
@@ -67,7 +68,14 @@ export function simplifyFunc(func: Func): Func {
       insts.push(inst);
     }
     const edge = (e: Edge): Edge => (e.args.length === 0 ? e : { ...e, args: e.args.map(resolve) });
-    const end = simplifyEnd(mapEnd(block.end, resolve, edge), facts);
+    const compute: Facts["compute"] = (op, left, right) => {
+      const result = fresh(left.type);
+      const inst: Inst = { kind: "binary", op, left, right, result, span: block.end.span };
+      made.set(result.id, inst);
+      insts.push(inst);
+      return result;
+    };
+    const end = simplifyEnd(mapEnd(block.end, resolve, edge), { ...facts, compute });
     for (const e of edges(end)) {
       const list = incoming.get(e.block);
       if (list) list.push(e.args);

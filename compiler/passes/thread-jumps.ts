@@ -64,6 +64,11 @@ function threadOnce(func: Func): Func {
         },
       };
     }
+    if (end.kind === "switch") {
+      // In a case the value is known.
+      const cases = end.cases.map((c) => ({ ...c, to: follow({ op: "eq", left: end.value, right: c.value })(c.to) }));
+      return { ...block, end: { ...end, cases, default: follow(undefined)(end.default) } };
+    }
     return { ...block, end: mapEnd(end, (v) => v, follow(undefined)) };
   });
   if (!changed) return func;
@@ -88,7 +93,8 @@ function readElsewhere(func: Func): Set<number> {
 interface Condition {
   readonly op: CompareOp;
   readonly left: Value;
-  readonly right: Value;
+  /** A value, or a number. */
+  readonly right: Value | bigint;
 }
 
 /** The edge that a block takes, when that is known on this way into it. */
@@ -110,11 +116,11 @@ function decide(
   if (l !== undefined && r !== undefined) return evaluateCompare(end.op, l, r, bitsOf(left.type)) ? end.then : end.else;
   if (left.id === right.id) return ["eq", "ule", "uge", "sle", "sge"].includes(end.op) ? end.then : end.else;
   if (!known || known.left.id !== left.id) return undefined;
-  if (known.right.id === right.id) {
+  if (typeof known.right !== "bigint" && known.right.id === right.id) {
     if (IMPLIES[known.op].includes(end.op)) return end.then;
     if (IMPLIES[known.op].includes(INVERSE[end.op])) return end.else;
   }
-  const other = constantOf(known.right);
+  const other = typeof known.right === "bigint" ? known.right : constantOf(known.right);
   // Equal to one constant: any other comparison with a constant is decided.
   if (known.op === "eq" && other !== undefined && r !== undefined)
     return evaluateCompare(end.op, other, r, bitsOf(left.type)) ? end.then : end.else;
