@@ -206,8 +206,36 @@ const shifts: Record<"lsh" | "rsh" | "arsh", (d: Draft, a: Scalar, by: number, w
   },
 };
 
+/** One value, by its bits and by its bounds. */
+const isConstant = (s: Scalar): boolean => isKnown(s) && s.umin === s.umax && s.smin === s.smax;
+
+/** The plain result where both operands are constants; shifts have rules of their own. */
+function ofConstants(op: Binary, a: bigint, b: bigint, wide: boolean): bigint | undefined {
+  const cut = (x: bigint): bigint => BigInt.asUintN(wide ? 64 : 32, x);
+  switch (op) {
+    case "add":
+      return cut(a + b);
+    case "sub":
+      return cut(a - b);
+    case "mul":
+      return cut(a * b);
+    case "and":
+      return cut(a & b);
+    case "or":
+      return cut(a | b);
+    case "xor":
+      return cut(a ^ b);
+    default:
+      return undefined;
+  }
+}
+
 /** `a op b` in 64 bits (`wide`) or in 32 with zero-extension. */
 export function binary(op: Binary, a: Scalar, b: Scalar, wide: boolean): Scalar {
+  if (isConstant(a) && isConstant(b)) {
+    const sum = ofConstants(op, a.umin, b.umin, wide);
+    if (sum !== undefined) return known(sum);
+  }
   const d = draft(a);
   switch (op) {
     case "add":

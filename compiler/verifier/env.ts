@@ -75,6 +75,8 @@ export interface Env {
   readonly stackDepth: number[];
   state: State;
   insn: number;
+  /** The instruction that was processed last. */
+  previous: number;
   parent: Explored | undefined;
   path: Outcome | undefined;
   lastId: number;

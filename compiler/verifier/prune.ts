@@ -17,7 +17,7 @@ import {
   type Slot,
   type State,
 } from "./state.ts";
-import { reject } from "./verdict.ts";
+import { rejectAt } from "./verdict.ts";
 import { hasFlag, type Env, type Explored } from "./env.ts";
 
 /** Old ids to new ones: equal numbers before must be equal numbers now. */
@@ -33,7 +33,8 @@ export function seenBefore(env: Env): boolean {
       const old = known[index]!;
       if (old.branches > 0) {
         if (mayLoop(old.state, env.state) && equalStates(env, old.state, true))
-          reject(`infinite loop detected at insn ${env.insn}`);
+          // The kernel's log ends with the instruction that went back.
+          rejectAt(env.previous, `infinite loop detected at insn ${env.insn}`);
         // On the way round a loop states are only remembered now and then.
         if (!often && env.jumps - env.jumpsAtState < 20 && env.processed - env.processedAtState < 100) remember = false;
       } else if (equalStates(env, old.state, false)) {
@@ -41,7 +42,7 @@ export function seenBefore(env: Env): boolean {
         return true;
       }
       if (remember) old.misses++;
-      if (old.misses > old.hits * 3 + 3 && old.branches === 0) known.splice(index--, 1);
+      if (old.misses > old.hits * 3 + 3) known.splice(index--, 1);
     }
   }
   if (remember) rememberState(env, known);

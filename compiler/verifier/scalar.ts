@@ -225,9 +225,13 @@ function bitsFromBounds(d: Draft): void {
 /** Every part of the knowledge sharpens the others. The draft becomes the value: do not change it afterwards. */
 export function settle(d: Draft): Scalar {
   boundsFromBits(d);
-  deduce(d);
-  deduce(d);
-  deduce(d);
+  // Three rounds, unless one brings nothing new.
+  for (let round = 0; round < 3; round++) {
+    const { smin, smax, umin, umax, s32min, s32max, u32min, u32max } = d;
+    deduce(d);
+    if (d.s32min !== s32min || d.s32max !== s32max || d.u32min !== u32min || d.u32max !== u32max) continue;
+    if (d.smin === smin && d.smax === smax && d.umin === umin && d.umax === umax) break;
+  }
   bitsFromBounds(d);
   boundsFromBits(d);
   return d;

@@ -10,6 +10,10 @@ const CATEGORIES = [
   ["infinite-loop", /infinite loop/],
   ["too-complex", /too complex|is too large\. Processed/],
   ["null-check", /_or_null|null-check it first/],
+  ["helper-arg", /^helper access to the packet/],
+  ["align", /^misaligned/],
+  ["ptr-arith", /between ctx pointer/],
+  ["other", /combined stack size|frames is too deep|stack frame of the caller$|middle of ldimm64/],
   ["packet-bounds", /packet|\bpkt\b|pkt_/],
   ["ctx-access", /bpf_context|\bctx\b/],
   [
@@ -32,7 +36,7 @@ const CATEGORIES = [
   ["fd", /^fd /],
   ["unreachable/cfg", /unreachable insn|jump out of range|last insn is not|invalid destination|middle of ldimm64/],
 ] as const satisfies readonly (readonly [string, RegExp])[];
-export type Category = (typeof CATEGORIES)[number][0] | "other";
+export type Category = (typeof CATEGORIES)[number][0];
 
 /** The kind of rule that a message of the verifier is about. */
 export function categoryOf(message: string): Category {

@@ -73,7 +73,7 @@ export function verify(program: Program, options: Options = {}): Result {
     if (thrown.kind === "unsupported")
       return { verdict: "unsupported", feature: thrown.feature, ...(env === undefined ? {} : { insn: env.insn }) };
     const failing = thrown.insn ?? env?.insn ?? "none";
-    const walking = thrown.insn === undefined && env !== undefined;
+    const walking = failing !== "none" && env !== undefined && env.processed > 0;
     return {
       verdict: "reject",
       ...(failing === "none" ? {} : { failingInsn: failing }),
@@ -108,6 +108,7 @@ export function newEnv(program: Program, structure: Structure, context: Env["con
     stackDepth: [],
     state: { frames: [frame], references: [] },
     insn: 0,
+    previous: 0,
     parent: undefined,
     path: undefined,
     lastId: 0,
@@ -128,6 +129,7 @@ function explore(env: Env, { trace, budget }: Options): void {
     const covered = prunePoints.has(env.insn) && seenBefore(env);
     if (!covered) {
       trace?.(env.insn, env.state);
+      env.previous = env.insn;
       if (!step(env)) continue;
     }
     endPath(env);

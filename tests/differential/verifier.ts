@@ -159,25 +159,9 @@ export function compare(seeds: readonly Seed[], options: CompareOptions): Compar
     const seed = rng.pick(seeds);
     const { program, edits } = mutant(seed, rng, donors);
     if (program.insns.length === 0) continue;
-    const t0 = Date.now();
     const ours = verify(program, { budget: BUDGET });
-    const t1 = Date.now();
     if (ours.verdict === "unsupported" && ours.feature === "programs this long to verify") continue;
     const kernel = askKernel(program);
-    const t2 = Date.now();
-    if (t2 - t0 > 1500)
-      console.error(
-        "SLOW",
-        seed.name,
-        edits.join(","),
-        "ours",
-        t1 - t0,
-        "processed",
-        (ours as { processed?: number }).processed,
-        "kernel",
-        t2 - t1,
-        kernel.message.slice(0, 60),
-      );
     const mismatch = (kind: Mismatch["kind"], message: string): Mismatch => ({
       name: seed.name,
       kind,
