@@ -11,7 +11,7 @@ import {
   scalarExpr,
   unnarrowed,
 } from "./expressions.ts";
-import { anyWritable, arrays, maskedElement, structPair } from "./places.ts";
+import { anyWritable, arrays, maskedElement, placeOf, structPair } from "./places.ts";
 import { freshName, pick, rich, scalarType, spend, type Context } from "./program.ts";
 
 /** A block of about `count` statements; what one declares, the next ones see. */
@@ -63,6 +63,7 @@ function statement(context: Context): Made {
       return only(context, pair ? { kind: "copy-struct", ...pair } : assignment(context));
     }
     case 9:
+      return only(context, nestedBounds(context));
     case 10:
     case 11: {
       const test = boolExpr(context, 2);
@@ -88,6 +89,24 @@ function statement(context: Context): Made {
       return only(context, { kind: "set", place, op: "", value: scalarExpr(context, place.type, 2) });
     }
   }
+}
+
+/** A comparison inside another one of the same value with nearly the same bound: what range analysis must get right. */
+function nestedBounds(context: Context): Stmt | undefined {
+  const { choices } = context;
+  const type = pick(choices, ["u32", "i32", "u64", "i64"] as const);
+  const place = placeOf(context, type, false);
+  if (!place) return assignment(context);
+  const bound = BigInt(1 + choices.below(7));
+  const value: Expr = { kind: "read", type, place };
+  const against = (n: bigint): Expr => {
+    const right: Expr = { kind: "literal", type, value: n };
+    const op = pick(choices, ["<", ">", "<=", ">=", "===", "!=="] as const);
+    return { kind: "compare", type: "boolean", as: type, op, left: unnarrowed(context, value), right };
+  };
+  const near = bound + BigInt(choices.below(3)) - 1n;
+  const within: Stmt[] = [{ kind: "if", test: against(near), then: inner(context, 1), else: inner(context, 1) }];
+  return { kind: "if", test: against(bound), then: within, else: inner(context, 1) };
 }
 
 /** What stores a 32-bit result into 8 or 16 bits because its range fits, without a cast. */
