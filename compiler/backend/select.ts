@@ -58,9 +58,12 @@ const DIVISIONS: ReadonlySet<BinaryOp> = new Set<BinaryOp>(["udiv", "umod", "sdi
 const fitsImm = (value: bigint): boolean => value >= -0x8000_0000n && value < 0x8000_0000n;
 const asImm = (value: bigint): number => Number(BigInt.asIntN(32, value));
 
+/** Offsets that may be loaded again instead of spilled. Not a pointer: a second load is not null-checked to the verifier. */
 const STABLE: ReadonlySet<number> = new Set(
   Object.values(SOCK_OPS_FIELDS as Record<string, ContextField>).flatMap((field) =>
-    field.stable ? Array.from({ length: field.count ?? 1 }, (_, at) => field.offset + at * field.bytes) : [],
+    field.stable && field.pointer === undefined
+      ? Array.from({ length: field.count ?? 1 }, (_, at) => field.offset + at * field.bytes)
+      : [],
   ),
 );
 
