@@ -55,6 +55,7 @@ const CONDITION = {
 
 const COMMUTATIVE: ReadonlySet<BinaryOp> = new Set<BinaryOp>(["add", "mul", "and", "or", "xor"]);
 const DIVISIONS: ReadonlySet<BinaryOp> = new Set<BinaryOp>(["udiv", "umod", "sdiv", "smod"]);
+const SHIFTS: ReadonlySet<BinaryOp> = new Set<BinaryOp>(["shl", "lshr", "ashr"]);
 const fitsImm = (value: bigint): boolean => value >= -0x8000_0000n && value < 0x8000_0000n;
 const asImm = (value: bigint): number => Number(BigInt.asIntN(32, value));
 
@@ -79,7 +80,7 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
   /** Values of 32 bits whose register has zeros above. */
   const clean = new Set<number>();
   /**
-   * Clean values of which the kernel's verifier does not know it: after 32-bit division, negation and byte swaps it forgets
+   * Clean values of which the kernel's verifier does not know it: after 32-bit division, shifts by a variable, negation and byte swaps it forgets
    * the whole register (check_alu_op and is_safe_to_compute_dst_reg_range in kernel/bpf/verifier.c). Where the 64-bit value
    * counts, as in an address, a 32-bit move says it again.
    */
@@ -253,7 +254,8 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
       span,
     });
     if (narrow) clean.add(result.id);
-    if (narrow && DIVISIONS.has(inst.op)) blurred.add(result.id);
+    if (narrow && (DIVISIONS.has(inst.op) || (SHIFTS.has(inst.op) && constant(right) === undefined)))
+      blurred.add(result.id);
   }
 
   /** 32-bit arithmetic in 64-bit registers: what is above the low half is left as it comes, except where it would matter. */

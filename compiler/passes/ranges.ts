@@ -80,16 +80,18 @@ const either = (a: Range, b: Range): Range => ({
 const impossible = (r: Range): boolean => r.min > r.max || r.smin > r.smax;
 
 /**
- * Whose knowledge counts. What guards a memory access must be visible to the kernel's verifier, which forgets a quotient's
- * and a remainder's range (scalar_min_max_* in kernel/bpf/verifier.c has none for BPF_DIV and BPF_MOD), and which knows
+ * Whose knowledge counts. What guards a memory access must be visible to the kernel's verifier, which forgets the
+ * range of quotients, remainders and shifts by a variable (is_safe_to_compute_dst_reg_range in kernel/bpf/verifier.c), and which knows
  * nothing of what the source promised.
  */
 export type Eyes = "ours" | "verifier";
 
 function forgotten(inst: Extract<Inst, { kind: "binary" }>, of: (value: Value) => Range): boolean {
+  const known = (value: Value): boolean => of(value).min === of(value).max;
+  if (["shl", "lshr", "ashr"].includes(inst.op)) return !known(inst.right);
   if (!["udiv", "umod", "sdiv", "smod"].includes(inst.op)) return false;
   // Two constants are folded before the verifier meets them.
-  return ![inst.left, inst.right].every((operand) => of(operand).min === of(operand).max);
+  return !known(inst.left) || !known(inst.right);
 }
 
 /** The range of a result by its operands' ranges. */

@@ -27,6 +27,7 @@ test.each([
   ["quotient", "m.a = m.list[m.a / 40] ?? 7;", 81, 30],
   ["remainder out of range", "m.a = m.list[m.a % 9] ?? 7;", 8, 7],
   ["byte swap", "m.a = m.list[end] ?? 7;", 0, 20],
+  ["shift by a variable", "m.a = m.list[m.a << m.b] ?? 7;", 1, 20],
   ["negation", "m.a = m.list[-m.a] ?? 7;", 2 ** 32 - 3, 40],
 ])("an index that is a %s", (_what, body, a, expected) => {
   const module = compileText(source(body));
