@@ -160,6 +160,18 @@ def test_nothing_without_the_flag(lab):
         equal([probe.count(op) for op in (SIZE, WRITE, PARSE)], [0, 0, 0], "size, write and parse events")
 
 
+def test_parse_needs_no_flag(lab):
+    lab.client.config(port=lab.port, size=4, write=CC_OPTION)
+    lab.client.flags(ACTIVE)
+    capture = lab.capture("s1")
+    client, server = lab.pair()
+    talk(client, server)
+    time.sleep(0.2)
+    sent = from_client(lab, capture)
+    equal(lab.server.count(PARSE), len(sent) - 1, "options delivered: one for each segment, the third ACK included")
+    equal([lab.server.count(op) for op in (SIZE, WRITE)], [0, 0], "size and write events")
+
+
 def bulk(client, server, size):
     """Sends size bytes and returns whether they arrived unharmed."""
     data = hashlib.sha256(str(size).encode()).digest() * (size // 32)
