@@ -2,7 +2,7 @@
  * Which helpers a program of each type may call: what a Linux 6.18 kernel answers a privileged loader (each helper loaded
  * in a program of each type). The patched kernel's own helpers are for sock_ops.
  */
-import type { HelperName } from "./helpers.ts";
+import { helper, type Helper, type HelperName } from "./helpers.ts";
 import type { ProgramTypeName } from "./program-types.ts";
 
 /** Helpers of every program type. */
@@ -196,4 +196,22 @@ export function mayCall(type: string, helper: HelperName): boolean | undefined {
   const own = ofType.get(type);
   if (own === undefined) return undefined;
   return everywhere.has(helper) || own.has(helper);
+}
+
+/** Traffic control reads the class of the packet's socket; everywhere else it is that of the current task. */
+const PACKET_CLASS: ReadonlySet<string> = new Set([
+  "sched_cls",
+  "sched_act",
+  "lwt_in",
+  "lwt_out",
+  "lwt_xmit",
+  "lwt_seg6local",
+]);
+
+/** The helper as programs of the type see it: a few take other arguments than elsewhere. */
+export function helperFor(type: string, name: HelperName): Helper {
+  const row = helper(name);
+  if (name === "get_cgroup_classid" && !PACKET_CLASS.has(type)) return { ...row, args: [] };
+  if (name === "get_socket_cookie" && type === "sk_reuseport") return { ...row, args: ["btf-sock-or-null"] };
+  return row;
 }

@@ -1,6 +1,6 @@
 /** Calls: of helpers, of functions of the program, and the return from them. */
-import { mayCall } from "../bpf/helper-access.ts";
-import { helper as helperRow, helperName, type Helper, type HelperName } from "../bpf/helpers.ts";
+import { helperFor, mayCall } from "../bpf/helper-access.ts";
+import { helperName, type Helper, type HelperName } from "../bpf/helpers.ts";
 import { goTogether } from "../bpf/map-helpers.ts";
 import { checkArguments, fillStack, type CallFacts } from "./arguments.ts";
 import { forgetPackets, hasFlag, insnAt, INVALIDATED, newId, regsOf, type Env } from "./env.ts";
@@ -42,7 +42,7 @@ export function callHelper(env: Env): void {
   const { imm } = insnAt(env);
   const name = helperName(imm);
   if (name === undefined) return reject(`invalid func unknown#${imm}`);
-  const helper = helperRow(name);
+  const helper = helperFor(env.program.type, name);
   checkAvailable(env, name, helper);
   const facts = checkArguments(env, name, helper);
   fillStack(env, facts);

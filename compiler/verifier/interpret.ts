@@ -106,7 +106,9 @@ const atomicAllowed = (reg: Reg): boolean =>
 
 function atomic(env: Env, insn: RawInsn): void {
   if (insn.imm === LOAD_ACQUIRE) {
+    const base = source(env, insn.src);
     load(env, insn, false, true);
+    if (!atomicAllowed(base)) reject(`BPF_ATOMIC loads from R${insn.src} ${typeName(base)} is not allowed`, insn.src);
     return;
   }
   if (insn.imm === STORE_RELEASE) {

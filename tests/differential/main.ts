@@ -1,10 +1,13 @@
-/** `npm run test:differential -- vm|containment …`: the long runs against the kernel and the verifier, which CI does in small. */
+/** `npm run test:differential -- vm|containment|verifier|states …`: the long runs against the kernel and the verifier, which CI does in small. */
 import { containmentMain } from "./containment-run.ts";
+import { statesMain, verifierMain } from "./verifier-run.ts";
 import { vmMain } from "./vm.ts";
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => number>> = {
   vm: vmMain,
   containment: containmentMain,
+  verifier: verifierMain,
+  states: statesMain,
 };
 const [name = "", ...args] = process.argv.slice(2);
 const run = COMMANDS[name];

@@ -1,0 +1,113 @@
+/**
+ * The verifier against the running kernel, from the command line.
+ *
+ *   npm run test:differential -- verifier --count 30000 --seed 1     mutants of the corpus and of our own objects
+ *   npm run test:differential -- states --count 20000 --seed 1       register states on random programs of numbers
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { corpusProgram, type CorpusProgram } from "../../compiler/verifier/corpus.ts";
+import type { Program } from "../../compiler/verifier/verify.ts";
+import { verifierProgram } from "../../compiler/verifier/program.ts";
+import { compile } from "../../compiler/compile.ts";
+import { numberProgram } from "./generate.ts";
+import { kernelUnavailable } from "./kernel.ts";
+import { random } from "./mutate.ts";
+import { compareStates } from "./states.ts";
+import { compare, table, type Seed } from "./verifier.ts";
+
+/** Longer ones say little more and take long. */
+const LONGEST = 3000;
+
+function option(args: readonly string[], name: string, otherwise: number): number {
+  const at = args.indexOf(`--${name}`);
+  return at < 0 ? otherwise : Number(args[at + 1]);
+}
+
+/** As the kernel would see it without BTF and with parameters at their initial values, which are constants by then. */
+function asLoaded(program: Program): Program {
+  const maps = [...program.maps].map(([fd, map]) => [fd, { ...map, varying: [] }] as const);
+  return { ...program, maps: new Map(maps), typed: false };
+}
+
+/** Programs to mutate, found from the repository's root: the corpus where it is at hand, and our own for the mainline kernel, each several times over. */
+export function mutationSeeds(): Seed[] {
+  const folder = `${process.cwd()}/programs`;
+  const own = readdirSync(folder)
+    .filter((file) => file.endsWith(".ts"))
+    .flatMap((file): Seed[] => {
+      const { module } = compile(
+        { path: file, text: readFileSync(`${folder}/${file}`, "utf8") },
+        { target: "mainline" },
+      );
+      return (module?.programs ?? []).map((program) => ({
+        name: `${file} (${program.name})`,
+        program: asLoaded(verifierProgram(module!, program, "mainline")),
+      }));
+    });
+  const file = `${process.cwd()}/../shared/data/verifier-corpus.json`;
+  if (!existsSync(file)) return own;
+  const corpus = (JSON.parse(readFileSync(file, "utf8")) as CorpusProgram[])
+    .map((program): Seed => ({ name: program.name, program: corpusProgram(program) }))
+    .filter(({ program }) => program.insns.length < LONGEST);
+  const repeated = Math.ceil(corpus.length / 4 / Math.max(own.length, 1));
+  return [...corpus, ...new Array<Seed[]>(repeated).fill(own).flat()];
+}
+
+/** Exit code 0 if no mutant was accepted that the kernel rejects, and the count was reached; 3 where the kernel cannot be asked. */
+export function verifierMain(args: readonly string[]): number {
+  const reason = kernelUnavailable();
+  if (reason !== undefined) {
+    console.log(`skipped: ${reason}`);
+    return 3;
+  }
+  const seeds = mutationSeeds();
+  const result = compare(seeds, {
+    seed: option(args, "seed", 1),
+    rejected: option(args, "count", 30_000),
+    share: 0.05,
+    progress: (rejected, mutants) => console.error(`${rejected} rejects that count, of ${mutants} mutants`),
+  });
+  console.log(table(result));
+  for (const { kind, name, edits, message } of [...result.falseAccepts, ...result.falseRejects].slice(0, 50))
+    console.log(`${kind}: ${name} [${edits.join(", ")}] ${message}`);
+  return result.falseAccepts.length === 0 ? 0 : 1;
+}
+
+/** Exit code 0 if every register compared is what the kernel says. */
+export function statesMain(args: readonly string[]): number {
+  const reason = kernelUnavailable();
+  if (reason !== undefined) {
+    console.log(`skipped: ${reason}`);
+    return 3;
+  }
+  const rng = random(option(args, "seed", 1));
+  let compared = 0;
+  let different = 0;
+  let diverged = 0;
+  const count = option(args, "count", 20_000);
+  for (let index = 0; index < count; index++) {
+    const insns = numberProgram(rng, 5 + rng.below(30));
+    const result = compareStates({
+      insns,
+      type: "socket_filter",
+      attach: 0,
+      flags: 0,
+      maps: new Map(),
+      typed: false,
+      gpl: true,
+      patched: false,
+    });
+    compared += result.compared;
+    // Once the two stop at different places, what follows are different paths.
+    if (result.diverged !== undefined) diverged++;
+    else if (result.differences.length > 0) {
+      different += result.differences.length;
+      const { insn, register, ours, kernel } = result.differences[0]!;
+      console.log(`program ${index}, instruction ${insn}, r${register}\n  ours   ${ours}\n  kernel ${kernel}`);
+    }
+  }
+  console.log(
+    `${count} programs, ${compared} registers compared, ${different} different; ${diverged} walks took another order`,
+  );
+  return different === 0 ? 0 : 1;
+}
