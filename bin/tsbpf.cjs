@@ -62,12 +62,17 @@ function writeCache(file, data) {
 
 const file = process.env.TSBPF_NO_CODE_CACHE ? undefined : cacheFile(fs.statSync(bundle));
 const cached = file && readCache(file);
-const script = new vm.Script(`(function (exports, require, module, __filename, __dirname) {${fs.readFileSync(bundle, "utf8")}\n})`, {
-  filename: bundle,
-  ...(cached ? { cachedData: cached } : {}),
-});
+const script = new vm.Script(
+  `(function (exports, require, module, __filename, __dirname) {${fs.readFileSync(bundle, "utf8")}\n})`,
+  {
+    filename: bundle,
+    ...(cached ? { cachedData: cached } : {}),
+  },
+);
 const main = { exports: {} };
-script.runInThisContext().call(main.exports, main.exports, require("node:module").createRequire(bundle), main, bundle, path.dirname(bundle));
+script
+  .runInThisContext()
+  .call(main.exports, main.exports, require("node:module").createRequire(bundle), main, bundle, path.dirname(bundle));
 if (file && (!cached || script.cachedDataRejected)) {
   // After the work is done, so that the functions it compiled are in the cache too.
   process.on("exit", () => writeCache(file, script.createCachedData()));

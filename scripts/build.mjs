@@ -21,7 +21,9 @@ const at = (...parts) => join(root, ...parts);
 /** The compiler must not read files, so the declarations travel inside it as text. */
 function embedDeclarations() {
   const names = ["index", "tcp", "mptcp", "delack", "lib"];
-  const entries = names.map((name) => `  ${name}: ${JSON.stringify(readFileSync(at("runtime/dsl", `${name}.d.ts`), "utf8"))},`);
+  const entries = names.map(
+    (name) => `  ${name}: ${JSON.stringify(readFileSync(at("runtime/dsl", `${name}.d.ts`), "utf8"))},`,
+  );
   const text = `// Made from runtime/dsl/*.d.ts by scripts/build.mjs.\nexport const declarations = {\n${entries.join("\n")}\n};\n`;
   writeIfChanged(at("compiler/frontend/declarations.generated.ts"), text);
   const { version } = JSON.parse(readFileSync(at("package.json"), "utf8"));
@@ -67,7 +69,9 @@ if (!process.argv.includes("--embed-only")) {
     external: ["koffi", "vitest"],
     alias,
     // ts-morph and TypeScript are CommonJS and ask for Node's modules at run time.
-    banner: { js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);import{fileURLToPath as __fu}from"node:url";import{dirname as __dn}from"node:path";const __filename=__fu(import.meta.url),__dirname=__dn(__filename);' },
+    banner: {
+      js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);import{fileURLToPath as __fu}from"node:url";import{dirname as __dn}from"node:path";const __filename=__fu(import.meta.url),__dirname=__dn(__filename);',
+    },
     logLevel: "warning",
   });
   if (existsSync(at("compiler/cli.ts"))) {
@@ -95,7 +99,9 @@ if (!process.argv.includes("--embed-only")) {
 /** One run fills this user's code cache, so that the first real one is quick. It does not matter if it fails. */
 function warmUp() {
   if (!existsSync(at("dist/cli.cjs"))) return;
-  spawnSync(process.execPath, [at("bin/tsbpf.cjs"), "build", "--emit", "asm", at("programs/ndiffports.ts")], { stdio: "ignore" });
+  spawnSync(process.execPath, [at("bin/tsbpf.cjs"), "build", "--emit", "asm", at("programs/ndiffports.ts")], {
+    stdio: "ignore",
+  });
 }
 
 /** Moves file by file, so that a command running from dist/ meanwhile never meets half a file. */

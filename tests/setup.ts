@@ -3,5 +3,7 @@ import { fileURLToPath } from "node:url";
 
 /** Builds dist/ once, so that tests of the command run what is in the sources. */
 export default function setup(): void {
-  execFileSync(process.execPath, [fileURLToPath(new URL("../scripts/build.mjs", import.meta.url))], { stdio: "inherit" });
+  execFileSync(process.execPath, [fileURLToPath(new URL("../scripts/build.mjs", import.meta.url))], {
+    stdio: "inherit",
+  });
 }
