@@ -17,6 +17,8 @@ export type AccessRule =
   /** At most 2 bytes, or 4 at its start. */
   | "up-to-2-or-4"
   | "up-to-2"
+  /** 2 or 4 bytes. */
+  | "2-or-4"
   /** Up to 4 bytes at the field's start, 4 elsewhere. */
   | "up-to-4-at-start"
   /** 8 bytes at the field's start, 4 elsewhere. */
@@ -328,7 +330,7 @@ export const CONTEXTS: Readonly<Partial<Record<string, LayoutOf>>> = {
       pointer("data", 0, "packet"),
       pointer("data_end", 8, "packet-end"),
       { name: "len", start: 16, end: 20, read: "up-to-4" },
-      { name: "eth_protocol", start: 20, end: 24, read: 4 },
+      { name: "eth_protocol", start: 20, end: 24, read: "2-or-4" },
       { name: "ip_protocol", start: 24, end: 28, read: "up-to-4" },
       { name: "bind_inany", start: 28, end: 32, read: "up-to-4" },
       { name: "hash", start: 32, end: 36, read: 4 },
@@ -378,6 +380,7 @@ const RULES: Readonly<Record<AccessRule, (offset: number, size: number, range: C
   4: (_, size) => size === 4,
   8: (_, size) => size === 8,
   "up-to-2": (_, size) => size <= 2,
+  "2-or-4": (_, size) => size === 2 || size === 4,
   "up-to-4": (_, size) => size <= 4,
   "up-to-8": (_, size) => size <= 8,
   "up-to-2-or-4": (_, size) => size <= 2 || size === 4,

@@ -1,5 +1,6 @@
-/** `npm run test:differential -- vm|containment|verifier|states …`: the long runs against the kernel and the verifier, which CI does in small. */
+/** `npm run test:differential -- vm|containment|verifier|states|contexts …`: the long runs against the kernel and the verifier, which CI does in small. */
 import { containmentMain } from "./containment-run.ts";
+import { contextsMain } from "./contexts-run.ts";
 import { statesMain, verifierMain } from "./verifier-run.ts";
 import { vmMain } from "./vm.ts";
 
@@ -8,6 +9,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => number>> = 
   containment: containmentMain,
   verifier: verifierMain,
   states: statesMain,
+  contexts: contextsMain,
 };
 const [name = "", ...args] = process.argv.slice(2);
 const run = COMMANDS[name];
