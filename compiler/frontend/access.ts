@@ -114,8 +114,10 @@ function elementOf(f: Lowering, base: Operand, node: ts.ElementAccessExpression)
   if (!scalar) return ERROR;
   const list = place as Place & { readonly type: ArrayLayout };
   const { min, max } = knownRange(f, scalar);
-  if (min >= 0n && max < BigInt(list.type.length))
+  if (min >= 0n && max < BigInt(list.type.length)) {
+    showInside(f, scalar, list.type.length, node);
     return read(f, list.type.of, elementPlace(f, list, scalar, node), node);
+  }
   if ((min >= BigInt(list.type.length) || max < 0n) && isConstantExpression(f, node.argumentExpression)) {
     return fail(f, "index-range", node.argumentExpression, {
       index: min === max ? `${min}` : `${min} to ${max}`,
@@ -134,6 +136,18 @@ export function indexOf(f: Lowering, index: Operand, node: ts.Node): Scalar | un
   if (!scalar) return undefined;
   if (scalar.type.kind === "int") return scalar;
   return void fail(f, "type-mismatch", node, { expected: "an integer index", found: describe(index) });
+}
+
+/**
+ * We know the index to be inside, but the kernel's verifier may not: it forgets what quotients and remainders can be. The
+ * passes drop the comparison again where it sees as much as we do (a mask, the turn of an unrolled loop).
+ */
+export function showInside(f: Lowering, index: Scalar, length: number, node: ts.Node): void {
+  if (constantOf(f, index) !== undefined) return;
+  const span = at(f, node);
+  const inside = f.b.label();
+  f.b.branch("ult", index.value, f.b.constant(index.value.type, BigInt(length), span), inside, f.impossible, span);
+  f.b.place(inside);
 }
 
 /** The place of an element whose index is known to be inside. */

@@ -1,7 +1,7 @@
 /** Assignments: `=`, `+=` and its like, `++` and `--`. */
 import { ts } from "ts-morph";
 import type { ArrayLayout } from "../layout.ts";
-import { elementPlace, indexOf, memoryOf } from "./access.ts";
+import { elementPlace, showInside, indexOf, memoryOf } from "./access.ts";
 import { storeExpression } from "./aggregates.ts";
 import { binary } from "./arithmetic.ts";
 import { setReply } from "./contexts.ts";
@@ -130,7 +130,7 @@ function elementTarget(f: Lowering, node: ts.ElementAccessExpression): Target | 
       at(f, node.argumentExpression),
     );
     scalar = { ...scalar, value };
-  }
+  } else showInside(f, scalar, length, node.argumentExpression);
   return {
     kind: "memory",
     type: place.type.of,
