@@ -26,7 +26,7 @@ const denied = canLoad();
 test.each([
   ["quotient", "m.a = m.list[m.a / 40] ?? 7;", 81, 30],
   ["remainder out of range", "m.a = m.list[m.a % 9] ?? 7;", 8, 7],
-  ["remainder that is always inside", "m.a = m.list[m.a % 3];", 8, 30],
+  ["remainder that is always inside", "m.a = m.list[m.a % 3] ?? 7;", 8, 30],
   ["remainder that is always inside, written to", "m.list[m.a % 3] = 5; m.a = m.list[2];", 8, 5],
   ["byte swap", "m.a = m.list[end] ?? 7;", 0, 20],
   ["shift by a variable", "m.a = m.list[m.a << m.b] ?? 7;", 1, 20],
