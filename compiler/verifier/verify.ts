@@ -52,8 +52,8 @@ export interface NotSupported {
 }
 
 export interface Options {
-  /** Called with the state before each instruction that is processed. */
-  readonly trace?: (insn: number, state: State) => void;
+  /** Called with the state before each instruction that is processed; `fresh` where another path begins. */
+  readonly trace?: (insn: number, state: State, fresh: boolean) => void;
   /** Give up ("unsupported") after so many instructions, below the kernel's own limit. */
   readonly budget?: number;
 }
@@ -123,12 +123,14 @@ export function newEnv(program: Program, structure: Structure, context: Env["con
 
 function explore(env: Env, { trace, budget }: Options): void {
   const { prunePoints } = env.structure;
+  let fresh = false;
   for (;;) {
     if (++env.processed > MAX_PROCESSED) reject(`BPF program is too large. Processed ${env.processed} insn`);
     if (budget !== undefined && env.processed > budget) unsupported("programs this long to verify");
     const covered = prunePoints.has(env.insn) && seenBefore(env);
     if (!covered) {
-      trace?.(env.insn, env.state);
+      trace?.(env.insn, env.state, fresh);
+      fresh = false;
       env.previous = env.insn;
       if (!step(env)) continue;
     }
@@ -139,6 +141,7 @@ function explore(env: Env, { trace, budget }: Options): void {
     env.insn = next.insn;
     env.parent = next.parent;
     env.path = next.path;
+    fresh = true;
   }
 }
 

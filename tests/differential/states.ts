@@ -122,14 +122,16 @@ export function compareStates(program: Program, accepted = true): StateCompariso
   };
   const { log, errno } = loadProgram(request);
   if (accepted && errno !== 0) return { compared: 0, differences: [], diverged: `kernel: errno ${errno}` };
-  const ours: { readonly insn: number; readonly state: State }[] = [];
-  verify(program, { trace: (insn, state) => ours.push({ insn, state: copyState(state) }) });
+  const ours: { readonly insn: number; readonly state: State; readonly fresh: boolean }[] = [];
+  const result = verify(program, {
+    trace: (insn, state, fresh) => ours.push({ insn, state: copyState(state), fresh }),
+  });
   const differences: Difference[] = [];
   let compared = 0;
   const kernel = parseLog(log);
   for (let at = 0; at < kernel.length; at++) {
     const step = kernel[at]!;
-    if (ours[at]?.insn !== step.insn)
+    if (ours[at]?.insn !== step.insn || ours[at].fresh !== step.fresh)
       return { compared, differences, diverged: `step ${at}: kernel at ${step.insn}, we at ${ours[at]?.insn}` };
     const after = ours[at + 1];
     const next = kernel[at + 1];
@@ -152,6 +154,9 @@ export function compareStates(program: Program, accepted = true): StateCompariso
         differences.push({ insn: step.insn, register, ours: mine, kernel: theirs ?? kernelText });
     }
   }
+  const processed = Number(/^processed (\d+) insns/m.exec(log)?.[1]);
+  if (result.verdict === "accept" && result.processed !== processed)
+    return { compared, differences, diverged: `kernel processed ${processed}, we ${result.processed}` };
   return { compared, differences };
 }
 
