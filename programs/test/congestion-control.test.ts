@@ -6,12 +6,31 @@ const source = new URL("../congestion-control.ts", import.meta.url);
 type Module = typeof import("../congestion-control.ts");
 
 describe.each(["mainline", "patched"] as const)("congestion control on %s", (target) => {
-  test("the client asks in the third ACK", async () => {
-    const { congestionControl, wanted } = await load<Module>(source, { target });
+  test("the client asks for cubic in the third ACK, the server does not", async () => {
+    const { congestionControl } = await load<Module>(source, { target });
     congestionControl.established("client");
-    const bytes = congestionControl.write();
-    expect(bytes?.length).toBe(4);
-    expect([...bytes!]).toContain(wanted);
+    expect([...congestionControl.write()!]).toEqual([0x42, 4, 0, 3]);
+    const server = congestionControl.on();
+    server.established("server");
+    expect(server.write()).toBeUndefined();
+  });
+
+  test("the wanted scheme goes out in network byte order", async () => {
+    const { congestionControl } = await load<Module>(source, { target, params: { wanted: 0x0102 } });
+    congestionControl.established("client");
+    expect([...congestionControl.write()!]).toEqual([0x42, 4, 1, 2]);
+  });
+
+  test.each([
+    [0, "vegas"],
+    [1, "reno"],
+    [2, "bbr"],
+    [3, "cubic"],
+  ])("42 04 00 0%i is %s", async (id, name) => {
+    const { congestionControl } = await load<Module>(source, { target });
+    congestionControl.established("server");
+    congestionControl.parse(Uint8Array.of(0x42, 4, 0, id));
+    expect(congestionControl.sockOpts.TCP_CONGESTION).toBe(name);
   });
 
   test("the server takes the name from its table, whatever stands there", async () => {
@@ -28,9 +47,10 @@ describe.each(["mainline", "patched"] as const)("congestion control on %s", (tar
     }
   });
 
-  test("a number outside of the table changes nothing", async () => {
+  // 0x0103 is 3 in its low byte, 0x0300 is 3 read in the wrong order.
+  test.each([4, 200, 0x0103, 0x0300, 0xffff])("%i is outside of the table and changes nothing", async (id) => {
     const { congestionControl } = await load<Module>(source, { target });
-    const asked = await load<Module>(source, { target, params: { wanted: 200 } });
+    const asked = await load<Module>(source, { target, params: { wanted: id } });
     asked.congestionControl.established("client");
     congestionControl.established("server");
     congestionControl.parse(asked.congestionControl.write()!);
@@ -39,9 +59,8 @@ describe.each(["mainline", "patched"] as const)("congestion control on %s", (tar
 
   test("a scheme that this kernel lacks changes nothing", async () => {
     const host = createHost({ congestionControls: ["reno", "cubic"] });
-    const { congestionControl, ccNames } = await load<Module>(source, { target, host });
-    ccNames.set(3, cstr("bbr", 16));
-    const asked = await load<Module>(source, { target, params: { wanted: 3 } });
+    const { congestionControl } = await load<Module>(source, { target, host });
+    const asked = await load<Module>(source, { target, params: { wanted: 2 } });
     asked.congestionControl.established("client");
     congestionControl.established("server");
     congestionControl.parse(asked.congestionControl.write()!);

@@ -15,13 +15,43 @@ async function written(params: {
 }
 
 describe("delayed ACK", () => {
-  test("both sides announce what they want", async () => {
-    const { delayedAck } = await load<Module>(source, { params: { rttFraction: 2, segmentsPerAck: 100 } });
+  test("both sides announce half of the minimum RTT and 100 segments", async () => {
+    const { delayedAck } = await load<Module>(source);
     for (const side of ["client", "server"] as const) {
       const connection = delayedAck.on();
       connection.established(side);
-      expect([...connection.write()!].slice(-2)).toEqual([2, 100]);
+      expect([...connection.write()!]).toEqual([0x43, 4, 2, 100]);
     }
+  });
+
+  test("the params go out, fraction first", async () => {
+    expect([...(await written({ rttFraction: 4, segmentsPerAck: 10 }))]).toEqual([0x43, 4, 4, 10]);
+  });
+
+  test.each([
+    [1, 80_000],
+    [2, 40_000],
+    [3, 26_666],
+    [80, 1000],
+    [255, 1000],
+  ])("of a minimum RTT of 80 ms, 1/%i is a delay of %i µs: never less than 1 ms", async (fraction, delayUs) => {
+    const { delayedAck, stats } = await load<Module>(source);
+    delayedAck.established("server", { rttMinUs: 80_000 });
+    delayedAck.parse(Uint8Array.of(0x43, 4, fraction, 100));
+    expect(delayedAck.sockOpts).toMatchObject({ TCP_DELACK_MAX_US: delayUs, TCP_DELACK_SEGS: 100 });
+    expect(stats.get(delayedAck.conn)).toEqual({ requests: 1n, lastDelayUs: delayUs });
+  });
+
+  test.each([
+    [0, 100],
+    [2, 0],
+    [0, 0],
+  ])("fraction %i with %i segments is no request", async (fraction, segments) => {
+    const { delayedAck, stats } = await load<Module>(source);
+    delayedAck.established("server", { rttMinUs: 80_000 });
+    delayedAck.parse(Uint8Array.of(0x43, 4, fraction, segments));
+    expect(delayedAck.sockOpts).toEqual({});
+    expect(stats.size).toBe(0);
   });
 
   test("the receiver sets delay and segments", async () => {

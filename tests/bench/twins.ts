@@ -8,8 +8,8 @@ export interface Twin {
   readonly program: string;
   readonly targets: readonly TargetName[];
   readonly events: "option" | "path-manager";
-  /** Of option handlers: the option on the wire, kind and length included, with what follows a kind of RFC 6994. */
-  readonly option?: { readonly kind: number; readonly length: number; readonly experiment?: number };
+  /** Of option handlers: the option on the wire. `length` includes kind and length, `payload` is what a typical peer sends. */
+  readonly option?: { readonly kind: number; readonly length: number; readonly payload: readonly number[] };
 }
 
 export const TWINS: readonly Twin[] = [
@@ -20,34 +20,34 @@ export const TWINS: readonly Twin[] = [
     program: "userTimeout",
     targets: ["mainline", "patched"],
     events: "option",
-    option: { kind: 28, length: 4 },
+    option: { kind: 28, length: 4, payload: [0, 1] },
   },
   {
     file: "congestion-control",
     program: "congestionControl",
     targets: ["mainline", "patched"],
     events: "option",
-    option: { kind: 67, length: 4 },
+    option: { kind: 66, length: 4, payload: [0, 3] },
   },
   {
     file: "initial-window",
     program: "initialWindow",
     targets: ["mainline", "patched"],
     events: "option",
-    option: { kind: 66, length: 4 },
+    option: { kind: 66, length: 4, payload: [0, 40] },
   },
   {
     file: "delayed-ack",
     program: "delayedAck",
     targets: ["patched"],
     events: "option",
-    option: { kind: 254, length: 6, experiment: 0xda01 },
+    option: { kind: 67, length: 4, payload: [2, 100] },
   },
   {
     file: "initial-window-raw",
     program: "initialWindowRaw",
     targets: ["mainline"],
     events: "option",
-    option: { kind: 66, length: 4 },
+    option: { kind: 66, length: 4, payload: [0, 40] },
   },
 ];

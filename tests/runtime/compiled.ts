@@ -8,15 +8,12 @@ import { repository } from "./repository.ts";
 
 const cache = new Map<string, BpfModule>();
 
-/** Programs with the wire format of the paper's authors, byte by byte: same folder as the benches of equal work. */
-export const AUTHORS = "tests/bench/equal-work";
-
-/** A module from `programs/` (or another folder) by name, or from source text. Throws with the diagnostics when it does not compile. */
-export function compiled(name: string, target?: TargetName, text?: string, folder = "programs"): BpfModule {
-  const key = `${folder}/${name} ${target} ${text ?? ""}`;
+/** A module from `programs/` by name, or from source text. Throws with the diagnostics when it does not compile. */
+export function compiled(name: string, target?: TargetName, text?: string): BpfModule {
+  const key = `${name} ${target} ${text ?? ""}`;
   const before = cache.get(key);
   if (before) return before;
-  const path = `${folder}/${name}.ts`;
+  const path = `programs/${name}.ts`;
   const source = text ?? readFileSync(join(repository, path), "utf8");
   const result = compile({ path, text: source }, target ? { target } : {});
   if (!result.module)

@@ -1,9 +1,9 @@
 /* The receiver asks for a congestion control by number: counterpart of programs/congestion-control.ts. */
 #include "tcp.h"
 
-#define KIND 67
+#define KIND 66
 
-const volatile __u8 wanted = 3;
+const volatile __u16 wanted = 3;
 
 struct name {
 	char text[16];
@@ -19,12 +19,12 @@ struct {
 struct option {
 	__u8 kind;
 	__u8 len;
-	__u8 id;
-	__u8 reserved;
+	__be16 id;
 };
 
-static __always_inline void adopt(void *skops, __u32 id)
+static __always_inline void adopt(void *skops, __be16 wire)
 {
+	__u32 id = bpf_ntohs(wire);
 	struct name *name = bpf_map_lookup_elem(&ccNames, &id);
 
 	if (name)
@@ -44,13 +44,13 @@ int congestionControl(struct patched_sock_ops *skops)
 		break;
 	case BPF_TCP_OPTIONS_WRITE:
 		/* Kind and length come first in memory, so they are the low bytes. */
-		skops->reply = KIND | sizeof(struct option) << 8 | (__u32)wanted << 16;
+		skops->reply = KIND | sizeof(struct option) << 8 | (__u32)bpf_htons(wanted) << 16;
 		if (skops->data_segs_in > 1)
 			CLEAR_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG);
 		break;
 	case BPF_TCP_PARSE_OPTIONS:
 		if (skops->args[0] == KIND && skops->args[1] == sizeof(struct option))
-			adopt(skops, skops->args[2] >> 16 & 0xff);
+			adopt(skops, skops->args[2] >> 16);
 		break;
 	}
 	return 1;
@@ -79,7 +79,7 @@ int congestionControl(struct bpf_sock_ops *skops)
 		bpf_reserve_hdr_opt(skops, sizeof(struct option), 0);
 		break;
 	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB: {
-		struct option opt = { KIND, sizeof(opt), wanted };
+		struct option opt = { KIND, sizeof(opt), bpf_htons(wanted) };
 
 		bpf_store_hdr_opt(skops, &opt, sizeof(opt), 0);
 		if (skops->data_segs_in > 1)

@@ -1,18 +1,15 @@
 /* The sender tells the receiver how to delay its ACKs: counterpart of programs/delayed-ack.ts. */
 #include "tcp.h"
 
-/* RFC 6994: a shared kind, then a 16-bit identifier. */
-#define KIND 254
-#define EXPERIMENT 0xda01
+#define KIND 67
 #define LEAST_US 1000
 
-const volatile __u8 rttFraction = 64;
-const volatile __u8 segmentsPerAck = 4;
+const volatile __u8 rttFraction = 2;
+const volatile __u8 segmentsPerAck = 100;
 
 struct option {
 	__u8 kind;
 	__u8 len;
-	__be16 id;
 	__u8 fraction;
 	__u8 segments;
 };
@@ -45,24 +42,28 @@ int delayedAck(struct patched_sock_ops *skops)
 		SET_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG);
 		break;
 	case BPF_TCP_OPTIONS_SIZE_CALC:
-		skops->reply = 6;
+		skops->reply = sizeof(struct option);
 		break;
 	case BPF_TCP_OPTIONS_WRITE:
-		skops->replylong[0] = KIND | 6 << 8 | (__u32)bpf_htons(EXPERIMENT) << 16;
-		skops->replylong[1] = rttFraction | (__u32)segmentsPerAck << 8;
+		/* Kind and length come first in memory, so they are the low bytes. */
+		skops->reply = KIND | sizeof(struct option) << 8 | (__u32)rttFraction << 16 | (__u32)segmentsPerAck << 24;
 		if (skops->data_segs_out > 2)
 			CLEAR_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG);
 		break;
 	case BPF_TCP_PARSE_OPTIONS: {
-		__u32 delay_us, payload;
+		__u32 delay_us, data, fraction, segments;
 		struct stats *seen;
 
-		if (skops->args[0] != KIND || skops->args[1] != 6 || skops->args[2] >> 16 != bpf_htons(EXPERIMENT))
+		if (skops->args[0] != KIND || skops->args[1] != sizeof(struct option))
 			break;
-		payload = skops->opt_data[1];
-		delay_us = (skops->rtt_min * (payload & 0xff)) >> 8;
+		data = skops->args[2];
+		fraction = data >> 16 & 0xff;
+		segments = data >> 24;
+		if (!fraction || !segments)
+			break;
+		delay_us = skops->rtt_min / fraction;
 		delay_us = MAX(delay_us, LEAST_US);
-		if (set_delayed_ack(skops, delay_us, payload >> 8 & 0xff))
+		if (set_delayed_ack(skops, delay_us, segments))
 			break;
 		if (!skops->sk)
 			break;

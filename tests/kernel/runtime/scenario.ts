@@ -7,7 +7,7 @@
 import { load, startKernelPathManager, type LoadedObject } from "../../../runtime/api.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
 import { capture } from "../../runtime/capture.ts";
-import { AUTHORS, compiled } from "../../runtime/compiled.ts";
+import { compiled } from "../../runtime/compiled.ts";
 import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts";
 
 const report = (name: string, facts: Record<string, unknown>): void => console.log(JSON.stringify({ name, ...facts }));
@@ -157,12 +157,12 @@ async function options(lab: Lab): Promise<void> {
     ["mainline", "patched"],
     ["patched", "mainline"],
   ] as const)
-    for (const [program, params, folder, kind, option, length] of [
-      ["user-timeout", { timeoutSeconds: 1 }, "programs", 28, 18, 4],
-      ["congestion-control", {}, AUTHORS, 0x42, 13, 16],
-      ["initial-window", { wantedWindow: 40, largestWindow: 64 }, "programs", 0x42, undefined, 0],
+    for (const [program, params, kind, option, length] of [
+      ["user-timeout", { timeoutSeconds: 1 }, 28, 18, 4],
+      ["congestion-control", {}, 0x42, 13, 16],
+      ["initial-window", { wantedWindow: 40, largestWindow: 64 }, 0x42, undefined, 0],
     ] as const) {
-      const objects = [near, far].map((target) => load(compiled(program, target, undefined, folder), { params }));
+      const objects = [near, far].map((target) => load(compiled(program, target), { params }));
       objects.forEach((object, index) => object.attach(groups[index]!));
       port++;
       await server.call("listen", { host: "10.97.0.2", port, mode: "echo" });
@@ -179,7 +179,7 @@ async function options(lab: Lab): Promise<void> {
       for (const object of objects) object.close();
     }
 
-  const object = load(compiled("delayed-ack", "patched", undefined, AUTHORS));
+  const object = load(compiled("delayed-ack", "patched"));
   for (const group of groups) object.attach(group);
   port++;
   await server.call("listen", { host: "10.97.0.2", port, mode: "echo" });
