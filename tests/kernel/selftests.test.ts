@@ -7,6 +7,9 @@ import { cachedKernel, debug, missingTool, repository, runInVm } from "./kernel.
 
 const kernel = cachedKernel();
 const missing =
+  (process.env["TSBPF_KERNEL_SELFTESTS"] === "1"
+    ? undefined
+    : "half an hour in an emulated machine; TSBPF_KERNEL_SELFTESTS=1 runs them") ??
   kernel.missing ??
   missingTool("qemu-system-x86_64", "clang-19", "bpftool", "gcc", "ip", "ss") ??
   (debug ? "too slow on the debug configuration" : undefined);
