@@ -86,6 +86,7 @@ export function boundsFromBits(d: Draft): void {
   d.umin = max(d.umin, value);
   d.umax = min(d.umax, value | mask);
   if (mask !== 0n) singleValue(d);
+  else if (d.umin !== value || d.umax < value) Object.assign(d, known(value));
 }
 
 /** The range and the bits may have but one value in common. */

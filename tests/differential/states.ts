@@ -131,7 +131,7 @@ export function compareStates(program: Program, accepted = true): StateCompariso
   const kernel = parseLog(log);
   for (let at = 0; at < kernel.length; at++) {
     const step = kernel[at]!;
-    if (ours[at]?.insn !== step.insn || ours[at].fresh !== step.fresh)
+    if (ours[at]?.insn !== step.insn || ours[at]?.fresh !== step.fresh)
       return { compared, differences, diverged: `step ${at}: kernel at ${step.insn}, we at ${ours[at]?.insn}` };
     const after = ours[at + 1];
     const next = kernel[at + 1];
