@@ -9,7 +9,7 @@
  */
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { Span } from "../span.ts";
-import { foldBinary, foldCompare, foldUnary, widthMask } from "./build-constants.ts";
+import { bitsOf, evaluateBinary, evaluateCompare, evaluateUnary, unsigned } from "./evaluate.ts";
 import type { AtomicOp, BinaryOp, Block, CompareOp, Edge, End, Func, Inst, Type, UnaryOp, Value } from "./ir.ts";
 
 /** A variable of the source; its value per path is the builder's business. */
@@ -82,7 +82,7 @@ export function functionBuilder(
 
   const constant = (type: Type, bits: bigint, at: Span, valueName?: string): Value => {
     const result = value(type, valueName);
-    const masked = bits & widthMask(type);
+    const masked = unsigned(bits, bitsOf(type));
     constants.set(result.id, masked);
     emit({ kind: "const", result, value: masked, span: at });
     return result;
@@ -101,7 +101,8 @@ export function functionBuilder(
     binary(op: BinaryOp, left: Value, right: Value, at: Span): Value {
       const a = constants.get(left.id);
       const b = constants.get(right.id);
-      if (a !== undefined && b !== undefined) return constant(left.type, foldBinary(op, left.type, a, b), at);
+      if (a !== undefined && b !== undefined)
+        return constant(left.type, evaluateBinary(op, a, b, bitsOf(left.type)), at);
       const result = value(left.type);
       emit({ kind: "binary", result, op, left, right, span: at });
       return result;
@@ -109,7 +110,7 @@ export function functionBuilder(
     unary(op: UnaryOp, operand: Value, at: Span): Value {
       const type: Type = op === "zext" || op === "sext" ? "w64" : op === "trunc" ? "w32" : operand.type;
       const known = constants.get(operand.id);
-      if (known !== undefined) return constant(type, foldUnary(op, operand.type, known), at);
+      if (known !== undefined) return constant(type, evaluateUnary(op, known, bitsOf(operand.type), bitsOf(type)), at);
       const result = value(type);
       emit({ kind: "unary", result, op, value: operand, span: at });
       return result;
@@ -117,7 +118,8 @@ export function functionBuilder(
     compare(op: CompareOp, left: Value, right: Value, at: Span): Value {
       const a = constants.get(left.id);
       const b = constants.get(right.id);
-      if (a !== undefined && b !== undefined) return constant("w32", foldCompare(op, left.type, a, b) ? 1n : 0n, at);
+      if (a !== undefined && b !== undefined)
+        return constant("w32", evaluateCompare(op, a, b, bitsOf(left.type)) ? 1n : 0n, at);
       const result = value("w32");
       emit({ kind: "compare", result, op, left, right, span: at });
       return result;
@@ -212,7 +214,7 @@ export function functionBuilder(
       const a = constants.get(left.id);
       const b = constants.get(right.id);
       if (a !== undefined && b !== undefined)
-        return builder.jump(foldCompare(op, left.type, a, b) ? then : otherwise, at);
+        return builder.jump(evaluateCompare(op, a, b, bitsOf(left.type)) ? then : otherwise, at);
       const edge = edgeTo(then);
       end({ kind: "branch", op, left, right, then: edge, else: edgeTo(otherwise), span: at });
     },
