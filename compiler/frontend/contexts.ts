@@ -5,6 +5,7 @@ import { SOCKET_OPTIONS } from "../bpf/socket-options.ts";
 import type { Type, Value } from "../ir/ir.ts";
 import { expression } from "./expressions.ts";
 import { argumentsOf } from "./arguments.ts";
+import { readCell, writeCell } from "./cells.ts";
 import { at, bare, fail, scratch, type Lowering } from "./lowering.ts";
 import { asPlace, newSlot } from "./memory.ts";
 import { need } from "./module-state.ts";
@@ -212,16 +213,15 @@ export function contextCall(f: Lowering, context: Context, name: string, call: t
   });
 }
 
-/** Turns the option's write callback on or off; the flags are set once, at the end of the event. */
+/** Turns the option's write callback on or off; the flags are set once, at the end of the handler. */
 function setWriting(f: Lowering, context: Context, on: boolean, node: ts.Node): void {
   const cell = context.flags;
   if (!cell) return;
   const span = at(f, node);
-  const before = cell.kind === "variable" ? f.b.get(cell.variable) : f.b.load("w32", 4, cell.base, 0, span);
   const mask = BigInt(on ? cell.bit : ~cell.bit & 0xff);
-  const after = f.b.binary(on ? "or" : "and", before, f.b.constant("w32", mask, span), span);
-  if (cell.kind === "variable") f.b.set(cell.variable, after);
-  else f.b.store(4, cell.base, 0, after, span);
+  const before = readCell(f.b, cell.flags, span);
+  writeCell(f.b, cell.flags, f.b.binary(on ? "or" : "and", before, f.b.constant("w32", mask, span), span), span);
+  writeCell(f.b, cell.changed, f.b.constant("w32", 1n, span), span);
 }
 
 /** The name of a socket option as written; reports anything but one that is known and can be set or read. */

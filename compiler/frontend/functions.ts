@@ -4,6 +4,7 @@ import { functionBuilder } from "../ir/build.ts";
 import type { Type, Value } from "../ir/ir.ts";
 import { alignOf } from "../layout.ts";
 import { annotation } from "./annotations.ts";
+import { flagsInMemory } from "./cells.ts";
 import type { FunctionEntity } from "./entities.ts";
 import { expression } from "./expressions.ts";
 import { at, bind, fail, type Lowering, type Returns } from "./lowering.ts";
@@ -90,7 +91,7 @@ function pass(f: Lowering, operand: Operand, type: DslType, node: ts.Node): Valu
     });
   if (type.role !== "option") return [operand.ctx];
   // Without a cell nothing in the module turns writing on or off.
-  return [operand.ctx, operand.flags?.kind === "memory" ? operand.flags.base : f.b.constant("ptr", 0n, at(f, node))];
+  return [operand.ctx, operand.flags?.flags.kind === "memory" ? operand.flags.flags.base : f.b.constant("ptr", 0n, at(f, node))];
 }
 
 /** What the callee must know of a reference: how it is aligned, whether it may be written. */
@@ -266,7 +267,7 @@ function bindParameter(f: Lowering, parameter: Parameter, values: readonly Value
       kind: "context",
       role: type.role,
       ctx,
-      ...(flags ? { flags: { kind: "memory", base: flags, bit: f.state.writeBit } } : {}),
+      ...(flags ? { flags: flagsInMemory(flags, f.state.writeBit) } : {}),
     };
     return bind(f, name, { kind: "operand", operand: context, node, constant: false });
   }

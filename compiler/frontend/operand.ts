@@ -47,10 +47,17 @@ export interface Optional {
   readonly value: Value;
   readonly range?: Range;
 }
-/** The flags of the socket's callbacks while a handler runs: set once at the end of the event. */
-export type FlagCell =
-  | { readonly kind: "variable"; readonly variable: Variable; readonly bit: number }
-  | { readonly kind: "memory"; readonly base: Value; readonly bit: number };
+/** A word that several functions may change: a variable, or memory where not all of them are part of one function. */
+export type WordCell =
+  | { readonly kind: "variable"; readonly variable: Variable }
+  | { readonly kind: "memory"; readonly base: Value; readonly offset: number };
+/** The flags of the socket's callbacks while a handler runs: set once at its end, when `changed` is 1. */
+export interface FlagCell {
+  readonly flags: WordCell;
+  readonly changed: WordCell;
+  /** The flag that asks for the write callback. */
+  readonly bit: number;
+}
 export interface Context {
   readonly kind: "context";
   readonly role: Role;

@@ -37,10 +37,12 @@ export const mainlineEvents = {
   },
 };
 
-/** A slot of whole words that holds the option from its kind on. */
+/** Bytes of whole words that hold the option. */
+const whole = (option: OptionDeclaration): number => Math.ceil(option.length / 8) * 8;
+
+/** A slot that holds the option from its kind on. */
 function buffer(program: ProgramBuilder, option: OptionDeclaration): Value {
-  const size = Math.ceil(option.length / 8) * 8;
-  const made = program.scratch.get("option") ?? program.b.slot(size, 8, "option", program.span);
+  const made = program.scratch.get("option") ?? program.b.slot(whole(option), 8, "option", program.span);
   program.scratch.set("option", made);
   return made;
 }
@@ -55,7 +57,9 @@ function write(event: OptionEvent): void {
   const { program, option } = event;
   const { b, ctx, span } = program;
   const slot = buffer(program, option);
-  b.zero(slot, 0, Math.ceil(option.length / 8) * 8, 8, span);
+  // Only what is stored needs to be there, except where one wide store takes the place of several narrow ones.
+  const tail = option.length % 8;
+  b.zero(slot, 0, [0, 1, 2, 4].includes(tail) ? option.length : whole(option), 8, span);
   header(program, option, slot, option.length);
   event.run("write", [event.conn, payloadOperand(option, slot, 0)]);
   b.call(
@@ -73,7 +77,7 @@ function load(event: OptionEvent): void {
   if (!b.reachable()) return;
   const slot = buffer(program, option);
   // The helper searches for kind (and an experiment's identifier) as they stand in the buffer; a length of 0 where there is none.
-  b.zero(slot, 0, Math.ceil(option.length / 8) * 8, 8, span);
+  b.zero(slot, 0, whole(option), 8, span);
   header(program, option, slot, option.experiment === undefined ? 0 : 4);
   const found = b.call(
     "load_hdr_opt",

@@ -4,12 +4,12 @@
  */
 import { ts } from "ts-morph";
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS, SOCK_OPS_FIELDS } from "../bpf/sock-ops.ts";
-import type { Variable } from "../ir/build.ts";
 import type { Value } from "../ir/ir.ts";
 import type { StructLayout } from "../layout.ts";
 import { constantContext, constantInteger, fieldType } from "./declare.ts";
 import { say, spanOf, type ModuleState } from "./module-state.ts";
-import type { Context, FlagCell, Memory, Operand, Scalar } from "./operand.ts";
+import { FLAG_CELL_BYTES, flagsInMemory, readCell, writeCell } from "./cells.ts";
+import type { Context, FlagCell, Memory, Operand, Scalar, WordCell } from "./operand.ts";
 import { handlerObject, onEvents, runHandler, type Handler, type ProgramBuilder } from "./programs.ts";
 import { mainlineEvents } from "./tcp-option-mainline.ts";
 import { patchedEvents } from "./tcp-option-patched.ts";
@@ -49,33 +49,35 @@ export function tcpOptionProgram(program: ProgramBuilder): void {
   if (!option) return;
   checkWriting(program, option);
   const cases: { ops: readonly number[]; run: () => void }[] = [];
-  const add = (ops: readonly number[], run: (event: OptionEvent) => void, extra = 0): void => {
-    cases.push({ ops, run: () => withFlags(program, option, extra, run) });
+  const add = (ops: readonly number[], run: (event: OptionEvent) => void): void => {
+    cases.push({ ops, run: () => withFlags(program, option, 0, run) });
   };
   const target = program.state.target === "patched" ? patchedEvents : mainlineEvents;
+  // Events of every segment are tested first: the dispatch goes through the cases in order.
+  target.events(option, add);
   const established = [SOCK_OPS_EVENTS.ActiveEstablished.op, SOCK_OPS_EVENTS.PassiveEstablished.op];
   const wanted =
     (option.handlers.has("parse") ? target.parseFlags : 0) |
     (option.handlers.has("retransmitTimeout") ? SOCK_OPS_CALLBACKS.Rto.bit : 0);
   if (option.handlers.has("established") || wanted !== 0 || (option.handlers.has("parse") && target.parseAtHandshake)) {
-    add(
-      established,
-      (event) => {
-        const side: Scalar = { kind: "scalar", type: SIDE, value: program.op };
-        event.run("established", [event.conn, side]);
-        if (option.handlers.has("parse")) target.parseAtHandshake?.(event);
+    const side: Scalar = { kind: "scalar", type: SIDE, value: program.op };
+    cases.push({
+      ops: established,
+      run: () => {
+        withFlags(program, option, wanted, (event) => event.run("established", [event.conn, side]));
+        // With the flags set already, this is the same code as the parse event's and can stand once.
+        const parse = option.handlers.has("parse") ? target.parseAtHandshake : undefined;
+        if (parse) withFlags(program, option, 0, parse);
       },
-      wanted,
-    );
+    });
   }
-  target.events(option, add);
   if (option.handlers.has("retransmitTimeout"))
     add([SOCK_OPS_EVENTS.Rto.op], (event) => event.run("retransmitTimeout", [event.conn]));
   target.need(program, option);
   onEvents(program, cases);
 }
 
-/** Runs an event with the socket's callback flags at hand; sets them once at its end, if anything changed them. */
+/** Runs handlers with the socket's callback flags at hand; sets them once at the end, where something changed them. */
 function withFlags(
   program: ProgramBuilder,
   option: OptionDeclaration,
@@ -83,26 +85,15 @@ function withFlags(
   run: (event: OptionEvent) => void,
 ): void {
   const { b, ctx, span, state } = program;
-  const field = SOCK_OPS_FIELDS.bpf_sock_ops_cb_flags;
+  const word = (value: number): Value => b.constant("w32", BigInt(value), span);
   const touches = extra !== 0 || calls(state, "startWriting", "stopWriting");
-  let before: Value | undefined;
-  let cell: FlagCell | undefined;
-  const variable: Variable = { type: "w32", name: "flags" };
-  let memory: Value | undefined;
-  if (touches) {
-    before = b.load("w32", 4, ctx, field.offset, span, "flags");
-    const start = extra === 0 ? before : b.binary("or", before, b.constant("w32", BigInt(extra), span), span);
-    if (state.sharedFlags) {
-      memory = program.scratch.get("flags") ?? b.slot(4, 4, "flags", span);
-      program.scratch.set("flags", memory);
-      b.store(4, memory, 0, start, span);
-      cell = { kind: "memory", base: memory, bit: state.writeBit };
-    } else {
-      b.set(variable, start);
-      cell = { kind: "variable", variable, bit: state.writeBit };
-    }
+  const flags: FlagCell | undefined = touches ? flagCell(program) : undefined;
+  if (flags) {
+    const before = b.load("w32", 4, ctx, SOCK_OPS_FIELDS.bpf_sock_ops_cb_flags.offset, span, "flags");
+    writeCell(b, flags.flags, extra === 0 ? before : b.binary("or", before, word(extra), span), span);
+    writeCell(b, flags.changed, word(extra === 0 ? 0 : 1), span);
   }
-  const conn: Context = { kind: "context", role: "option", ctx, ...(cell ? { flags: cell } : {}) };
+  const conn: Context = { kind: "context", role: "option", ctx, ...(flags ? { flags } : {}) };
   run({
     program,
     option,
@@ -112,17 +103,26 @@ function withFlags(
       if (handler && b.reachable()) runHandler(program, handler, args);
     },
   });
-  if (!before || !b.reachable()) return;
-  const after = memory ? b.load("w32", 4, memory, 0, span) : b.get(variable);
-  b.forget(variable);
-  if (after === before) return;
+  if (!flags || !b.reachable()) return;
   const set = b.label();
   const done = b.label();
-  b.branch("ne", after, before, set, done, span);
+  b.branch("ne", readCell(b, flags.changed, span), word(0), set, done, span);
   b.place(set);
-  b.call("sock_ops_cb_flags_set", [ctx, after], "w64", span);
+  b.call("sock_ops_cb_flags_set", [ctx, readCell(b, flags.flags, span)], "w64", span);
   b.jump(done, span);
   b.place(done);
+  for (const cell of [flags.flags, flags.changed]) if (cell.kind === "variable") b.forget(cell.variable);
+}
+
+/** Variables for the flags; memory where functions that are given the connection change them. */
+function flagCell({ b, span, state, scratch }: ProgramBuilder): FlagCell {
+  if (!state.sharedFlags) {
+    const variable = (name: string): WordCell => ({ kind: "variable", variable: { type: "w32", name } });
+    return { flags: variable("flags"), changed: variable("changed"), bit: state.writeBit };
+  }
+  const base = scratch.get("flags") ?? b.slot(FLAG_CELL_BYTES, 4, "flags", span);
+  scratch.set("flags", base);
+  return flagsInMemory(base, state.writeBit);
 }
 
 /** Does any handler of the module call this? An over-estimate costs two instructions. */
