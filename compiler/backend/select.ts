@@ -22,6 +22,7 @@ import {
   type Operand,
   type Virtual,
 } from "./insn.ts";
+import { meet, planContext } from "./context-register.ts";
 import { EXCHANGED, type Isa } from "./isa.ts";
 
 const ALU = {
@@ -68,6 +69,9 @@ const STABLE: ReadonlySet<number> = new Set(
   ),
 );
 
+/** The register in which a program is given its context. */
+const CONTEXT_ARRIVES = 1 as Virtual;
+
 /** Selects instructions for a function without loops, calls of functions, switches and comparisons as values. */
 export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): MachineFunc<Virtual> {
   const graph = graphOf(func);
@@ -88,11 +92,17 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
   let nextRegister = FIRST_VIRTUAL;
   let nextBlock = func.blocks.reduce((most, b) => Math.max(most, b.id + 1), 0);
   const context = func.params[0];
+  const contextPlan = context ? planContext(graph, context) : undefined;
   const blocks: MachineBlock<Virtual>[] = [];
   let out: Insn<Virtual>[] = [];
 
   const fresh = (): Virtual => nextRegister++ as Virtual;
+  const contextCopy = fresh();
+  /** Where the context is for certain: r1 until the first call, then the copy. */
+  let contextRegister = CONTEXT_ARRIVES;
+  let contextToSave = false;
   const registerOf = (value: Value): Virtual => {
+    if (value.id === context?.id) return contextRegister;
     let found = registers.get(value.id);
     if (found === undefined) {
       found = fresh();
@@ -346,8 +356,15 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
     }
   }
 
+  function saveContext(span: Span): void {
+    if (!contextToSave) return;
+    contextToSave = false;
+    out.push({ kind: "mov", wide: true, dst: contextCopy, src: { reg: CONTEXT_ARRIVES }, span });
+  }
+
   function call(inst: Extract<Inst, { kind: "call" }>): void {
     const { span } = inst;
+    saveContext(span);
     const helper = HELPERS[inst.helper as keyof typeof HELPERS];
     // Values that lie in registers go first: what is made on the spot then never has to wait in one.
     const inOrder = inst.args.map((value, at) => ({ value, at }));
@@ -356,6 +373,7 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
     for (const { value, at } of inOrder) if (!onTheSpot(value)) into((at + 1) as Virtual, value, span, true);
     for (const { value, at } of inOrder) if (onTheSpot(value)) into((at + 1) as Virtual, value, span, true);
     out.push({ kind: "call", helper: helper.id, args: inst.args.length, span });
+    contextRegister = contextCopy;
     if (inst.result) out.push({ kind: "mov", wide: true, dst: registerOf(inst.result), src: { reg: 0 }, span });
   }
 
@@ -384,7 +402,8 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
         return;
       }
       case "load": {
-        const again = inst.base.id === context?.id && STABLE.has(inst.offset);
+        // Behind a call the copy is still there to load from again; r1 is not.
+        const again = inst.base.id === context?.id && contextRegister === contextCopy && STABLE.has(inst.offset);
         out.push({
           kind: "load",
           dst: registerOf(inst.result),
@@ -545,8 +564,8 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
     out = [];
     here = block.id;
     keptHere.clear();
-    if (block === graph.order[0] && context)
-      out.push({ kind: "mov", wide: true, dst: registerOf(context), src: { reg: 1 }, span: func.span });
+    contextRegister = contextPlan?.arrives.has(block.id) ? CONTEXT_ARRIVES : contextCopy;
+    contextToSave = contextPlan?.saves.has(block.id) ?? false;
     block.params.forEach((param, at) => {
       const args = (argumentsOf.get(block.id) ?? []).map((list) => list[at]!);
       const zeroed = (v: Value): boolean =>
@@ -572,6 +591,9 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
     }
     for (const value of toKeep) if (!keptHere.has(value.id)) keep(value, block.end.span);
     const { end } = block;
+    saveContext(end.span);
+    if (contextPlan?.restores.has(block.id))
+      out.push({ kind: "mov", wide: true, dst: CONTEXT_ARRIVES, src: { reg: contextCopy }, span: end.span });
     const extra: MachineBlock<Virtual>[] = [];
     let finish: Finish<Virtual>;
     switch (end.kind) {
@@ -631,20 +653,11 @@ function keptAddresses(graph: Graph, made: ReadonlyMap<number, Inst>): Map<numbe
     }
     visitUses({ ...block, insts: [] }, (value) => see(value, block.id));
   }
-  const meet = (a: number, b: number): number => {
-    let x = a;
-    let y = b;
-    while (x !== y) {
-      if (graph.position.get(x)! > graph.position.get(y)!) x = graph.dominator.get(x)!;
-      else y = graph.dominator.get(y)!;
-    }
-    return x;
-  };
   const at = new Map<number, Value[]>();
   // Events that exclude each other get their own copies: other events then do not pay.
   const place = (value: Value, blocks: readonly number[]): void => {
     if (blocks.length < WORTH_KEEPING) return;
-    const top = blocks.reduce(meet);
+    const top = blocks.reduce((a, b) => meet(graph, a, b));
     const parts = new Map<number, number[]>();
     for (const block of blocks) {
       let child = block;
