@@ -398,6 +398,7 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
       case "ptradd": {
         const dst = registerOf(inst.result);
         into(dst, inst.base, span);
+        if (constant(inst.offset) === 0n) return;
         out.push({ kind: "alu", op: "add", wide: true, dst, src: operand(inst.offset, span), span });
         return;
       }

@@ -1,10 +1,11 @@
 /** After register allocation: moves of a register to itself go, and blocks that only jump are skipped. */
 import type { Finish, Insn, MachineBlock, MachineFunc, Reg } from "./insn.ts";
+import { fallThrough } from "./fall-through.ts";
 import { shareTails } from "./tails.ts";
 
 export function tidy(func: MachineFunc<Reg>): MachineFunc<Reg> {
   const blocks = func.blocks.map((block) => ({ ...block, insns: block.insns.filter((insn) => !isIdle(insn)) }));
-  return { ...func, blocks: skipJumps(shareTails(skipJumps(blocks))) };
+  return { ...func, blocks: fallThrough(skipJumps(shareTails(skipJumps(blocks)))) };
 }
 
 const isIdle = (insn: Insn<Reg>): boolean =>

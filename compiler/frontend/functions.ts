@@ -91,7 +91,10 @@ function pass(f: Lowering, operand: Operand, type: DslType, node: ts.Node): Valu
     });
   if (type.role !== "option") return [operand.ctx];
   // Without a cell nothing in the module turns writing on or off.
-  return [operand.ctx, operand.flags?.flags.kind === "memory" ? operand.flags.flags.base : f.b.constant("ptr", 0n, at(f, node))];
+  return [
+    operand.ctx,
+    operand.flags?.flags.kind === "memory" ? operand.flags.flags.base : f.b.constant("ptr", 0n, at(f, node)),
+  ];
 }
 
 /** What the callee must know of a reference: how it is aligned, whether it may be written. */

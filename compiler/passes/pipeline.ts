@@ -18,11 +18,13 @@ import type { Pass, PassContext } from "./pass.ts";
 import { promote } from "./promote.ts";
 import { prove } from "./prove.ts";
 import { hoistStores } from "./hoist-stores.ts";
+import { shareAddresses } from "./share-addresses.ts";
 import { shareSlots } from "./share-slots.ts";
 import { shareRegions } from "./share-regions.ts";
 import { hoistJoins } from "./hoist-joins.ts";
 import { sink } from "./sink.ts";
 import { simplify } from "./simplify.ts";
+import { splitMasks } from "./split-masks.ts";
 import { threadJumps } from "./thread-jumps.ts";
 import { unroll } from "./unroll.ts";
 
@@ -77,12 +79,14 @@ export const PASSES: readonly Pass[] = [
   simplify,
   dce,
   mergeBlocks,
+  splitMasks,
   // Last, because equal code is found most easily when it is as simple as it gets.
   shareRegions,
   simplify,
   threadJumps,
   dce,
   mergeBlocks,
+  shareAddresses,
 ];
 
 export interface OptimizeOptions {

@@ -3,9 +3,9 @@
  * that dominate a block and by the way into it.
  */
 import { graphOf, type Graph } from "../ir/graph.ts";
-import { bitsOf, evaluateBinary, INVERSE, signed, SWAPPED, unsigned } from "../ir/evaluate.ts";
+import { bitsOf, byteSwap, evaluateBinary, INVERSE, signed, SWAPPED, unsigned } from "../ir/evaluate.ts";
 import { edges, type Block, type CompareOp, type Edge, type End, type Func, type Inst, type Value } from "../ir/ir.ts";
-import { definitions } from "../ir/walk.ts";
+import { definitions, useCounts } from "../ir/walk.ts";
 
 export interface Range {
   readonly min: bigint;
@@ -145,7 +145,7 @@ function transferUnary(inst: Extract<Inst, { kind: "unary" }>, of: (value: Value
     case "bswap16":
       return settle({ ...full(width), max: 0xffffn }, width);
     case "bswap32":
-      return settle({ ...full(width), max: 0xffff_ffffn }, width);
+      return settle({ ...full(width), bits: byteSwap(a.bits & 0xffff_ffffn, 32) }, width);
     case "bswap64":
       return full(64);
   }
@@ -292,6 +292,7 @@ const CLIMB = 512;
 export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
   const graph: Graph = graphOf(func);
   const made = definitions(func);
+  const uses = useCounts(func);
   const base = new Map<number, Range>();
   /** What holds at a block's start beyond what holds at its dominator, by block. */
   const sharper = new Map<number, Map<number, Range>>();
@@ -378,6 +379,12 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
       );
     } else if (inst?.kind === "assume-fits" || inst?.kind === "assume-index") {
       note(inst.value, range, facts, block);
+    } else if (inst?.kind === "binary" && inst.op === "and" && range.max === 0n) {
+      // The verifier sees which bits are clear only where masking and comparing are one instruction.
+      const mask = at(block, inst.right);
+      const x = at(block, inst.left);
+      if (mask.min === mask.max && (eyes === "ours" || (uses.get(value.id) ?? 0) === 1))
+        note(inst.left, settle({ ...x, bits: x.bits & ~mask.min }, bitsOf(value.type)), facts, block);
     } else if (inst?.kind === "binary" && inst.op === "add") {
       // x + c in [a, b] gives x in [a - c, b - c] where nothing wraps.
       const by = at(block, inst.right);

@@ -25,6 +25,8 @@ export interface Facts {
   readonly constant: (type: Type, value: bigint) => Value;
   /** Computes something new in front of what is being simplified. */
   readonly compute?: (op: BinaryOp, left: Value, right: Value) => Value;
+  /** Whether something else reads the value too, and will go on doing so. Absent: not known, as if not. */
+  readonly shared?: (value: Value) => boolean;
 }
 
 /** A value that the instruction's result equals, a better instruction for it, or undefined: nothing to gain. */
@@ -177,6 +179,8 @@ function simplifyBinary(inst: Extract<Inst, { kind: "binary" }>, facts: Facts): 
   const inner = pick(facts.madeBy(left), "binary");
   const innerBy = inner && facts.constantOf(inner.right);
   const again = inner && inner.op === op && innerBy !== undefined;
+  // Where the inner result is needed anyway, going on from it lets what it was made from go.
+  const fold = again && !facts.shared?.(left);
   const power = r > 0n && (r & (r - 1n)) === 0n ? BigInt(r.toString(2).length - 1) : undefined;
   switch (op) {
     case "add":
@@ -214,17 +218,17 @@ function simplifyBinary(inst: Extract<Inst, { kind: "binary" }>, facts: Facts): 
       const possible = possibleBits(left, facts);
       if ((possible & ~r) === 0n) return { equals: left };
       if ((possible & r) === 0n) return constant(0n);
-      if (again) return become("and", innerBy & r, inner.left);
+      if (fold) return become("and", innerBy & r, inner.left);
       break;
     }
     case "or":
       if (r === 0n) return { equals: left };
       if (r === ones) return constant(ones);
-      if (again) return become("or", innerBy | r, inner.left);
+      if (fold) return become("or", innerBy | r, inner.left);
       break;
     case "xor":
       if (r === 0n) return { equals: left };
-      if (again) return become("xor", innerBy ^ r, inner.left);
+      if (fold) return become("xor", innerBy ^ r, inner.left);
       break;
     case "shl":
     case "lshr":
@@ -238,6 +242,11 @@ function simplifyBinary(inst: Extract<Inst, { kind: "binary" }>, facts: Facts): 
         if (sum < BigInt(bits)) return become(op, sum, inner.left);
         if (op !== "ashr") return constant(0n);
       }
+      const swapped = pick(facts.madeBy(left), "unary");
+      // Two bytes that are swapped into the upper half of a word are swapped there by the whole word's swap.
+      if (op === "shl" && count === 16n && bits === 32 && swapped?.op === "bswap16")
+        if (possibleBits(swapped.value, facts) <= 0xffffn)
+          return { inst: { kind: "unary", op: "bswap32", value: swapped.value, result: inst.result, span: inst.span } };
       // A mask is idle when the shift pushes out all that it clears.
       if (
         op === "shl" &&
@@ -304,7 +313,9 @@ export function simplifyComparison(op: CompareOp, left: Value, right: Value, fac
   if (left.id === right.id) return { known: ["eq", "ule", "uge", "sle", "sge"].includes(op) };
   if (l !== undefined) return { op: SWAPPED[op], left: right, right: left };
   if (left.type === "ptr" && r === 0n && (op === "eq" || op === "ne")) {
-    const made = facts.madeBy(left);
+    const root = facts.madeBy(left);
+    // An address inside a variable is no more 0 than the variable's.
+    const made = root?.kind === "ptradd" ? facts.madeBy(root.base) : root;
     if (made?.kind === "slot" || made?.kind === "global" || made?.kind === "map") return { known: op === "ne" };
     return undefined;
   }

@@ -1,7 +1,7 @@
 /** Constant folding, algebra, copy propagation through block parameters, and removal of unreachable blocks, in one walk. */
 import { graphOf } from "../ir/graph.ts";
 import { edges, type Block, type Edge, type Func, type Inst, type Value } from "../ir/ir.ts";
-import { freshValues, mapEnd, mapOperands, mapUses, resolver, resultOf } from "../ir/walk.ts";
+import { freshValues, mapEnd, mapOperands, mapUses, resolver, resultOf, useCounts } from "../ir/walk.ts";
 import { constantPool, withPool } from "./constants.ts";
 import type { Pass } from "./pass.ts";
 import { simplifyEnd, simplifyInst, type Facts } from "./rules.ts";
@@ -23,7 +23,13 @@ export function simplifyFunc(func: Func): Func {
   const made = new Map<number, Inst>();
   const replaced = new Map<number, Value>();
   const resolve = resolver(replaced);
-  const facts: Facts = { constant: pool.constant, constantOf: pool.constantOf, madeBy: (value) => made.get(value.id) };
+  const uses = useCounts(func);
+  const facts: Facts = {
+    constant: pool.constant,
+    constantOf: pool.constantOf,
+    madeBy: (value) => made.get(value.id),
+    shared: (value) => (uses.get(value.id) ?? 0) > 1,
+  };
 
   // What reaches each block, from the predecessors done so far. A back edge is not known yet when its header is done.
   const incoming = new Map<number, (readonly Value[])[]>();
