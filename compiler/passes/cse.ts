@@ -17,11 +17,18 @@ interface Known {
   readonly place: Place;
   readonly bytes: number;
   readonly value: Value;
+  /** How deep in the dominator tree it was loaded or stored. */
+  readonly depth: number;
 }
 type State = Map<string, Known>;
 
 /** More known places than this are not worth carrying from block to block. */
 const MAX_KNOWN = 128;
+/**
+ * A load farther down the dominator tree than this is made again: kept for so long, its value would take a register from others or
+ * be spilled, and what the verifier learns of it on the way would tell paths apart that are alike.
+ */
+const FAR = 4;
 
 export function eliminateCommon(func: Func, context: Pick<PassContext, "module">): Func {
   const graph = graphOf(func);
@@ -36,12 +43,15 @@ export function eliminateCommon(func: Func, context: Pick<PassContext, "module">
       throw new Error("no new constants here");
     },
   };
+  /** A fixed distance from another address: computed where it is needed it takes a slot, kept for later a register. */
+  const isCheapAddress = (inst: Inst): boolean => inst.kind === "ptradd" && constantOf(inst.offset) !== undefined;
   const replaced = new Map<number, Value>();
   const resolve = resolver(replaced);
 
   // Expressions: a scope per block of the dominator tree, entered and left without recursion.
   const scopes = new Map<number, Map<string, Value>>();
   const parentOf = graph.dominator;
+  const depths = new Map<number, number>();
   const findExpression = (key: string, block: number): Value | undefined => {
     for (
       let at: number | undefined = block, steps = 0;
@@ -62,13 +72,16 @@ export function eliminateCommon(func: Func, context: Pick<PassContext, "module">
     const scope = scopes.get(block.id) ?? new Map<string, Value>();
     scopes.set(block.id, scope);
     const known = meet(graph.predecessors.get(block.id)!.map((id) => atEnd.get(id)));
+    const parent = graph.dominator.get(block.id);
+    const depth = parent === undefined ? 0 : depths.get(parent)! + 1;
+    depths.set(block.id, depth);
     const insts: Inst[] = [];
     for (const old of block.insts) {
       const inst = mapOperands(old, resolve);
       const result = resultOf(inst);
       const key = expressionKey(inst);
       if (key !== undefined && result) {
-        const found = findExpression(key, block.id);
+        const found = isCheapAddress(inst) ? scope.get(key) : findExpression(key, block.id);
         if (found) {
           replaced.set(result.id, found);
           continue;
@@ -79,11 +92,12 @@ export function eliminateCommon(func: Func, context: Pick<PassContext, "module">
         const place = memory.placeOf(inst.base, inst.offset);
         const at = placeKey(place, inst.bytes);
         const found = at === undefined ? undefined : known.get(at);
-        if (found && found.value.type === inst.result.type) {
+        const near = found && (depth - found.depth <= FAR || inst.result.type === "ptr");
+        if (near && found.value.type === inst.result.type) {
           replaced.set(inst.result.id, found.value);
           continue;
         }
-        if (at !== undefined) remember(known, at, { place, bytes: inst.bytes, value: inst.result });
+        if (at !== undefined) remember(known, at, { place, bytes: inst.bytes, value: inst.result, depth });
       } else if (inst.kind === "store") {
         const place = memory.placeOf(inst.base, inst.offset);
         const at = placeKey(place, inst.bytes);
@@ -92,7 +106,7 @@ export function eliminateCommon(func: Func, context: Pick<PassContext, "module">
         // A narrow load gives the value back only when it has no higher bits.
         const fits =
           inst.bytes === 8 || inst.bytes === 4 || possibleBits(inst.value, facts) < 1n << BigInt(8 * inst.bytes);
-        if (at !== undefined && fits) remember(known, at, { place, bytes: inst.bytes, value: inst.value });
+        if (at !== undefined && fits) remember(known, at, { place, bytes: inst.bytes, value: inst.value, depth });
       } else if (inst.kind === "call") {
         for (const [at, entry] of known) if (callChanges(inst, entry.place, entry.bytes, memory)) known.delete(at);
       } else if (inst.kind === "zero") {
