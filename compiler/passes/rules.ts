@@ -14,6 +14,7 @@ import {
   SWAPPED,
   unsigned,
 } from "../ir/evaluate.ts";
+import type { Eyes } from "./ranges.ts";
 import type { BinaryOp, CompareOp, End, Inst, Type, Value } from "../ir/ir.ts";
 
 export interface Facts {
@@ -35,14 +36,18 @@ export type Simplified = { readonly equals: Value } | { readonly inst: Inst } | 
 const pick = <K extends Inst["kind"]>(inst: Inst | undefined, kind: K): Extract<Inst, { kind: K }> | undefined =>
   inst?.kind === kind ? (inst as Extract<Inst, { kind: K }>) : undefined;
 
-/** A mask that holds every bit the value may have set. Looks a few definitions deep. */
-export function possibleBits(value: Value, facts: Facts, depth = 4): bigint {
+/**
+ * A mask that holds every bit the value may have set. Looks a few definitions deep. With the verifier's eyes, quotients,
+ * remainders, shifts by a variable and swapped bytes are anything: a mask or a check of those may be what guards an access.
+ */
+export function possibleBits(value: Value, facts: Facts, eyes: Eyes = "ours", depth = 4): bigint {
   const all = (1n << BigInt(bitsOf(value.type))) - 1n;
   const constant = facts.constantOf(value);
   if (constant !== undefined) return constant;
   const made = facts.madeBy(value);
   if (!made || depth === 0) return all;
-  const of = (v: Value): bigint => possibleBits(v, facts, depth - 1);
+  const of = (v: Value): bigint => possibleBits(v, facts, eyes, depth - 1);
+  const forgets = eyes === "verifier";
   switch (made.kind) {
     case "load":
       return all & ((1n << BigInt(8 * made.bytes)) - 1n);
@@ -53,8 +58,8 @@ export function possibleBits(value: Value, facts: Facts, depth = 4): bigint {
     case "unary":
       if (made.op === "zext") return of(made.value);
       if (made.op === "trunc") return of(made.value) & all;
-      if (made.op === "bswap16") return 0xffffn;
-      if (made.op === "bswap32") return 0xffff_ffffn;
+      if (made.op === "bswap16") return forgets ? all : 0xffffn;
+      if (made.op === "bswap32") return forgets ? all : 0xffff_ffffn;
       return all;
     case "binary": {
       const by = facts.constantOf(made.right);
@@ -65,7 +70,7 @@ export function possibleBits(value: Value, facts: Facts, depth = 4): bigint {
         case "xor":
           return of(made.left) | of(made.right);
         case "lshr":
-          return by === undefined ? smear(of(made.left)) : of(made.left) >> (by & BigInt(bitsOf(value.type) - 1));
+          return by === undefined ? (forgets ? all : smear(of(made.left))) : of(made.left) >> (by & BigInt(bitsOf(value.type) - 1));
         case "shl":
           return by === undefined
             ? all
@@ -75,9 +80,8 @@ export function possibleBits(value: Value, facts: Facts, depth = 4): bigint {
         case "mul":
           return all & smear(of(made.left) * of(made.right));
         case "udiv":
-          return smear(of(made.left));
         case "umod":
-          return smear(of(made.left));
+          return forgets ? all : smear(of(made.left));
         default:
           return all;
       }
@@ -216,7 +220,7 @@ function simplifyBinary(inst: Extract<Inst, { kind: "binary" }>, facts: Facts): 
     case "and": {
       if (r === 0n) return constant(0n);
       const possible = possibleBits(left, facts);
-      if ((possible & ~r) === 0n) return { equals: left };
+      if ((possibleBits(left, facts, "verifier") & ~r) === 0n) return { equals: left };
       if ((possible & r) === 0n) return constant(0n);
       if (fold) return become("and", innerBy & r, inner.left);
       break;
@@ -335,6 +339,7 @@ export function simplifyComparison(op: CompareOp, left: Value, right: Value, fac
 
   const ones = (1n << BigInt(bits)) - 1n;
   const most = possibleBits(left, facts);
+  const visible = possibleBits(left, facts, "verifier");
   const constant = (value: bigint): Value => facts.constant(left.type, unsigned(value, bits));
   const top = 1n << BigInt(bits - 1);
   // Neither sign bit can be set: signed and unsigned order agree, and unsigned is what later rules know.
@@ -343,20 +348,20 @@ export function simplifyComparison(op: CompareOp, left: Value, right: Value, fac
   switch (op) {
     case "ult":
       if (r === 0n) return { known: false };
-      if (most < r) return { known: true };
+      if (visible < r) return { known: true };
       if (r === 1n) return { op: "eq", left, right: constant(0n) };
       break;
     case "ule":
-      if (most <= r || r === ones) return { known: true };
+      if (visible <= r || r === ones) return { known: true };
       if (r === 0n) return { op: "eq", left, right };
       break;
     case "ugt":
-      if (most <= r || r === ones) return { known: false };
+      if (visible <= r || r === ones) return { known: false };
       if (r === 0n) return { op: "ne", left, right };
       break;
     case "uge":
       if (r === 0n) return { known: true };
-      if (most < r) return { known: false };
+      if (visible < r) return { known: false };
       if (r === 1n) return { op: "ne", left, right: constant(0n) };
       break;
     case "eq":

@@ -52,6 +52,9 @@ const NUMBERS = [
   0xffff_ffff_ffff_ffffn,
 ];
 
+/** Masks that take words apart as flags and numbers, halves and bytes. */
+const MASKS = [0x8000n, 0x7fffn, 0xffffn, 0xffff_0000n, 0xff00n, 0xffn, 0x8000_0000n, 0x7fff_ffffn, 0x41cn];
+
 /** A function from a stream of random numbers: a chain of blocks with jumps forward. */
 function generate(next: (below: number) => number): Func {
   let ids = 1;
@@ -94,9 +97,47 @@ function generate(next: (below: number) => number): Func {
         slots.push(slot);
       }
     }
+    // What programs do with the words of an option; the passes have rules for these shapes.
+    let tested: Value | undefined;
+    const idiom = (): void => {
+      const word = any("w32");
+      const number = (value: bigint): Value => add({ kind: "const", span, result: make("w32"), value });
+      const binary = (op: BinaryOp, left: Value, right: Value): Value =>
+        add({ kind: "binary", span, op, result: make("w32"), left, right });
+      const swap = (op: "bswap16" | "bswap32", value: Value): Value =>
+        add({ kind: "unary", span, op, result: make("w32"), value });
+      const flag = pick(MASKS);
+      switch (next(5)) {
+        case 0: {
+          const narrow = next(2) ? binary("and", word, number(0xffffn)) : word;
+          tested = binary("and", narrow, number(flag));
+          binary("and", narrow, number(next(2) ? 0xffff_ffffn & ~flag : pick(MASKS)));
+          break;
+        }
+        case 1: {
+          const rest = binary("xor", word, number(flag));
+          tested = binary("and", rest, number(0xffffn));
+          swap("bswap16", binary("lshr", rest, number(16n)));
+          break;
+        }
+        case 2:
+          binary("shl", swap("bswap16", binary("and", word, number(flag))), number(next(2) ? 16n : 8n));
+          break;
+        case 3: {
+          const once = binary(pick(["or", "and", "xor"] as const), word, number(flag));
+          binary(pick(["or", "and", "xor"] as const), once, number(pick(MASKS)));
+          break;
+        }
+        default:
+          swap("bswap16", binary("lshr", swap("bswap32", word), number(16n)));
+      }
+    };
     for (let at = next(10); at > 0; at--) {
       const type: Type = next(2) ? "w32" : "w64";
-      switch (next(9)) {
+      switch (next(10)) {
+        case 9:
+          idiom();
+          break;
         case 0:
         case 1:
         case 2:
@@ -193,7 +234,22 @@ function generate(next: (below: number) => number): Func {
       end = { kind: "return", value: sum, span };
     } else {
       const type: Type = next(2) ? "w32" : "w64";
-      switch (next(4)) {
+      const way = next(5);
+      switch (way === 4 && !tested ? 0 : way) {
+        case 4: {
+          const right = make("w32");
+          insts.push({ kind: "const", span, result: right, value: 0n });
+          end = {
+            kind: "branch",
+            op: pick(["eq", "ne"] as const),
+            left: tested!,
+            right,
+            then: edge(),
+            else: edge(),
+            span,
+          };
+          break;
+        }
         case 0:
           end = { kind: "jump", to: edge(), span };
           break;
