@@ -1,4 +1,4 @@
-import { htons, ipv4 } from "tsbpf";
+import { htonl, htons, ipv4, type Ip6 } from "tsbpf";
 import { load } from "tsbpf/testing";
 import { describe, expect, test } from "vitest";
 
@@ -9,12 +9,13 @@ const wifi = ipv4("10.0.1.1");
 const lte = ipv4("10.0.2.1");
 const server = ipv4("192.0.2.1");
 const server2 = ipv4("192.0.2.2");
+const none: Ip6 = [htonl(0), htonl(0), htonl(0), htonl(0)];
 
 /** A host with two addresses, as the daemon would tell it. */
 async function twoAddresses() {
   const module = await load<Module>(source);
-  module.localAddrs.set(0, { addr: wifi, inUse: 1 });
-  module.localAddrs.set(1, { addr: lte, inUse: 1 });
+  module.localAddrs.set(0, { addr: wifi, inUse: 1, family: 2, addr6: none });
+  module.localAddrs.set(1, { addr: lte, inUse: 1, family: 2, addr6: none });
   return module;
 }
 const fromWifi = { token: 7, localIp4: wifi, remoteIp4: server, remotePort: htons(443) };
@@ -94,6 +95,141 @@ describe("fullmesh", () => {
     ]);
     session.withdraw(2);
     expect(session.subflows.map((one) => one.state)).toEqual(["established", "closed", "closed"]);
+  });
+
+  test("an address announced twice, or under another id, is meshed once", async () => {
+    const { fullmesh } = await twoAddresses();
+    const session = fullmesh.session(fromWifi);
+    session.establish();
+    session.announce({ id: 2, addr: server2, port: htons(443) });
+    const once = session.subflows.length;
+    session.announce({ id: 2, addr: server2, port: htons(443) });
+    session.announce({ id: 3, addr: server2 });
+    session.announce({ id: 4, addr: server });
+    expect(session.subflows).toHaveLength(once);
+    session.announce({ id: 5, addr: server2, port: htons(8443) });
+    expect(session.subflows).toHaveLength(once + 2);
+  });
+
+  test("a local address that comes later is joined to every address of the peer; one that goes takes its subflows", async () => {
+    const { fullmesh } = await twoAddresses();
+    const session = fullmesh.session(fromWifi);
+    session.establish();
+    session.announce({ id: 2, addr: server2, port: htons(8443) });
+    session.settle();
+    const before = session.subflows.length;
+    const ethernet = ipv4("10.0.3.1");
+    session.localAddress("added", { addr: ethernet });
+    session.settle();
+    expect(session.subflows.slice(before).map(({ from, to, state }) => ({ from, to, state }))).toEqual([
+      { from: { addr: ethernet }, to: { addr: server, port: htons(443) }, state: "established" },
+      { from: { addr: ethernet }, to: { addr: server2, port: htons(8443) }, state: "established" },
+    ]);
+    session.localAddress("removed", { addr: lte });
+    const open = session.subflows.filter((one) => one.state === "established");
+    expect(open.map((one) => one.from?.addr)).toEqual([wifi, ethernet, ethernet]);
+    session.localAddress("added", { addr: lte });
+    session.settle();
+    expect(session.subflows.filter((one) => one.state === "established")).toHaveLength(5);
+  });
+
+  test("what the peer withdrew is not joined to a local address that comes later", async () => {
+    const { fullmesh } = await twoAddresses();
+    const session = fullmesh.session(fromWifi);
+    session.establish();
+    session.announce({ id: 2, addr: server2, port: htons(8443) });
+    session.withdraw(2);
+    session.withdraw(0);
+    const before = session.subflows.length;
+    session.localAddress("added", { addr: ipv4("10.0.3.1") });
+    expect(session.subflows).toHaveLength(before);
+  });
+
+  describe("IPv6", () => {
+    const wifi6 = "2001:db8:1::1";
+    const lte6 = "2001:db8:2::1";
+    const there6 = { token: 7, localIp6: wifi6, remoteIp6: "2001:db8::5", remotePort: htons(443) };
+    /** Subflow addresses come back as the model writes them: every word. */
+    const long = (text: string) => text.replace("::", ":" + "0:".repeat(9 - text.split(":").length));
+    async function bothFamilies() {
+      const module = await twoAddresses();
+      const words = (text: string) =>
+        long(text)
+          .split(":")
+          .map((word) => parseInt(word, 16));
+      for (const [index, text] of [wifi6, lte6].entries()) {
+        const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = words(text);
+        const addr6 = [htonl(a * 65536 + b), htonl(c * 65536 + d), htonl(e * 65536 + f), htonl(g * 65536 + h)] as const;
+        module.localAddrs.set(2 + index, { addr: htonl(0), addr6: [...addr6], family: 10, inUse: 1 });
+      }
+      return module;
+    }
+
+    test("addresses are joined to those of their own family", async () => {
+      const { fullmesh } = await bothFamilies();
+      const session = fullmesh.session(there6);
+      session.establish();
+      expect(session.subflows.map(({ from, to }) => [from, to])).toEqual([
+        [{ addr6: long(lte6) }, { addr6: long("2001:db8::5"), port: htons(443) }],
+      ]);
+      session.announce({ id: 2, addr6: "2001:db8::6" });
+      session.announce({ id: 3, addr: server2 });
+      expect(session.subflows.slice(1).map(({ from, to }) => [from, to])).toEqual([
+        [{ addr6: long(wifi6) }, { addr6: long("2001:db8::6") }],
+        [{ addr6: long(lte6) }, { addr6: long("2001:db8::6") }],
+        [{ addr: wifi }, { addr: server2 }],
+        [{ addr: lte }, { addr: server2 }],
+      ]);
+    });
+
+    test("a session of IPv6 does not mix up its peer's addresses when they are announced twice", async () => {
+      const { fullmesh } = await bothFamilies();
+      const session = fullmesh.session(there6);
+      session.establish();
+      session.announce({ id: 2, addr6: "2001:db8::6" });
+      const once = session.subflows.length;
+      session.announce({ id: 3, addr6: "2001:db8::6" });
+      session.announce({ id: 4, addr6: "2001:db8::5" });
+      expect(session.subflows).toHaveLength(once);
+    });
+
+    test("local addresses come and go", async () => {
+      const { fullmesh } = await bothFamilies();
+      const session = fullmesh.session(there6);
+      session.establish();
+      session.settle();
+      session.localAddress("added", { addr6: "2001:db8:3::1" });
+      session.localAddress("added", { addr: ipv4("10.0.3.1") });
+      session.settle();
+      expect(session.subflows.map((one) => one.from)).toEqual([
+        { addr6: long(lte6) },
+        { addr6: long("2001:db8:3::1") },
+      ]);
+      session.localAddress("removed", { addr6: lte6 });
+      expect(session.subflows.map((one) => one.state)).toEqual(["closed", "established"]);
+    });
+
+    test("IPv4 in an IPv6 socket is IPv4", async () => {
+      const { fullmesh } = await bothFamilies();
+      const session = fullmesh.session({
+        ...fromWifi,
+        localIp6: "::ffff:a00:101",
+        remoteIp6: "::ffff:c000:201",
+      });
+      session.establish();
+      expect(session.subflows.map(({ from, to }) => [from, to])).toEqual([
+        [{ addr: lte }, { addr: server, port: htons(443) }],
+      ]);
+    });
+  });
+
+  test("the server's side opens nothing: nobody listens on a client's port", async () => {
+    const { fullmesh } = await twoAddresses();
+    const session = fullmesh.session({ ...fromWifi, flags: 1 });
+    session.establish();
+    session.announce({ id: 2, addr: server2 });
+    session.localAddress("added", { addr: ipv4("10.0.3.1") });
+    expect(session.subflows).toEqual([]);
   });
 
   test("one instruction budget fits all: far below the kernel's 4096", async () => {

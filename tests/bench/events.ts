@@ -12,9 +12,17 @@ export interface SockOpsEvent {
   /** TCP options of the segment at hand, for bpf_load_hdr_opt. */
   readonly segment: readonly number[];
   /** Changes to maps by user space before the event: the local addresses that the daemon keeps. */
-  readonly locals?: readonly { readonly index: number; readonly addr: number; readonly inUse: boolean }[];
+  readonly locals?: readonly LocalSlot[];
   /** What the next helper calls answer instead of 0; false conditions of programs must be met too. */
   readonly failing?: number;
+}
+
+/** A slot of localAddrs: an IPv4 address in memory order, or the last word of an IPv6 one (fd01:: before it). */
+export interface LocalSlot {
+  readonly index: number;
+  readonly addr: number;
+  readonly inUse: boolean;
+  readonly wide?: boolean;
 }
 
 const OP = Object.fromEntries(Object.entries(SOCK_OPS_EVENTS).map(([name, row]) => [name, row.op])) as Record<
@@ -91,13 +99,27 @@ export function typicalEvents(twin: Twin, target: TargetName): readonly SockOpsE
   ];
 }
 
-const locals = (count: number): NonNullable<SockOpsEvent["locals"]> =>
-  Array.from({ length: 8 }, (_, index) => ({ index, addr: ADDRESS + index * 0x0100_0000, inUse: index < count }));
+/** The first `count` slots are in use; those whose bit is set in `wide` hold IPv6 addresses. */
+const locals = (count: number, wide = 0): readonly LocalSlot[] =>
+  Array.from({ length: 8 }, (_, index) => ({
+    index,
+    addr: ADDRESS + index * 0x0100_0000,
+    inUse: index < count,
+    wide: ((wide >> index) & 1) !== 0,
+  }));
+/** fd01::a00:1 for 10.0.0.1, as the four words of an IPv6 address. */
+export const wideAddress = (addr: number): readonly number[] => [0x0000_01fd, 0, 0, addr];
 
 function pathManagerLife(): SockOpsEvent[] {
   const fields = connection;
+  const remote = (id: number): number => 0x0300_000a + id * 0x0100_0000;
   const announce = (id: number): SockOpsEvent =>
-    event(OP.MptcpAddRemoteAddress, { fields, args: [0x0300_000a + id * 0x0100_0000, 0, id, 2] });
+    event(OP.MptcpAddRemoteAddress, { fields, args: [remote(id), 0, id, 2] });
+  const local = (op: number, addr: number): SockOpsEvent => event(op, { fields, args: [addr, 0, 0, 2] });
+  const wide = { ...fields, family: 10, remote_ip6: wideAddress(remote(0)), local_ip6: wideAddress(ADDRESS) };
+  const other = { ...wide, mptcp_loc_token: 78 };
+  const wideEvent = (op: number, addr: number, id: number): SockOpsEvent =>
+    event(op, { fields: { ...other, mptcp_addr6: wideAddress(addr) }, args: [0, 0, id, 10] });
   return [
     event(OP.ActiveEstablished, { fields, locals: locals(2) }),
     event(OP.MptcpNewSession, { fields, args: [77, 0, 0, 0] }),
@@ -105,8 +127,16 @@ function pathManagerLife(): SockOpsEvent[] {
     announce(1),
     event(OP.MptcpFullyEstablished, { fields, args: [77, 0, 0, 0] }),
     announce(2),
+    announce(2),
+    local(OP.MptcpAddLocalAddress, ADDRESS + 0x0200_0000),
     event(OP.MptcpRemoveRemoteAddress, { fields, args: [0, 1, 0, 0] }),
+    local(OP.MptcpRemoveLocalAddress, ADDRESS),
     announce(3),
+    event(OP.MptcpNewSession, { fields: other, args: [78, 0, 0, 0], locals: locals(4, 0b1010) }),
+    event(OP.MptcpFullyEstablished, { fields: other, args: [78, 1, 0, 0] }),
+    wideEvent(OP.MptcpAddRemoteAddress, remote(1), 1),
+    wideEvent(OP.MptcpAddLocalAddress, ADDRESS + 0x0500_0000, 0),
+    wideEvent(OP.MptcpRemoveLocalAddress, ADDRESS, 0),
     event(OP.MptcpCloseSession, { fields, args: [77, 0, 0, 0] }),
     event(OP.State, { fields, args: [1, 7, 0, 0] }),
   ];
@@ -127,6 +157,12 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
     data_segs_out: segs,
     state: uint(12),
     mptcp_loc_token: uint(3),
+    mptcp_flags: fc.oneof({ weight: 4, arbitrary: fc.constant(2) }, uint(7)),
+    family: fc.constantFrom(2, 2, 10),
+    // Mapped IPv4 among them.
+    remote_ip6: fc.constantFrom([0, 0, 0xffff_0000, ADDRESS], wideAddress(ADDRESS), wideAddress(0x0300_000a)),
+    local_ip6: fc.constantFrom(wideAddress(ADDRESS), wideAddress(ADDRESS + 0x0100_0000)),
+    mptcp_addr6: fc.constantFrom([0, 0, 0, 0], wideAddress(0x0300_000a), wideAddress(0x0400_000a)),
     bytes_acked: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
   });
   const bytes = (max: number): fc.Arbitrary<number[]> => fc.array(uint(255), { maxLength: max });
@@ -163,7 +199,7 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
   });
   const plainOps =
     target === "mainline" ? [3, 4, 5, 8, 9, 10, 12, 13, 14, 15] : [3, 4, 5, 8, 10, 64, 64, 65, 65, 67, 68];
-  const ops = twin.events === "path-manager" ? [4, 67, 68, 68, 69, 70, 70, 70, 71, 71] : plainOps;
+  const ops = twin.events === "path-manager" ? [4, 67, 68, 68, 69, 70, 70, 70, 71, 71, 74, 74, 75] : plainOps;
   const failing = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.constantFrom(-1, -22, -28));
   const plain = fc.record({ op: fc.constantFrom(...ops), args: argsFor(twin, word), fields, segment, failing });
   const base =
@@ -181,7 +217,13 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
   const withLocals =
     twin.events === "path-manager"
       ? fc
-          .tuple(base, fc.option(uint(8).map(locals), { nil: undefined }))
+          .tuple(
+            base,
+            fc.option(
+              fc.tuple(uint(8), uint(255)).map(([count, wide]) => locals(count, wide)),
+              { nil: undefined },
+            ),
+          )
           .map(([one, list]) => (list ? { ...one, locals: list } : one))
       : base;
   return fc.array(withLocals, { minLength: 1, maxLength: 24 });
@@ -192,5 +234,5 @@ function argsFor(twin: Twin, word: fc.Arbitrary<number>): fc.Arbitrary<number[]>
   if (twin.events !== "path-manager") return fc.array(word, { minLength: 4, maxLength: 4 });
   const small = fc.nat({ max: 3 });
   const address = fc.constantFrom(0x0300_000a, 0x0400_000a, 0x0500_000a, 0x0600_000a);
-  return fc.tuple(fc.oneof(address, small), small, small, fc.constant(2)).map((args) => [...args]);
+  return fc.tuple(fc.oneof(address, small), small, small, fc.constantFrom(2, 2, 10)).map((args) => [...args]);
 }

@@ -4,7 +4,7 @@ import type { HelperName } from "../../compiler/bpf/helpers.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { createMachine, drawFault, type Machine } from "../../runtime/vm/machine.ts";
 import { keyWords } from "../../runtime/vm/maps/map.ts";
-import type { SockOpsEvent } from "./events.ts";
+import { wideAddress, type LocalSlot, type SockOpsEvent } from "./events.ts";
 
 export interface Replayed {
   /** Per event: the return code, args as the program left them, and its effects in order. */
@@ -66,7 +66,7 @@ export function replay(
       if (field === "args") return event.args[index] ?? 0;
       if (field === "bpf_sock_ops_cb_flags") return callbacks;
       if (field === "is_fullsock") return 1;
-      if (field === "family") return 2;
+      if (field === "family" && event.fields.family === undefined) return 2;
       const value = event.fields[field] ?? 0;
       return typeof value === "object" ? (value[index] ?? 0) : value;
     };
@@ -103,15 +103,18 @@ export function replay(
   }
 }
 
-/** struct { be32 addr; u8 inUse; } of programs/fullmesh.ts. */
-function storeLocal(machine: Machine, local: { index: number; addr: number; inUse: boolean }): void {
+/** struct { be32 addr; u8 inUse; u8 family; be32 addr6[4]; } of programs/fullmesh.ts. */
+function storeLocal(machine: Machine, local: LocalSlot): void {
   const map = machine.maps.get("localAddrs");
   if (!map) return;
   const key = new Uint8Array(4);
   const value = new Uint8Array(map.shape.valueBytes);
+  const view = new DataView(value.buffer);
   new DataView(key.buffer).setUint32(0, local.index, true);
-  new DataView(value.buffer).setUint32(0, local.addr, true);
   value[4] = Number(local.inUse);
+  value[5] = local.wide ? 10 : 2;
+  if (local.wide) wideAddress(local.addr).forEach((word, index) => view.setUint32(8 + 4 * index, word, true));
+  else view.setUint32(0, local.addr, true);
   map.write(key, [value]);
 }
 

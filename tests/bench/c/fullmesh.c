@@ -1,12 +1,18 @@
-/* A subflow between every local address and every address of the peer: counterpart of programs/fullmesh.ts. */
+/*
+ * A subflow between every local address and every address of the peer, in IPv4 and IPv6, while addresses come and go:
+ * counterpart of programs/fullmesh.ts.
+ */
 #include "tcp.h"
 
 #define LOCAL_ADDRS 8
 #define REMOTE_ADDRS 8
+#define SERVER_SIDE 1
 
 struct local_addr {
 	__be32 addr;
 	__u8 inUse;
+	__u8 family;
+	__be32 addr6[4];
 };
 
 struct remote_addr {
@@ -14,6 +20,8 @@ struct remote_addr {
 	__be16 port;
 	__u8 id;
 	__u8 inUse;
+	__u32 family;
+	__be32 addr6[4];
 };
 
 struct remote_addrs {
@@ -25,6 +33,14 @@ struct sockaddr_in {
 	__be16 port;
 	__be32 addr;
 	__u8 zero[8];
+};
+
+struct sockaddr_in6 {
+	__u16 family;
+	__be16 port;
+	__be32 flowinfo;
+	__be32 addr[4];
+	__u32 scope;
 };
 
 struct {
@@ -41,10 +57,84 @@ struct {
 	__uint(max_entries, 1024);
 } remoteAddrs SEC(".maps");
 
-static __always_inline void open_from_all(struct patched_sock_ops *skops, __be32 addr, __be16 port, int is_initial)
+static __always_inline int same6(const __be32 *a, const __be32 *b)
 {
-	struct sockaddr_in from = { .family = AF_INET };
-	struct sockaddr_in to = { .family = AF_INET, .port = port, .addr = addr };
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
+}
+
+static __always_inline void copy6(__be32 *to, const __be32 *from)
+{
+	to[0] = from[0];
+	to[1] = from[1];
+	to[2] = from[2];
+	to[3] = from[3];
+}
+
+static __always_inline void open4(struct patched_sock_ops *skops, __be32 addr, const struct remote_addr *remote)
+{
+	struct sockaddr_in from = { .family = AF_INET, .addr = addr };
+	struct sockaddr_in to = { .family = AF_INET, .port = remote->port, .addr = remote->addr };
+
+	bpf_mptcp_open_subflow(skops, &from, sizeof(from), &to, sizeof(to));
+}
+
+static __always_inline void open6(struct patched_sock_ops *skops, const __be32 *addr, const struct remote_addr *remote)
+{
+	struct sockaddr_in6 from = { .family = AF_INET6 };
+	struct sockaddr_in6 to = { .family = AF_INET6, .port = remote->port };
+
+	copy6(from.addr, addr);
+	copy6(to.addr, remote->addr6);
+	bpf_mptcp_open_subflow(skops, &from, sizeof(from), &to, sizeof(to));
+}
+
+/* An IPv6 socket may carry IPv4, as ::ffff:192.0.2.1. */
+static __always_inline __u32 family_of(struct patched_sock_ops *skops)
+{
+	if (skops->family != AF_INET6)
+		return AF_INET;
+	if (!skops->remote_ip6[0] && !skops->remote_ip6[1] && skops->remote_ip6[2] == bpf_htonl(0xffff))
+		return AF_INET;
+	return AF_INET6;
+}
+
+static __always_inline int is_known(const struct remote_addrs *known, const struct remote_addr *remote)
+{
+	int i;
+
+#pragma unroll
+	for (i = 0; i < REMOTE_ADDRS; i++) {
+		const struct remote_addr *slot = &known->list[i];
+
+		if (!slot->inUse)
+			continue;
+		if (slot->id == remote->id)
+			return 1;
+		if (slot->addr == remote->addr && (slot->port == remote->port || !remote->port) &&
+		    same6(slot->addr6, remote->addr6))
+			return 1;
+	}
+	return 0;
+}
+
+static __always_inline void remember(struct remote_addrs *known, const struct remote_addr *remote)
+{
+	int i;
+
+#pragma unroll
+	for (i = 0; i < REMOTE_ADDRS; i++) {
+		struct remote_addr *slot = &known->list[i];
+
+		if (slot->inUse)
+			continue;
+		*slot = *remote;
+		slot->inUse = 1;
+		break;
+	}
+}
+
+static __always_inline void open_from_all(struct patched_sock_ops *skops, const struct remote_addr *remote, int is_initial)
+{
 	__u32 i;
 
 #pragma unroll
@@ -54,10 +144,21 @@ static __always_inline void open_from_all(struct patched_sock_ops *skops, __be32
 
 		if (!local || !local->inUse)
 			continue;
-		if (is_initial && local->addr == skops->local_ip4)
-			continue; /* this subflow exists already */
-		from.addr = local->addr;
-		bpf_mptcp_open_subflow(skops, &from, sizeof(from), &to, sizeof(to));
+		/* Where is_initial, the subflow from its own address exists already. */
+		if (local->family == AF_INET6) {
+			if (remote->family != AF_INET6)
+				continue;
+			if (is_initial && local->addr6[0] == skops->local_ip6[0] && local->addr6[1] == skops->local_ip6[1] &&
+			    local->addr6[2] == skops->local_ip6[2] && local->addr6[3] == skops->local_ip6[3])
+				continue;
+			open6(skops, local->addr6, remote);
+		} else {
+			if (remote->family != AF_INET)
+				continue;
+			if (is_initial && local->addr == skops->local_ip4)
+				continue;
+			open4(skops, local->addr, remote);
+		}
 	}
 }
 
@@ -72,33 +173,46 @@ int fullmesh(struct patched_sock_ops *skops)
 	case BPF_MPTCP_NEW_SESSION: {
 		struct remote_addrs none = {};
 
+		if (skops->mptcp_flags & SERVER_SIDE)
+			break; /* nobody listens on a client's port */
 		bpf_map_update_elem(&remoteAddrs, &token, &none, BPF_ANY);
 		break;
 	}
-	case BPF_MPTCP_FULLY_ESTABLISHED:
-		if (skops->args[1])
-			open_from_all(skops, skops->remote_ip4, skops->remote_port >> 16, 1);
-		break;
-	case BPF_MPTCP_ADD_RADDR: {
-		__be32 addr = skops->args[0];
-		__be16 port = bpf_htons(skops->args[1]);
+	case BPF_MPTCP_FULLY_ESTABLISHED: {
+		struct remote_addr first = { .port = skops->remote_port >> 16, .family = family_of(skops) };
 
+		if (!skops->args[1])
+			break;
 		known = bpf_map_lookup_elem(&remoteAddrs, &token);
 		if (!known)
 			break;
-#pragma unroll
-		for (i = 0; i < REMOTE_ADDRS; i++) {
-			struct remote_addr *slot = &known->list[i];
-
-			if (slot->inUse)
-				continue;
-			slot->addr = addr;
-			slot->port = port;
-			slot->id = skops->args[2];
-			slot->inUse = 1;
-			break;
+		if (first.family == AF_INET6) {
+			first.addr6[0] = skops->remote_ip6[0];
+			first.addr6[1] = skops->remote_ip6[1];
+			first.addr6[2] = skops->remote_ip6[2];
+			first.addr6[3] = skops->remote_ip6[3];
+		} else {
+			first.addr = skops->remote_ip4;
 		}
-		open_from_all(skops, addr, port, 0);
+		remember(known, &first);
+		open_from_all(skops, &first, 1);
+		break;
+	}
+	case BPF_MPTCP_ADD_RADDR: {
+		struct remote_addr remote = {
+			.addr = skops->args[0],
+			.port = bpf_htons(skops->args[1]),
+			.id = skops->args[2],
+			.family = skops->args[3],
+			.addr6 = { skops->mptcp_addr6[0], skops->mptcp_addr6[1], skops->mptcp_addr6[2],
+				   skops->mptcp_addr6[3] },
+		};
+
+		known = bpf_map_lookup_elem(&remoteAddrs, &token);
+		if (!known || is_known(known, &remote))
+			break;
+		remember(known, &remote);
+		open_from_all(skops, &remote, 0);
 		break;
 	}
 	case BPF_MPTCP_REM_RADDR: {
@@ -113,6 +227,44 @@ int fullmesh(struct patched_sock_ops *skops)
 				known->list[i].inUse = 0;
 		break;
 	}
+	case BPF_MPTCP_ADD_LADDR: {
+		__u32 family = skops->args[3];
+		__be32 addr = skops->args[0];
+		__be32 addr6[4] = { skops->mptcp_addr6[0], skops->mptcp_addr6[1], skops->mptcp_addr6[2],
+				    skops->mptcp_addr6[3] };
+
+		known = bpf_map_lookup_elem(&remoteAddrs, &token);
+		if (!known)
+			break;
+#pragma unroll
+		for (i = 0; i < REMOTE_ADDRS; i++) {
+			struct remote_addr *slot = &known->list[i];
+
+			if (!slot->inUse || slot->family != family)
+				continue;
+			if (family == AF_INET6)
+				open6(skops, addr6, slot);
+			else
+				open4(skops, addr, slot);
+		}
+		break;
+	}
+	case BPF_MPTCP_REM_LADDR:
+		/* Its subflows can carry nothing any more. */
+		if (skops->args[3] == AF_INET6) {
+			struct sockaddr_in6 from = {
+				.family = AF_INET6,
+				.addr = { skops->mptcp_addr6[0], skops->mptcp_addr6[1], skops->mptcp_addr6[2],
+					  skops->mptcp_addr6[3] },
+			};
+
+			bpf_mptcp_close_subflow(skops, &from, sizeof(from), 0, 0);
+		} else {
+			struct sockaddr_in from = { .family = AF_INET, .addr = skops->args[0] };
+
+			bpf_mptcp_close_subflow(skops, &from, sizeof(from), 0, 0);
+		}
+		break;
 	case BPF_MPTCP_CLOSE_SESSION:
 		bpf_map_delete_elem(&remoteAddrs, &token);
 		break;

@@ -16,6 +16,8 @@ enum {
 	BPF_MPTCP_CLOSE_SESSION = 69,
 	BPF_MPTCP_ADD_RADDR = 70,
 	BPF_MPTCP_REM_RADDR = 71,
+	BPF_MPTCP_ADD_LADDR = 74,
+	BPF_MPTCP_REM_LADDR = 75,
 };
 
 #define BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG 0x80
@@ -85,5 +87,7 @@ _Static_assert(sizeof(struct patched_sock_ops) == 288, "ABI");
 
 static long (*const bpf_mptcp_open_subflow)(void *ctx, const void *saddr, __u32 saddrlen, const void *daddr,
 					    __u32 daddrlen) = (void *)212;
+static long (*const bpf_mptcp_close_subflow)(void *ctx, const void *saddr, __u32 saddrlen, const void *daddr,
+					     __u32 daddrlen) = (void *)213;
 
 #endif

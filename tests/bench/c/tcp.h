@@ -11,6 +11,7 @@
 #define TCP_CONGESTION 13
 #define TCP_USER_TIMEOUT 18
 #define AF_INET 2
+#define AF_INET6 10
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
