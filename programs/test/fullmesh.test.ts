@@ -175,10 +175,10 @@ describe("fullmesh", () => {
       session.announce({ id: 2, addr6: "2001:db8::6" });
       session.announce({ id: 3, addr: server2 });
       expect(session.subflows.slice(1).map(({ from, to }) => [from, to])).toEqual([
-        [{ addr6: long(wifi6) }, { addr6: long("2001:db8::6") }],
-        [{ addr6: long(lte6) }, { addr6: long("2001:db8::6") }],
-        [{ addr: wifi }, { addr: server2 }],
-        [{ addr: lte }, { addr: server2 }],
+        [{ addr6: long(wifi6) }, { addr6: long("2001:db8::6"), port: htons(443) }],
+        [{ addr6: long(lte6) }, { addr6: long("2001:db8::6"), port: htons(443) }],
+        [{ addr: wifi }, { addr: server2, port: htons(443) }],
+        [{ addr: lte }, { addr: server2, port: htons(443) }],
       ]);
     });
 

@@ -162,6 +162,8 @@ function reportText(report: NetlinkReport): string {
       return `${tokenText(report.token)}  ${report.event} (${report.steps} instructions)`;
     case "subflow":
       return `${tokenText(report.token)}  subflow ${report.from} → ${report.to}${report.errno === 0 ? "" : `: ${errnoName(report.errno)}`}`;
+    case "refused":
+      return `${tokenText(report.token)}  refused subflow ${report.from} → ${report.to}${report.errno === 0 ? "" : `: ${errnoName(report.errno)}`}`;
     case "log":
       return `log  ${report.text}`;
     case "warning":

@@ -9,6 +9,7 @@
  */
 import { sizeOf, type Layout, type StructLayout } from "../../compiler/layout.ts";
 import { hostOrder, parseIpv4 } from "../dsl/network-order.ts";
+import { decoderFor, readText, type Decoder } from "./decoder.ts";
 import { RuntimeError } from "./errors.ts";
 
 export type Value = number | bigint | string | readonly Value[] | { readonly [field: string]: Value };
@@ -30,10 +31,16 @@ export function codecFor(layout: Layout): Codec {
     case "cstring":
       return text(layout.size);
     case "array":
-      return list(codecFor(layout.of), layout.length);
+      return { ...list(codecFor(layout.of), layout.length), read: lazily(layout) };
     case "struct":
       return struct(layout);
   }
+}
+
+/** Readers of composite values are generated when the first one is read. */
+function lazily(layout: Layout): Decoder {
+  let decoder: Decoder | undefined;
+  return (view, offset) => (decoder ??= decoderFor(layout))(view, offset);
 }
 
 /** One value to bytes of exactly the layout's size. */
@@ -101,15 +108,10 @@ function wide(signed: boolean, little: boolean): Codec {
   };
 }
 
-const decoder = new TextDecoder();
 function text(size: number): Codec {
   return {
     size,
-    read(view, offset) {
-      const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, size);
-      const end = bytes.indexOf(0);
-      return decoder.decode(bytes.subarray(0, end < 0 ? size : end));
-    },
+    read: (view, offset) => readText(view, offset, size),
     write(view, offset, value, path) {
       if (typeof value !== "string") throw wrong(path, value, "a string");
       const bytes = Buffer.from(value, "utf8");
@@ -119,10 +121,9 @@ function text(size: number): Codec {
   };
 }
 
-function list(element: Codec, length: number): Codec {
+function list(element: Codec, length: number): Omit<Codec, "read"> {
   return {
     size: element.size * length,
-    read: (view, offset) => Array.from({ length }, (_, index) => element.read(view, offset + index * element.size)),
     write(view, offset, value, path) {
       const items = Array.isArray(value)
         ? (value as readonly unknown[])
@@ -145,17 +146,15 @@ function struct(layout: StructLayout): Codec {
   const known = new Set(fields.map((field) => field.name));
   return {
     size: layout.size,
-    read(view, offset) {
-      const object: Record<string, Value> = {};
-      for (const field of fields) object[field.name] = field.codec.read(view, offset + field.offset);
-      return object;
-    },
+    read: lazily(layout),
     write(view, offset, value, path) {
       if (typeof value !== "object" || value === null || Array.isArray(value))
         throw wrong(path, value, `an object { ${[...known].join(", ")} }`);
       for (const name of Object.keys(value))
         if (!known.has(name)) throw wrong(`${path}.${name}`, "an unknown field", `one of ${[...known].join(", ")}`);
       for (const field of fields) {
+        // Own properties alone: a field may be called "constructor".
+        if (!Object.hasOwn(value, field.name)) continue;
         const given = (value as Record<string, unknown>)[field.name];
         if (given !== undefined) field.codec.write(view, offset + field.offset, given, `${path}.${field.name}`);
       }

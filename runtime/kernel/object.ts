@@ -10,7 +10,8 @@ import { closeFd } from "./fd.ts";
 import { programInfo, type ProgramInfo } from "./info.ts";
 import { attachToCgroup, type LinkHandle } from "./links.ts";
 import { mapHandle, type MapHandle } from "./maps.ts";
-import { openRing, streamRing, type RingReader, type RingStream } from "./ringbuf.ts";
+import { streamRing, type RingStream } from "./ring-stream.ts";
+import { openRing, type RingReader } from "./ringbuf.ts";
 import { syscalls, type Mapping } from "./syscalls.ts";
 import type { ProgramTypeName } from "../../compiler/bpf/program-types.ts";
 

@@ -2,8 +2,9 @@
  * Path managers on an unpatched kernel (Linux 5.19 and later): the same bytecode runs in the virtual machine of this
  * process, fed by the kernel's MPTCP events; the subflows that it asks for are created through generic netlink.
  *
- * What netlink cannot give is absent: the remote token and the keys are zero, incoming subflows cannot be refused, and
- * events reach the program after the fact.
+ * What netlink cannot give is absent: the remote token and the keys are zero, and events reach the program after the
+ * fact. So an incoming subflow that the program refuses exists for a moment: the kernel tells of it when it is up, and it
+ * is taken down then, where the patched kernel answers the SYN with a reset.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { SOCK_OPS_FIELDS } from "../../compiler/bpf/sock-ops.ts";
@@ -12,7 +13,7 @@ import { createMachine, drawFault, type Machine } from "../vm/machine.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { inNetns } from "../kernel/places.ts";
 import { encodeParams } from "../kernel/load.ts";
-import { addressText, watchAddresses, type AddressWatch } from "./addresses.ts";
+import { addressText, isMapped, watchAddresses, type AddressWatch } from "./addresses.ts";
 import { openMptcpNetlink, type Endpoint, type MptcpEvent, type MptcpNetlink } from "./generic-netlink.ts";
 import { localAddresses, LOCAL_ADDRESSES_MAP, type LocalAddresses } from "./local-addresses.ts";
 import { contextBytes, localId, sessionTable, type Delivery, type Session, type Subflow } from "./sessions.ts";
@@ -35,6 +36,14 @@ export type NetlinkReport =
       readonly to: string;
       readonly errno: number;
     }
+  | {
+      /** An incoming subflow was refused by the program, and taken down. */
+      readonly kind: "refused";
+      readonly token: number;
+      readonly from: string;
+      readonly to: string;
+      readonly errno: number;
+    }
   | { readonly kind: "log"; readonly text: string }
   | { readonly kind: "warning"; readonly text: string };
 
@@ -48,6 +57,8 @@ export interface NetlinkBackend {
     readonly requested: number;
     readonly created: number;
     readonly refused: number;
+    /** Incoming subflows that the program refused. */
+    readonly turnedAway: number;
   };
   close(): void;
 }
@@ -74,7 +85,8 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
     engine: "interpreter",
   });
   const table = sessionTable();
-  const counts = { events: 0, requested: 0, created: 0, refused: 0 };
+  const decides = module.needs.includes("event:mptcp-accept-subflow");
+  const counts = { events: 0, requested: 0, created: 0, refused: 0, turnedAway: 0 };
   let overruns = 0;
   const restore = chooseUserspace(netns, warn);
   let netlink: MptcpNetlink | undefined;
@@ -84,7 +96,9 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
     netlink = pm;
     const locals = localsOf(module, machine, warn);
 
-    const deliver = (delivery: Delivery): void => {
+    /** Runs the programs on one event; whether one of them replied 1 to a question. */
+    const deliver = (delivery: Delivery): boolean => {
+      let refused = false;
       const context = contextBytes(delivery);
       const view = new DataView(context.buffer);
       const wanted: (() => void)[] = [];
@@ -117,12 +131,30 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
           },
         });
         counts.events++;
+        // The reply lies where the token was: what no program wrote is none.
+        if (delivery.asks && outcome.ok && outcome.returned === 1)
+          refused ||= outcome.args[0] === 1 && delivery.args[0] !== 1;
         if (outcome.ok)
           report({ kind: "event", event: delivery.event, token: delivery.session.token, steps: outcome.steps });
         else warn(drawFault(outcome.fault));
       }
       // As in the kernel, the work is done after the program has returned.
       for (const work of wanted) work();
+      return refused;
+    };
+    /** The programs are told in order; once one refuses a subflow, no more of it. */
+    const tell = (deliveries: readonly Delivery[]): void => {
+      for (const delivery of deliveries) {
+        const { session, subflow } = delivery;
+        if (delivery.asks && !decides) continue;
+        if (!deliver(delivery) || !subflow) continue;
+        table.refuse(session, subflow);
+        const errno = pm.destroySubflow(session.token, subflow.local, subflow.remote);
+        counts.turnedAway++;
+        const [from, to] = [endpointText(subflow.remote), endpointText(subflow.local)];
+        report({ kind: "refused", token: session.token, from, to, errno });
+        return;
+      }
     };
 
     const openOne = (session: Session, from: Endpoint, to: Endpoint): number => {
@@ -138,7 +170,7 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
 
     pm.listen(
       (event) => {
-        for (const delivery of table.take(event)) deliver(delivery);
+        tell(table.take(event));
       },
       () => {
         overruns++;
@@ -146,24 +178,26 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
         // The ends of sessions may be among what was lost: those that the kernel has no more are over.
         const held = new Set(openSessions(netns, "any state").map((session) => session.token));
         for (const token of [...table.sessions.keys()].filter((one) => !held.has(one)))
-          for (const delivery of table.take(closedEvent(token))) deliver(delivery);
+          tell(table.take(closedEvent(token)));
       },
     );
     addresses = watchAddresses(
       netns,
       (address) => {
         locals?.add(address);
-        for (const delivery of table.localChange(address, true)) deliver(delivery);
+        tell(table.localChange(address, true));
       },
       (address) => {
         locals?.remove(address);
         for (const session of table.sessions.values()) {
-          const id = session.localIds.get(Buffer.from(address.bytes).toString("hex"));
-          // The peer must hear of it, or it would go on sending there.
+          const key = Buffer.from(address.bytes).toString("hex");
+          const id = session.localIds.get(key);
+          // The peer must hear of it, or it would go on sending there. The first subflow's address has id 0.
           if (id !== undefined) pm.remove(session.token, id);
-          session.localIds.delete(Buffer.from(address.bytes).toString("hex"));
+          if (sameAddress(session.local.bytes, address.bytes)) pm.remove(session.token, 0);
+          session.localIds.delete(key);
         }
-        for (const delivery of table.localChange(address, false)) deliver(delivery);
+        tell(table.localChange(address, false));
       },
     );
     for (const address of addresses.current) locals?.add(address);
@@ -187,6 +221,10 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
     },
   };
 }
+
+/** Whether two addresses are one; an IPv6 socket has IPv4 ones as ::ffff:192.0.2.1. */
+const sameAddress = (of: Uint8Array, address: Uint8Array): boolean =>
+  Buffer.compare(of, address) === 0 || (isMapped(of) && Buffer.compare(of.subarray(12), address) === 0);
 
 const closedEvent = (token: number): MptcpEvent => ({
   name: "closed",
@@ -264,8 +302,7 @@ const matches = (subflow: Subflow, from: Endpoint, to: Endpoint): boolean =>
     [subflow.remote, to],
   ].every(
     ([have, want]) =>
-      (isZero(want!.bytes) || Buffer.compare(have!.bytes, want!.bytes) === 0) &&
-      (want!.port === 0 || want!.port === have!.port),
+      (isZero(want!.bytes) || sameAddress(have!.bytes, want!.bytes)) && (want!.port === 0 || want!.port === have!.port),
   );
 
 export const endpointText = ({ bytes, port }: Endpoint): string =>

@@ -1,6 +1,6 @@
 /** The MPTCP sessions of a namespace as its netlink events tell them: what the context of a program is filled from. */
 import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS, type SockOpsEventName } from "../../compiler/bpf/sock-ops.ts";
-import type { HostAddress } from "./addresses.ts";
+import { isMapped, type HostAddress } from "./addresses.ts";
 import type { Endpoint, MptcpEvent } from "./generic-netlink.ts";
 
 export interface Subflow {
@@ -18,6 +18,8 @@ export interface Session {
   established: boolean;
   /** By the text of their four ends; the first one included. */
   readonly subflows: Map<string, Subflow>;
+  /** Incoming subflows that a program refused, by the same text: the kernel still tells of their end. */
+  readonly refused: Set<string>;
   /** Address ids given to local addresses on this session: one per address, whatever the port (else EINVAL). */
   readonly localIds: Map<string, number>;
 }
@@ -45,6 +47,8 @@ export interface Delivery {
   readonly session: Session;
   readonly subflow?: Subflow;
   readonly address6?: Uint8Array;
+  /** The program is asked: it refuses the subflow with a reply of 1, and then is told nothing more of it. */
+  readonly asks?: true;
 }
 
 const AF_INET = 2;
@@ -73,6 +77,11 @@ export function contextBytes({ event, args, session, subflow, address6 }: Delive
   put("family", wide ? AF_INET6 : AF_INET);
   bytes.set(local.bytes, wide ? SOCK_OPS_FIELDS.local_ip6.offset : SOCK_OPS_FIELDS.local_ip4.offset);
   bytes.set(remote.bytes, wide ? SOCK_OPS_FIELDS.remote_ip6.offset : SOCK_OPS_FIELDS.remote_ip4.offset);
+  // The kernel has the IPv4 address of a mapped one in both places.
+  if (isMapped(remote.bytes)) {
+    bytes.set(local.bytes.subarray(12), SOCK_OPS_FIELDS.local_ip4.offset);
+    bytes.set(remote.bytes.subarray(12), SOCK_OPS_FIELDS.remote_ip4.offset);
+  }
   // Network order in the upper half, as bpf_sock_ops has it: the port's two bytes end the word.
   view.setUint16(SOCK_OPS_FIELDS.remote_port.offset + 2, remote.port, false);
   put("local_port", local.port);
@@ -96,6 +105,8 @@ export interface SessionTable {
   readonly sessions: ReadonlyMap<number, Session>;
   /** Takes an event in and gives what programs are to be told, in order. */
   take(event: MptcpEvent): readonly Delivery[];
+  /** A program refused the subflow that `take` asked about. */
+  refuse(session: Session, subflow: Subflow): void;
   /** An address of this host came or went: told to every session. */
   localChange(address: HostAddress, added: boolean): readonly Delivery[];
 }
@@ -115,6 +126,7 @@ export function sessionTable(): SessionTable {
       serverSide: event.serverSide,
       established: false,
       subflows: new Map(),
+      refused: new Set(),
       localIds: new Map(),
     };
     const first: Subflow = { local: event.local, remote: event.remote, localId: 0, remoteId: 0, backup: false };
@@ -173,7 +185,16 @@ export function sessionTable(): SessionTable {
         case "subflowEstablished": {
           if (!subflow) return [];
           session.subflows.set(endpointKey(subflow.local, subflow.remote), subflow);
+          const asked: Delivery = {
+            event: "MptcpAcceptSubflow",
+            args: [session.token, event.remoteId, event.backup ? 1 : 0],
+            asks: true,
+            ...base,
+            subflow,
+          };
           return [
+            // Only clients open subflows, so those of a server came in.
+            ...(session.serverSide ? [asked] : []),
             { event: "MptcpFullyEstablished", args: [session.token, 0], ...base, subflow },
             {
               event: "MptcpSubflowEstablished",
@@ -185,7 +206,9 @@ export function sessionTable(): SessionTable {
         }
         case "subflowClosed": {
           if (!subflow) return [];
-          session.subflows.delete(endpointKey(subflow.local, subflow.remote));
+          const key = endpointKey(subflow.local, subflow.remote);
+          if (session.refused.delete(key)) return [];
+          session.subflows.delete(key);
           const args = [event.localId, event.remoteId, event.backup ? 1 : 0, event.error];
           return [{ event: "MptcpSubflowClosed", args, ...base, subflow }];
         }
@@ -194,6 +217,11 @@ export function sessionTable(): SessionTable {
         case "listenerClosed":
           return [];
       }
+    },
+    refuse(session, subflow) {
+      const key = endpointKey(subflow.local, subflow.remote);
+      session.subflows.delete(key);
+      session.refused.add(key);
     },
     localChange(address, added) {
       const event = added ? "MptcpAddLocalAddress" : "MptcpRemoveLocalAddress";

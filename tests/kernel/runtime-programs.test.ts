@@ -19,6 +19,8 @@ async function findings(part: string): Promise<ReadonlyMap<string, Finding>> {
 }
 const TWO = ["10.1.0.1", "10.2.0.1"];
 const BOTH = ["10.1.0.2", "10.2.0.2"];
+const TWO6 = ["[fd01::1]", "[fd02::1]"];
+const BOTH6 = ["[fd01::2]", "[fd02::2]"];
 const mesh = (from: readonly string[], to: readonly string[]): string[] =>
   from.flatMap((one) => to.map((other) => `${one} ${other}`)).toSorted();
 
@@ -55,6 +57,33 @@ describe.skipIf(skip)(
       for (const name of ["fullmesh late", "fullmesh again"])
         expect(found.get(name), name).toMatchObject({ pairs: mesh(TWO, BOTH), intact: true });
       expect(found.get("fullmesh forgets")).toMatchObject({ left: 0 });
+    });
+
+    it("follows local addresses that come late, go, and come back, in sessions that are open", async () => {
+      const found = await findings("locals");
+      const all = [...TWO, "10.3.0.1"];
+      for (const [name, near, far] of [
+        ["before", TWO, BOTH],
+        ["late", all, BOTH],
+        ["gone", TWO, BOTH],
+        ["again", all, BOTH],
+        ["first gone", ["10.2.0.1"], BOTH],
+        ["first again", TWO, BOTH],
+        ["IPv6 before", TWO6, ["[fd01::2]"]],
+        ["IPv6 announced", TWO6, BOTH6],
+        ["IPv6 late", [...TWO6, "[fd03::1]"], BOTH6],
+        ["IPv6 gone", TWO6, BOTH6],
+        ["IPv6 again", [...TWO6, "[fd03::1]"], BOTH6],
+      ] as const)
+        expect(found.get(name), name).toMatchObject({ pairs: mesh(near, far), intact: true });
+      // The first subflow is one of the IPv6 socket, and those that joined are of IPv4.
+      const [first, ...joined] = mesh(TWO, BOTH);
+      expect(first).toBe("10.1.0.1 10.1.0.2");
+      expect(found.get("mapped")).toMatchObject({
+        pairs: [...joined, "[::ffff:10.1.0.1] [::ffff:10.1.0.2]"].toSorted(),
+        intact: true,
+      });
+      expect(found.get("warning")).toBeUndefined();
     });
 
     it("runs option handlers through either interface, which understand each other", async () => {

@@ -59,6 +59,32 @@ describe("codecs", () => {
     );
   });
 
+  it("read large arrays, structs of structs, and names that JavaScript has other uses for", () => {
+    const wide: Layout = { kind: "array", of: { kind: "array", of: int(16), length: 20 }, length: 30 };
+    const layout = structLayout(
+      "S",
+      [
+        ...Array.from({ length: 200 }, (_, index) => ({ name: `f${index}`, layout: int(32) })),
+        { name: "__proto__", layout: int(8) },
+        { name: 'a"] + evil() + ["', layout: int(8) },
+        { name: "wide", layout: wide },
+        { name: "inner", layout: structLayout("T", [{ name: "constructor", layout: wide }], false) },
+        { name: "none", layout: { kind: "array", of: int(8), length: 0 } },
+      ],
+      false,
+    );
+    const rows = Array.from({ length: 30 }, (_, row) => Array.from({ length: 20 }, (_, column) => row * 100 + column));
+    const bytes = encode(layout, { f199: 7, 'a"] + evil() + ["': 9, wide: rows, inner: { constructor: rows } }, "x");
+    const value = decode(layout, bytes) as Record<string, Value>;
+    expect(value["f199"]).toBe(7);
+    expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
+    expect(Object.keys(value)).toHaveLength(205);
+    expect(value['a"] + evil() + ["']).toBe(9);
+    expect(value["wide"]).toEqual(rows);
+    expect(value["inner"]).toEqual({ constructor: rows });
+    expect(value["none"]).toEqual([]);
+  });
+
   it("place bytes as C does", () => {
     const layout = structLayout(
       "S",

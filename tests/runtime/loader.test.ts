@@ -232,6 +232,19 @@ describe.skipIf(skip)(title("loader"), () => {
     expect(seen).toEqual(Array.from({ length: 5000 }, (_, index) => BigInt(index)));
     expect(object.rings["t_ring"]!.dropped()).toBe(0n);
 
+    // By the batch, with a queue that holds fewer than there are: nothing is lost or comes twice.
+    const batched = object.rings["t_ring"]!.stream(16);
+    const sizes: number[] = [];
+    testRun(fd, 100);
+    for await (const records of batched.batches()) {
+      seen.push(...(records as bigint[]));
+      sizes.push(records.length);
+      if (seen.length === 5100) break;
+    }
+    expect(seen).toEqual(Array.from({ length: 5100 }, (_, index) => BigInt(index)));
+    expect(Math.max(...sizes)).toBe(16);
+    expect(object.rings["t_ring"]!.dropped()).toBe(0n);
+
     // Nobody reads now: 255 records of 16 bytes fit (a byte of the ring stays free), the rest is counted.
     testRun(fd, 1000);
     const reader = object.rings["t_ring"]!.reader();
@@ -242,8 +255,18 @@ describe.skipIf(skip)(title("loader"), () => {
     });
     expect(BigInt(rest.length) + object.rings["t_ring"]!.dropped()!).toBe(1000n);
     expect(rest.length).toBeGreaterThanOrEqual(255);
-    expect(rest[0]).toBe(5000n);
+    expect(rest[0]).toBe(5100n);
     expect(reader.drain(() => undefined)).toBe(0);
+
+    // A callback that stops is taken at its word, and one that closes the ring ends the reading.
+    testRun(fd, 10);
+    let taken = 0;
+    expect(reader.drain(() => ++taken < 3)).toBe(3);
+    expect(reader.pending()).toBe(7 * 16);
+    expect(reader.drain(() => reader.close())).toBe(1);
+    expect(reader.drain(() => undefined)).toBe(0);
+    const again = object.rings["t_ring"]!.reader();
+    expect(again.drain(() => undefined)).toBe(7);
   });
 });
 

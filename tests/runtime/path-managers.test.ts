@@ -24,6 +24,7 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
   let wire: Capture;
   let port = 7000;
   let backend: NetlinkBackend | undefined;
+  let far: NetlinkBackend | undefined;
   let reports: NetlinkReport[] = [];
 
   beforeAll(async () => {
@@ -31,7 +32,7 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
     c = lab.netns("c");
     s = lab.netns("s");
     lab.wire(c, "v0", ["10.1.0.1/24", "fd01::1/64"], s, "v0", ["10.1.0.2/24", "fd01::2/64"]);
-    lab.wire(c, "v1", ["10.2.0.1/24"], s, "v1", ["10.2.0.2/24"]);
+    lab.wire(c, "v1", ["10.2.0.1/24", "fd02::1/64"], s, "v1", ["10.2.0.2/24", "fd02::2/64"]);
     lab.wire(c, "v2", [], s, "v2", []);
     for (const net of [c, s]) {
       // A mesh crosses the wires: answers may come in on another interface than the requests went out.
@@ -50,6 +51,8 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
   afterEach(() => {
     backend?.close();
     backend = undefined;
+    far?.close();
+    far = undefined;
     wire.stop();
     lab.inside(s, "ip", "mptcp", "endpoint", "flush");
   });
@@ -147,13 +150,13 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
     start("fullmesh");
     lab.ip(c, "addr", "add", "10.3.0.1/24", "dev", "v2");
     lab.ip(s, "addr", "add", "10.3.0.2/24", "dev", "v2");
-    await until("the daemon has seen the address", () => locals(backend!).length === 3);
+    await until("the daemon has seen the address", () => locals(backend!).length === 5);
     const one = await connect();
     await settled(one.port, mesh(["10.1.0.1", "10.2.0.1", "10.3.0.1"], ["10.1.0.2", "10.2.0.2"]));
     await close(one.id);
     lab.ip(c, "addr", "del", "10.3.0.1/24", "dev", "v2");
     lab.ip(s, "addr", "del", "10.3.0.2/24", "dev", "v2");
-    await until("the daemon has seen it go", () => locals(backend!).length === 2);
+    await until("the daemon has seen it go", () => locals(backend!).length === 4);
     const two = await connect();
     await settled(two.port, mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2", "10.2.0.2"]));
     await close(two.id);
@@ -173,6 +176,127 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
     announce("10.2.0.2", "v1");
     await settled(port, large);
     await intact(id, accepted);
+    await close(id);
+  });
+
+  /** Both ends of the third wire get an address, or lose it. */
+  const third = (change: "add" | "del", near: string, there: string): void => {
+    const more = near.includes(":") && change === "add" ? ["nodad"] : [];
+    lab.ip(s, "addr", change, there, "dev", "v2", ...more);
+    lab.ip(c, "addr", change, near, "dev", "v2", ...more);
+  };
+
+  it("fullmesh joins a local address that comes late to a session, lets it go, and takes it back", async () => {
+    announce("10.2.0.2", "v1");
+    start("fullmesh");
+    const { id, accepted, port } = await connect();
+    const small = mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2", "10.2.0.2"]);
+    const large = mesh(["10.1.0.1", "10.2.0.1", "10.3.0.1"], ["10.1.0.2", "10.2.0.2"]);
+    await settled(port, small);
+    third("add", "10.3.0.1/24", "10.3.0.2/24");
+    try {
+      await settled(port, large);
+      await intact(id, accepted);
+      lab.ip(c, "addr", "del", "10.3.0.1/24", "dev", "v2");
+      await settled(port, small);
+      await intact(id, accepted);
+      lab.ip(c, "addr", "add", "10.3.0.1/24", "dev", "v2");
+      await settled(port, large);
+      await intact(id, accepted);
+    } finally {
+      third("del", "10.3.0.1/24", "10.3.0.2/24");
+    }
+    await settled(port, small);
+    await close(id);
+    expect(reports.filter((report) => report.kind === "warning")).toEqual([]);
+  });
+
+  it("fullmesh goes on when the address of the first subflow is lost", async () => {
+    start("fullmesh");
+    const { id, accepted, port } = await connect();
+    await settled(port, mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2"]));
+    lab.ip(c, "addr", "del", "10.1.0.1/24", "dev", "v0");
+    try {
+      lab.ip(c, "route", "add", "10.1.0.0/24", "dev", "v0");
+      await settled(port, mesh(["10.2.0.1"], ["10.1.0.2"]));
+      await intact(id, accepted);
+    } finally {
+      lab.ip(c, "addr", "add", "10.1.0.1/24", "dev", "v0");
+    }
+    await settled(port, mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2"]));
+    await intact(id, accepted);
+    await close(id);
+  });
+
+  it("fullmesh meshes IPv6 addresses among themselves, also those that come and go late", async () => {
+    start("fullmesh");
+    const { id, accepted, port } = await connect("fd01::2");
+    const near = ["[fd01::1]", "[fd02::1]"];
+    await settled(port, mesh(near, ["[fd01::2]"]));
+    announce("fd02::2", "v1");
+    await settled(port, mesh(near, ["[fd01::2]", "[fd02::2]"]));
+    third("add", "fd03::1/64", "fd03::2/64");
+    try {
+      await settled(port, mesh([...near, "[fd03::1]"], ["[fd01::2]", "[fd02::2]"]));
+      await intact(id, accepted);
+      lab.ip(c, "addr", "del", "fd03::1/64", "dev", "v2");
+      await settled(port, mesh(near, ["[fd01::2]", "[fd02::2]"]));
+      lab.ip(c, "addr", "add", "fd03::1/64", "dev", "v2", "nodad");
+      await settled(port, mesh([...near, "[fd03::1]"], ["[fd01::2]", "[fd02::2]"]));
+      await intact(id, accepted);
+    } finally {
+      third("del", "fd03::1/64", "fd03::2/64");
+    }
+    await close(id);
+  });
+
+  it("fullmesh takes IPv4 in an IPv6 socket for IPv4", async () => {
+    announce("10.2.0.2", "v1");
+    start("fullmesh");
+    const { id, accepted, port } = await connect("::ffff:a01:2");
+    // The first subflow is one of the IPv6 socket, and those that joined are of IPv4.
+    const [, ...joined] = mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2", "10.2.0.2"]);
+    await settled(port, ["[::ffff:10.1.0.1] [::ffff:10.1.0.2]", ...joined]);
+    await intact(id, accepted);
+    await close(id);
+  });
+
+  it("a program on the server refuses subflows, which are taken down as soon as they are up", async () => {
+    const seen: NetlinkReport[] = [];
+    far = startNetlinkBackend(compiled("one-only", undefined, ONE_ONLY), {
+      netns: s,
+      report: (report) => seen.push(report),
+    });
+    start("ndiffports", { extraSubflows: 3 });
+    const { id, accepted, port } = await connect();
+    const once = (): number => seen.filter((report) => report.kind === "refused").length;
+    await until("the subflows are refused", () => once() === 3);
+    await settled(port, ["10.1.0.1 10.1.0.2"]);
+    await intact(id, accepted);
+    expect(joins(port)).toBe(3);
+    expect(far.counts).toMatchObject({ turnedAway: 3 });
+    expect(seen.filter((report) => report.kind === "refused")).toMatchObject(
+      new Array(3).fill({ errno: 0, from: expect.stringMatching(/^10\.1\.0\.1:/), to: `10.1.0.2:${port}` }),
+    );
+    // Of a subflow that it refused the program hears nothing more.
+    const events = seen.flatMap((report) => (report.kind === "event" ? [report.event] : []));
+    expect(events.filter((event) => /Subflow(Established|Closed)/.test(event))).toEqual([]);
+    await close(id);
+  });
+
+  it("a program on the server takes subflows, too, when it says so", async () => {
+    const seen: NetlinkReport[] = [];
+    far = startNetlinkBackend(compiled("one-only", undefined, ONE_ONLY), {
+      netns: s,
+      params: { most: 3 },
+      report: (report) => seen.push(report),
+    });
+    start("ndiffports", { extraSubflows: 3 });
+    const { id, accepted, port } = await connect();
+    await until("one is refused", () => seen.some((report) => report.kind === "refused"));
+    await settled(port, new Array<string>(3).fill("10.1.0.1 10.1.0.2"));
+    await intact(id, accepted);
+    expect(far.counts).toMatchObject({ turnedAway: 1 });
     await close(id);
   });
 
@@ -236,6 +360,26 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
     expect(() => start("ndiffports", { extraSubflows: 300 })).toThrow("300 is not a u8");
   });
 });
+
+/** Takes so many subflows in all, the first one included. */
+const ONE_ONLY = `
+import { HashMap, license, param, u32, u8 } from "tsbpf";
+import { pathManager } from "tsbpf/mptcp";
+license("GPL");
+export const most = param(u8, 1);
+export const counts = new HashMap({ key: u32, value: u32, maxEntries: 64 });
+export const oneOnly = pathManager({
+  newSession(session) {
+    counts.set(session.token, 1);
+  },
+  acceptSubflow(session) {
+    const count = counts.ref(session.token);
+    if (!count || count.value >= most) return false;
+    count.value += 1;
+    return true;
+  },
+});
+`;
 
 /** Slots of the address map that are in use, as the program sees them. */
 function locals(backend: NetlinkBackend): Uint8Array[] {

@@ -110,8 +110,7 @@ static __always_inline int is_known(const struct remote_addrs *known, const stru
 			continue;
 		if (slot->id == remote->id)
 			return 1;
-		if (slot->addr == remote->addr && (slot->port == remote->port || !remote->port) &&
-		    same6(slot->addr6, remote->addr6))
+		if (slot->addr == remote->addr && slot->port == remote->port && same6(slot->addr6, remote->addr6))
 			return 1;
 	}
 	return 0;
@@ -133,27 +132,31 @@ static __always_inline void remember(struct remote_addrs *known, const struct re
 	}
 }
 
+/* Where is_initial, the subflow from its own address exists already. */
 static __always_inline void open_from_all(struct patched_sock_ops *skops, const struct remote_addr *remote, int is_initial)
 {
 	__u32 i;
 
+	if (remote->family == AF_INET6) {
 #pragma unroll
-	for (i = 0; i < LOCAL_ADDRS; i++) {
-		__u32 key = i;
-		struct local_addr *local = bpf_map_lookup_elem(&localAddrs, &key);
+		for (i = 0; i < LOCAL_ADDRS; i++) {
+			__u32 key = i;
+			struct local_addr *local = bpf_map_lookup_elem(&localAddrs, &key);
 
-		if (!local || !local->inUse)
-			continue;
-		/* Where is_initial, the subflow from its own address exists already. */
-		if (local->family == AF_INET6) {
-			if (remote->family != AF_INET6)
+			if (!local || !local->inUse || local->family != AF_INET6)
 				continue;
 			if (is_initial && local->addr6[0] == skops->local_ip6[0] && local->addr6[1] == skops->local_ip6[1] &&
 			    local->addr6[2] == skops->local_ip6[2] && local->addr6[3] == skops->local_ip6[3])
 				continue;
 			open6(skops, local->addr6, remote);
-		} else {
-			if (remote->family != AF_INET)
+		}
+	} else {
+#pragma unroll
+		for (i = 0; i < LOCAL_ADDRS; i++) {
+			__u32 key = i;
+			struct local_addr *local = bpf_map_lookup_elem(&localAddrs, &key);
+
+			if (!local || !local->inUse || local->family == AF_INET6)
 				continue;
 			if (is_initial && local->addr == skops->local_ip4)
 				continue;
@@ -201,7 +204,8 @@ int fullmesh(struct patched_sock_ops *skops)
 	case BPF_MPTCP_ADD_RADDR: {
 		struct remote_addr remote = {
 			.addr = skops->args[0],
-			.port = bpf_htons(skops->args[1]),
+			/* No port is that of the subflow on which the address was announced (RFC 8684, section 3.4.1). */
+			.port = skops->args[1] ? bpf_htons(skops->args[1]) : skops->remote_port >> 16,
 			.id = skops->args[2],
 			.family = skops->args[3],
 			.addr6 = { skops->mptcp_addr6[0], skops->mptcp_addr6[1], skops->mptcp_addr6[2],

@@ -33,7 +33,7 @@ interface Pins {
 }
 
 /** A socket filter that writes its run number to the ring. */
-function producer(): BpfModule {
+export function producer(): BpfModule {
   const insns = [
     ...wide(6),
     slot(0x79, 7, 6, 0),

@@ -2,7 +2,7 @@
  * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
  * object per finding on standard output, which runtime-*.test.ts on the host judges.
  *
- *   scenario paths | removal | options
+ *   scenario paths | removal | locals | options
  */
 import { load, startKernelPathManager, type LoadedObject } from "../../../runtime/api.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
@@ -13,11 +13,11 @@ import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts
 const report = (name: string, facts: Record<string, unknown>): void => console.log(JSON.stringify({ name, ...facts }));
 const PATIENCE = 60_000;
 
-async function paths(lab: Lab, part: "paths" | "removal"): Promise<void> {
+async function paths(lab: Lab, part: "paths" | "removal" | "locals"): Promise<void> {
   const c = lab.netns("c");
   const s = lab.netns("s");
   lab.wire(c, "v0", ["10.1.0.1/24", "fd01::1/64"], s, "v0", ["10.1.0.2/24", "fd01::2/64"]);
-  lab.wire(c, "v1", ["10.2.0.1/24"], s, "v1", ["10.2.0.2/24"]);
+  lab.wire(c, "v1", ["10.2.0.1/24", "fd02::1/64"], s, "v1", ["10.2.0.2/24", "fd02::2/64"]);
   lab.wire(c, "v2", [], s, "v2", []);
   for (const net of [c, s]) {
     for (const device of ["all", "v0", "v1", "v2"])
@@ -121,6 +121,54 @@ async function paths(lab: Lab, part: "paths" | "removal"): Promise<void> {
     forget();
     return;
   }
+  if (part === "locals") {
+    const device = ["dev", "v2"] as const;
+    announce("10.2.0.2", "v1");
+    await run("fullmesh", {}, async () => {
+      const session = await connect();
+      await settle("before", session, 4);
+      lab.ip(s, "addr", "add", "10.3.0.2/24", ...device);
+      lab.ip(c, "addr", "add", "10.3.0.1/24", ...device);
+      await settle("late", session, 6);
+      lab.ip(c, "addr", "del", "10.3.0.1/24", ...device);
+      await settle("gone", session, 4);
+      lab.ip(c, "addr", "add", "10.3.0.1/24", ...device);
+      await settle("again", session, 6);
+      lab.ip(c, "addr", "del", "10.3.0.1/24", ...device);
+      // The first subflow loses its address, and the session goes on.
+      lab.ip(c, "addr", "del", "10.1.0.1/24", "dev", "v0");
+      lab.ip(c, "route", "add", "10.1.0.0/24", "dev", "v0");
+      await settle("first gone", session, 2);
+      lab.ip(c, "addr", "add", "10.1.0.1/24", "dev", "v0");
+      await settle("first again", session, 4);
+      await client.call("close", { id: session.id });
+    });
+    forget();
+    await run("fullmesh", {}, async () => {
+      const session = await connect("fd01::2");
+      await settle("IPv6 before", session, 2);
+      announce("fd02::2", "v1");
+      await settle("IPv6 announced", session, 4);
+      lab.ip(s, "addr", "add", "fd03::2/64", ...device, "nodad");
+      lab.ip(c, "addr", "add", "fd03::1/64", ...device, "nodad");
+      await settle("IPv6 late", session, 6);
+      lab.ip(c, "addr", "del", "fd03::1/64", ...device);
+      await settle("IPv6 gone", session, 4);
+      lab.ip(c, "addr", "add", "fd03::1/64", ...device, "nodad");
+      await settle("IPv6 again", session, 6);
+      await client.call("close", { id: session.id });
+      lab.ip(c, "addr", "del", "fd03::1/64", ...device);
+    });
+    forget();
+    announce("10.2.0.2", "v1");
+    await run("fullmesh", {}, async () => {
+      const session = await connect("::ffff:a01:2");
+      await settle("mapped", session, 4);
+      await client.call("close", { id: session.id });
+    });
+    forget();
+    return;
+  }
   await run("fullmesh", {}, async (object) => {
     const session = await connect();
     await settle("fullmesh before", session, 2);
@@ -217,7 +265,7 @@ async function effectOf(server: Peer, option: number | undefined, length: number
 const lab = openLab();
 try {
   const part = process.argv[2];
-  await (part === "paths" || part === "removal" ? paths(lab, part) : options(lab));
+  await (part === "paths" || part === "removal" || part === "locals" ? paths(lab, part) : options(lab));
   report("end", {});
 } catch (error) {
   report("error", { message: (error as Error).message, stack: (error as Error).stack });
