@@ -85,6 +85,8 @@ export interface SockOpsEvent {
   /** Name in the kernel's enum, without BPF_SOCK_OPS_ or BPF_. */
   readonly kernel: string;
   readonly needs: Feature;
+  /** Happens with every segment that is sent or received, for sockets that ask for it. */
+  readonly everySegment?: true;
 }
 
 /** Events by the name that `Op` has in the declarations. */
@@ -100,13 +102,13 @@ export const SOCK_OPS_EVENTS = {
   Retrans: { op: 9, kernel: "BPF_SOCK_OPS_RETRANS_CB", needs: "sock-ops" },
   State: { op: 10, kernel: "BPF_SOCK_OPS_STATE_CB", needs: "sock-ops" },
   TcpListen: { op: 11, kernel: "BPF_SOCK_OPS_TCP_LISTEN_CB", needs: "sock-ops" },
-  Rtt: { op: 12, kernel: "BPF_SOCK_OPS_RTT_CB", needs: "sock-ops" },
-  ParseHeaderOption: { op: 13, kernel: "BPF_SOCK_OPS_PARSE_HDR_OPT_CB", needs: "header-options" },
-  HeaderOptionLength: { op: 14, kernel: "BPF_SOCK_OPS_HDR_OPT_LEN_CB", needs: "header-options" },
-  WriteHeaderOption: { op: 15, kernel: "BPF_SOCK_OPS_WRITE_HDR_OPT_CB", needs: "header-options" },
-  OptionsSize: { op: 64, kernel: "BPF_TCP_OPTIONS_SIZE_CALC", needs: "tcp-option-events" },
-  OptionsWrite: { op: 65, kernel: "BPF_TCP_OPTIONS_WRITE", needs: "tcp-option-events" },
-  ParseOptions: { op: 66, kernel: "BPF_TCP_PARSE_OPTIONS", needs: "tcp-option-events" },
+  Rtt: { op: 12, kernel: "BPF_SOCK_OPS_RTT_CB", needs: "sock-ops", everySegment: true },
+  ParseHeaderOption: { op: 13, kernel: "BPF_SOCK_OPS_PARSE_HDR_OPT_CB", needs: "header-options", everySegment: true },
+  HeaderOptionLength: { op: 14, kernel: "BPF_SOCK_OPS_HDR_OPT_LEN_CB", needs: "header-options", everySegment: true },
+  WriteHeaderOption: { op: 15, kernel: "BPF_SOCK_OPS_WRITE_HDR_OPT_CB", needs: "header-options", everySegment: true },
+  OptionsSize: { op: 64, kernel: "BPF_TCP_OPTIONS_SIZE_CALC", needs: "tcp-option-events", everySegment: true },
+  OptionsWrite: { op: 65, kernel: "BPF_TCP_OPTIONS_WRITE", needs: "tcp-option-events", everySegment: true },
+  ParseOptions: { op: 66, kernel: "BPF_TCP_PARSE_OPTIONS", needs: "tcp-option-events", everySegment: true },
   MptcpNewSession: { op: 67, kernel: "BPF_MPTCP_NEW_SESSION", needs: "event:mptcp-new-session" },
   MptcpFullyEstablished: { op: 68, kernel: "BPF_MPTCP_FULLY_ESTABLISHED", needs: "event:mptcp-fully-established" },
   MptcpCloseSession: { op: 69, kernel: "BPF_MPTCP_CLOSE_SESSION", needs: "event:mptcp-close-session" },

@@ -53,8 +53,6 @@ export function tcpOptionProgram(program: ProgramBuilder): void {
     cases.push({ ops, run: () => withFlags(program, option, 0, run) });
   };
   const target = program.state.target === "patched" ? patchedEvents : mainlineEvents;
-  // Events of every segment are tested first: the dispatch goes through the cases in order.
-  target.events(option, add);
   const established = [SOCK_OPS_EVENTS.ActiveEstablished.op, SOCK_OPS_EVENTS.PassiveEstablished.op];
   const wanted =
     (option.handlers.has("parse") ? target.parseFlags : 0) |
@@ -71,6 +69,7 @@ export function tcpOptionProgram(program: ProgramBuilder): void {
       },
     });
   }
+  target.events(option, add);
   if (option.handlers.has("retransmitTimeout"))
     add([SOCK_OPS_EVENTS.Rto.op], (event) => event.run("retransmitTimeout", [event.conn]));
   target.need(program, option);

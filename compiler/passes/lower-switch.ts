@@ -1,6 +1,10 @@
-/** A switch becomes comparisons one after another: one slot per case, which is the fewest there can be. */
-import type { Block, Edge, Func, Value } from "../ir/ir.ts";
-import { freshBlocks, freshValues } from "../ir/walk.ts";
+/**
+ * A switch becomes comparisons one after another: one slot per case, which is the fewest there can be. Cases exclude each other,
+ * so the order is free: on the event's number, what happens with every segment is asked first.
+ */
+import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS, type SockOpsEvent } from "../bpf/sock-ops.ts";
+import type { Block, Edge, End, Func, Value } from "../ir/ir.ts";
+import { definitions, freshBlocks, freshValues } from "../ir/walk.ts";
 import type { Pass } from "./pass.ts";
 
 export const lowerSwitch: Pass = {
@@ -10,8 +14,24 @@ export const lowerSwitch: Pass = {
   run: lowerSwitches,
 };
 
+type Cases = Extract<End, { kind: "switch" }>["cases"];
+
+const EVERY_SEGMENT: ReadonlySet<bigint> = new Set(
+  Object.values<SockOpsEvent>(SOCK_OPS_EVENTS).flatMap((event) => (event.everySegment ? [BigInt(event.op)] : [])),
+);
+
 export function lowerSwitches(func: Func): Func {
   if (!func.blocks.some((block) => block.end.kind === "switch")) return func;
+  const made = definitions(func);
+  const isEvent = (value: Value): boolean => {
+    const inst = made.get(value.id);
+    return inst?.kind === "load" && inst.base.id === func.params[0]?.id && inst.offset === SOCK_OPS_FIELDS.op.offset;
+  };
+  const inOrder = (end: Extract<End, { kind: "switch" }>): Cases => {
+    if (!isEvent(end.value)) return end.cases;
+    const often = (one: Cases[number]): boolean => EVERY_SEGMENT.has(one.value);
+    return [...end.cases.filter(often), ...end.cases.filter((one) => !often(one))];
+  };
   const blockId = freshBlocks(func);
   const value = freshValues(func);
   const blocks = func.blocks.flatMap((block): Block[] => {
@@ -20,9 +40,10 @@ export function lowerSwitches(func: Func): Func {
     const { span } = end;
     const made: Block[] = [];
     let head: Block = block;
-    end.cases.forEach((chosen, at) => {
+    const cases = inOrder(end);
+    cases.forEach((chosen, at) => {
       const right: Value = value(end.value.type);
-      const last = at === end.cases.length - 1;
+      const last = at === cases.length - 1;
       const next: Edge = last ? end.default : { block: blockId(), args: [] };
       made.push({
         ...head,
