@@ -15,15 +15,19 @@ const dist = path.join(root, "dist");
 
 const bundle = path.join(dist, "cli.cjs");
 
+/** V8 counts bytes of bytecode up to version 11, calls afterwards; it refuses what it does not know. */
+const PATIENCE = Number.parseInt(process.versions.v8) <= 11 ? ["--interrupt-budget=1000000"] : [];
+
 /**
  * Most programs are compiled before V8's optimizer could help, and on a small machine it takes the processor from them:
- * it waits eight times as long as by default. Bytecode is kept, because the snapshot is made of it.
+ * it waits fifteen times as long as by default in Node 20. Bytecode is kept, because the snapshot is made of it.
  */
-const FLAGS = ["--no-flush-bytecode", "--interrupt-budget=1000000"];
+const FLAGS = ["--no-flush-bytecode", ...PATIENCE];
 
 /** At most this many are kept for different builds, Nodes and processors. */
 const KEPT = 4;
 const LOCK_MINUTES = 5;
+const RETRY_MINUTES = 60;
 
 /** Names what dist/ contains; undefined before the first build. */
 function buildId() {
@@ -63,17 +67,17 @@ function isMine(file) {
   return !stat.isSymbolicLink() && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0;
 }
 
-/** The code cache, as bytes; undefined when there is none. */
+/** The code cache, as bytes; undefined when there is none. The user's own comes first: it is the newer one. */
 function findCodeCache() {
   const name = path.join(folderName(), "code.bin");
   try {
-    return fs.readFileSync(path.join(besideFolder(), name));
+    const file = path.join(cacheFolder(), name);
+    if (isMine(path.dirname(file)) && isMine(file)) return fs.readFileSync(file);
   } catch {
-    // The user's then.
+    // Then the one beside the package.
   }
   try {
-    const file = path.join(cacheFolder(), name);
-    return isMine(path.dirname(file)) && isMine(file) ? fs.readFileSync(file) : undefined;
+    return fs.readFileSync(path.join(besideFolder(), name));
   } catch {
     return undefined;
   }
@@ -105,13 +109,18 @@ function makeFolder(folder) {
   fs.mkdirSync(folder, 0o700);
 }
 
-/** Whether a run should have the user's own prepared: not when another process does it, nor where it is impossible. */
+/**
+ * Whether a run that could not start quickly should have the user's own prepared: not where Node's flags or the missing
+ * right to write would make it futile, not while another process does it, and not again right after it was done.
+ */
 function mayPrepare() {
   try {
+    if (process.env.NODE_OPTIONS || process.env.NODE_V8_COVERAGE || process.execArgv.length > 0) return false;
     makeFolder(cacheFolder());
     if (!isMine(cacheFolder())) return false;
     fs.accessSync(cacheFolder(), fs.constants.W_OK);
-    return !isLocked(path.join(cacheFolder(), `${folderName()}.lock`));
+    const target = path.join(cacheFolder(), folderName());
+    return !isLocked(`${target}.lock`) && !(fs.existsSync(target) && ageMinutes(target) < RETRY_MINUTES);
   } catch {
     return false;
   }
@@ -125,8 +134,11 @@ function node(args, cwd) {
   const { NODE_OPTIONS: _, NODE_EXTRA_CA_CERTS: __, NODE_V8_COVERAGE: ___, ...env } = process.env;
   return new Promise((resolve, reject) => {
     const { execFile } = require("node:child_process");
-    execFile(process.execPath, args, { cwd, env, timeout: 120_000 }, (error, stdout) =>
-      error ? reject(error) : resolve(stdout),
+    execFile(
+      process.execPath,
+      args,
+      { cwd, env: { ...env, NODE_NO_WARNINGS: "1" }, timeout: 120_000 },
+      (error, stdout) => (error ? reject(error) : resolve(stdout)),
     );
   });
 }
@@ -155,15 +167,18 @@ async function makeSnapshot(part, mine) {
   fs.writeFileSync(path.join(part, "stamp"), `${lines.join("\n")}\n`, { mode: mine ? 0o600 : 0o644 });
 }
 
-/** Removes what is old: beyond the newest few, and what interrupted processes left. */
-function prune(parent, keep) {
+/** Removes what is old: beyond the newest few, and what interrupted processes left. Beside a build, only its own stay. */
+function prune(parent, keep, beside) {
   const entries = fs.readdirSync(parent).map((name) => path.join(parent, name));
   const left = entries.filter((file) => /\.(?:lock|part-\w+)$/.test(file) && ageMinutes(file) > LOCK_MINUTES);
   const made = entries
     .filter((file) => /[\\/][0-9a-f]{16}-v[\w.-]+-[0-9a-f]+$/.test(file) && file !== keep)
     .sort((a, b) => ageMinutes(a) - ageMinutes(b));
+  const stale = beside ? made.filter((file) => !path.basename(file).startsWith(`${buildId()}-`)) : [];
   const former = entries.filter((file) => /[\\/]code-[0-9a-f]{24}\.bin$/.test(file));
-  for (const file of [...left, ...made.slice(KEPT - 1), ...former]) fs.rmSync(file, { recursive: true, force: true });
+  for (const file of [...left, ...stale, ...made.slice(KEPT - 1), ...former]) {
+    fs.rmSync(file, { recursive: true, force: true });
+  }
 }
 
 /**
@@ -194,7 +209,7 @@ async function prepare({ beside }) {
     }
     fs.rmSync(target, { recursive: true, force: true });
     fs.renameSync(part, target);
-    prune(parent, target);
+    prune(parent, target, beside);
     return true;
   } catch {
     return false;

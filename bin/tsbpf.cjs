@@ -14,15 +14,17 @@ if (startup.buildId() === undefined) {
   process.stderr.write("error: tsbpf is not built here yet: run `npm ci` or `npm run build` in its folder\n");
   process.exit(1);
 }
+// The launcher says so when it looked for a snapshot in vain.
+const slow = process.env.TSBPF_NO_SNAPSHOT_FITS !== undefined;
+delete process.env.TSBPF_NO_SNAPSHOT_FITS;
 if (process.env.TSBPF_NO_CODE_CACHE) {
   startup.run(undefined);
 } else {
   const accepted = startup.run(startup.findCodeCache());
-  if (!accepted && startup.mayPrepare()) {
-    // Another process makes it for the next time, when this one is done or not: nobody waits for it.
+  if ((slow || !accepted) && startup.mayPrepare()) {
+    // Another process makes it for the next time, whether this one has ended or not: nobody waits for it.
     process.once("exit", () => {
-      const { NODE_OPTIONS: _, ...env } = process.env;
-      spawn(process.execPath, [require.resolve("./startup.cjs")], { detached: true, stdio: "ignore", env, cwd: "/" })
+      spawn(process.execPath, [require.resolve("./startup.cjs")], { detached: true, stdio: "ignore", cwd: "/" })
         .on("error", () => undefined)
         .unref();
     });

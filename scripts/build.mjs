@@ -64,6 +64,17 @@ const entries = {
   "dsl/delack": "runtime/dsl/delack.ts",
 };
 
+/** Commander can run sub-commands as programs of their own. Ours are none, and early Node 20 takes no snapshot with it. */
+const noProcesses = {
+  name: "no-processes",
+  setup(build) {
+    build.onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      importer.includes("/commander/") ? { path: "nothing", namespace: "no-processes" } : undefined,
+    );
+    build.onLoad({ filter: /./, namespace: "no-processes" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
 embedDeclarations();
 embedSamples();
 if (!process.argv.includes("--embed-only")) {
@@ -104,7 +115,7 @@ if (!process.argv.includes("--embed-only")) {
     format: "cjs",
     minify: true,
     external: ["koffi"],
-    plugins: [typescriptOnly],
+    plugins: [typescriptOnly, noProcesses],
     logLevel: "warning",
   });
   // What was prepared for another build must not be used with this one; bin/ compares.

@@ -4,6 +4,7 @@
  * stay in it.
  */
 import { writeFileSync } from "node:fs";
+import { Writable } from "node:stream";
 import { main } from "./command.ts";
 import { samples, wrongSample } from "./samples.generated.ts";
 
@@ -37,7 +38,7 @@ export async function warmUp(): Promise<void> {
 /** Takes a stream's place without making the stream: that is done anew by each process. Returns what undoes it. */
 function muffle(name: "stdout" | "stderr"): () => void {
   const before = Object.getOwnPropertyDescriptor(process, name)!;
-  const write = (): boolean => true;
-  Object.defineProperty(process, name, { configurable: true, value: { write, isTTY: false, columns: 80 } });
+  const value = new Writable({ write: (_chunk, _encoding, done) => done() });
+  Object.defineProperty(process, name, { configurable: true, value });
   return () => void Object.defineProperty(process, name, before);
 }
