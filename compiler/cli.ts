@@ -1,146 +1,29 @@
-/** The command `tsbpf`: commander in, exit code out. Exit 0 good, 1 the program is wrong, 2 the command line is wrong. */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { registerRuntimeCommands } from "../runtime/commands/register.ts";
-import { kernels, type TargetName } from "./bpf/kernels.ts";
-import { build, check, type BuildOptions } from "./cli/build.ts";
-import { disasm } from "./cli/disasm.ts";
-import { TroubleError } from "./cli/files.ts";
-import { colour, err, troubleText } from "./cli/output.ts";
-import { verifyCommand, type VerifyOptions } from "./cli/verify.ts";
-import { vmCommand, type VmOptions } from "./cli/vm.ts";
-import { version } from "./version.generated.ts";
+/**
+ * The command `tsbpf`, as the launchers in bin/ start it: either it runs at once, or, while Node builds a startup
+ * snapshot, it gets ready and runs whenever a process starts from that snapshot.
+ */
+import { startupSnapshot } from "node:v8";
+import { main } from "./cli/command.ts";
+import { warmUp } from "./cli/warm-up.ts";
 
-const count = (text: string): number => {
-  if (!/^[0-9]+$/.test(text) || Number(text) < 1 || Number(text) > 1_000_000) {
-    throw new InvalidArgumentError("a whole number from 1 to 1000000 is needed.");
+function start(): void {
+  // `tsbpf build … | head` closes the pipe early; that is not an error of ours.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
   }
-  return Number(text);
-};
-const names = (text: string): string[] => text.split(",").map((name) => name.trim());
-
-const targetOption = () =>
-  new Option("-t, --target <target>", "kernel to compile for (default: follows from the imports)").choices(
-    Object.keys(kernels) as TargetName[],
-  );
-const maxInsnsOption = () =>
-  new Option("--max-insns <n>", "lift the limit of 4096 instructions per program").argParser(count);
-
-function command(): { program: Command; finish: (code: number) => void; code: () => number } {
-  let code = 0;
-  const finish = (value: number): void => void (code = Math.max(code, value));
-  const program = new Command("tsbpf")
-    .description("TypeScript to verified BPF bytecode: TCP options and Multipath TCP path managers")
-    .version(version)
-    .exitOverride()
-    .showHelpAfterError("(add --help for the usage)")
-    .addHelpText(
-      "after",
-      `
-Examples:
-  tsbpf build programs/ndiffports.ts           write ndiffports.o
-  tsbpf check programs/user-timeout.ts         report errors only
-  tsbpf build --emit asm programs/fullmesh.ts  show the instructions with their source lines
-  tsbpf disasm ndiffports.o                    the same from an object, ours or clang's
-  tsbpf doctor                                 what this machine's kernel can run`,
-    );
-
-  program
-    .command("build")
-    .description("compile programs to BPF objects")
-    .argument("<file...>", "TypeScript sources")
-    .option("-o, --output <dir>", "folder for the objects (default: the current one)")
-    .addOption(targetOption())
-    .addOption(
-      new Option("--emit <what>", "write an object, or print text instead")
-        .choices(["obj", "asm", "ir"])
-        .default("obj"),
-    )
-    .option("--print-after <pass>", 'print the IR after a pass ("lower" is the first)')
-    .addOption(maxInsnsOption())
-    .option("--without-passes <names>", "switch optimizations off, by name, separated by commas", names)
-    .option("--types", "write a .d.ts with the types of maps and params beside each object")
-    .option("--json", "print one JSON document instead of text")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  tsbpf build programs/ndiffports.ts\n  tsbpf build -o /tmp --target patched programs/user-timeout.ts",
-    )
-    .action((files: string[], options: BuildOptions & { withoutPasses?: string[] }) =>
-      finish(build(files, { ...options, ...(options.withoutPasses ? { passes: options.withoutPasses } : {}) })),
-    );
-
-  program
-    .command("check")
-    .description("report errors, write nothing")
-    .argument("<file...>", "TypeScript sources")
-    .addOption(targetOption())
-    .addOption(maxInsnsOption())
-    .option("--json", "print one JSON document instead of text")
-    .addHelpText("after", "\nExample:\n  tsbpf check programs/user-timeout.ts")
-    .action((files: string[], options: BuildOptions) => finish(check(files, options)));
-
-  program
-    .command("disasm")
-    .description("show the instructions of an object, with source lines where it has them")
-    .argument("<object...>", "BPF objects, ours or clang's")
-    .option("--json", "print one JSON document instead of text")
-    .addHelpText("after", "\nExample:\n  tsbpf build programs/ndiffports.ts && tsbpf disasm ndiffports.o")
-    .action((files: string[], options: { json?: boolean }) => finish(disasm(files, options)));
-
-  program
-    .command("verify")
-    .description("say what the kernel's verifier would say")
-    .argument("[object...]", "BPF objects, ours or clang's")
-    .option("--corpus <file>", "answer one JSON line for each program of a corpus file")
-    .option("--verbose", "show the register state at each instruction")
-    .addOption(targetOption())
-    .option("--json", "print JSON instead of text")
-    .addHelpText("after", "\nExample:\n  tsbpf build programs/ndiffports.ts && tsbpf verify ndiffports.o")
-    .action((files: string[], options: VerifyOptions) => finish(verifyCommand(files, options)));
-
-  program
-    .command("vm")
-    .description("run raw programs without a kernel (bpf_conformance plugin protocol)")
-    .option("--plugin [memory]", "program as hex on standard input, r0 as hex on standard output")
-    .option("--batch", "one program as hex per line in, one r0 or `error: …` per line out")
-    .argument("[memory]", "memory as hex, for --plugin")
-    .addHelpText("after", "\nExample:\n  echo b7000000070000009500000000000000 | tsbpf vm --batch")
-    .action((memory: string | undefined, options: VmOptions) => vmCommand(memory, options).then(finish));
-
-  registerRuntimeCommands(program, finish);
-  // Sub-commands do not inherit exitOverride when made through .command() before it is set; make sure all have it.
-  for (const sub of program.commands) sub.exitOverride().showHelpAfterError("(add --help for the usage)");
-  return { program, finish, code: () => code };
-}
-
-/** Runs the command line and returns the exit code; prints, never exits. */
-export async function main(argv: readonly string[]): Promise<number> {
-  const { program, code } = command();
-  if (argv.length === 0) {
-    program.outputHelp({ error: true });
-    return 2;
-  }
-  try {
-    await program.parseAsync([...argv], { from: "user" });
-    return code();
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (error instanceof TroubleError) {
-      err(troubleText(error.trouble, colour(process.stderr)));
-      return 1;
-    }
-    err(
-      `error[bug]: tsbpf itself failed; please report this with the program that caused it\n${(error as Error).stack ?? String(error)}`,
-    );
-    return 1;
-  }
-}
-
-// `tsbpf build … | head` closes the pipe early; that is not an error of ours.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+  void main(process.argv.slice(2)).then((code) => {
+    process.exitCode = code;
   });
 }
-void main(process.argv.slice(2)).then((code) => {
-  process.exitCode = code;
-});
+
+if (startupSnapshot.isBuildingSnapshot()) {
+  // The functions that a compilation runs keep their bytecode in the snapshot, so they have to run before it is taken.
+  void warmUp().then(() => startupSnapshot.setDeserializeMainFunction(start));
+} else if (process.env["TSBPF_WARM_UP"]) {
+  // The same for V8's code cache, which bin/startup.cjs takes afterwards.
+  void warmUp();
+} else {
+  start();
+}

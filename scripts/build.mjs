@@ -1,19 +1,23 @@
 // Builds dist/ from the TypeScript sources: the command, the API entries and the JavaScript side of the DSL.
 // Runs as npm's `prepare`, so `npm ci` leaves a working `tsbpf` behind.
-import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { typescriptOnly } from "./typescript-module.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...parts) => join(root, ...parts);
@@ -28,6 +32,21 @@ function embedDeclarations() {
   writeIfChanged(at("compiler/frontend/declarations.generated.ts"), text);
   const { version } = JSON.parse(readFileSync(at("package.json"), "utf8"));
   writeIfChanged(at("compiler/version.generated.ts"), `export const version = ${JSON.stringify(version)};\n`);
+}
+
+/** What the command compiles to get warm: our programs, and one with an error of each stage of the frontend. */
+function embedSamples() {
+  const programs = readdirSync(at("programs"))
+    .filter((name) => /\.ts$/.test(name))
+    .sort();
+  const rows = programs.map(
+    (name) => `  ${JSON.stringify(name)}: ${JSON.stringify(readFileSync(at("programs", name), "utf8"))},`,
+  );
+  const wrong = readFileSync(at("scripts/wrong-sample.txt"), "utf8");
+  writeIfChanged(
+    at("compiler/cli/samples.generated.ts"),
+    `// Made from programs/ by scripts/build.mjs.\nexport const samples: Readonly<Record<string, string>> = {\n${rows.join("\n")}\n};\nexport const wrongSample = ${JSON.stringify(wrong)};\n`,
+  );
 }
 
 function writeIfChanged(path, text) {
@@ -45,9 +64,19 @@ const entries = {
   "dsl/delack": "runtime/dsl/delack.ts",
 };
 
-const alias = { "ts-morph": "./scripts/ts-only.mjs" };
+/** Commander can run sub-commands as programs of their own. Ours are none, and early Node 20 takes no snapshot with it. */
+const noProcesses = {
+  name: "no-processes",
+  setup(build) {
+    build.onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      importer.includes("/commander/") ? { path: "nothing", namespace: "no-processes" } : undefined,
+    );
+    build.onLoad({ filter: /./, namespace: "no-processes" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
 
 embedDeclarations();
+embedSamples();
 if (!process.argv.includes("--embed-only")) {
   // What is not there yet (a checkout in the middle of the work) is left out rather than failing the rest.
   const present = Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(at(file))));
@@ -67,41 +96,36 @@ if (!process.argv.includes("--embed-only")) {
     keepNames: false,
     sourcemap: false,
     external: ["koffi", "vitest"],
-    alias,
+    plugins: [typescriptOnly],
     // ts-morph and TypeScript are CommonJS and ask for Node's modules at run time.
     banner: {
       js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);import{fileURLToPath as __fu}from"node:url";import{dirname as __dn}from"node:path";const __filename=__fu(import.meta.url),__dirname=__dn(__filename);',
     },
     logLevel: "warning",
   });
-  if (existsSync(at("compiler/cli.ts"))) {
-    // One CommonJS file, so that bin/tsbpf.cjs can run it through V8's code cache.
-    await build({
-      absWorkingDir: root,
-      entryPoints: { cli: "compiler/cli.ts" },
-      outdir: out,
-      outExtension: { ".js": ".cjs" },
-      bundle: true,
-      platform: "node",
-      target: "node20",
-      format: "cjs",
-      minify: true,
-      external: ["koffi"],
-      alias,
-      logLevel: "warning",
-    });
-  }
+  // One CommonJS file, as V8's code cache and its startup snapshots need it.
+  await build({
+    absWorkingDir: root,
+    entryPoints: { cli: "compiler/cli.ts" },
+    outdir: out,
+    outExtension: { ".js": ".cjs" },
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "cjs",
+    minify: true,
+    external: ["koffi"],
+    plugins: [typescriptOnly, noProcesses],
+    logLevel: "warning",
+  });
+  // What was prepared for another build must not be used with this one; bin/ compares.
+  const id = createHash("sha256")
+    .update(readFileSync(join(out, "cli.cjs")))
+    .digest("hex");
+  writeFileSync(join(out, "build.id"), `${id.slice(0, 16)}\n`);
   replaceFolder(out, at("dist"));
   linkSelf();
-  warmUp();
-}
-
-/** One run fills this user's code cache, so that the first real one is quick. It does not matter if it fails. */
-function warmUp() {
-  if (!existsSync(at("dist/cli.cjs"))) return;
-  spawnSync(process.execPath, [at("bin/tsbpf.cjs"), "build", "--emit", "asm", at("programs/ndiffports.ts")], {
-    stdio: "ignore",
-  });
+  await createRequire(import.meta.url)("../bin/startup.cjs").prepare({ beside: true });
 }
 
 /** Moves file by file, so that a command running from dist/ meanwhile never meets half a file. */
@@ -129,9 +153,11 @@ function linkSelf() {
   const modules = at("node_modules");
   if (!existsSync(modules)) return;
   const command = join(modules, ".bin", "tsbpf");
-  if (!existsSync(command)) {
+  const target = "../../bin/tsbpf";
+  const now = lstatSync(command, { throwIfNoEntry: false });
+  if (!now?.isSymbolicLink() || readlinkSync(command) !== target) {
     mkdirSync(dirname(command), { recursive: true });
     rmSync(command, { force: true });
-    symlinkSync("../../bin/tsbpf.cjs", command);
+    symlinkSync(target, command);
   }
 }

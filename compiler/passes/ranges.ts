@@ -296,10 +296,13 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
   const base = new Map<number, Range>();
   /** What holds at a block's start beyond what holds at its dominator, by block. */
   const sharper = new Map<number, Map<number, Range>>();
+  /** The values that any of those facts is about: for all others the climb is in vain, and would make this quadratic. */
+  const learned = new Set<number>();
 
   const stored = (block: number, value: Value): Range => {
     const width = bitsOf(value.type);
     let found = base.get(value.id) ?? full(width);
+    if (!learned.has(value.id)) return found;
     let steps = 0;
     for (let at: number | undefined = block; at !== undefined && steps < CLIMB; at = graph.dominator.get(at), steps++) {
       const here = sharper.get(at)?.get(value.id);
@@ -442,6 +445,7 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
       });
     }
     sharper.set(block.id, facts);
+    for (const id of facts.keys()) learned.add(id);
     for (const inst of block.insts) {
       if (!("result" in inst) || !inst.result || inst.result.type === "ptr") continue;
       const range = transfer(inst, (value) => at(block.id, value), eyes);

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSyn
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { root } from "../programs.ts";
-import { inFolder, tsbpf } from "./run.ts";
+import { inFolder, tsbpf as start } from "./run.ts";
 
 const ndiffports = join(root, "programs/ndiffports.ts");
 
@@ -13,7 +13,15 @@ function expectFailure(ran: { code: number | null; stdout: string; stderr: strin
   expect(ran.code).toBe(1);
 }
 
-describe("build", () => {
+// Both ways to start the command (tests/cli/startup.test.ts) must do the same.
+const starts = [
+  ["as installed", {}],
+  ["without snapshot and code cache", { TSBPF_NO_CODE_CACHE: "1" }],
+] as const;
+
+describe.each(starts)("build, %s", (_how, env) => {
+  const tsbpf: typeof start = (args, options) => start(args, { ...options, env: { ...env, ...options?.env } });
+
   test("says what it wrote", () =>
     inFolder((folder) => {
       const ran = tsbpf(["build", ndiffports], { cwd: folder });
@@ -82,7 +90,9 @@ describe("build", () => {
     }));
 });
 
-describe("input that is no program", () => {
+describe.each(starts)("input that is no program, %s", (_how, env) => {
+  const tsbpf: typeof start = (args, options) => start(args, { ...options, env: { ...env, ...options?.env } });
+
   const cases: readonly (readonly [string, (folder: string) => string, string | RegExp])[] = [
     ["a missing file", () => "nowhere.ts", "cannot-read"],
     ["a directory", (folder) => (mkdirSync(join(folder, "dir.ts")), "dir.ts"), "is-a-directory"],
@@ -148,7 +158,9 @@ describe("input that is no program", () => {
     }));
 });
 
-describe("the command line", () => {
+describe.each(starts)("the command line, %s", (_how, env) => {
+  const tsbpf: typeof start = (args, options) => start(args, { ...options, env: { ...env, ...options?.env } });
+
   test.each([
     ["no command", []],
     ["an unknown command", ["compile"]],
@@ -193,23 +205,4 @@ describe("the command line", () => {
         tsbpf(["check", "bad.ts"], { cwd: folder, env: { FORCE_COLOR: "1", NO_COLOR: "1" } }).stderr,
       ).not.toContain(escape);
     }));
-});
-
-describe("the code cache", () => {
-  const cacheFiles = (folder: string) => readdirSync(join(folder, "tsbpf")).filter((file) => file.startsWith("code-"));
-
-  test("is written once, used, and survives being spoiled", () =>
-    inFolder((folder) => {
-      const env = { XDG_CACHE_HOME: folder };
-      expect(tsbpf(["--version"], { env }).code).toBe(0);
-      const [file] = cacheFiles(folder);
-      writeFileSync(join(folder, "tsbpf", file!), "spoiled");
-      expect(tsbpf(["build", "-o", folder, ndiffports], { env }).code).toBe(0);
-      expect(readFileSync(join(folder, "tsbpf", file!)).length).toBeGreaterThan(10_000);
-      expect(cacheFiles(folder)).toEqual([file]);
-    }));
-
-  test("may be impossible", () => {
-    expect(tsbpf(["--version"], { env: { XDG_CACHE_HOME: "/proc/nowhere" } })).toMatchObject({ code: 0, stderr: "" });
-  });
 });

@@ -15,11 +15,12 @@ export function tsbpf(
   args: readonly string[],
   options: { cwd?: string; input?: string; env?: Record<string, string> } = {},
 ): Ran {
-  const ran = spawnSync(process.execPath, [join(root, "bin/tsbpf.cjs"), ...args], {
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  const ran = spawnSync(join(root, "bin/tsbpf"), [...args], {
     cwd: options.cwd ?? root,
     encoding: "utf8",
     input: options.input ?? "",
-    env: { ...process.env, FORCE_COLOR: "", ...options.env },
+    env: { ...env, FORCE_COLOR: "", ...options.env },
     maxBuffer: 1 << 28,
   });
   return { code: ran.status, stdout: ran.stdout, stderr: ran.stderr };

@@ -1,0 +1,44 @@
+/**
+ * Runs the command over sample programs, so that V8 has compiled what a compilation needs and the declarations of the
+ * language are parsed. What is in memory afterwards becomes the startup snapshot; nothing of this machine or user may
+ * stay in it.
+ */
+import { writeFileSync } from "node:fs";
+import { Writable } from "node:stream";
+import { main } from "./command.ts";
+import { samples, wrongSample } from "./samples.generated.ts";
+
+/** Compiles in the current folder, which is the caller's to remove. Prints nothing. */
+export async function warmUp(): Promise<void> {
+  const restore = [muffle("stdout"), muffle("stderr")];
+  try {
+    const names = Object.keys(samples);
+    for (const name of names) writeFileSync(name, samples[name]!);
+    writeFileSync("wrong.ts", wrongSample);
+    const objects = names.map((name) => name.replace(/\.ts$/, ".o"));
+    for (const args of [
+      ["build", ...names],
+      ["build", "--emit", "asm", names[0]!],
+      ["check", ...names],
+      ["check", "--json", "wrong.ts"],
+      ["check", "wrong.ts"],
+      ["disasm", ...objects],
+      ["verify", ...objects],
+      ["--help"],
+    ]) {
+      await main(args);
+    }
+  } finally {
+    for (const stream of restore) stream();
+    // Node remembers the current folder until it changes.
+    process.chdir(".");
+  }
+}
+
+/** Takes a stream's place without making the stream: that is done anew by each process. Returns what undoes it. */
+function muffle(name: "stdout" | "stderr"): () => void {
+  const before = Object.getOwnPropertyDescriptor(process, name)!;
+  const value = new Writable({ write: (_chunk, _encoding, done) => done() });
+  Object.defineProperty(process, name, { configurable: true, value });
+  return () => void Object.defineProperty(process, name, before);
+}

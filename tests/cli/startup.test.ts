@@ -1,0 +1,291 @@
+/**
+ * How the command starts: from a snapshot that fits, or the ordinary way. A copy of the package whose ordinary start only
+ * says so shows which of the two was taken.
+ */
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { root } from "../programs.ts";
+
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+const isRoot = process.getuid?.() === 0;
+let base: string;
+
+/** A package as npm unpacks it, in a path with a space; with `ordinary` it has no other way to start than a snapshot. */
+function copyPackage(name: string): string {
+  const folder = join(base, name);
+  for (const part of ["bin", "dist", "programs", "package.json"]) {
+    cpSync(join(root, part), join(folder, part), { recursive: true });
+  }
+  return folder;
+}
+const ordinary = (folder: string): void =>
+  writeFileSync(join(folder, "bin/tsbpf.cjs"), "console.log('ordinary', ...process.argv.slice(2));\n");
+
+function start(
+  file: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string | undefined>; uid?: number } = {},
+) {
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  const home = { XDG_CACHE_HOME: join(base, "no cache"), ...options.env };
+  const { env: __, ...rest } = options;
+  const ran = spawnSync(file, args, { encoding: "utf8", input: "", env: { ...env, ...home }, ...rest });
+  return { code: ran.status, stdout: ran.stdout.trim(), stderr: ran.stderr };
+}
+const fromSnapshot = { code: 0, stdout: version, stderr: "" };
+const ordinaryStart = { code: 0, stdout: "ordinary --version", stderr: "" };
+
+/** Waits for what a detached process makes. */
+async function until(condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + 50_000; !condition();) {
+    if (Date.now() > end) throw new Error("it did not happen within 50 seconds");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+beforeAll(() => {
+  base = mkdtempSync(join(tmpdir(), "tsbpf start-"));
+  chmodSync(base, 0o755);
+});
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+describe("a snapshot beside the package", () => {
+  let folder: string;
+  let command: string;
+  let prepared: string;
+  beforeAll(() => {
+    folder = copyPackage("a package");
+    command = join(folder, "bin/tsbpf");
+    const made = start(process.execPath, [join(folder, "bin/startup.cjs"), "--beside"]);
+    expect(made).toEqual({ code: 0, stdout: "", stderr: "" });
+    const [name] = readdirSync(join(folder, ".startup"));
+    prepared = join(folder, ".startup", name!);
+    ordinary(folder);
+  });
+
+  /** Changes a file for the time of `body`, with the time of its last change. */
+  function changed(file: string, change: (text: string) => string, body: () => void): void {
+    const before = readFileSync(file);
+    const { atime, mtime } = statSync(file);
+    try {
+      writeFileSync(file, change(before.toString("latin1")), "latin1");
+      body();
+    } finally {
+      writeFileSync(file, before);
+      utimesSync(file, atime, mtime);
+    }
+    expect(start(command, ["--version"])).toEqual(fromSnapshot);
+  }
+
+  test("is used, and leaves only itself", () => {
+    expect(start(command, ["--version"])).toEqual(fromSnapshot);
+    expect(readdirSync(join(folder, ".startup"))).toEqual([prepared.slice(dirname(prepared).length + 1)]);
+    expect(readdirSync(prepared).sort()).toEqual(["code.bin", "snapshot.blob", "stamp"]);
+  });
+
+  test("knows the folder and the user it runs for, not those it was made for", () => {
+    const elsewhere = join(base, "else where");
+    mkdirSync(join(elsewhere, "lib"), { recursive: true });
+    writeFileSync(
+      join(elsewhere, "lib/part.ts"),
+      'import { u32 } from "tsbpf";\nexport const one = (): u32 => u32(1);\n',
+    );
+    writeFileSync(
+      join(elsewhere, "a.ts"),
+      `import { license } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+import { one } from "./lib/part.ts";
+license("GPL");
+export const program = sockOps((ctx) => { if (ctx.sndCwnd === one()) return 1; return 0; });
+`,
+    );
+    const ran = start(command, ["build", "a.ts", "-o", "out"], { cwd: elsewhere });
+    expect(ran).toMatchObject({ code: 0, stderr: "" });
+    expect(ran.stdout).toMatch(/^a\.ts → out\/a\.o/);
+    expect(existsSync(join(elsewhere, "out/a.o"))).toBe(true);
+    writeFileSync(join(elsewhere, "lib/part.ts"), "export const one = ;\n");
+    const wrong = start(command, ["check", "a.ts"], { cwd: elsewhere, env: { FORCE_COLOR: "1" } });
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toContain("lib/part.ts:1");
+    expect(wrong.stderr).toContain("\u001b[");
+  });
+
+  test("is found through links", () => {
+    mkdirSync(join(base, "links"));
+    symlinkSync("../a package/bin/tsbpf", join(base, "links/relative"));
+    symlinkSync(join(base, "links/relative"), join(base, "links/absolute"));
+    expect(start(join(base, "links/absolute"), ["--version"])).toEqual(fromSnapshot);
+    expect(start("sh", ["tsbpf", "--version"], { cwd: join(folder, "bin") })).toEqual(fromSnapshot);
+  });
+
+  test("needs no home", () => {
+    const env = { HOME: undefined, XDG_CACHE_HOME: undefined };
+    expect(start(command, ["--version"], { env })).toEqual(fromSnapshot);
+  });
+
+  test.skipIf(!isRoot)("serves another user (needs root)", () => {
+    expect(start(command, ["--version"], { uid: 65534, env: { HOME: "/nonexistent" } })).toEqual(fromSnapshot);
+  });
+
+  test("is not for the commands that talk to the kernel", () => {
+    expect(start(command, ["doctor"]).stdout).toBe("ordinary doctor");
+  });
+
+  test("hands the command line on as it is", () => {
+    expect(start(command, ["doctor", "a b", "*", "", "--"]).stdout).toBe("ordinary doctor a b *  --");
+  });
+
+  test.each([
+    ["NODE_OPTIONS", { NODE_OPTIONS: "--no-warnings" }],
+    ["TSBPF_NO_CODE_CACHE", { TSBPF_NO_CODE_CACHE: "1" }],
+  ])("is not used under %s", (_name, env) => {
+    expect(start(command, ["--version"], { env })).toEqual(ordinaryStart);
+  });
+
+  test("is not used by another Node", () => {
+    const other = join(base, "other node");
+    mkdirSync(other);
+    writeFileSync(join(other, "node"), `#!/bin/sh\nexec "${process.execPath}" "$@"\n`, { mode: 0o755 });
+    const env = { PATH: `${other}:${process.env["PATH"]}` };
+    expect(start(command, ["--version"], { env })).toEqual(ordinaryStart);
+  });
+
+  test("without Node there is one clear error", () => {
+    expect(start("/bin/sh", [command, "--version"], { env: { PATH: "/nowhere" } })).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: 'error: tsbpf needs Node.js 20.11 or later, and there is no "node" on the PATH\n',
+    });
+  });
+
+  test("is not used when it was changed, cut off or removed", () => {
+    const blob = join(prepared, "snapshot.blob");
+    const used = () => start(command, ["--version"]);
+    changed(
+      blob,
+      (text) => `${text}x`,
+      () => expect(used()).toEqual(ordinaryStart),
+    );
+    changed(
+      blob,
+      (text) => text.slice(0, 1000),
+      () => expect(used()).toEqual(ordinaryStart),
+    );
+    changed(
+      blob,
+      () => "",
+      () => expect(used()).toEqual(ordinaryStart),
+    );
+  });
+
+  test.each([
+    ["is empty", () => ""],
+    ["names no flags", (text: string) => text.split("\n").slice(0, 4).join("\n")],
+    ["is of another processor", (text: string) => text.replace(/^(?:flags|Features).*$/m, "flags : none")],
+    ["is of another Node", (text: string) => text.replace(/\n\d+-/, "\n1-")],
+  ])("is not used when its stamp %s", (_name, change) => {
+    changed(join(prepared, "stamp"), change, () => expect(start(command, ["--version"])).toEqual(ordinaryStart));
+  });
+
+  test("is not used with another build", () => {
+    changed(
+      join(folder, "dist/build.id"),
+      (text) => text.replace(/^./, "x"),
+      () => expect(start(command, ["--version"])).toEqual(ordinaryStart),
+    );
+  });
+});
+
+describe("the user's cache directory", () => {
+  let folder: string;
+  let command: string;
+  let cache: string;
+  let env: { XDG_CACHE_HOME: string };
+  const prepared = () => {
+    const names = existsSync(join(cache, "tsbpf")) ? readdirSync(join(cache, "tsbpf")) : [];
+    return names.filter((name) => existsSync(join(cache, "tsbpf", name, "stamp")));
+  };
+  const settled = () => prepared().length === 1 && readdirSync(join(cache, "tsbpf")).length === 1;
+  beforeAll(() => {
+    folder = copyPackage("another package");
+    command = join(folder, "bin/tsbpf");
+    cache = join(base, "a cache");
+    env = { XDG_CACHE_HOME: cache };
+  });
+
+  test("gets a snapshot and a code cache from the first runs, once, while nobody waits", async () => {
+    for (let run = 0; run < 2; run++) {
+      const first = start(command, ["build", "-o", join(base, "out"), join(root, "programs/ndiffports.ts")], { env });
+      expect(first).toMatchObject({ code: 0, stderr: "" });
+    }
+    await until(settled);
+    const made = join(cache, "tsbpf", prepared()[0]!);
+    expect(statSync(made).mode & 0o777).toBe(0o700);
+    ordinary(folder);
+    expect(start(command, ["--version"], { env })).toEqual(fromSnapshot);
+    expect(start(command, ["--version"], { env: { XDG_CACHE_HOME: "a cache" }, cwd: base })).toEqual(ordinaryStart);
+  });
+
+  test("is not trusted when others may write there, or own it", () => {
+    const made = join(cache, "tsbpf", prepared()[0]!);
+    const blob = join(made, "snapshot.blob");
+    chmodSync(blob, 0o666);
+    expect(start(command, ["--version"], { env })).toEqual(ordinaryStart);
+    chmodSync(blob, 0o600);
+    expect(start(command, ["--version"], { env })).toEqual(fromSnapshot);
+    if (!isRoot) return; // Only root can give files away.
+    for (const file of [blob, made, join(made, "stamp")]) {
+      chownSync(file, 65534, 65534);
+      expect(start(command, ["--version"], { env }), file).toEqual(ordinaryStart);
+      chownSync(file, 0, 0);
+    }
+    expect(start(command, ["--version"], { env })).toEqual(fromSnapshot);
+  });
+
+  test("a spoiled code cache is replaced", async () => {
+    cpSync(join(root, "bin/tsbpf.cjs"), join(folder, "bin/tsbpf.cjs"));
+    const made = join(cache, "tsbpf", prepared()[0]!);
+    writeFileSync(join(made, "code.bin"), "spoiled");
+    rmSync(join(made, "stamp"));
+    // Right after it was made, it is not made again.
+    expect(start(command, ["--version"], { env })).toEqual(fromSnapshot);
+    const yesterday = new Date(Date.now() - 86_400_000);
+    utimesSync(made, yesterday, yesterday);
+    expect(start(command, ["--version"], { env })).toEqual(fromSnapshot);
+    await until(settled);
+    expect(statSync(join(made, "code.bin")).size).toBeGreaterThan(100_000);
+  });
+
+  test("may be impossible", () => {
+    const nowhere = { XDG_CACHE_HOME: "/proc/nowhere" };
+    expect(start(command, ["--version"], { env: nowhere })).toEqual(fromSnapshot);
+    const file = join(base, "a file");
+    writeFileSync(file, "");
+    expect(start(command, ["--version"], { env: { XDG_CACHE_HOME: file } })).toEqual(fromSnapshot);
+  });
+
+  test("stays empty under TSBPF_NO_CODE_CACHE", () => {
+    const empty = join(base, "empty");
+    expect(start(command, ["--version"], { env: { XDG_CACHE_HOME: empty, TSBPF_NO_CODE_CACHE: "1" } })).toEqual(
+      fromSnapshot,
+    );
+    expect(existsSync(empty)).toBe(false);
+  });
+});
