@@ -134,6 +134,11 @@ async function runNetlink(
 ): Promise<number> {
   if (options.cgroup !== undefined)
     warn(options, "--cgroup has no meaning on the netlink backend: it serves every session of the namespace");
+  if (module.needs.includes("event:mptcp-accept-subflow"))
+    warn(
+      options,
+      "an unpatched kernel asks nobody before it takes a subflow: what acceptSubflow refuses is up for a moment, then taken down",
+    );
   const stopped = untilStopped(options.for);
   const running = startNetlinkBackend(module, {
     ...(options.netns === undefined ? {} : { netns: options.netns }),

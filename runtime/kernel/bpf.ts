@@ -44,11 +44,11 @@ export function bpf<F extends AttrFamily>(command: number, family: F, fields: At
 }
 
 export function call(command: number, block: AttrBlock): number {
+  const { bpf: ask } = syscalls();
+  let result = ask(command, block.address, ATTR_BYTES);
   // EAGAIN comes from a signal during program verification (kernel/bpf/verifier.c); asking again is the remedy.
-  for (let turn = 0; ; turn++) {
-    const result = syscalls().bpf(command, block.address, ATTR_BYTES);
-    if (result !== -11 || turn === 5) return result;
-  }
+  for (let turn = 0; result === -11 && turn < 5; turn++) result = ask(command, block.address, ATTR_BYTES);
+  return result;
 }
 
 /** A zero-terminated path or name for the kernel. */

@@ -29,7 +29,11 @@ export interface MapHandle<K = Value, V = Value> extends Iterable<[K, V]> {
   set(key: K, value: V, mode?: UpdateMode): void;
   /** Whether the key was there. */
   delete(key: K): boolean;
-  /** Every entry once, as long as nobody deletes meanwhile (the kernel then starts over; entries may come twice). */
+  /**
+   * Every entry once, read some hundreds at a time, so that a value may be a little older than the turn of the loop that
+   * gets it. Where the kernel has no batch operations they are read one by one; then entries may come twice when others
+   * are deleted meanwhile.
+   */
   entries(): IterableIterator<[K, V]>;
   /** Every entry, read in few system calls where the kernel has batch operations for this map type (Linux 5.6). */
   batch(): [K, V][];
@@ -39,6 +43,9 @@ export interface MapHandle<K = Value, V = Value> extends Iterable<[K, V]> {
   clear(): void;
 }
 
+/** Entries per system call: for a loop that looks at each, and for all at once. */
+const ENTRIES_AT_ONCE = 256;
+const BATCH_AT_ONCE = 4096;
 const ENOENT = -2;
 const EEXIST = -17;
 const E2BIG = -7;
@@ -63,26 +70,29 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
   const keyAlone = attrBlock("element", { map_fd: fd, key });
   const stepping = attrBlock("element", { map_fd: fd, key, value: nextKey });
   const first = attrBlock("element", { map_fd: fd, value: nextKey });
+  const [keyPath, valuePath] = [`${shape.name} key`, `${shape.name} value`];
   const flagsAt = ATTR.element.flags[0];
+  // What has no padding and no optional parts overwrites every byte by itself.
+  const [keyHasGaps, valueHasGaps] = [hasGaps(shape.key), hasGaps(shape.value) || valueBytes !== valueCodec.size];
 
   const putKey = (given: unknown): void => {
-    key.fill(0);
-    keyCodec.write(keyView, 0, given, `${shape.name} key`);
+    if (keyHasGaps) key.fill(0);
+    keyCodec.write(keyView, 0, given, keyPath);
   };
   const readValue = (view: DataView, offset: number): Value => {
     if (!perCpu) return valueCodec.read(view, offset);
     return Array.from({ length: cpus }, (_, cpu) => valueCodec.read(view, offset + cpu * stride));
   };
   const putValue = (view: DataView, offset: number, given: unknown): void => {
-    new Uint8Array(view.buffer, view.byteOffset + offset, valueBytes).fill(0);
-    if (!perCpu) return valueCodec.write(view, offset, given, `${shape.name} value`);
+    if (valueHasGaps) new Uint8Array(view.buffer, view.byteOffset + offset, valueBytes).fill(0);
+    if (!perCpu) return valueCodec.write(view, offset, given, valuePath);
     const each = Array.isArray(given) && given.length === cpus ? (given as readonly unknown[]) : undefined;
     for (let cpu = 0; cpu < cpus; cpu++)
       valueCodec.write(
         view,
         offset + cpu * stride,
         each ? each[cpu] : given,
-        `${shape.name} value${each ? `[cpu ${cpu}]` : ""}`,
+        each ? `${valuePath}[cpu ${cpu}]` : valuePath,
       );
   };
   const lookup = (): Value | undefined => {
@@ -92,9 +102,9 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
     return readValue(valueView, 0);
   };
   const store = (mode: UpdateMode): void => {
-    element.view.setBigUint64(flagsAt, BigInt(UPDATE[mode]), true);
+    if (mode !== "any") element.view.setUint32(flagsAt, UPDATE[mode], true);
     const result = call(BPF.mapUpdate, element);
-    element.view.setBigUint64(flagsAt, 0n, true);
+    if (mode !== "any") element.view.setUint32(flagsAt, 0, true);
     if (result < 0) throw storeError(shape, result, mode);
   };
   const advance = (block: AttrBlock): boolean => {
@@ -104,7 +114,7 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
     return true;
   };
 
-  function* entries(): IterableIterator<[Value, Value]> {
+  function* oneByOne(): IterableIterator<[Value, Value]> {
     // The cursor is a copy: the loop's body may use the handle, and with it the shared buffers.
     const cursor = new Uint8Array(key.length);
     let more = advance(first);
@@ -117,17 +127,22 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
       more = advance(stepping);
     }
   }
+  function* entries(): IterableIterator<[Value, Value]> {
+    const chunks = inChunks(Math.min(shape.maxEntries, ENTRIES_AT_ONCE));
+    let chunk = chunks.next();
+    if (chunk.done) return yield* oneByOne();
+    for (; !chunk.done; chunk = chunks.next()) yield* chunk.value;
+  }
 
-  /** Reads `chunk` entries per call; undefined where the kernel has no batch for this map type. */
-  function readBatches(): [Value, Value][] | undefined {
-    const all: [Value, Value][] = [];
-    let chunk = Math.min(shape.maxEntries, 4096);
+  /** Reads `chunk` entries per call. Ends without one where the kernel has no batch operations for this map type. */
+  function* inChunks(most: number): Generator<[Value, Value][], void> {
+    let chunk = Math.max(most, 1);
     // A hash map's cursor is a bucket number of 4 bytes, an array's an index; tries want a whole key.
     const cursor = new Uint8Array(Math.max(key.length, 8));
+    let keys = new Uint8Array(chunk * keyCodec.size);
+    let values = new Uint8Array(chunk * valueBytes);
     let started = false;
     for (;;) {
-      const keys = new Uint8Array(chunk * keyCodec.size);
-      const values = new Uint8Array(chunk * valueBytes);
       const block = attrBlock("batch", {
         in_batch: started ? cursor : undefined,
         out_batch: cursor,
@@ -140,16 +155,23 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
       if (result === ENOSPC && chunk < shape.maxEntries * 2) {
         // One bucket has more entries than fit: ask again, from the same place, with more room.
         chunk *= 2;
+        keys = new Uint8Array(chunk * keyCodec.size);
+        values = new Uint8Array(chunk * valueBytes);
         continue;
       }
-      if (result < 0 && result !== ENOENT) return started ? all : undefined;
+      if (result < 0 && result !== ENOENT) {
+        if (!started) return;
+        throw failed("map-operation", `listing ${shape.name}`, result);
+      }
       const count = block.view.getUint32(ATTR.batch.count[0], true);
       const keyOut = new DataView(keys.buffer);
       const valueOut = new DataView(values.buffer);
+      const read: [Value, Value][] = [];
       for (let index = 0; index < count; index++)
-        all.push([keyCodec.read(keyOut, index * keyCodec.size), readValue(valueOut, index * valueBytes)]);
-      if (result === ENOENT) return all;
+        read.push([keyCodec.read(keyOut, index * keyCodec.size), readValue(valueOut, index * valueBytes)]);
       started = true;
+      yield read;
+      if (result === ENOENT) return;
     }
   }
 
@@ -180,15 +202,19 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
     },
     entries,
     [Symbol.iterator]: entries,
-    batch: () => readBatches() ?? [...entries()],
+    batch() {
+      const chunks = [...inChunks(Math.min(shape.maxEntries, BATCH_AT_ONCE))];
+      return chunks.length > 0 ? chunks.flat() : [...oneByOne()];
+    },
     setAll(given) {
       const list = [...given];
       if (list.length === 0) return;
       const keys = new Uint8Array(list.length * keyCodec.size);
       const values = new Uint8Array(list.length * valueBytes);
+      const [keyOut, valueOut] = [new DataView(keys.buffer), new DataView(values.buffer)];
       list.forEach(([entryKey, entryValue], index) => {
-        keyCodec.write(new DataView(keys.buffer), index * keyCodec.size, entryKey, `${shape.name} key`);
-        putValue(new DataView(values.buffer), index * valueBytes, entryValue);
+        keyCodec.write(keyOut, index * keyCodec.size, entryKey, keyPath);
+        putValue(valueOut, index * valueBytes, entryValue);
       });
       const block = attrBlock("batch", { keys, values, count: list.length, map_fd: fd });
       const result = call(BPF.mapUpdateBatch, block);
@@ -216,6 +242,9 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
   };
   return handle;
 }
+
+/** Whether a codec may leave bytes of a value as they were: padding, fields not given, short strings and arrays. */
+const hasGaps = (layout: Layout): boolean => layout.kind !== "int" && layout.kind !== "be";
 
 function storeError(shape: MapShape, result: number, mode: UpdateMode): RuntimeError {
   const more = { errno: result };

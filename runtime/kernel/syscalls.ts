@@ -65,7 +65,8 @@ function open(): Syscalls {
   if (process.platform !== "linux") throw new Error(`the BPF runtime needs Linux; this is ${process.platform}`);
   const libc = koffi.load(null);
   const number = BPF_SYSCALL[process.arch];
-  const syscall = libc.func("long syscall(long number, int64 a, int64 b, int64 c)");
+  // The narrowest types: every argument is converted on every call, and this is the call that loops make.
+  const syscall = libc.func("int syscall(int number, int command, int64 attr, int size)");
   const mmap = libc.func("int64 mmap(int64 address, size_t length, int prot, int flags, int fd, int64 offset)");
   const munmap = libc.func("int munmap(int64 address, size_t length)");
   const setns = libc.func("int setns(int fd, int type)");

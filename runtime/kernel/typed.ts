@@ -3,6 +3,7 @@ import type {
   ArrayMap,
   be16,
   be32,
+  be64,
   CString,
   HashMap,
   Ipv4Trie,
@@ -19,7 +20,7 @@ export type HostValue<T> = T extends be32
   ? number | string
   : T extends be16
     ? number
-    : T extends bigint
+    : T extends bigint | be64
       ? bigint
       : T extends number
         ? number

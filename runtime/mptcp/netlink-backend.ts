@@ -4,7 +4,8 @@
  *
  * What netlink cannot give is absent: the remote token and the keys are zero, and events reach the program after the
  * fact. So an incoming subflow that the program refuses exists for a moment: the kernel tells of it when it is up, and it
- * is taken down then, where the patched kernel answers the SYN with a reset.
+ * is taken down then, where the patched kernel answers the SYN with a reset. Sessions that are open already when it starts
+ * keep their subflows and are not managed: their past cannot be told to the program.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { SOCK_OPS_FIELDS } from "../../compiler/bpf/sock-ops.ts";
@@ -201,6 +202,11 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
       },
     );
     for (const address of addresses.current) locals?.add(address);
+    const open = openSessions(netns).length;
+    if (open > 0)
+      warn(
+        `${open} MPTCP ${open === 1 ? "session is" : "sessions are"} open already: ${open === 1 ? "it keeps its" : "they keep their"} subflows and ${open === 1 ? "is" : "are"} not managed`,
+      );
   } catch (error) {
     addresses?.close();
     netlink?.close();

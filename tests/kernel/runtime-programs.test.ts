@@ -86,6 +86,15 @@ describe.skipIf(skip)(
       expect(found.get("warning")).toBeUndefined();
     });
 
+    it("refuses incoming subflows as a program on the server says", async () => {
+      const found = await findings("accept");
+      expect(found.get("accept")).toMatchObject({
+        pairs: new Array<string>(3).fill("10.1.0.1 10.1.0.2"),
+        joins: 5,
+        intact: true,
+      });
+    });
+
     it("runs option handlers through either interface, which understand each other", async () => {
       const found = await findings("options");
       for (const ends of ["patched to patched", "mainline to patched", "patched to mainline"]) {

@@ -17,6 +17,7 @@ import { closeFd } from "../../../runtime/kernel/fd.ts";
 import { openLab, whyNot, type Lab } from "../../runtime/lab.ts";
 import { repository } from "../clang.ts";
 import { mapAndRing } from "./maps.ts";
+import { median, spread } from "./statistics.ts";
 
 const here = join(repository, "tests/bench/runtime");
 const args = process.argv.slice(2);
@@ -74,14 +75,76 @@ function twin(name: string): BpfModule {
   return parseObject(readFileSync(object), name).module;
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
-/** Half the distance between the quartiles, in percent of the median. */
-const spread = (values: readonly number[]): number => {
-  const sorted = values.toSorted((a, b) => a - b);
-  return (
-    (50 * (sorted[Math.floor(sorted.length * 0.75)]! - sorted[Math.floor(sorted.length * 0.25)]!)) / median(sorted)
+/** One program under one kind of traffic. Ratios and costs are medians of what each round gives by itself. */
+interface Row {
+  readonly program: string;
+  readonly traffic: string;
+  readonly rates: Readonly<Record<Variant, number>>;
+  readonly spreadPercent: Readonly<Record<Variant, number>>;
+  readonly costPercent: Readonly<Record<"ours" | "clang", number>>;
+  /** Rate with ours over rate with clang's, and its spread. */
+  readonly ratioOfRates: number;
+  readonly ratioSpreadPercent: number;
+  readonly nsPerRun: Readonly<Record<"ours" | "clang", number>>;
+  /** Nanoseconds per run of ours over those of clang's, and its spread. */
+  readonly ratioOfNs: number;
+  readonly nsSpreadPercent: number;
+}
+const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));
+const paired = (a: readonly number[], b: readonly number[]): number[] => a.map((one, round) => one / b[round]!);
+
+function row(
+  program: string,
+  traffic: string,
+  rates: Readonly<Record<Variant, readonly number[]>>,
+  ns: Readonly<Record<"ours" | "clang", readonly number[]>>,
+): Row {
+  const each = (of: (variant: Variant) => number): Record<Variant, number> =>
+    Object.fromEntries(VARIANTS.map((variant) => [variant, of(variant)])) as Record<Variant, number>;
+  const cost = (variant: "ours" | "clang"): number =>
+    rounded(100 * (1 - median(paired(rates[variant], rates.none))), 2);
+  const [byRate, byNs] = [paired(rates.ours, rates.clang), paired(ns.ours, ns.clang)];
+  return {
+    program,
+    traffic,
+    rates: each((variant) => Math.round(median(rates[variant]))),
+    spreadPercent: each((variant) => rounded(spread(rates[variant]), 1)),
+    costPercent: { ours: cost("ours"), clang: cost("clang") },
+    ratioOfRates: rounded(median(byRate), 3),
+    ratioSpreadPercent: rounded(spread(byRate), 1),
+    nsPerRun: { ours: rounded(median(ns.ours), 1), clang: rounded(median(ns.clang), 1) },
+    ratioOfNs: rounded(median(byNs), 3),
+    nsSpreadPercent: rounded(spread(byNs), 1),
+  };
+}
+
+function sayRow(row: Row): void {
+  const rates = VARIANTS.map((variant) => `${variant} ${row.rates[variant]}/s ±${row.spreadPercent[variant]} %`);
+  say(`${row.program.padEnd(12)} ${row.traffic.padEnd(4)} ${rates.join("   ")}`);
+  say(
+    `${" ".repeat(18)}cost ours ${row.costPercent.ours} %, clang ${row.costPercent.clang} %; rate ours/clang ${row.ratioOfRates} ±${row.ratioSpreadPercent} %; ` +
+      `ns per run ours ${row.nsPerRun.ours}, clang ${row.nsPerRun.clang}, ratio ${row.ratioOfNs} ±${row.nsSpreadPercent} %`,
   );
-};
+}
+
+/** A quiet machine spreads by 2 to 3 % from round to round; beyond this a cost of a few percent cannot be told. */
+const NOISY_PERCENT = 5;
+
+/** What the figures allow to say: whether ours costs more than clang's twin, or that the machine was too noisy to tell. */
+function judge(rows: readonly Row[]): string[] {
+  return rows.map((row) => {
+    const name = `${row.program} ${row.traffic}`;
+    const noisy = VARIANTS.filter((variant) => row.spreadPercent[variant] > NOISY_PERCENT);
+    if (noisy.length > 0 || row.ratioSpreadPercent > NOISY_PERCENT)
+      return `${name}: too noisy to tell (${noisy.map((variant) => `${variant} ±${row.spreadPercent[variant]} %`).join(", ") || `ratio ±${row.ratioSpreadPercent} %`}): run it on a quiet machine`;
+    // The median of N rounds is known to about spread / √N.
+    const [rateError, nsError] = [row.ratioSpreadPercent, row.nsSpreadPercent].map(
+      (percent) => (2 * percent) / 100 / Math.sqrt(rounds),
+    );
+    const dearer = row.ratioOfRates < 1 - rateError! || row.ratioOfNs > 1 + nsError!;
+    return `${name}: ours costs ${dearer ? "MORE than" : "no more than"} clang's twin (rate ${row.ratioOfRates}, ns per run ${row.ratioOfNs})`;
+  });
+}
 
 async function main(lab: Lab): Promise<void> {
   const c = lab.netns("c");
@@ -105,7 +168,7 @@ async function main(lab: Lab): Promise<void> {
       }),
     );
 
-  const figures: Record<string, unknown>[] = [];
+  const figures: Row[] = [];
   for (const name of PROGRAMS) {
     const modules: Record<Variant, BpfModule | undefined> = { none: undefined, ours: ours(name), clang: twin(name) };
     const attach = (variant: Variant): LoadedObject | undefined => {
@@ -127,53 +190,31 @@ async function main(lab: Lab): Promise<void> {
           object?.close();
         }
       }
-      const cost: Record<string, number> = {};
-      const ns: Record<string, number[]> = { ours: [], clang: [] };
+      const ns: Record<"ours" | "clang", number[]> = { ours: [], clang: [] };
       const stats = enableStats();
-      for (let turn = 0; turn < 5; turn++) {
-        for (const variant of ["ours", "clang"] as const) {
+      for (let turn = 0; turn < rounds; turn++) {
+        for (const variant of turn % 2 === 0 ? (["ours", "clang"] as const) : (["clang", "ours"] as const)) {
           const object = attach(variant)!;
           const program = Object.values(object.programs)[0]!;
           measure(kind, 0.5);
           const { runCount, runTimeNs } = program.info();
-          ns[variant]!.push(Number(runTimeNs) / Number(runCount));
+          ns[variant].push(Number(runTimeNs) / Number(runCount));
           object.close();
         }
       }
       closeFd(stats);
-      for (const variant of VARIANTS) cost[variant] = 100 * (1 - median(rates[variant]) / median(rates.none));
-      figures.push({
-        program: name,
-        traffic: kind,
-        rates: Object.fromEntries(VARIANTS.map((variant) => [variant, Math.round(median(rates[variant]))])),
-        spreadPercent: Object.fromEntries(
-          VARIANTS.map((variant) => [variant, Number(spread(rates[variant]).toFixed(1))]),
-        ),
-        costPercent: { ours: Number(cost["ours"]!.toFixed(2)), clang: Number(cost["clang"]!.toFixed(2)) },
-        nsPerRun: { ours: Number(median(ns["ours"]!).toFixed(1)), clang: Number(median(ns["clang"]!).toFixed(1)) },
-        slots: { ours: modules.ours!.programs[0]!.insns.length, clang: modules.clang!.programs[0]!.insns.length },
-        // Of each round by itself: what else the machine does weighs on neighbours alike.
-        ratioOfRates: Number(median(rates.ours.map((rate, round) => rate / rates.clang[round]!)).toFixed(3)),
-      });
-      const row = figures.at(-1) as {
-        rates: Record<Variant, number>;
-        nsPerRun: Record<string, number>;
-        costPercent: Record<string, number>;
-        spreadPercent: Record<string, number>;
-        ratioOfRates: number;
-      };
-      say(
-        `${name.padEnd(12)} ${kind.padEnd(4)} ${VARIANTS.map((variant) => `${variant} ${row.rates[variant]}/s ±${row.spreadPercent[variant]} %`).join("   ")}   ` +
-          `cost ours ${row.costPercent["ours"]} %, clang ${row.costPercent["clang"]} %   ours/clang ${row.ratioOfRates}   ns per run ours ${row.nsPerRun["ours"]}, clang ${row.nsPerRun["clang"]}`,
-      );
+      figures.push(row(name, kind, rates, ns));
+      sayRow(figures.at(-1)!);
     }
   }
-  const maps = mapAndRing(folder, here, lab, { pin: pinObject, remove: removeObject });
+  const maps = await mapAndRing(folder, here, lab, { pin: pinObject, remove: removeObject }, rounds);
   for (const [what, row] of Object.entries(maps))
     say(
-      `${what.padEnd(34)} ours ${Math.round(row.ours).toLocaleString("en")}/s   C with libbpf ${Math.round(row.libbpf).toLocaleString("en")}/s`,
+      `${what.padEnd(34)} ours ${Math.round(row.ours).toLocaleString("en")}/s   C with libbpf ${Math.round(row.libbpf).toLocaleString("en")}/s   ours/libbpf ${row.ratio.toFixed(2)} ±${row.spreadPercent.toFixed(0)} %`,
     );
-  if (asJson) process.stdout.write(`${JSON.stringify({ rounds, traffic: figures, maps }, undefined, 2)}\n`);
+  const verdicts = judge(figures);
+  for (const verdict of verdicts) say(verdict);
+  if (asJson) process.stdout.write(`${JSON.stringify({ rounds, traffic: figures, maps, verdicts }, undefined, 2)}\n`);
 }
 
 const lab = openLab();

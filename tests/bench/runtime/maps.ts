@@ -4,7 +4,9 @@ import { mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BpfModule } from "../../../compiler/module.ts";
-import { load, type LoadedObject } from "../../../runtime/api.ts";
+import { structLayout } from "../../../compiler/layout.ts";
+import { load, type LoadedObject, type RingHandle } from "../../../runtime/api.ts";
+import { decoderFor } from "../../../runtime/kernel/decoder.ts";
 import type { LinkHandle } from "../../../runtime/kernel/links.ts";
 import {
   call,
@@ -20,12 +22,27 @@ import {
 } from "../../runtime/hand-made.ts";
 import type { Lab } from "../../runtime/lab.ts";
 import { testRun } from "../../runtime/test-run.ts";
+import { median, spread } from "./statistics.ts";
 
 const ENTRIES = 100_000;
 const RING_BYTES = 16 * 1024 * 1024;
+const RECORDS = 1_000_000;
+/** The 8 bytes of a record, taken for a struct. */
+const RECORD = structLayout(
+  "Record",
+  [
+    { name: "low", layout: int(32) },
+    { name: "middle", layout: int(16) },
+    { name: "high", layout: int(16) },
+  ],
+  false,
+);
+/** Medians per second, the median of ours over libbpf's round by round, and half the distance of its quartiles. */
 export interface Rates {
   readonly ours: number;
   readonly libbpf: number;
+  readonly ratio: number;
+  readonly spreadPercent: number;
 }
 interface Pins {
   readonly pin: (object: LoadedObject, links: readonly (readonly [string, LinkHandle])[], root: string) => string;
@@ -33,7 +50,7 @@ interface Pins {
 }
 
 /** A socket filter that writes its run number to the ring. */
-export function producer(): BpfModule {
+function producer(): BpfModule {
   const insns = [
     ...wide(6),
     slot(0x79, 7, 6, 0),
@@ -71,9 +88,33 @@ const seconds = (run: () => void): number => {
   run();
   return Number(process.hrtime.bigint() - begin) / 1e9;
 };
-const best = (turns: number, measure: () => number): number => Math.max(...Array.from({ length: turns }, measure));
 
-export function mapAndRing(folder: string, here: string, lab: Lab, pins: Pins): Readonly<Record<string, Rates>> {
+/** Rates per second, round by round: what else the machine does weighs on neighbours alike. */
+function interleaved(rounds: number, ours: () => number, libbpf: () => number): Rates {
+  const pairs = Array.from({ length: rounds }, (_, round): readonly [number, number] => {
+    if (round % 2 === 0) {
+      const mine = ours();
+      return [mine, libbpf()];
+    }
+    const theirs = libbpf();
+    return [ours(), theirs];
+  });
+  return {
+    ours: median(pairs.map(([mine]) => mine)),
+    libbpf: median(pairs.map(([, theirs]) => theirs)),
+    ratio: median(pairs.map(([mine, theirs]) => mine / theirs)),
+    spreadPercent: spread(pairs.map(([mine, theirs]) => mine / theirs)),
+  };
+}
+
+/** What is compared, in turns: ours, and the column of `peer map`, or its ring. */
+export async function mapAndRing(
+  folder: string,
+  here: string,
+  lab: Lab,
+  pins: Pins,
+  rounds: number,
+): Promise<Readonly<Record<string, Rates>>> {
   const peer = join(folder, "peer");
   execFileSync("cc", ["-O2", "-o", peer, join(here, "peer.c"), "-lbpf"]);
   const root = mkdtempSync(join(tmpdir(), "tsbpf-bpffs-"));
@@ -87,81 +128,103 @@ export function mapAndRing(folder: string, here: string, lab: Lab, pins: Pins): 
   try {
     const directory = pins.pin(object, [], join(root, "bench"));
     const table = object.maps["table"]!;
-    table.setAll(Array.from({ length: ENTRIES }, (_, index) => [index, BigInt(index)] as const));
-
-    const c = (): number[] =>
-      execFileSync(peer, ["map", join(directory, "maps/table"), String(ENTRIES)], { encoding: "utf8" })
-        .trim()
-        .split(" ")
-        .map(Number);
-    const [libbpfGet = 0, libbpfSet = 0, libbpfBatch = 0] = [0, 1, 2].map((column) => best(3, () => c()[column]!));
-    const get = best(
-      3,
-      () =>
-        ENTRIES /
-        seconds(() => {
-          for (let key = 0; key < ENTRIES; key++) table.get(key);
-        }),
-    );
-    const set = best(
-      3,
-      () =>
-        ENTRIES /
-        seconds(() => {
-          for (let key = 0; key < ENTRIES; key++) table.set(key, 1n);
-        }),
-    );
-    const batch = best(3, () => {
-      let count = 0;
-      const took = seconds(() => {
-        count = table.batch().length;
-      });
-      return count / took;
-    });
+    const content = Array.from({ length: ENTRIES }, (_, index) => [index, BigInt(index)] as const);
+    table.setAll(content);
+    const numbers = (...args: string[]): number[] =>
+      execFileSync(peer, args, { encoding: "utf8" }).trim().split(" ").map(Number);
+    const column = (index: number) => (): number =>
+      numbers("map", join(directory, "maps/table"), String(ENTRIES))[index]!;
+    const rate = (run: () => void): number => ENTRIES / seconds(run);
 
     const fd = object.programs["bench_ring"]!.fd;
-    const fill = (): void => void testRun(fd, 1_000_000);
-    const reader = object.rings["events"]!.reader();
-    let sum = 0n;
-    let total = 0;
-    const raw = best(3, () => {
+    const fill = (): void => void testRun(fd, RECORDS);
+    const ring = object.rings["events"]!;
+    const reader = ring.reader();
+    const libbpfRing = (): number => {
+      fill();
+      return numbers("ring", join(directory, "maps/events"))[1]!;
+    };
+    const drained = (each: (view: DataView, offset: number) => void) => (): number => {
       fill();
       let count = 0;
-      const took = seconds(() => {
-        count = reader.drain((view, offset) => {
-          total += view.getUint32(offset, true);
-        });
-      });
+      const took = seconds(() => (count = reader.drain(each)));
+      if (count !== RECORDS) throw new Error(`${count} of ${RECORDS} records were read`);
       return count / took;
-    });
-    const libbpfRing = best(3, () => {
-      fill();
-      return Number(
-        execFileSync(peer, ["ring", join(directory, "maps/events")], { encoding: "utf8" })
-          .trim()
-          .split(" ")[1],
-      );
-    });
-    const decoded = best(3, () => {
-      fill();
-      let count = 0;
-      const took = seconds(() => {
-        count = reader.drain((view, offset) => {
-          sum += view.getBigUint64(offset, true);
-        });
-      });
-      return count / took;
-    });
-    if (sum < 0n || total < 0) throw new Error("records were not read");
+    };
+    // A sum of doubles in a variable would allocate one per record.
+    const sum = { low: 0, wide: 0n };
+    const decode = decoderFor(RECORD);
+    const last: { value: unknown } = { value: undefined };
+    const rings: Record<string, Rates> = {
+      "ring events, 32 bits read in place": interleaved(
+        rounds,
+        drained((view, offset) => void (sum.low = (sum.low + view.getUint32(offset, true)) | 0)),
+        libbpfRing,
+      ),
+      "ring events, 64 bits read (bigint)": interleaved(
+        rounds,
+        drained((view, offset) => void (sum.wide = view.getBigUint64(offset, true))),
+        libbpfRing,
+      ),
+      "ring events, struct of 3 decoded": interleaved(
+        rounds,
+        drained((view, offset) => void (last.value = decode(view, offset))),
+        libbpfRing,
+      ),
+    };
+    reader.close();
+    // Asynchronous readers cannot take turns inside one call: their rounds are collected first.
+    for (const [name, read] of Object.entries({
+      "ring events, for await batches": batches,
+      "ring events, for await": singles,
+    })) {
+      const mine: number[] = [];
+      for (let round = 0; round < rounds; round++) mine.push(await read(ring, fill));
+      let next = 0;
+      rings[name] = interleaved(rounds, () => mine[next++]!, libbpfRing);
+    }
     return {
-      "map lookups": { ours: get, libbpf: libbpfGet },
-      "map updates": { ours: set, libbpf: libbpfSet },
-      "map entries read in batches": { ours: batch, libbpf: libbpfBatch },
-      "ring events, 32 bits read in place": { ours: raw, libbpf: libbpfRing },
-      "ring events, 64 bits read (bigint)": { ours: decoded, libbpf: libbpfRing },
+      "map lookups": interleaved(rounds, () => rate(() => content.forEach(([key]) => void table.get(key))), column(0)),
+      "map updates": interleaved(
+        rounds,
+        () => rate(() => content.forEach(([key, value]) => table.set(key, value))),
+        column(1),
+      ),
+      "map entries read in batches": interleaved(rounds, () => rate(() => table.batch()), column(2)),
+      "map entries, a loop over all": interleaved(
+        rounds,
+        () =>
+          rate(() => {
+            for (const [key] of table) last.value = key;
+          }),
+        column(2),
+      ),
+      "map entries stored in batches": interleaved(rounds, () => rate(() => table.setAll(content)), column(3)),
+      ...rings,
     };
   } finally {
     pins.remove("bench", join(root, "bench"));
     object.close();
   }
+}
+
+async function batches(ring: RingHandle, fill: () => void): Promise<number> {
+  const stream = ring.stream();
+  fill();
+  const begin = process.hrtime.bigint();
+  let count = 0;
+  for await (const records of stream.batches()) {
+    count += records.length;
+    if (count === RECORDS) break;
+  }
+  return RECORDS / (Number(process.hrtime.bigint() - begin) / 1e9);
+}
+
+async function singles(ring: RingHandle, fill: () => void): Promise<number> {
+  const stream = ring.stream();
+  fill();
+  const begin = process.hrtime.bigint();
+  let count = 0;
+  for await (const record of stream) if (record !== undefined && ++count === RECORDS) break;
+  return RECORDS / (Number(process.hrtime.bigint() - begin) / 1e9);
 }

@@ -2,7 +2,7 @@
  * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
  * object per finding on standard output, which runtime-*.test.ts on the host judges.
  *
- *   scenario paths | removal | locals | options
+ *   scenario paths | removal | locals | accept | options
  */
 import { load, startKernelPathManager, type LoadedObject } from "../../../runtime/api.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
@@ -13,7 +13,30 @@ import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts
 const report = (name: string, facts: Record<string, unknown>): void => console.log(JSON.stringify({ name, ...facts }));
 const PATIENCE = 60_000;
 
-async function paths(lab: Lab, part: "paths" | "removal" | "locals"): Promise<void> {
+const PATH_PARTS = ["paths", "removal", "locals", "accept"] as const;
+type PathPart = (typeof PATH_PARTS)[number];
+const isPathPart = (part: string | undefined): part is PathPart => PATH_PARTS.some((one) => one === part);
+
+/** A server's program: two further subflows, and no more. */
+const TWO_MORE = `
+import { HashMap, license, u32 } from "tsbpf";
+import { pathManager } from "tsbpf/mptcp";
+license("GPL");
+export const counts = new HashMap({ key: u32, value: u32, maxEntries: 64 });
+export const twoMore = pathManager({
+  newSession(session) {
+    counts.set(session.token, 0);
+  },
+  acceptSubflow(session) {
+    const count = counts.ref(session.token);
+    if (!count || count.value >= 2) return false;
+    count.value += 1;
+    return true;
+  },
+});
+`;
+
+async function paths(lab: Lab, part: PathPart): Promise<void> {
   const c = lab.netns("c");
   const s = lab.netns("s");
   lab.wire(c, "v0", ["10.1.0.1/24", "fd01::1/64"], s, "v0", ["10.1.0.2/24", "fd01::2/64"]);
@@ -27,7 +50,8 @@ async function paths(lab: Lab, part: "paths" | "removal" | "locals"): Promise<vo
   }
   const group = lab.cgroup("client");
   const client = await lab.peer(c, group);
-  const server = await lab.peer(s);
+  const far = lab.cgroup("server");
+  const server = await lab.peer(s, far);
   const wire = capture(c);
   lab.defer(() => wire.stop());
   let port = 7000;
@@ -119,6 +143,17 @@ async function paths(lab: Lab, part: "paths" | "removal" | "locals"): Promise<vo
       await pause(500);
     });
     forget();
+    return;
+  }
+  if (part === "accept") {
+    const accepting = load(compiled("two-more", "patched", TWO_MORE));
+    accepting.attach(far);
+    await run("ndiffports", { extraSubflows: 5 }, async () => {
+      const session = await connect();
+      await settle("accept", session, 3);
+      await client.call("close", { id: session.id });
+    });
+    accepting.close();
     return;
   }
   if (part === "locals") {
@@ -265,7 +300,7 @@ async function effectOf(server: Peer, option: number | undefined, length: number
 const lab = openLab();
 try {
   const part = process.argv[2];
-  await (part === "paths" || part === "removal" || part === "locals" ? paths(lab, part) : options(lab));
+  await (isPathPart(part) ? paths(lab, part) : options(lab));
   report("end", {});
 } catch (error) {
   report("error", { message: (error as Error).message, stack: (error as Error).stack });
