@@ -11,6 +11,7 @@ import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { Span } from "../span.ts";
 import { bitsOf, evaluateBinary, evaluateCompare, evaluateUnary, unsigned } from "./evaluate.ts";
 import type { AtomicOp, BinaryOp, Block, CompareOp, Edge, End, Func, Inst, Type, UnaryOp, Value } from "./ir.ts";
+import { mapEnd, mapOperands } from "./walk.ts";
 
 /** A variable of the source; its value per path is the builder's business. */
 export interface Variable {
@@ -317,69 +318,16 @@ function withoutTrivialParams(blocks: readonly Label[]): (value: Value) => Value
 }
 
 function finished(block: Label, blocks: ReadonlyMap<number, Label>, same: (value: Value) => Value): Block {
-  const kept = block.params.map((param) => same(param) === param);
-  const made: Block = {
-    id: block.id,
-    params: block.params.filter((_, index) => kept[index]),
-    insts: block.insts.map((inst) => withValues(inst, same)),
-    end: endWithValues(block.end!, blocks, same),
-  };
-  return block.loop ? { ...made, loop: block.loop } : made;
-}
-
-function withValues(inst: Inst, same: (value: Value) => Value): Inst {
-  switch (inst.kind) {
-    case "const":
-    case "slot":
-    case "global":
-    case "map":
-      return inst;
-    case "binary":
-    case "compare":
-      return { ...inst, left: same(inst.left), right: same(inst.right) };
-    case "unary":
-    case "assume-fits":
-    case "assume-index":
-      return { ...inst, value: same(inst.value) };
-    case "ptradd":
-      return { ...inst, base: same(inst.base), offset: same(inst.offset) };
-    case "load":
-    case "zero":
-      return { ...inst, base: same(inst.base) };
-    case "store":
-      return { ...inst, base: same(inst.base), value: same(inst.value) };
-    case "copy":
-      return { ...inst, to: same(inst.to), from: same(inst.from) };
-    case "atomic": {
-      const made = { ...inst, base: same(inst.base), value: same(inst.value) };
-      return inst.expected ? { ...made, expected: same(inst.expected) } : made;
-    }
-    case "call":
-    case "invoke":
-      return { ...inst, args: inst.args.map(same) };
-  }
-}
-
-function endWithValues(end: End, blocks: ReadonlyMap<number, Label>, same: (value: Value) => Value): End {
+  const isKept = (param: Value): boolean => same(param) === param;
   const edge = (to: Edge): Edge => {
     const { params } = blocks.get(to.block)!;
-    return { block: to.block, args: to.args.filter((_, i) => same(params[i]!) === params[i]).map(same) };
+    return { block: to.block, args: to.args.filter((_, index) => isKept(params[index]!)).map(same) };
   };
-  switch (end.kind) {
-    case "jump":
-      return { ...end, to: edge(end.to) };
-    case "branch":
-      return { ...end, left: same(end.left), right: same(end.right), then: edge(end.then), else: edge(end.else) };
-    case "switch":
-      return {
-        ...end,
-        value: same(end.value),
-        cases: end.cases.map((c) => ({ value: c.value, to: edge(c.to) })),
-        default: edge(end.default),
-      };
-    case "return":
-      return end.value ? { ...end, value: same(end.value) } : end;
-    case "unreachable":
-      return end;
-  }
+  const made: Block = {
+    id: block.id,
+    params: block.params.filter(isKept),
+    insts: block.insts.map((inst) => mapOperands(inst, same)),
+    end: mapEnd(block.end!, same, edge),
+  };
+  return block.loop ? { ...made, loop: block.loop } : made;
 }

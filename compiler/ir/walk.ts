@@ -1,5 +1,5 @@
 /** Looking at and replacing the values of instructions: the one place that knows every shape's operands. */
-import type { Block, Edge, End, Func, Inst, Value } from "./ir.ts";
+import { edges, type Block, type Edge, type End, type Func, type Inst, type Value } from "./ir.ts";
 
 /** The value an instruction makes, if it makes one. */
 export const resultOf = (inst: Inst): Value | undefined => ("result" in inst ? inst.result : undefined);
@@ -190,16 +190,5 @@ export function useCounts(func: Func): Map<number, number> {
 export function visitUses(block: Block, see: (value: Value) => void): void {
   for (const inst of block.insts) operands(inst).forEach(see);
   endOperands(block.end).forEach(see);
-  switch (block.end.kind) {
-    case "jump":
-      block.end.to.args.forEach(see);
-      break;
-    case "branch":
-      block.end.then.args.forEach(see);
-      block.end.else.args.forEach(see);
-      break;
-    case "switch":
-      for (const c of block.end.cases) c.to.args.forEach(see);
-      block.end.default.args.forEach(see);
-  }
+  for (const edge of edges(block.end)) edge.args.forEach(see);
 }

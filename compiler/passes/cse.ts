@@ -4,7 +4,7 @@ import { type Block, type Func, type Inst, type Value } from "../ir/ir.ts";
 import { constantsOf, definitions, mapEnd, mapOperands, resolver, resultOf } from "../ir/walk.ts";
 import { callChanges, memoryOf, type Memory, type Place } from "./memory.ts";
 import type { Pass, PassContext } from "./pass.ts";
-import { possibleBits } from "./rules.ts";
+import { possibleBits } from "./facts.ts";
 
 export const cse: Pass = {
   name: "cse",

@@ -4,7 +4,8 @@ import { bitsOf } from "../ir/evaluate.ts";
 import type { Func, Inst, Value } from "../ir/ir.ts";
 import { mapUses, resolver } from "../ir/walk.ts";
 import type { Pass } from "./pass.ts";
-import { rangesOf, type Range } from "./ranges.ts";
+import type { Range } from "./range.ts";
+import { rangesOf } from "./ranges.ts";
 
 export const prove: Pass = {
   name: "prove",

@@ -4,7 +4,9 @@ import { edges, type Block, type Edge, type Func, type Inst, type Value } from "
 import { freshValues, mapEnd, mapOperands, mapUses, resolver, resultOf, useCounts } from "../ir/walk.ts";
 import { constantPool, withPool } from "./constants.ts";
 import type { Pass } from "./pass.ts";
-import { simplifyEnd, simplifyInst, type Facts } from "./rules.ts";
+import { simplifyEnd } from "./end-rules.ts";
+import type { Facts } from "./facts.ts";
+import { simplifyInst } from "./rules.ts";
 
 export const simplify: Pass = {
   name: "simplify",

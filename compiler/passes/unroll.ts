@@ -12,7 +12,9 @@ import { freshValues, mapEnd, mapOperands, resultOf, withResult } from "../ir/wa
 import type { Span } from "../span.ts";
 import { constantPool, withPool } from "./constants.ts";
 import type { Pass, PassContext } from "./pass.ts";
-import { simplifyEnd, simplifyInst, type Facts } from "./rules.ts";
+import { simplifyEnd } from "./end-rules.ts";
+import type { Facts } from "./facts.ts";
+import { simplifyInst } from "./rules.ts";
 
 export const unroll: Pass = {
   name: "unroll",

@@ -1,0 +1,87 @@
+/** Selection of what reaches memory and the kernel: addresses, loads, stores, atomics and helper calls. */
+import { HELPERS } from "../bpf/helpers.ts";
+import { SOCK_OPS_FIELDS, type ContextField } from "../bpf/sock-ops.ts";
+import type { Inst, Value } from "../ir/ir.ts";
+import type { Operand, Virtual } from "./insn.ts";
+import { address, asImm, fitsImm, inRegister, into, madeOnTheSpot, operand } from "./operands.ts";
+import { constant, fresh, registerOf, saveContext, type Selection } from "./selection.ts";
+
+/** Offsets that may be loaded again instead of spilled. Not a pointer: a second load is not null-checked to the verifier. */
+const STABLE: ReadonlySet<number> = new Set(
+  Object.values(SOCK_OPS_FIELDS as Record<string, ContextField>).flatMap((field) =>
+    field.stable && field.pointer === undefined
+      ? Array.from({ length: field.count ?? 1 }, (_, at) => field.offset + at * field.bytes)
+      : [],
+  ),
+);
+
+/** A pointer and an offset in bytes. */
+export function pointerAdd(s: Selection, inst: Extract<Inst, { kind: "ptradd" }>): void {
+  const { span } = inst;
+  const dst = registerOf(s, inst.result);
+  into(s, dst, inst.base, span);
+  if (constant(s, inst.offset) === 0n) return;
+  s.out.push({ kind: "alu", op: "add", wide: true, dst, src: operand(s, inst.offset, span), span });
+}
+
+/** A load; zeros come above what is narrower than the register. */
+export function load(s: Selection, inst: Extract<Inst, { kind: "load" }>): void {
+  const { span } = inst;
+  // Behind a call the copy is still there to load from again; r1 is not.
+  const again = inst.base.id === s.context?.id && s.contextRegister === s.contextCopy && STABLE.has(inst.offset);
+  s.out.push({
+    kind: "load",
+    dst: registerOf(s, inst.result),
+    bytes: inst.bytes,
+    ...address(s, inst.base, inst.offset, span),
+    span,
+    ...(again ? { again } : {}),
+  });
+  if (inst.bytes < 8) s.clean.add(inst.result.id);
+}
+
+/** A store, of an immediate where the instruction set has one. */
+export function store(s: Selection, inst: Extract<Inst, { kind: "store" }>): void {
+  const { span } = inst;
+  const toContext = inst.base.id === s.context?.id;
+  const number = constant(s, inst.value);
+  const direct =
+    number !== undefined && (fitsImm(number) || inst.bytes < 8) && !(toContext && !s.isa.contextImmediates);
+  const src: Operand<Virtual> = direct ? { imm: asImm(number) } : { reg: inRegister(s, inst.value, span) };
+  s.out.push({ kind: "store", bytes: inst.bytes, ...address(s, inst.base, inst.offset, span), src, span });
+}
+
+/** An atomic operation; one that fetches replaces its own operand, cmpxchg goes through r0. */
+export function atomic(s: Selection, inst: Extract<Inst, { kind: "atomic" }>): void {
+  const { span } = inst;
+  const { base, offset } = address(s, inst.base, inst.offset, span);
+  const common = { kind: "atomic", op: inst.op, bytes: inst.bytes, base, offset, span } as const;
+  if (inst.op === "cmpxchg") {
+    into(s, 0 as Virtual, inst.expected!, span);
+    s.out.push({ ...common, fetch: true, src: inRegister(s, inst.value, span) });
+    if (inst.result) s.out.push({ kind: "mov", wide: true, dst: registerOf(s, inst.result), src: { reg: 0 }, span });
+    return;
+  }
+  if (!inst.result && inst.op !== "xchg") {
+    s.out.push({ ...common, fetch: false, src: inRegister(s, inst.value, span) });
+    return;
+  }
+  const src = inst.result ? registerOf(s, inst.result) : fresh(s);
+  into(s, src, inst.value, span);
+  s.out.push({ ...common, fetch: true, src });
+}
+
+/** A helper call: arguments into r1 to r5, the result out of r0. */
+export function call(s: Selection, inst: Extract<Inst, { kind: "call" }>): void {
+  const { span } = inst;
+  saveContext(s, span);
+  const helper = HELPERS[inst.helper as keyof typeof HELPERS];
+  // Values that lie in registers go first: what is made on the spot then never has to wait in one.
+  const inOrder = inst.args.map((value, at) => ({ value, at }));
+  const onTheSpot = (value: Value): boolean => madeOnTheSpot(s, value) !== undefined;
+  for (const { value, at } of inOrder) if (!onTheSpot(value)) into(s, (at + 1) as Virtual, value, span, true);
+  for (const { value, at } of inOrder) if (onTheSpot(value)) into(s, (at + 1) as Virtual, value, span, true);
+  s.out.push({ kind: "call", helper: helper.id, args: inst.args.length, span });
+  s.contextRegister = s.contextCopy;
+  if (inst.result) s.out.push({ kind: "mov", wide: true, dst: registerOf(s, inst.result), src: { reg: 0 }, span });
+}

@@ -1,0 +1,229 @@
+/** Finds regions that do the same in lockstep, block by block, up to the values' names. */
+import type { Graph } from "../ir/graph.ts";
+import { edges, type Block, type Edge, type End, type Inst, type Value } from "../ir/ir.ts";
+import { endOperands, operands, resultOf } from "../ir/walk.ts";
+
+/** Instructions that a region must have beyond what passing values into it costs. */
+export const PROFIT = 4;
+/** Values that may be passed in because the two differ in them. */
+const MAX_DIFFERENT = 2;
+
+/** Two equal regions. */
+export interface Match {
+  /** First instruction of the region in its first block. */
+  readonly startA: number;
+  readonly startB: number;
+  readonly a: Block;
+  readonly b: Block;
+  /** Blocks of the second region, by the first's ids. */
+  readonly pairs: ReadonlyMap<number, number>;
+  /** Values of the first region for those of the second. */
+  readonly values: ReadonlyMap<number, Value>;
+  /** Values from outside that differ. */
+  readonly different: readonly { readonly a: Value; readonly b: Value }[];
+  /** Where the two lead to different places. */
+  readonly parting: { readonly a: Edge; readonly b: Edge } | undefined;
+  readonly size: number;
+}
+
+/** What an instruction does, its values aside. */
+export function shape(inst: Inst): string {
+  switch (inst.kind) {
+    case "const":
+      return `const ${inst.value}`;
+    case "binary":
+    case "unary":
+    case "compare":
+      return `${inst.op} ${inst.result.type}`;
+    case "load":
+    case "store":
+      return `${inst.kind}${inst.bytes} ${inst.offset}`;
+    case "zero":
+      return `zero ${inst.offset} ${inst.bytes}`;
+    case "copy":
+      return `copy ${inst.toOffset} ${inst.fromOffset} ${inst.bytes}`;
+    case "atomic":
+      return `atomic ${inst.op} ${inst.bytes} ${inst.offset} ${inst.result !== undefined}`;
+    case "call":
+      return `call ${inst.helper} ${inst.args.length} ${inst.result?.type}`;
+    case "global":
+    case "map":
+      return `${inst.kind} ${inst.name}`;
+    case "ptradd":
+      return "ptradd";
+    default:
+      // A stack variable is memory of its own, and what is not lowered yet is left alone.
+      return `${inst.kind} ${resultOf(inst)?.id}`;
+  }
+}
+
+/** How a block ends, its values and targets aside. */
+export const endShape = (end: End): string =>
+  end.kind === "branch"
+    ? `branch ${end.op}`
+    : end.kind === "switch"
+      ? `switch ${end.cases.map((c) => c.value)}`
+      : end.kind;
+
+function reaches(graph: Graph, from: number, to: number): boolean {
+  const limit = graph.position.get(to)!;
+  const seen = new Set([from]);
+  const work = [from];
+  for (let id = work.pop(); id !== undefined; id = work.pop()) {
+    if (id === to) return true;
+    for (const edge of edges(graph.block.get(id)!.end))
+      if (!seen.has(edge.block) && graph.position.get(edge.block)! <= limit) {
+        seen.add(edge.block);
+        work.push(edge.block);
+      }
+  }
+  return false;
+}
+
+/** The largest equal regions that begin at the ends of two blocks, if they are worth sharing. */
+export function compare(a: Block, b: Block, graph: Graph): Match | undefined {
+  let common = 0;
+  while (common < Math.min(a.insts.length, b.insts.length)) {
+    if (shape(a.insts.at(-1 - common)!) !== shape(b.insts.at(-1 - common)!)) break;
+    common++;
+  }
+  if (common === 0 || reaches(graph, a.id, b.id) || reaches(graph, b.id, a.id)) return undefined;
+  for (let tries = 0; common > 0 && tries < 4; tries++, common--) {
+    const found = lockstep(a, a.insts.length - common, b, b.insts.length - common, graph);
+    if (found) return found.size >= PROFIT ? found : undefined;
+  }
+  return undefined;
+}
+
+function lockstep(a: Block, startA: number, b: Block, startB: number, graph: Graph): Match | undefined {
+  const values = new Map<number, Value>();
+  const pairs = new Map<number, number>([[a.id, b.id]]);
+  const taken = new Set<number>([b.id]);
+  const different: { a: Value; b: Value }[] = [];
+  const insideB = new Set<number>();
+  const insideA = new Set<number>();
+  /** Whether `x` in the first region is what `y` is in the second. */
+  const same = (x: Value, y: Value, pending: { a: Value; b: Value }[]): boolean => {
+    const mapped = values.get(y.id);
+    if (mapped) return mapped.id === x.id;
+    if (insideB.has(y.id) || insideA.has(x.id)) return false;
+    if (x.id === y.id) return true;
+    if (x.type !== y.type || x.type === "ptr") return false;
+    if ([...different, ...pending].some((d) => d.a.id === x.id && d.b.id === y.id)) return true;
+    if (different.length + pending.length >= MAX_DIFFERENT) return false;
+    pending.push({ a: x, b: y });
+    return true;
+  };
+  /** Compares the instructions of two blocks; keeps what it learns only when all are equal. */
+  const equal = (x: Block, fromX: number, y: Block, fromY: number): boolean => {
+    if (x.insts.length - fromX !== y.insts.length - fromY || endShape(x.end) !== endShape(y.end)) return false;
+    const pending: { a: Value; b: Value }[] = [];
+    const learned: [Value, Value][] = [];
+    const undo = (): false => {
+      for (const [, vy] of learned) values.delete(vy.id);
+      for (const [vx, vy] of learned) {
+        insideA.delete(vx.id);
+        insideB.delete(vy.id);
+      }
+      return false;
+    };
+    const learn = (vx: Value, vy: Value): void => {
+      values.set(vy.id, vx);
+      insideA.add(vx.id);
+      insideB.add(vy.id);
+      learned.push([vx, vy]);
+    };
+    if (fromX === 0 && x.id !== a.id) {
+      if (x.params.length !== y.params.length || x.params.some((p, at) => p.type !== y.params[at]!.type)) return false;
+      x.params.forEach((p, at) => learn(p, y.params[at]!));
+    }
+    for (let at = 0; at + fromX < x.insts.length; at++) {
+      const ix = x.insts[fromX + at]!;
+      const iy = y.insts[fromY + at]!;
+      if (shape(ix) !== shape(iy)) return undo();
+      const ox = operands(ix);
+      const oy = operands(iy);
+      if (ox.length !== oy.length || !ox.every((v, index) => same(v, oy[index]!, pending))) return undo();
+      const rx = resultOf(ix);
+      const ry = resultOf(iy);
+      if ((rx === undefined) !== (ry === undefined)) return undo();
+      if (rx && ry) learn(rx, ry);
+    }
+    const ex = endOperands(x.end);
+    const ey = endOperands(y.end);
+    if (ex.length !== ey.length || !ex.every((v, index) => same(v, ey[index]!, pending))) return undo();
+    different.push(...pending);
+    return true;
+  };
+
+  if (!equal(a, startA, b, startB)) return undefined;
+  let size = a.insts.length - startA + 1;
+  let parting: { a: Edge; b: Edge } | undefined;
+  const order = [a.id];
+  const exits: { a: Edge; b: Edge }[] = [];
+  const candidates = new Map<number, number>();
+  const visit = (x: Block, y: Block): boolean => {
+    const ex = edges(x.end);
+    const ey = edges(y.end);
+    for (let at = 0; at < ex.length; at++) {
+      const known = candidates.get(ex[at]!.block);
+      if (known !== undefined && known !== ey[at]!.block) return false;
+      if (ex[at]!.block !== ey[at]!.block) candidates.set(ex[at]!.block, ey[at]!.block);
+      exits.push({ a: ex[at]!, b: ey[at]! });
+    }
+    return true;
+  };
+  if (!visit(a, b)) return undefined;
+  for (;;) {
+    // The next block in order whose predecessors all belong to the regions.
+    const next = [...candidates].find(
+      ([x, y]) =>
+        !pairs.has(x) &&
+        !taken.has(y) &&
+        graph.predecessors.get(x)!.every((p) => pairs.has(p)) &&
+        graph.predecessors.get(y)!.every((p) => taken.has(p)) &&
+        graph.predecessors.get(x)!.length === graph.predecessors.get(y)!.length,
+    );
+    if (!next) break;
+    const [idX, idY] = next;
+    candidates.delete(idX);
+    const x = graph.block.get(idX)!;
+    const y = graph.block.get(idY)!;
+    const arriving = exits.filter((e) => e.a.block === idX);
+    const argsFit = arriving.every((e) => {
+      const pending: { a: Value; b: Value }[] = [];
+      const fits = e.a.args.length === e.b.args.length && e.a.args.every((v, at) => same(v, e.b.args[at]!, pending));
+      if (fits) different.push(...pending);
+      return fits;
+    });
+    if (!argsFit || !equal(x, 0, y, 0)) continue;
+    pairs.set(idX, idY);
+    taken.add(idY);
+    order.push(idX);
+    size += x.insts.length + 1;
+    if (!visit(x, y)) return undefined;
+  }
+  // Every way out: to the same place with the same values, or all to one pair of different places.
+  for (const id of order) {
+    const ex = edges(graph.block.get(id)!.end);
+    const ey = edges(graph.block.get(pairs.get(id)!)!.end);
+    for (let at = 0; at < ex.length; at++) {
+      const ea = ex[at]!;
+      const eb = ey[at]!;
+      if (pairs.get(ea.block) === eb.block) continue;
+      if (pairs.has(ea.block) || taken.has(eb.block)) return undefined;
+      const pending: { a: Value; b: Value }[] = [];
+      if (
+        ea.block === eb.block &&
+        ea.args.length === eb.args.length &&
+        ea.args.every((v, index) => same(v, eb.args[index]!, pending))
+      ) {
+        different.push(...pending);
+        continue;
+      }
+      if (parting && (parting.a.block !== ea.block || parting.b.block !== eb.block)) return undefined;
+      parting ??= { a: ea, b: eb };
+    }
+  }
+  return { a, b, startA, startB, pairs, values, different, parting, size: size - 2 * different.length };
+}
