@@ -39,9 +39,11 @@ export async function run(file: string, options: RunOptions): Promise<number> {
   const { backend, reason } = chooseBackend(module, options.backend);
   if (options.json) line({ event: "backend", backend, reason });
   else if (reason !== "not a path manager") out(`backend: ${backend} (${reason})`);
-  return backend === "netlink"
-    ? runNetlink(module, params, options)
-    : runKernel(input, nameOfFile(file), params, options);
+  return untilStopped(options.for, (stopped) =>
+    backend === "netlink"
+      ? runNetlink(module, params, options, stopped)
+      : runKernel(input, nameOfFile(file), params, options, stopped),
+  );
 }
 
 const warn = (options: RunOptions, text: string): void =>
@@ -52,6 +54,7 @@ async function runKernel(
   fileName: string,
   params: Readonly<Record<string, unknown>>,
   options: RunOptions,
+  stopped: Promise<void>,
 ): Promise<number> {
   if (options.cgroup === undefined)
     throw new RuntimeError("bad-argument", "a cgroup-v2 directory to attach to is needed", {
@@ -61,7 +64,6 @@ async function runKernel(
   const { module } = input;
   const name = typeof options.pin === "string" ? options.pin : fileName;
   const steps: (() => void)[] = [];
-  const stopped = untilStopped(options.for);
   try {
     const object = start(input, name, params, options, steps);
     const log = prints(module)
@@ -131,6 +133,7 @@ async function runNetlink(
   module: BpfModule,
   params: Readonly<Record<string, unknown>>,
   options: RunOptions,
+  stopped: Promise<void>,
 ): Promise<number> {
   if (options.cgroup !== undefined)
     warn(options, "--cgroup has no meaning on the netlink backend: it serves every session of the namespace");
@@ -139,7 +142,6 @@ async function runNetlink(
       options,
       "an unpatched kernel asks nobody before it takes a subflow: what acceptSubflow refuses is up for a moment, then taken down",
     );
-  const stopped = untilStopped(options.for);
   const running = startNetlinkBackend(module, {
     ...(options.netns === undefined ? {} : { netns: options.netns }),
     params,

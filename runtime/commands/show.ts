@@ -23,7 +23,7 @@ export async function show(name: string | undefined, options: ShowOptions): Prom
   // Counting costs the programs a little, so it is on only for as long as we look; older kernels cannot, and show none.
   const stats = enableStats();
   try {
-    if (before.size > 0) await untilStopped(options.for ?? 1);
+    if (before.size > 0) await untilStopped(options.for ?? 1, (stopped) => stopped);
     const programs = [...allPrograms()].filter(isWanted).map((program) => measured(program, before.get(program.id)));
     const mapIds = new Set(programs.flatMap((program) => program.mapIds));
     const maps = [...allMaps()].filter((map) => mapIds.has(map.id));

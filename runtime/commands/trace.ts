@@ -22,7 +22,7 @@ export async function trace(name: string | undefined, options: TraceOptions): Pr
     }
     const rings = pinned && watchRings(pinned.object, options.json ?? false);
     if (options.json) line({ event: "tracing", object: name ?? null });
-    await untilStopped(options.for);
+    await untilStopped(options.for, (stopped) => stopped);
     rings?.close();
     await rings?.done;
     return 0;

@@ -134,6 +134,18 @@ export const none = pathManager({ acceptSubflow: () => false });
     expect(await running.stop("SIGINT")).toBe(0);
   });
 
+  it("ends with its error when it cannot start, without --for too", () => {
+    const nobody = { uid: 65534, gid: 65534 };
+    const refused = tsbpf(["run", "programs/ndiffports.ts", "--backend", "netlink"], nobody);
+    expect(refused).toMatchObject({ code: 1 });
+    expect(refused.err).toBe(
+      "error[not-permitted]: choosing the userspace path manager: EACCES\n  help: run as root\n",
+    );
+    const needy = tsbpf(["run", "programs/delayed-ack.ts", "--cgroup", lab.cgroup("needy")]);
+    expect(needy.code).toBe(1);
+    expect(needy.err).toContain("needs the patched kernel");
+  });
+
   it.each(["kernel", "netlink"])("Ctrl-C at any moment leaves nothing behind: %s", async (backend) => {
     const cgroup = backend === "kernel" ? lab.cgroup("interrupted") : undefined;
     const args = cgroup
