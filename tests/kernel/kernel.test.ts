@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { cachedKernel, compileProbe, debug, missingTool, repository, runInVm } from "./kernel.ts";
@@ -58,22 +58,5 @@ describe.skipIf(missing)(missing === undefined ? title : `${title} (skipped: ${m
     run();
     expect(report).toBe("");
     expect(code).toBe(0);
-  });
-});
-
-describe("the series", () => {
-  const patches = join(repository, "kernel/patches");
-  const series = readFileSync(join(patches, "series"), "utf8").trim().split("\n");
-
-  test("names each patch there is, once, in the order of their numbers", () => {
-    const files = readdirSync(patches).filter((name) => name.endsWith(".patch"));
-    expect(series).toEqual([...files].sort());
-  });
-
-  test.each(series)("%s says why, and who signed it off", (name) => {
-    const patch = readFileSync(join(patches, name), "utf8");
-    const message = patch.slice(patch.indexOf("\n\n") + 2, patch.indexOf("\ndiff --git"));
-    expect(message.length).toBeGreaterThan(150);
-    expect(message).toMatch(/^Signed-off-by: .+ <.+>$/m);
   });
 });
