@@ -30,7 +30,7 @@ describe("the series", () => {
     const sum = (from: number, to: number) =>
       [...counted]
         .filter(([number]) => Number(number) >= from && Number(number) <= to)
-        .reduce(([lines, code], [, size]) => [lines + size[0], code + size[1]], [0, 0]);
+        .reduce<readonly [number, number]>(([lines, code], [, size]) => [lines + size[0], code + size[1]], [0, 0]);
     const readme = readFileSync(join(repository, "kernel/README.md"), "utf8");
     const rows = [...readme.matchAll(/^\|.*\((\d{4})(?: to (\d{4}))?\) *\| *(\d+) *\| *(\d+) *\|/gm)].map(
       ([, from, to, lines, code]) => ({

@@ -247,6 +247,18 @@ def member_of(cgroup):
             file.write(str(os.getpid()))
 
 
+@contextlib.contextmanager
+def stripped(lab, ns, interface):
+    """What arrives at an interface has lost MPTCP's options, if it carries data."""
+    tc = f"tc -n {ns}"
+    program = os.path.join(os.path.dirname(lab.object_file), "strip.o")
+    sh(f"{tc} qdisc add dev {interface} clsact && {tc} filter add dev {interface} ingress bpf da obj {program} sec tc")
+    try:
+        yield
+    finally:
+        sh(f"{tc} qdisc del dev {interface} clsact")
+
+
 def sockaddr(address, port=0):
     if ":" in address:
         return struct.pack("<HHI16sI", 10, socket.htons(port), 0, socket.inet_pton(socket.AF_INET6, address), 0)
