@@ -47,7 +47,7 @@ export interface Run {
 }
 
 /** Runs a command in the virtual machine; `seconds` bounds it. Exit codes: kernel/run.sh. */
-export function runInVm(command: readonly string[], seconds = 900): Run {
+export function runInVm(command: readonly string[], seconds = debug ? 3600 : 900): Run {
   const done = spawnSync(script("run.sh"), [...flavour, "--timeout", String(seconds), ...command], {
     encoding: "utf8",
     maxBuffer: 1 << 28,
