@@ -4,12 +4,14 @@
 # plus kernel/config.  The result lies in a cache outside the repository,
 # under a key made of everything that went in; a second call only prints it.
 #
-#   kernel/build.sh [--debug-config] [--if-cached]
+#   kernel/build.sh [--debug-config] [--unpatched] [--if-cached] [--unpack DIRECTORY]
 #
 # Prints the directory that holds bzImage, config, include/ (the user-space
 # headers) and uapi.json; all else goes to standard error.
 #   --debug-config  lockdep, KASAN and friends: kernel/config.debug as well
+#   --unpatched     without the series, to compare with
 #   --if-cached     build nothing; exit 3 when the cache does not have it
+#   --unpack        no build: the unpatched source, into a directory that exists
 #
 # KERNEL_SOURCE      an unpatched 6.12 tree; it is copied, never changed
 # TSBPF_KERNEL_CACHE default: ${XDG_CACHE_HOME:-$HOME/.cache}/tsbpf/kernel
@@ -24,16 +26,24 @@ need_mb=6000
 say() { echo "kernel/build.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
 
+arguments=("$@")
 fragments=("$here/config")
 flavour=release
-if_cached=
-for arg; do
-	case $arg in
+if_cached= unpatched= unpack_into=
+while [ $# -gt 0 ]; do
+	case $1 in
 	--debug-config) fragments+=("$here/config.debug"); flavour=debug ;;
+	--unpatched) unpatched=1 ;;
 	--if-cached) if_cached=1 ;;
-	*) die "unknown argument '$arg'; see the head of $0" ;;
+	--unpack)
+		unpack_into=${2:-}
+		[ -d "$unpack_into" ] || die "--unpack needs a directory that exists"
+		shift ;;
+	*) die "unknown argument '$1'; see the head of $0" ;;
 	esac
+	shift
 done
+[ -z "$unpatched" ] || flavour=$flavour-unpatched
 
 # Installs what is missing; asks nothing.
 install() {
@@ -65,8 +75,12 @@ if [ -n "${KERNEL_SOURCE:-}" ]; then
 		END { print substr(v, 2) }' "$KERNEL_SOURCE/Makefile")
 	case $version in
 	6.12|6.12.*) ;;
-	*) die "KERNEL_SOURCE is Linux $version; the series is for 6.12 (see kernel/README.md on carrying it over)" ;;
+	*) die "KERNEL_SOURCE is Linux ${version:-of no version}; the series is for 6.12 (see kernel/README.md on carrying it over)" ;;
 	esac
+	for patch in $(grep -v '^#' "$here/patches/series" | sed -n '1p;$p'); do
+		! patch -d "$KERNEL_SOURCE" -p1 -R -f -s --dry-run < "$here/patches/$patch" > /dev/null 2>&1 ||
+			die "KERNEL_SOURCE=$KERNEL_SOURCE has $patch already; name an unpatched tree"
+	done
 	source="tree $version $(cd "$KERNEL_SOURCE" && find . -type f -not -path './.git/*' \
 		-printf '%P %s %T@\n' | LC_ALL=C sort | sha256sum | cut -c1-16)"
 else
@@ -81,16 +95,44 @@ else
 fi
 
 mapfile -t series < <(grep -v '^#' "$here/patches/series" 2>/dev/null || true)
+[ ${#series[@]} -gt 0 ] || die "$here/patches/series is missing or empty"
+[ -z "$unpatched" ] || series=()
 for patch in "${series[@]}"; do
 	[ -f "$here/patches/$patch" ] || die "patches/series names $patch, which is not there"
 done
-key=$({
+content() {
 	echo "$source"
 	cat "${fragments[@]}" "$here/uapi.sh"
-	for patch in "${series[@]}"; do cat "$here/patches/$patch"; done
-} | sha256sum | cut -c1-20)
+	(cd "$here/patches" && cat "${series[@]}" < /dev/null)
+}
+key=$(content | sha256sum | cut -c1-20)
 out=$cache/$flavour-$key
 
+# Fills an empty directory with the unpatched source.
+unpack() {
+	if [ -n "${KERNEL_SOURCE:-}" ]; then
+		say "copying $KERNEL_SOURCE"
+		(cd "$KERNEL_SOURCE" && tar -cf - --exclude=./.git .) | tar -xf - -C "$1" || fail "cannot copy $KERNEL_SOURCE"
+		# What was built in that tree would get in the way of a build outside it.
+		make -s -C "$1" mrproper >&2 || fail "cannot clean the copy of $KERNEL_SOURCE"
+	else
+		say "unpacking $tarball ($version)"
+		tar -xf $tarball -C "$1" --strip-components=1 || fail "cannot unpack $tarball"
+	fi
+}
+# The disk is others' too; what fails when it is full says many things, but not that.
+free_mb() { df -Pm "$1" | awk 'NR == 2 { print $4 }'; }
+fail() {
+	local where=${unpack_into:-$cache}
+	[ "$(free_mb "$where")" -ge 20 ] || die "the disk of $where is full; $*"
+	die "$*"
+}
+
+if [ -n "$unpack_into" ]; then
+	install "${packages[@]}"
+	unpack "$unpack_into"
+	exit
+fi
 if [ -f "$out/bzImage" ]; then
 	echo "$out"
 	exit
@@ -99,40 +141,38 @@ fi
 
 mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] || die "cannot write to the cache, $cache (set TSBPF_KERNEL_CACHE)"
 exec 9>"$cache/.lock"
-flock -n 9 || { say "another build is running; waiting for it"; flock 9; }
-if [ -f "$out/bzImage" ]; then
-	echo "$out"
-	exit
+if ! flock -n 9; then
+	say "another build is running; waiting for it"
+	flock 9
+	# Patches or configuration may have changed since.
+	exec 9>&-
+	exec "$0" "${arguments[@]}"
 fi
 
-free_mb=$(df -Pm "$cache" | awk 'NR == 2 { print $4 }')
-[ "$free_mb" -ge $need_mb ] || die "needs $need_mb MB in $cache, $free_mb MB are free (set TSBPF_KERNEL_CACHE)"
+# What a build that was killed has left; none but this one has the lock.
+rm -rf "$cache"/.work-*
+[ "$(free_mb "$cache")" -ge $need_mb ] ||
+	die "needs $need_mb MB in $cache, $(free_mb "$cache") MB are free (set TSBPF_KERNEL_CACHE)"
 install "${packages[@]}"
 
 work=$cache/.work-$flavour-$key
-rm -rf "$work"
 mkdir "$work"
 trap 'rm -rf "$work"' EXIT
 log=$work/build.log
 started=$SECONDS
 
-if [ -n "${KERNEL_SOURCE:-}" ]; then
-	say "copying $KERNEL_SOURCE"
-	mkdir "$work/src"
-	(cd "$KERNEL_SOURCE" && tar -cf - --exclude=./.git .) | tar -xf - -C "$work/src" ||
-		die "cannot copy $KERNEL_SOURCE"
-	[ ! -f "$work/src/.config" ] || make -s -C "$work/src" mrproper >&2
-else
-	say "unpacking $tarball ($version)"
-	mkdir "$work/src"
-	tar -xf $tarball -C "$work/src" --strip-components=1 || die "cannot unpack $tarball"
-fi
+mkdir "$work/src"
+unpack "$work/src"
 
 for patch in "${series[@]}"; do
 	if ! patch -d "$work/src" -p1 --forward --no-backup-if-mismatch \
 		--reject-file=- < "$here/patches/$patch" > "$work/patch.log" 2>&1; then
 		cat "$work/patch.log" >&2
-		die "$patch does not apply to Linux $version; the hunks that failed are above"
+		die "$patch does not apply to Linux $version:$(awk '
+			/^(patching|checking) file / { file = $3 }
+			/^Hunk #[0-9]+ (FAILED|ignored)/ { sub("#", "", $2); print "  " file ", hunk " $2 ", line " $5 + 0 }
+			/^can.t find file|^No file to patch/ { print "  a file that it changes is not there" }' \
+			"$work/patch.log" | sed '1s/^/\n/')"
 	fi
 done
 
@@ -142,7 +182,7 @@ run() {
 	"$@" >> "$log" 2>&1 && return
 	tail -40 "$log" >&2
 	cp "$log" "$cache/failed-$flavour-$key.log" 2>/dev/null || true
-	die "'${*: -2}' failed; its last lines are above, all of it in $cache/failed-$flavour-$key.log"
+	fail "'${*: -2}' failed; its last lines are above, all of it in $cache/failed-$flavour-$key.log"
 }
 export KBUILD_BUILD_TIMESTAMP="@0" KBUILD_BUILD_USER=tsbpf KBUILD_BUILD_HOST=tsbpf
 kmake=(make -C "$work/src" "O=$build" "LOCALVERSION=-tsbpf")

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Boots the patched kernel in QEMU and runs a command in it, in this repository.
 #
-#   kernel/run.sh [--debug-config] [--timeout SECONDS] [--cpus N]
+#   kernel/run.sh [--debug-config] [--unpatched] [--timeout SECONDS] [--cpus N]
 #                 [--memory MB] [--kernel BZIMAGE] COMMAND [ARGUMENT…]
 #
 # The host's file system is the root, under a writable overlay that is thrown
@@ -25,7 +25,7 @@ die() { echo "kernel/run.sh: $*" >&2; exit 125; }
 
 while [ $# -gt 0 ]; do
 	case $1 in
-	--debug-config) build_args+=("$1"); shift ;;
+	--debug-config|--unpatched) build_args+=("$1"); shift ;;
 	--timeout) seconds=${2:?}; shift 2 ;;
 	--cpus) cpus=${2:?}; shift 2 ;;
 	--memory) memory=${2:?}; shift 2 ;;

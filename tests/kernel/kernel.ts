@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const repository = fileURLToPath(new URL("../..", import.meta.url));
@@ -47,7 +47,7 @@ export interface Run {
 }
 
 /** Runs a command in the virtual machine; `seconds` bounds it. Exit codes: kernel/run.sh. */
-export function runInVm(command: readonly string[], seconds = 900): Run {
+export function runInVm(command: readonly string[], seconds = debug ? 3600 : 900): Run {
   const done = spawnSync(script("run.sh"), [...flavour, "--timeout", String(seconds), ...command], {
     encoding: "utf8",
     maxBuffer: 1 << 28,
@@ -55,15 +55,23 @@ export function runInVm(command: readonly string[], seconds = 900): Run {
   return { code: done.status, stdout: done.stdout, stderr: done.stderr };
 }
 
-/** Compiles a C program for BPF against the patched kernel's headers, into a new directory that `remove` deletes. */
-export function compileProbe(source: string, include: string): { object: string; remove: () => void } {
+/**
+ * Compiles C programs for BPF against the patched kernel's headers, into a new directory that `remove` deletes:
+ * name.bpf.c becomes name.o.
+ */
+export function compilePrograms(
+  sources: readonly string[],
+  include: string,
+): { readonly directory: string; readonly remove: () => void } {
   const directory = mkdtempSync(join(tmpdir(), "tsbpf-probe-"));
-  const object = join(directory, "probe.o");
-  const clang = spawnSync(
-    "clang-19",
-    ["-O2", "-g", "-target", "bpf", "-Wall", "-Werror", "-I", include, "-c", source, "-o", object],
-    { encoding: "utf8" },
-  );
-  if (clang.status !== 0) throw new Error(`clang-19 cannot compile ${source}:\n${clang.stderr}`);
-  return { object, remove: () => rmSync(directory, { recursive: true, force: true }) };
+  for (const source of sources) {
+    const object = join(directory, `${basename(source, ".bpf.c")}.o`);
+    const clang = spawnSync(
+      "clang-19",
+      ["-O2", "-g", "-target", "bpf", "-Wall", "-Werror", "-I", include, "-c", source, "-o", object],
+      { encoding: "utf8" },
+    );
+    if (clang.status !== 0) throw new Error(`clang-19 cannot compile ${source}:\n${clang.stderr}`);
+  }
+  return { directory, remove: () => rmSync(directory, { recursive: true, force: true }) };
 }

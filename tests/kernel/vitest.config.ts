@@ -9,7 +9,7 @@ export default defineConfig({
     // One virtual machine at a time, and none before the kernel is built.
     fileParallelism: false,
     globalSetup: fileURLToPath(new URL("setup.ts", import.meta.url)),
-    testTimeout: 3_600_000,
-    hookTimeout: 7_200_000,
+    testTimeout: 7_500_000,
+    hookTimeout: 7_500_000,
   },
 });

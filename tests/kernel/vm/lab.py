@@ -17,7 +17,9 @@ CLONE_NEWNET = 0x40000000
 IPPROTO_MPTCP = 262
 SOL_MPTCP, MPTCP_INFO = 284, 1
 ANY = 0xFFFFFFFF
-TIMEOUT = 20
+# The debug configuration, in an emulated machine, is several times slower.
+SLOW = 6 if os.environ.get("TSBPF_KERNEL_DEBUG") == "1" else 1
+TIMEOUT = 20 * SLOW
 
 OPEN, CLOSE, PRIORITY, SET_INT, GET_INT, SET_STRING, SET_FLAGS, OPEN_EVENT, STORE_MAINLINE, RESERVE_MAINLINE = range(1, 11)
 CONNECT, ACTIVE, PASSIVE, LISTEN, HDR_OPT_LEN, WRITE_HDR_OPT = 3, 4, 5, 11, 14, 15
@@ -245,6 +247,18 @@ def member_of(cgroup):
     finally:
         with open("/sys/fs/cgroup/cgroup.procs", "w") as file:
             file.write(str(os.getpid()))
+
+
+@contextlib.contextmanager
+def stripped(lab, ns, interface):
+    """What arrives at an interface has lost MPTCP's options, if it carries data."""
+    tc = f"tc -n {ns}"
+    program = os.path.join(os.path.dirname(lab.object_file), "strip.o")
+    sh(f"{tc} qdisc add dev {interface} clsact && {tc} filter add dev {interface} ingress bpf da obj {program} sec tc")
+    try:
+        yield
+    finally:
+        sh(f"{tc} qdisc del dev {interface} clsact")
 
 
 def sockaddr(address, port=0):

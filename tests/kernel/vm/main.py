@@ -9,9 +9,9 @@ import traceback
 
 import mptcp_tests
 import tcp_tests
-from lab import Failure, Lab
+from lab import SLOW, Failure, Lab
 
-LIMIT = 120
+LIMIT = 120 * SLOW
 
 
 def expired(*_):

@@ -7,6 +7,7 @@ import time
 
 from lab import *
 
+TCP_IS_MPTCP = 43
 EOPNOTSUPP, ENOTCONN, EINVAL, ENOSPC, ECONNREFUSED = -95, -107, -22, -28, 111
 
 
@@ -61,6 +62,25 @@ def test_no_session_with_a_plain_tcp_peer(lab):
     client.close()
     time.sleep(0.2)
     equal(lab.client.events(NEW, FULLY, CLOSED_SESSION), [], "session events of a connection that is plain TCP")
+
+
+def test_fallback_ends_the_session(lab):
+    refused = [probe.on(CLOSED_SESSION, OPEN) for probe in (lab.client, lab.server)]
+    with stripped(lab, "s", "s1"):
+        client, server = lab.pair(mptcp=True)
+        talk(client, server, 1000)
+        for probe, index in zip((lab.client, lab.server), refused):
+            token = probe.wait(NEW)[0].loc_token
+            closed = probe.wait(CLOSED_SESSION)
+            equal([e.args[0] for e in closed], [token], "CLOSE_SESSION at the fallback")
+            equal(closed[0].ret[index], EOPNOTSUPP, "bpf_mptcp_open_subflow after the fallback")
+        equal([s.getsockopt(socket.IPPROTO_TCP, TCP_IS_MPTCP) for s in (client, server)], [0, 0], "TCP_IS_MPTCP")
+        talk(client, server, 1000)
+        client.close()
+        check(receive_end(server), "the server did not see the end")
+        server.close()
+    time.sleep(0.3)
+    equal([probe.count(CLOSED_SESSION) for probe in (lab.client, lab.server)], [1, 1], "CLOSE_SESSION events in all")
 
 
 def test_close_of_a_session_never_accepted(lab):
@@ -351,6 +371,22 @@ def test_local_address_reaches_every_cgroup(lab):
     finally:
         sh("ip -n c addr del 10.0.3.1/24 dev c2 || true")
         other.detach()
+
+
+def test_helpers_in_an_event_without_a_subflow(lab):
+    # The first subflow lends its addresses to such an event, but is not what it is about.
+    open_, close, priority = (lab.client.on(ADD_LADDR, what, value=1) for what in (OPEN, CLOSE, PRIORITY))
+    client, server = lab.session()
+    token = mptcp_info(client)["token"]
+    try:
+        sh("ip -n c addr add 10.0.3.1/24 dev c2")
+        event = lab.client.wait(ADD_LADDR, token=token)[0]
+    finally:
+        sh("ip -n c addr del 10.0.3.1/24 dev c2")
+    equal([event.ret[i] for i in (open_, close, priority)], [0, EINVAL, EINVAL], "open, close and set_priority")
+    subflows(client, 1)
+    talk(client, server, 10000)
+    equal(lab.client.events(CLOSED, token=token), [], "subflows closed")
 
 
 def test_two_namespaces_one_cgroup(lab):
