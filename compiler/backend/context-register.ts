@@ -3,7 +3,7 @@
  * reads it from there, and only ways that need it later copy it to a register that calls preserve.
  */
 import { edges, type Block, type Value } from "../ir/ir.ts";
-import type { Graph } from "../ir/graph.ts";
+import { commonDominator, type Graph } from "../ir/graph.ts";
 import { operands, visitUses } from "../ir/walk.ts";
 
 export interface ContextPlan {
@@ -55,7 +55,7 @@ export function planContext(graph: Graph, context: Value): ContextPlan {
     if (call < 0 ? after : after || reads({ ...block, insts: block.insts.slice(call + 1) })) wanted.push(block.id);
   }
   // One copy above all that need it is a slot less than one for each.
-  const top = wanted.length > 1 ? wanted.reduce((a, b) => meet(graph, a, b)) : wanted[0];
+  const top = wanted.length > 1 ? wanted.reduce((a, b) => commonDominator(graph, a, b)) : wanted[0];
   return { arrives, saves: new Set(top === undefined ? [] : [top]), restores };
 }
 
@@ -63,15 +63,4 @@ export function planContext(graph: Graph, context: Value): ContextPlan {
 function callsFirst(block: Block, context: Value): boolean {
   const call = block.insts.find((inst) => inst.kind === "call");
   return call !== undefined && operands(call)[0]?.id === context.id;
-}
-
-/** The nearest block that dominates both. */
-export function meet(graph: Graph, a: number, b: number): number {
-  let x = a;
-  let y = b;
-  while (x !== y) {
-    if (graph.position.get(x)! > graph.position.get(y)!) x = graph.dominator.get(x)!;
-    else y = graph.dominator.get(y)!;
-  }
-  return x;
 }

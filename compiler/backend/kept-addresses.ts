@@ -1,8 +1,7 @@
 /** Which addresses are worth a register of their own instead of being made at each use. */
-import type { Graph } from "../ir/graph.ts";
+import { commonDominator, type Graph } from "../ir/graph.ts";
 import type { Inst, Value } from "../ir/ir.ts";
 import { operands, visitUses } from "../ir/walk.ts";
-import { meet } from "./context-register.ts";
 
 /** Fewer uses than this do not pay for the two slots that the address takes once, and for the register. */
 const WORTH_KEEPING = 4;
@@ -35,7 +34,7 @@ export function keptAddresses(graph: Graph, made: ReadonlyMap<number, Inst>): Ma
   // Events that exclude each other get their own copies: other events then do not pay.
   const place = (value: Value, blocks: readonly number[]): void => {
     if (blocks.length < WORTH_KEEPING) return;
-    const top = blocks.reduce((a, b) => meet(graph, a, b));
+    const top = blocks.reduce((a, b) => commonDominator(graph, a, b));
     const parts = new Map<number, number[]>();
     for (const block of blocks) {
       let child = block;

@@ -97,6 +97,17 @@ export function dominatorTree(graph: Graph): Map<number, Block[]> {
   return children;
 }
 
+/** The nearest block that dominates both. */
+export function commonDominator(graph: Graph, a: number, b: number): number {
+  let x = a;
+  let y = b;
+  while (x !== y) {
+    if (graph.position.get(x)! > graph.position.get(y)!) x = graph.dominator.get(x)!;
+    else y = graph.dominator.get(y)!;
+  }
+  return x;
+}
+
 /** Whether `a` dominates `b`: a test in constant time after linear preparation. */
 export function dominance(graph: Graph): (a: number, b: number) => boolean {
   const children = dominatorTree(graph);

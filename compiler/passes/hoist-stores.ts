@@ -1,5 +1,5 @@
 /** A field of a stack variable that only ever gets one value is stored once, above everything that needs it. */
-import { graphOf, type Graph } from "../ir/graph.ts";
+import { commonDominator, graphOf, type Graph } from "../ir/graph.ts";
 import { edges, type Func, type Inst, type Value } from "../ir/ir.ts";
 import { definitions, operands } from "../ir/walk.ts";
 import { argumentAccess, helperOf, memoryOf } from "./memory.ts";
@@ -159,14 +159,4 @@ function reachable(graph: Graph, from: number): ReadonlySet<number> {
         work.push(edge.block);
       }
   return found;
-}
-
-function commonDominator(graph: Graph, a: number, b: number): number {
-  let x = a;
-  let y = b;
-  while (x !== y) {
-    if (graph.position.get(x)! > graph.position.get(y)!) x = graph.dominator.get(x)!;
-    else y = graph.dominator.get(y)!;
-  }
-  return x;
 }
