@@ -2,6 +2,7 @@
 import { bitsOf, unsigned } from "../ir/evaluate.ts";
 import type { BinaryOp, Inst, Type, Value } from "../ir/ir.ts";
 import type { Eyes } from "./range-transfer.ts";
+import { smear } from "./range.ts";
 
 export interface Facts {
   /** The constant a value is. */
@@ -83,5 +84,3 @@ export function possibleBits(value: Value, facts: Facts, eyes: Eyes = "ours", de
       return all;
   }
 }
-/** Every bit below the highest one set, too. */
-const smear = (mask: bigint): bigint => (mask === 0n ? 0n : (1n << BigInt(mask.toString(2).length)) - 1n);

@@ -23,7 +23,8 @@ export const exactly = (value: bigint, width: number): Range => {
 };
 export const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 export const most = (a: bigint, b: bigint): bigint => (a > b ? a : b);
-const smear = (mask: bigint): bigint => (mask <= 0n ? 0n : (1n << BigInt(mask.toString(2).length)) - 1n);
+/** Every bit below the highest one set, too. */
+export const smear = (mask: bigint): bigint => (mask <= 0n ? 0n : (1n << BigInt(mask.toString(2).length)) - 1n);
 
 /** Lets the three views of a range sharpen each other. */
 export function settle(range: Range, width: number): Range {

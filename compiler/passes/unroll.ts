@@ -98,14 +98,6 @@ function copyUnrolled(func: Func, graph: Graph, loops: readonly Loop[], context:
     if (loop?.header === block.id) level.get(loop.parent)!.push(loop);
     level.get(loop)!.push(block);
   }
-  const definedIn = new Map<number, number>();
-  for (const block of graph.order) {
-    for (const param of block.params) definedIn.set(param.id, block.id);
-    for (const inst of block.insts) {
-      const result = resultOf(inst);
-      if (result) definedIn.set(result.id, block.id);
-    }
-  }
   const parameters = new Map(func.params.map((p) => [p.id, p]));
 
   /** What jumps to each block of the levels that are open now. */

@@ -1,8 +1,10 @@
 """MPTCP sessions, path management by BPF. Each function is one test."""
 
+import contextlib
 import os
 import socket
 import struct
+import subprocess
 import time
 
 from lab import *
@@ -310,6 +312,80 @@ def test_priority(lab):
     talk(client, server, 10000)
 
 
+def slow_link(lab, ms):
+    """A delay in both directions, as long as the test lasts."""
+    ends = [("c", "c1"), ("s", "s1")]
+    stack = contextlib.ExitStack()
+    for ns, interface in ends:
+        sh(f"tc -n {ns} qdisc add dev {interface} root netem delay {ms}ms")
+        stack.callback(sh, f"tc -n {ns} qdisc del dev {interface} root")
+    return stack
+
+
+def priority_while_joining(lab, who, flag_from):
+    lab.client.on(FULLY, OPEN, arg1=1)
+    result = who.on(ESTABLISHED, PRIORITY, value=1)
+    with slow_link(lab, 50):
+        capture = lab.capture("s1")
+        client, server = lab.session()
+        equal(who.wait(ESTABLISHED)[0].ret[result], 0, "bpf_mptcp_set_priority")
+        until(lambda: priorities(capture), "no MP_PRIO was sent")
+        talk(client, server, 10000)
+        equal(priorities(capture), [1], "backup flag of MP_PRIO")
+        (segment,) = [s for s in capture.read() if any(kind == 30 and v and v[0] >> 4 == 5 for kind, v in s.options)]
+        equal(segment.src, flag_from, "who sent it")
+
+
+def test_priority_by_who_joins_before_the_fourth_ack(lab):
+    priority_while_joining(lab, lab.client, lab.CLIENT)
+
+
+def test_priority_by_who_is_joined_at_the_third_ack(lab):
+    priority_while_joining(lab, lab.server, lab.SERVER)
+
+
+def test_first_subflow_of_a_session_on_a_socket_used_before(lab):
+    result = lab.client.on(FULLY, PRIORITY, arg1=1, value=1)
+    capture = lab.capture("s1")
+    listener = lab.listen(mptcp=True)
+    client, server = lab.pair(listener=listener, mptcp=True)
+    talk(client, server)
+    check(LIBC.connect(client.fileno(), bytes(16), 16) == 0, "connect(AF_UNSPEC)")
+    client.connect((lab.SERVER, lab.port))
+    server = lab.keep(listener.accept()[0])
+    server.settimeout(TIMEOUT)
+    talk(client, server)
+    equal([e.ret[result] for e in lab.client.wait(FULLY, count=2)], [0, 0], "bpf_mptcp_set_priority, twice")
+    until(lambda: len(priorities(capture)) == 2, lambda: f"MP_PRIO: {priorities(capture)}")
+
+
+def test_nothing_is_told_after_the_close(lab):
+    # Subflows outlive the session: what comes by them then is nobody's.
+    with slow_link(lab, 50):
+        listener = lab.listen(mptcp=True)
+        client = lab.connect(mptcp=True)
+        client.send(b"x")
+        client.close()
+        lab.client.wait(CLOSED_SESSION)
+        server = lab.keep(listener.accept()[0])
+        server.settimeout(TIMEOUT)
+        equal(server.recv(10), b"x", "what was sent before the close")
+        server.close()
+        until(lambda: not established("c", lab.port), "the subflow is still there")
+        told = [e.op for e in lab.client.events() if e.op >= NEW]
+    equal(told, [NEW, CLOSED_SESSION], "events of the session")
+
+
+def test_addresses_of_others_take_no_id(lab):
+    for i in range(8):
+        lab.client.on(FULLY, OPEN, arg1=1, saddr=sockaddr(f"10.0.77.{i + 1}"))
+    client, server = lab.session()
+    equal(lab.client.wait(FULLY)[0].ret, (0,) * 8, "bpf_mptcp_open_subflow")
+    time.sleep(0.2)
+    equal(sh("ip -n c mptcp endpoint show"), "", "endpoints of the namespace")
+    equal(mptcp_info(client)["subflows"], 0, "subflows")
+
+
 def test_refuse_incoming_subflow(lab):
     lab.server.config(port=lab.port, refuse=1)
     lab.client.on(FULLY, OPEN, arg1=1)
@@ -348,6 +424,47 @@ def test_local_addresses(lab):
     finally:
         sh("ip -n c addr del fd00:3::1/64 dev c2 || true; ip -n c addr del 10.0.3.1/24 dev c2 2>/dev/null || true")
     equal(lab.server.events(ADD_LADDR, REM_LADDR), [], "local addresses told to the session of the other namespace")
+
+
+def test_ipv6_address_beside_many_others(lab):
+    # Each wakes the worker; that must not shorten what an address in its probe is granted.
+    client, server = lab.session()
+    token = mptcp_info(client)["token"]
+
+    def others(verb):
+        lines = "".join(f"addr {verb} 10.0.3.{i}/32 dev c2\n" for i in range(1, 81))
+        subprocess.run(["ip", "-n", "c", "-batch", "-"], input=lines, text=True, check=True)
+
+    try:
+        sh("ip -n c addr add fd00:3::1/64 dev c2")
+        others("add")
+        lab.client.wait(ADD_LADDR, count=81, token=token)
+        equal([e.args[3] for e in lab.client.events(ADD_LADDR, token=token)], [2] * 80 + [10], "families, in order")
+    finally:
+        others("del")
+        sh("ip -n c addr del fd00:3::1/64 dev c2 || true")
+
+
+def test_ipv6_address_without_a_carrier(lab):
+    client, server = lab.session()
+    token = mptcp_info(client)["token"]
+    sh("ip link add t1 netns c type veth peer name t2 netns s; ip -n c link set t1 up; ip -n c addr add fd00:4::1/64 dev t1")
+    try:
+        sh("ip -n c addr add fd00:5::1/64 dev t1; sleep 0.3; ip -n c addr del fd00:5::1/64 dev t1")
+        time.sleep(6)
+        equal(lab.client.events(ADD_LADDR, REM_LADDR), [], "told of an address that cannot be used")
+        sh("ip -n s link set t2 up")
+        event = lab.client.wait(ADD_LADDR, token=token)[0]
+        equal(address_of(event), "fd00:4::1", "address of ADD_LADDR")
+    finally:
+        sh("ip -n c link del t1")
+    equal([address_of(e) for e in lab.client.wait(REM_LADDR, token=token)], ["fd00:4::1"], "addresses of REM_LADDR")
+
+
+def test_namespace_goes_while_its_address_waits(lab):
+    sh("ip netns add w; ip link add w1 netns w type veth peer name w2")
+    sh("ip -n w link set w1 up; ip -n w addr add fd00:6::1/64 dev w1; sleep 0.5; ip netns del w")
+    until(lambda: "w2" not in sh("ip -br link"), "the namespace is still there")
 
 
 def test_local_address_reaches_every_cgroup(lab):

@@ -69,6 +69,33 @@ def test_option_on_syn_and_syn_ack(lab):
     equal((request[0].local, request[0].remote), (lab.SERVER, lab.CLIENT), "addresses of the request")
 
 
+def test_option_on_a_fast_open_syn(lab):
+    for ns in "cs":
+        sh(f"ip netns exec {ns} sysctl -qw net.ipv4.tcp_fastopen=0x207")
+    try:
+        lab.client.config(port=lab.port, size=4, write=CC_OPTION)
+        lab.client.flags(CONNECT)
+        capture = lab.capture("s1")
+        listener = lab.listen()
+        listener.setsockopt(IPPROTO_TCP, 23, 16)  # TCP_FASTOPEN
+        with member_of(lab.client.cgroup), namespace("c"):
+            client = lab.keep(socket.socket())
+        client.settimeout(TIMEOUT)
+        client.sendto(b"early", 0x20000000, (lab.SERVER, lab.port))  # MSG_FASTOPEN
+        server = lab.keep(listener.accept()[0])
+        server.settimeout(TIMEOUT)
+        equal(server.recv(10), b"early", "data of the SYN")
+        talk(client, server)
+        time.sleep(0.2)
+        sent = from_client(lab, capture)
+        equal((sent[0].flags & SYN, sent[0].payload), (SYN, 5), "flags and data of the first segment")
+        check(all(kinds(s, 0x42) for s in sent), "a segment without the option")
+        equal(len(lab.server.events(PARSE)), len(sent) - 1, "options delivered to the server: all but the SYN's")
+    finally:
+        for ns in "cs":
+            sh(f"ip netns exec {ns} sysctl -qw net.ipv4.tcp_fastopen=1")
+
+
 def test_option_ipv6(lab):
     lab.client.config(port=lab.port, size=4, write=CC_OPTION)
     lab.client.flags(ACTIVE)
