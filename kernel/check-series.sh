@@ -3,13 +3,15 @@
 # checkpatch.pl --strict, and the tree up to it builds without a warning that
 # the unpatched tree does not give.
 #
-#   kernel/check-series.sh [--style-only]
+#   kernel/check-series.sh [--style-only | --link]
 #
 #   --style-only   apply and checkpatch, no builds: seconds instead of minutes
+#   --link         build a whole kernel after each patch: hours instead of minutes
 #
 # Two configurations are built after each patch: config.series (all that the
-# series touches), linked into a kernel, and one without IPv6 and without BPF
-# for cgroups, of which the directories that the series touches are compiled.
+# series touches), and one without IPv6 and without BPF for cgroups. Built is
+# what the series touches and what stands next to it, and no object may want a
+# symbol that only a later patch defines, or only the other configuration.
 # KERNEL_SOURCE and TSBPF_KERNEL_CACHE are as in build.sh.
 set -euo pipefail
 
@@ -18,14 +20,16 @@ cache=${TSBPF_KERNEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tsbpf/kernel}
 # The prototypes in helper documentation must be one line; the tree has no
 # MAINTAINERS entry for a file that only this series has.
 ignore=FILE_PATH_CHANGES,LONG_LINE_COMMENT
-directories=(net/core/ net/ipv4/ net/mptcp/)
+objects=(net/mptcp/ net/core/{filter,sock}.o kernel/bpf/core.o
+	net/ipv4/{tcp,tcp_input,tcp_output,tcp_timer,tcp_ipv4,tcp_minisocks,tcp_fastopen,tcp_cong,syncookies,inet_connection_sock,af_inet}.o)
 
 say() { echo "kernel/check-series.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
-style_only=
+style_only= link=
 case ${1:-} in
 '') ;;
 --style-only) style_only=1 ;;
+--link) link=1 ;;
 *) die "unknown argument '$1'; see the head of $0" ;;
 esac
 
@@ -51,9 +55,19 @@ build() { # directory, file, targets
 		{ grep -E 'error|undefined|\*\*\*' "$work/log" >&2; die "the tree up to $name does not build in configuration '$1'"; }
 	{ grep -E 'warning: |WARNING: ' "$work/log" || true; } | sed "s@$work/@@g; s/:[0-9]*:[0-9]*:/:/" | LC_ALL=C sort -u > "$2"
 }
-build_all() { # what warnings are kept as
-	build full "$work/$1.full" vmlinux
-	build plain "$work/$1.plain" "${directories[@]}"
+# What the objects of a build directory define, and what they want of others.
+symbols() { # directory
+	find "$work/$1/net" "$work/$1/kernel/bpf" -name '*.o' -exec nm -g {} + |
+		awk -v d="$work/$2.$1" 'NF == 3 { print $3 > (d ".defined") } $1 == "U" { print $2 > (d ".wanted") }'
+	for list in defined wanted; do LC_ALL=C sort -u -o "$work/$2.$1.$list" "$work/$2.$1.$list"; done
+}
+build_all() { # what its warnings and symbols are kept as
+	local extra=(net/ipv6/tcp_ipv6.o kernel/bpf/cgroup.o)
+	[ -z "$link" ] || extra=(vmlinux)
+	build full "$work/$1.full" "${objects[@]}" "${extra[@]}"
+	build plain "$work/$1.plain" "${objects[@]}"
+	symbols full "$1"
+	symbols plain "$1"
 }
 
 name="the unpatched tree"
@@ -81,9 +95,9 @@ while read -r name; do
 		failed=1
 	fi
 	if [ -z "$style_only" ]; then
-		build_all after
+		build_all "$name"
 		for configuration in full plain; do
-			new=$(LC_ALL=C comm -13 "$work/before.$configuration" "$work/after.$configuration")
+			new=$(LC_ALL=C comm -13 "$work/before.$configuration" "$work/$name.$configuration")
 			if [ -n "$new" ]; then
 				echo "$new" >&2
 				say "$name: new warnings in configuration '$configuration'"
@@ -93,5 +107,21 @@ while read -r name; do
 	fi
 	say "$name: $((SECONDS - started)) s"
 done < <(grep -v '^#' "$here/patches/series")
+
+# Symbols that the series adds may be wanted only where they are defined.
+if [ -z "$style_only" ]; then
+	last=$(grep -v '^#' "$here/patches/series" | tail -1)
+	LC_ALL=C comm -13 "$work/before.full.defined" "$work/$last.full.defined" > "$work/added"
+	[ -s "$work/added" ] || die "the series adds no symbol; is this check blind?"
+	while read -r name; do
+		for configuration in full plain; do
+			missing=$(LC_ALL=C comm -12 "$work/added" "$work/$name.$configuration.wanted" | LC_ALL=C comm -23 - "$work/$name.$configuration.defined")
+			if [ -n "$missing" ]; then
+				say "$name: undefined in configuration '$configuration':" $missing
+				failed=1
+			fi
+		done
+	done < <(grep -v '^#' "$here/patches/series")
+fi
 [ -z "$failed" ] || die "see above"
 say "each patch applies and is clean${style_only:+ (not built)}"

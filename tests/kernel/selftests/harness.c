@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Runs one test of tools/testing/selftests/bpf without the rest of test_progs,
-// which would need all its programs built: what that test calls, and main().
+// Runs some tests of tools/testing/selftests/bpf without the rest of test_progs,
+// which would need all its programs built: what these tests call, and main().
 #include "test_progs.h"
 
 struct test_env env;
@@ -43,11 +43,30 @@ int write_sysctl(const char *sysctl, const char *value)
 }
 
 extern void test_tcp_hdr_options(void);
+extern void test_tcpbpf_user(void);
+extern void test_tcp_rtt(void);
+extern void test_mptcp(void);
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	{ "tcp_hdr_options", test_tcp_hdr_options },
+	{ "tcpbpf_user", test_tcpbpf_user },
+	{ "tcp_rtt", test_tcp_rtt },
+	{ "mptcp", test_mptcp },
+};
 
 int main(void)
 {
-	test_tcp_hdr_options();
-	cleanup_cgroup_environment();
-	printf("%d failures\n", failures);
-	return failures != 0;
+	int all = 0;
+
+	for (int i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		failures = 0;
+		tests[i].run();
+		cleanup_cgroup_environment();
+		printf("%s: %d failures\n", tests[i].name, failures);
+		all += failures;
+	}
+	return all != 0;
 }

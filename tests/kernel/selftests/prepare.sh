@@ -4,8 +4,9 @@
 #
 #   tests/kernel/selftests/prepare.sh KERNEL DIRECTORY
 #
-# KERNEL is what kernel/build.sh printed. DIRECTORY gets hdr-options (the TCP
-# header option test of selftests/bpf) and mptcp/ (selftests/net/mptcp).
+# KERNEL is what kernel/build.sh printed. DIRECTORY gets bpf-tcp (the tests of
+# selftests/bpf that are about sock_ops programs) and mptcp/ (selftests/net/mptcp,
+# with time limits for an emulated processor).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,31 +15,36 @@ out=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+parts=('tools/testing/selftests/bpf/*.[ch]' 'tools/testing/selftests/net/*.sh' tools/testing/selftests/net/mptcp
+	'tools/testing/selftests/kselftest/*' tools/testing/selftests/kselftest.h
+	tools/include 'tools/lib/bpf/*.h' tools/arch/x86/include)
 if [ -n "${KERNEL_SOURCE:-}" ]; then
-	tools=$KERNEL_SOURCE/tools
+	(cd "$KERNEL_SOURCE" && tar -cf - tools) | tar -xf - -C "$work" --wildcards "${parts[@]}"
 else
-	tar -xf /usr/src/linux-source-6.12.tar.xz -C "$work" --strip-components=1 --wildcards \
-		'*/tools/testing/selftests/bpf/*.[ch]' \
-		'*/tools/testing/selftests/net/*.sh' '*/tools/testing/selftests/net/mptcp' \
-		'*/tools/testing/selftests/kselftest/*' '*/tools/testing/selftests/kselftest.h' \
-		'*/tools/include' '*/tools/lib/bpf/*.h' '*/tools/arch/x86/include'
-	tools=$work/tools
+	tar -xf /usr/src/linux-source-6.12.tar.xz -C "$work" --strip-components=1 --wildcards "${parts[@]/#/*/}"
 fi
-bpf=$tools/testing/selftests/bpf
-net=$tools/testing/selftests/net
-mkdir -p "$out/mptcp"
-for name in test_tcp_hdr_options test_misc_tcp_hdr_options; do
-	clang-19 -O2 -g -Wno-compare-distinct-pointer-types -target bpf -mcpu=v3 -I "$kernel/include" -idirafter "/usr/include/$(uname -m)-linux-gnu" \
+# The series changes one of them.
+git -C "$work" apply --include='tools/testing/*' "$here"/../../../kernel/patches/0013-*.patch
+bpf=$work/tools/testing/selftests/bpf
+net=$work/tools/testing/selftests/net
+
+"$here/../../../kernel/run.sh" --kernel "$kernel/bzImage" bpftool btf dump file /sys/kernel/btf/vmlinux format c > "$work/vmlinux.h"
+for name in test_tcp_hdr_options test_misc_tcp_hdr_options test_tcpbpf_kern tcp_rtt mptcp_sock mptcpify; do
+	clang-19 -O2 -g -Wno-compare-distinct-pointer-types -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -I "$work" -I "$kernel/include" -idirafter "/usr/include/$(uname -m)-linux-gnu" \
 		-I "$bpf" -I "$bpf/progs" -c "$bpf/progs/$name.c" -o "$work/$name.o"
 	bpftool gen object "$work/$name.linked.o" "$work/$name.o"
 	bpftool gen skeleton "$work/$name.linked.o" name "$name" > "$work/$name.skel.h"
 done
-gcc -w -g -O1 -D_GNU_SOURCE -I "$work" -I "$bpf" -I "$tools/include" -I "$tools/include/uapi" -I "$tools/lib" \
-	-I "$tools/arch/x86/include" -include stdbool.h -include fcntl.h \
-	"$here/harness.c" "$bpf/prog_tests/tcp_hdr_options.c" "$bpf/cgroup_helpers.c" "$bpf/network_helpers.c" \
-	-o "$out/hdr-options" -lbpf
+gcc -w -g -O1 -D_GNU_SOURCE -I "$work" -I "$bpf" -I "$work/tools/include" -I "$work/tools/include/uapi" -I "$work/tools/lib" \
+	-I "$work/tools/arch/x86/include" -include stdbool.h -include fcntl.h \
+	"$here/harness.c" "$bpf"/prog_tests/{tcp_hdr_options,tcpbpf_user,tcp_rtt,mptcp}.c "$bpf/cgroup_helpers.c" "$bpf/network_helpers.c" \
+	-o "$out/bpf-tcp" -lbpf
+mkdir -p "$out/mptcp"
 for name in mptcp_connect pm_nl_ctl mptcp_sockopt mptcp_inq; do
 	gcc -w -O2 -I "$kernel/include" -o "$out/mptcp/$name" "$net/mptcp/$name.c"
 done
 cp "$net"/mptcp/*.sh "$out/mptcp/"
 cp "$net/lib.sh" "$net/net_helper.sh" "$out/"
+# How long a program waits for its peer, and stays connected to be looked at, in seconds: bounds that are no part of what is tested.
+sed -i 's/^timeout_poll=30$/timeout_poll=240/' "$out"/mptcp/*.sh
+sed -i 's/-w 20 /-w 200 /; s/^\(\tlocal timeout\)=20$/\1=200/' "$out/mptcp/diag.sh"
