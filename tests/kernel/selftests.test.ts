@@ -19,13 +19,13 @@ const MPTCP: readonly { readonly script: string; readonly all?: true }[] = [
   { script: "diag.sh" },
   { script: "mptcp_sockopt.sh" },
   { script: "userspace_pm.sh" },
-  { script: "pm_netlink.sh", all: true },
+  { script: "pm_netlink.sh" },
   { script: "simult_flows.sh", all: true },
   { script: "mptcp_join.sh", all: true },
   { script: "mptcp_connect.sh -d 10 -l 0.1 -r 0 -f 100000", all: true },
 ];
 const all = process.env["TSBPF_KERNEL_SELFTESTS"] === "1";
-const LONG = "skipped: hours, all of them, in an emulated machine; TSBPF_KERNEL_SELFTESTS=1 runs it";
+const LONG = "skipped: slow in an emulated machine; TSBPF_KERNEL_SELFTESTS=1 runs it";
 const SLOW = "skipped: too slow on the debug configuration";
 
 describe.skipIf(missing)(missing === undefined ? title : `${title} (skipped: ${missing})`, () => {
