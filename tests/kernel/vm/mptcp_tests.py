@@ -439,7 +439,7 @@ def test_ipv6_address_beside_many_others(lab):
         sh("ip -n c addr add fd00:3::1/64 dev c2")
         others("add")
         lab.client.wait(ADD_LADDR, count=81, token=token)
-        equal([e.args[3] for e in lab.client.events(ADD_LADDR, token=token)], [2] * 80 + [10], "families, in order")
+        equal(sorted(e.args[3] for e in lab.client.events(ADD_LADDR, token=token)), [2] * 80 + [10], "families")
     finally:
         others("del")
         sh("ip -n c addr del fd00:3::1/64 dev c2 || true")
