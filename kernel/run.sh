@@ -58,7 +58,16 @@ fi
 [ -f "$kernel" ] || die "no kernel at $kernel"
 
 run=$(mktemp -d "${TMPDIR:-/tmp}/tsbpf-vm.XXXXXX")
-trap 'rm -rf "$run"' EXIT
+# Whoever ends this script ends the machine.
+started=()
+leave() {
+	[ ${#started[@]} = 0 ] || kill "${started[@]}" 2> /dev/null || true
+	rm -rf "$run"
+}
+trap leave EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
+trap 'exit 129' HUP
 {
 	echo "cd $(printf %q "$repository") || exit 125"
 	echo "export HOME=$(printf %q "${HOME:-/root}") PATH=$(printf %q "$PATH") TERM=dumb"
@@ -77,8 +86,8 @@ if [ -z "${TSBPF_NO_KVM:-}" ] && [ -w /dev/kvm ] &&
 fi
 
 touch "$run/out" "$run/err" "$run/console"
-tail -c +1 -s 0.1 -f "$run/out" & tail_out=$!
-tail -c +1 -s 0.1 -f "$run/err" >&2 & tail_err=$!
+tail -c +1 -s 0.1 -f "$run/out" & started+=($!)
+tail -c +1 -s 0.1 -f "$run/err" >&2 & started+=($!)
 
 code=0
 timeout --foreground -k 10 "$seconds" qemu-system-x86_64 "${accel[@]}" \
@@ -88,11 +97,15 @@ timeout --foreground -k 10 "$seconds" qemu-system-x86_64 "${accel[@]}" \
 	-virtfs "local,path=$run,mount_tag=run,security_model=none,multidevs=remap" \
 	-kernel "$kernel" \
 	-append "console=ttyS0 loglevel=6 panic=-1 oops=panic root=root rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=1048576,cache=loose ro init=$here/init.sh$boot_args" \
-	< /dev/null 2> "$run/qemu" || code=$?
+	< /dev/null 2> "$run/qemu" &
+machine=$!
+started+=("$machine")
+wait "$machine" || code=$?
 
 sleep 0.3
-kill $tail_out $tail_err 2> /dev/null || true
-wait $tail_out $tail_err 2> /dev/null || true
+kill "${started[@]}" 2> /dev/null || true
+wait 2> /dev/null || true
+started=()
 [ -z "${TSBPF_CONSOLE_LOG:-}" ] || cp "$run/console" "$TSBPF_CONSOLE_LOG"
 
 console() { echo "kernel/run.sh: $1; the console:" >&2; tail -n "${2:-80}" "$run/console" >&2; }
