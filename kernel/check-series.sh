@@ -56,7 +56,7 @@ build() { # directory, file, targets
 	{ grep -E 'warning: |WARNING: ' "$work/log" || true; } | sed "s@$work/@@g; s/:[0-9]*:[0-9]*:/:/" | LC_ALL=C sort -u > "$2"
 }
 # What the objects of a build directory define, and what they want of others.
-symbols() { # directory
+symbols() { # directory, what they are kept as
 	find "$work/$1/net" "$work/$1/kernel/bpf" -name '*.o' -exec nm -g {} + |
 		awk -v d="$work/$2.$1" 'NF == 3 { print $3 > (d ".defined") } $1 == "U" { print $2 > (d ".wanted") }'
 	for list in defined wanted; do LC_ALL=C sort -u -o "$work/$2.$1.$list" "$work/$2.$1.$list"; done

@@ -5,8 +5,8 @@
 #   tests/kernel/selftests/prepare.sh KERNEL DIRECTORY
 #
 # KERNEL is what kernel/build.sh printed. DIRECTORY gets bpf-tcp (the tests of
-# selftests/bpf that are about sock_ops programs) and mptcp/ (selftests/net/mptcp,
-# with time limits for an emulated processor).
+# selftests/bpf that are about sock_ops programs and MPTCP) and mptcp/
+# (selftests/net/mptcp, with time limits for an emulated processor).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
