@@ -28,7 +28,9 @@ git -C "$work" apply --include='tools/testing/*' "$here"/../../../kernel/patches
 bpf=$work/tools/testing/selftests/bpf
 net=$work/tools/testing/selftests/net
 
-"$here/../../../kernel/run.sh" --kernel "$kernel/bzImage" bpftool btf dump file /sys/kernel/btf/vmlinux format c > "$work/vmlinux.h"
+flavour=()
+[ "${TSBPF_KERNEL_DEBUG:-}" != 1 ] || flavour=(--debug-config)
+"$here/../../../kernel/run.sh" "${flavour[@]}" --kernel "$kernel/bzImage" bpftool btf dump file /sys/kernel/btf/vmlinux format c > "$work/vmlinux.h"
 for name in test_tcp_hdr_options test_misc_tcp_hdr_options test_tcpbpf_kern tcp_rtt mptcp_sock mptcpify; do
 	clang-19 -O2 -g -Wno-compare-distinct-pointer-types -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -I "$work" -I "$kernel/include" -idirafter "/usr/include/$(uname -m)-linux-gnu" \
 		-I "$bpf" -I "$bpf/progs" -c "$bpf/progs/$name.c" -o "$work/$name.o"
