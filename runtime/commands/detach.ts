@@ -4,8 +4,8 @@ import { BPF } from "../kernel/abi.ts";
 import { fdById } from "../kernel/bpf.ts";
 import { failed, RuntimeError } from "../kernel/errors.ts";
 import { linkHandle } from "../kernel/links.ts";
-import { pinnedObjects, removeObject } from "../kernel/pins.ts";
-import { line } from "./report.ts";
+import { checkId, pinnedObjects, removeObject } from "../kernel/pins.ts";
+import { line, reportError } from "./report.ts";
 
 export interface DetachOptions {
   readonly all?: boolean;
@@ -21,18 +21,25 @@ export function detach(objects: readonly string[], options: DetachOptions): Prom
       help: "name a pinned object, or --all, or --link ID; tsbpf list shows them",
     });
   if (options.link !== undefined) detachLink(options.link, options);
+  let failures = 0;
   for (const name of names) {
-    const cgroups = removeObject(name, options.pins);
-    if (options.json) line({ detached: name, cgroups });
-    else out(`${name} removed${cgroups.length > 0 ? `, detached from ${cgroups.join(", ")}` : ""}`);
+    try {
+      const cgroups = removeObject(name, options.pins);
+      if (options.json) line({ detached: name, cgroups });
+      else out(`${name} removed${cgroups.length > 0 ? `, detached from ${cgroups.join(", ")}` : ""}`);
+    } catch (error) {
+      // One that is broken, or not ours to remove, does not keep the others.
+      if (names.length === 1 || !(error instanceof RuntimeError)) throw error;
+      failures++;
+      reportError(error, options.json ?? false);
+    }
   }
   if (names.length === 0 && options.all && !options.json) out("nothing is pinned");
-  return Promise.resolve(0);
+  return Promise.resolve(failures === 0 ? 0 : 1);
 }
 
 function detachLink(text: string, options: DetachOptions): void {
-  const id = Number(text);
-  if (!Number.isInteger(id) || id < 1) throw new RuntimeError("bad-argument", `${text} is not the number of a link`);
+  const id = checkId(text, "a link");
   const fd = fdById(BPF.linkFdById, id);
   if (fd === -2) throw new RuntimeError("not-found", `no link ${id}`, { help: "tsbpf list shows the links" });
   if (fd < 0) throw failed("not-permitted", `opening link ${id}`, fd);

@@ -5,7 +5,8 @@ import { dirname, join } from "node:path";
 import { compileFile } from "../../compiler/cli/build.ts";
 import { out } from "../../compiler/cli/output.ts";
 import { FEATURES, kernels, type Feature, type TargetName } from "../../compiler/bpf/kernels.ts";
-import { cgroupRoot, onBpffs } from "../kernel/places.ts";
+import { onBpffs } from "../kernel/pin-folder.ts";
+import { cgroupRoot } from "../kernel/places.ts";
 import { missing, probe } from "../kernel/probe.ts";
 import { openMptcpNetlink } from "../mptcp/generic-netlink.ts";
 import { document, table } from "./report.ts";
@@ -75,7 +76,7 @@ function machineFindings(options: DoctorOptions): Finding[] {
       : { what: "cgroup2", ok: true, detail: root },
     onBpffs(options.pins)
       ? { what: "bpffs", ok: true, detail: options.pins }
-      : { what: "bpffs", ok: false, detail: "needed for pins only: mount -t bpf bpf /sys/fs/bpf" },
+      : { what: "bpffs", ok: false, detail: "needed for pins only: mount -t bpf -o mode=0700 bpf /sys/fs/bpf" },
     existsSync("/sys/kernel/btf/vmlinux")
       ? { what: "BTF", ok: true, detail: "/sys/kernel/btf/vmlinux" }
       : { what: "BTF", ok: false, detail: "CONFIG_DEBUG_INFO_BTF is off: CO-RE objects cannot load" },

@@ -1,7 +1,7 @@
 /** `tsbpf list`: pinned objects, and every sock_ops program attached to a cgroup. */
 import { out } from "../../compiler/cli/output.ts";
 import { allLinks, allPrograms } from "../kernel/info.ts";
-import { openObject, pinnedObjects } from "../kernel/pins.ts";
+import { pinnedLinks, pinnedObjects } from "../kernel/pins.ts";
 import { cgroupPath } from "../kernel/places.ts";
 import { document, table } from "./report.ts";
 
@@ -21,12 +21,10 @@ export interface Attachment {
 export function attachments(pins: string): readonly Attachment[] {
   const holders = new Map<number, string>();
   for (const name of pinnedObjects(pins)) {
-    const pinned = openObject(name, pins);
-    for (const link of pinned.links.values()) {
+    for (const [, link] of pinnedLinks(name, pins)) {
       holders.set(link.id, name);
       link.close();
     }
-    pinned.close();
   }
   const programs = new Map(
     [...allPrograms()].filter((program) => program.type === "sock_ops").map((program) => [program.id, program]),

@@ -3,10 +3,17 @@ import { out } from "../../compiler/cli/output.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { loadModule } from "../kernel/load.ts";
-import { nameOfFile } from "../kernel/names.ts";
-import { openObject, pinnedObjects, pinObject, replaceObject } from "../kernel/pins.ts";
-import { needBpffs } from "../kernel/places.ts";
+import type { LinkHandle } from "../kernel/links.ts";
+import type { LoadedObject } from "../kernel/object.ts";
+import { closeFd } from "../kernel/fd.ts";
+import { checkObjectName, nameOfFile } from "../kernel/names.ts";
+import { needBpffs } from "../kernel/pin-folder.ts";
+import { openObject, pinnedObjects, pinObject } from "../kernel/pins.ts";
+import { openCgroup } from "../kernel/places.ts";
+import { replaceObject } from "../kernel/replace.ts";
+import { undoList } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
+import { cgroupsOf, confirmAttached } from "./attached.ts";
 import { readInput, readParams } from "./input.ts";
 import { line } from "./report.ts";
 
@@ -29,8 +36,9 @@ function loadNow(file: string, options: LoadCommandOptions): number {
   const input = readInput(file, options);
   if (!input) return 1;
   const { module, kernelInfo } = input;
-  const name = options.name ?? nameOfFile(file);
+  const name = checkObjectName(options.name ?? nameOfFile(file));
   const params = readParams(module, options.param);
+  if (options.cgroup !== undefined) closeFd(openCgroup(options.cgroup));
   needBpffs(options.pins);
   const there = pinnedObjects(options.pins).includes(name);
   if (there && !options.replace)
@@ -38,36 +46,52 @@ function loadNow(file: string, options: LoadCommandOptions): number {
       help: `--replace puts this one in its place; --name gives it another name; tsbpf detach ${name} removes the old one`,
     });
   const pinned = there ? openObject(name, options.pins) : undefined;
+  const undo = undoList();
   try {
     const object = loadModule(
       module,
-      { name, params, pinRoot: options.pins, ...(pinned ? { reuse: pinned.object } : {}) },
+      { name, params, pinRoot: options.pins, undo, ...(pinned ? { reuse: pinned.object } : {}) },
       kernelInfo,
     );
     try {
       // Filled once; `tsbpf run` is what keeps it current.
       followLocalAddresses(object, options.netns, () => undefined)?.close();
-      if (pinned) replaceObject(pinned, object, options.pins);
-      else {
-        const links =
-          options.cgroup === undefined
-            ? []
-            : Object.values(object.programs).map((program) => [program.name, program.attach(options.cgroup!)] as const);
-        pinObject(object, links, options.pins);
-      }
-      const programs = Object.values(object.programs).map((program) => ({ name: program.name, id: program.info().id }));
-      if (options.json) line({ name, programs, replaced: there, cgroup: options.cgroup ?? null, pins: options.pins });
-      else {
-        const what = programs.map((program) => `${program.name} (program ${program.id})`).join(", ");
-        out(
-          `${name}: ${what} ${there ? "replaced what was attached" : options.cgroup ? `attached to ${options.cgroup}` : "loaded"}, pinned under ${options.pins}`,
-        );
-      }
+      const links = pinned
+        ? replaceObject(pinned, object, options.pins, options.cgroup)
+        : attachAndPin(object, options.cgroup, options.pins);
+      if (options.cgroup !== undefined) confirmAttached(object, links, options.cgroup);
+      undo.keep();
+      report(object, there, cgroupsOf(links.values()), options);
     } finally {
       object.close();
     }
     return 0;
+  } catch (error) {
+    undo.run();
+    throw error;
   } finally {
     pinned?.close();
   }
+}
+
+function attachAndPin(object: LoadedObject, cgroup: string | undefined, pins: string): ReadonlyMap<string, LinkHandle> {
+  const links = new Map<string, LinkHandle>();
+  if (cgroup !== undefined)
+    for (const program of Object.values(object.programs)) links.set(program.name, program.attach(cgroup));
+  pinObject(object, [...links], pins);
+  return links;
+}
+
+function report(
+  object: LoadedObject,
+  replaced: boolean,
+  cgroups: readonly string[],
+  options: LoadCommandOptions,
+): void {
+  const { name } = object;
+  const programs = Object.values(object.programs).map((program) => ({ name: program.name, id: program.info().id }));
+  if (options.json) return line({ name, programs, replaced, cgroup: cgroups[0] ?? null, cgroups, pins: options.pins });
+  const what = programs.map((program) => `${program.name} (program ${program.id})`).join(", ");
+  const done = cgroups.length > 0 ? `attached to ${cgroups.join(", ")}` : "loaded, attached to nothing";
+  out(`${name}: ${what} ${replaced ? "took the place of what was pinned, " : ""}${done}, pinned under ${options.pins}`);
 }

@@ -1,5 +1,4 @@
 /** `tsbpf map get|set|dump`: OBJECT/MAP, id:N, or the path of a pin. */
-import { existsSync } from "node:fs";
 import { out } from "../../compiler/cli/output.ts";
 import type { Layout } from "../../compiler/layout.ts";
 import { PER_CPU_MAPS, RING_MAPS } from "../kernel/abi.ts";
@@ -23,7 +22,8 @@ interface OpenMap {
 }
 
 function find(where: string, options: MapOptions): OpenMap {
-  const opened = /^id:\d+$/.test(where) || existsSync(where) ? openMap(where) : openByName(where, options);
+  // A path has a slash at its start, or more than one: what the current folder happens to hold decides nothing.
+  const opened = /^id:|^[./]|\/.*\//.test(where) ? openMap(where) : openByName(where, options);
   const { map } = opened;
   const perCpu = PER_CPU_MAPS.has(map.shape.type);
   return { ...opened, value: perCpu ? { kind: "array", of: map.shape.value, length: 0 } : map.shape.value };

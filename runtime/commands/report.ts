@@ -14,14 +14,16 @@ export async function guarded(asJson: boolean, run: () => Promise<number>): Prom
       return 1;
     }
     if (!(error instanceof RuntimeError)) throw error;
-    const { key, message, help, log } = error;
-    if (asJson) line({ error: { key, message, help, errno: error.errno, log } });
-    else {
-      err(troubleText({ key, message, ...(help === undefined ? {} : { help }) }, colour(process.stderr)));
-      if (log !== undefined && log.trim() !== "") err(`the kernel's log, whole:\n${log.trimEnd()}\n`);
-    }
-    return key === "bad-argument" ? 2 : 1;
+    reportError(error, asJson);
+    return error.key === "bad-argument" ? 2 : 1;
   }
+}
+
+/** One error in the look of a diagnostic, or as one line of JSON. */
+export function reportError({ key, message, help, log, errno }: RuntimeError, asJson: boolean): void {
+  if (asJson) return line({ error: { key, message, help, errno, log } });
+  err(troubleText({ key, message, ...(help === undefined ? {} : { help }) }, colour(process.stderr)));
+  if (log !== undefined && log.trim() !== "") err(`the kernel's log, whole:\n${log.trimEnd()}\n`);
 }
 
 const plain = (_key: string, value: unknown): unknown => (typeof value === "bigint" ? exact(value) : value);

@@ -4,15 +4,18 @@ import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { loadModule } from "../kernel/load.ts";
-import { nameOfFile } from "../kernel/names.ts";
+import { checkObjectName, nameOfFile } from "../kernel/names.ts";
 import type { LoadedObject } from "../kernel/object.ts";
 import type { ObjectToLoad } from "../kernel/object-file.ts";
-import { openObject, pinnedObjects, pinObject, removeObject, replaceObject } from "../kernel/pins.ts";
+import { openObject, pinnedObjects, pinObject, removeObject } from "../kernel/pins.ts";
+import { replaceObject } from "../kernel/replace.ts";
+import { undoList } from "../kernel/undo.ts";
 import { netnsPath, openCgroup } from "../kernel/places.ts";
 import { closeFd } from "../kernel/fd.ts";
 import { chooseBackend, followLocalAddresses, type BackendName } from "../mptcp/daemon.ts";
 import { startNetlinkBackend, type NetlinkReport } from "../mptcp/netlink-backend.ts";
 import { errnoName } from "../kernel/syscalls.ts";
+import { confirmAttached } from "./attached.ts";
 import { readInput, readParams } from "./input.ts";
 import { line } from "./report.ts";
 import { untilStopped } from "./stop.ts";
@@ -62,7 +65,7 @@ async function runKernel(
     });
   closeFd(openCgroup(options.cgroup));
   const { module } = input;
-  const name = typeof options.pin === "string" ? options.pin : fileName;
+  const name = typeof options.pin === "string" ? checkObjectName(options.pin) : fileName;
   const steps: (() => void)[] = [];
   try {
     const object = start(input, name, params, options, steps);
@@ -101,32 +104,43 @@ function start(
 ): LoadedObject {
   const { module, kernelInfo } = input;
   const cgroup = options.cgroup!;
-  const loading = { name, params, pinRoot: options.pins };
+  // What is pinned goes again unless all that follows succeeds.
+  const undo = undoList();
+  const loading = { name, params, pinRoot: options.pins, undo };
   const follow = (object: LoadedObject): void => {
     const followed = followLocalAddresses(object, options.netns, (text) => warn(options, text));
     if (followed) steps.push(followed.close);
   };
-  if (options.pin !== undefined && pinnedObjects(options.pins).includes(name)) {
-    const pinned = openObject(name, options.pins);
-    steps.push(pinned.close);
-    const object = loadModule(module, { ...loading, reuse: pinned.object }, kernelInfo);
+  try {
+    if (options.pin !== undefined && pinnedObjects(options.pins).includes(name)) {
+      const pinned = openObject(name, options.pins);
+      steps.push(pinned.close);
+      const object = loadModule(module, { ...loading, reuse: pinned.object }, kernelInfo);
+      steps.push(object.close);
+      follow(object);
+      const links = replaceObject(pinned, object, options.pins, cgroup);
+      steps.push(() => void removeObject(name, options.pins));
+      confirmAttached(object, links, cgroup);
+      undo.keep();
+      if (options.json) line({ event: "taken-over", name });
+      else out(`took over ${name}, which was pinned; its maps are kept`);
+      return object;
+    }
+    const object = loadModule(module, loading, kernelInfo);
     steps.push(object.close);
     follow(object);
-    replaceObject(pinned, object, options.pins);
-    steps.push(() => void removeObject(name, options.pins));
-    if (options.json) line({ event: "taken-over", name });
-    else out(`took over ${name}, which was pinned; its maps are kept`);
+    const links = new Map(Object.values(object.programs).map((program) => [program.name, program.attach(cgroup)]));
+    if (options.pin !== undefined) {
+      pinObject(object, [...links], options.pins);
+      steps.push(() => void removeObject(name, options.pins));
+    }
+    confirmAttached(object, links, cgroup);
+    undo.keep();
     return object;
+  } catch (error) {
+    undo.run();
+    throw error;
   }
-  const object = loadModule(module, loading, kernelInfo);
-  steps.push(object.close);
-  follow(object);
-  const links = Object.values(object.programs).map((program) => [program.name, program.attach(cgroup)] as const);
-  if (options.pin !== undefined) {
-    pinObject(object, links, options.pins);
-    steps.push(() => void removeObject(name, options.pins));
-  }
-  return object;
 }
 
 async function runNetlink(

@@ -1,16 +1,16 @@
 /** The maps of an object in the kernel: made, reused from pins or from an earlier load, and filled. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../../compiler/bpf/map-types.ts";
 import { sizeOf, type Layout } from "../../compiler/layout.ts";
 import type { BpfModule, GlobalSection, MapSpec } from "../../compiler/module.ts";
 import { BPF, LOCAL_STORAGE_MAPS, NO_PREALLOC_MAPS, RING_MAPS } from "./abi.ts";
-import { bpf, openPin, pin, type AttrFields } from "./bpf.ts";
+import { bpf, type AttrFields } from "./bpf.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { mapInfo, type MapInfo } from "./info.ts";
 import { SECTIONS, sectionSize, type KernelBtf } from "./kernel-btf.ts";
 import { objectName, pinName } from "./names.ts";
-import { makeDirectory, type Undo } from "./undo.ts";
+import { makePinFolder, openPinFolder } from "./pin-folder.ts";
+import type { Undo } from "./undo.ts";
 
 export interface MapContext {
   readonly module: BpfModule;
@@ -57,23 +57,32 @@ export function createMap(context: MapContext, map: MapSpec): number {
     checkSame(map.name, want, mapInfo(given), "the map in use");
     return given;
   }
-  const path = join(context.pinRoot, "maps", pinName(map.name));
-  if (map.pinned && existsSync(path)) {
-    const fd = openPin(path);
-    if (fd < 0) throw failed("system", `opening the pinned map ${path}`, fd);
-    context.undo.fd(fd);
-    checkSame(map.name, want, mapInfo(fd), `the map pinned at ${path}`);
-    return fd;
+  if (!map.pinned) return filled(context, map, want);
+  const name = pinName(map.name);
+  const path = join(context.pinRoot, "maps");
+  const before = openPinFolder(path);
+  try {
+    if (before?.has(name)) {
+      const fd = context.undo.fd(before.open(name));
+      checkSame(map.name, want, mapInfo(fd), `the map pinned at ${join(path, name)}`);
+      return fd;
+    }
+  } finally {
+    before?.close();
   }
-  const fd = create(context, map, want);
-  context.undo.fd(fd);
+  const fd = filled(context, map, want);
+  const folder = makePinFolder(path, context.undo);
+  try {
+    folder.pin(name, fd, context.undo);
+  } finally {
+    folder.close();
+  }
+  return fd;
+}
+
+function filled(context: MapContext, map: MapSpec, want: Wanted): number {
+  const fd = context.undo.fd(create(context, map, want));
   fill(fd, map);
-  if (map.pinned) {
-    makeDirectory(join(context.pinRoot, "maps"), context.undo);
-    const result = pin(fd, path);
-    if (result < 0) throw failed("system", `pinning ${map.name} at ${path}`, result);
-    context.undo.file(path);
-  }
   return fd;
 }
 

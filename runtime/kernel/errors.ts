@@ -11,6 +11,7 @@ export type RuntimeErrorKey =
   | "bad-argument"
   | "no-cgroup"
   | "no-bpffs"
+  | "unsafe-pins"
   | "no-netns"
   | "not-found"
   | "pin-exists"

@@ -1,11 +1,12 @@
 /** Links: a program on a cgroup-v2 directory, held by a descriptor or by a pin, replaced atomically, never left behind. */
-import { closeSync, unlinkSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { BPF } from "./abi.ts";
-import { bpf, openPin, pin } from "./bpf.ts";
+import { bpf } from "./bpf.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import { linkInfo, type LinkInfo } from "./info.ts";
-import { cgroupPath, openCgroup, systemError } from "./places.ts";
+import { openPinParent } from "./pin-folder.ts";
+import { cgroupPath, openCgroup } from "./places.ts";
 
 export interface LinkHandle {
   readonly fd: number;
@@ -62,18 +63,18 @@ export function linkHandle(fd: number): LinkHandle {
       return cgroupId === undefined || cgroupId === 0n ? undefined : cgroupPath(cgroupId);
     },
     pin(path) {
-      const result = pin(fd, path);
-      if (result < 0)
-        throw failed(
-          result === -17 ? "pin-exists" : "system",
-          `pinning the link at ${path}`,
-          result,
-          result === -17 ? "choose another name, or detach what is there" : undefined,
-        );
+      const { folder, name } = openPinParent(path);
+      try {
+        folder.pin(name, fd);
+      } finally {
+        folder.close();
+      }
       pinned = path;
     },
     replace(programFd) {
       const result = bpf(BPF.linkUpdate, "linkUpdate", { link_fd: fd, new_prog_fd: programFd });
+      if (result === -67)
+        throw new RuntimeError("no-cgroup", "the cgroup of the link is gone, and the attachment with it");
       if (result < 0) throw failed("attach", "replacing the program of a link", result);
     },
     detach() {
@@ -92,15 +93,19 @@ export function linkHandle(fd: number): LinkHandle {
 
 /** Opens a pinned link, of this process or another. */
 export function openPinnedLink(path: string): LinkHandle {
-  const fd = openPin(path);
-  if (fd < 0) throw failed(fd === -2 ? "not-found" : "system", `opening the pinned link ${path}`, fd);
-  return linkHandle(fd);
+  const { folder, name } = openPinParent(path);
+  try {
+    return linkHandle(folder.open(name));
+  } finally {
+    folder.close();
+  }
 }
 
-export function removePin(path: string): void {
+function removePin(path: string): void {
+  const { folder, name } = openPinParent(path);
   try {
-    unlinkSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw systemError(error, `removing ${path}`);
+    folder.remove(name);
+  } finally {
+    folder.close();
   }
 }

@@ -16,10 +16,11 @@ import { CORE_RECORD_BYTES, FUNC_RECORD_BYTES, LINE_RECORD_BYTES } from "../../c
 import type { KernelInfo } from "../../compiler/object/kernel-info.ts";
 import { kernelBtf, type DebugInfo } from "./kernel-btf.ts";
 import { loadedObject, type LoadedObject } from "./object.ts";
-import { DEFAULT_PIN_ROOT, needBpffs } from "./places.ts";
+import { needBpffs } from "./pin-folder.ts";
+import { DEFAULT_PIN_ROOT } from "./places.ts";
 import { missing } from "./probe.ts";
 import { loadProgram, type ProgramToLoad } from "./program.ts";
-import { undoList } from "./undo.ts";
+import { undoList, type Undo } from "./undo.ts";
 import { describe, readRejection } from "./verifier-log.ts";
 
 export interface LoadOptions {
@@ -33,6 +34,8 @@ export interface LoadOptions {
   readonly reuse?: LoadedObject;
   /** Names of the programs to load; absent: all. */
   readonly programs?: readonly string[];
+  /** Gets to know what was pinned (maps declared `pinned`), for a caller whose next step may fail. */
+  readonly undo?: Undo;
 }
 
 /** Loads a module. Throws RuntimeError; nothing stays behind then. `kernelInfo` comes with objects read from files. */
@@ -73,7 +76,14 @@ export function loadModule(module: BpfModule, options: LoadOptions = {}, kernelI
       ]),
     );
     // From here on the object owns the descriptors; those of reused maps stay with their first owner.
-    return loadedObject({ name, module, maps, sections, programs: loaded, owned: undo.keep() });
+    return loadedObject({
+      name,
+      module,
+      maps,
+      sections,
+      programs: loaded,
+      owned: options.undo ? undo.handOver(options.undo) : undo.keep(),
+    });
   } catch (error) {
     undo.run();
     throw error;

@@ -81,9 +81,10 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
   const mappings = new Map<GlobalSection, Mapping | undefined>();
   let open = true;
 
-  const maps: Record<string, MapHandle> = {};
-  const rings: Record<string, RingHandle> = {};
-  const globals: Record<string, GlobalHandle> = {};
+  // Without a prototype: a map may be called "constructor".
+  const maps = Object.create(null) as Record<string, MapHandle>;
+  const rings = Object.create(null) as Record<string, RingHandle>;
+  const globals = Object.create(null) as Record<string, GlobalHandle>;
   for (const map of module.maps) {
     const fd = parts.maps.get(map.name);
     if (fd === undefined) continue;
@@ -124,7 +125,7 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
       return bytesOf(variable.section);
     });
   }
-  const programs: Record<string, ProgramHandle> = {};
+  const programs = Object.create(null) as Record<string, ProgramHandle>;
   for (const program of module.programs) {
     const fd = parts.programs.get(program.name);
     if (fd === undefined) continue;

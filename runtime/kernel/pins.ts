@@ -4,7 +4,6 @@
  *
  *   ROOT/objects/NAME/programs/PROGRAM   ROOT/objects/NAME/maps/MAP   ROOT/objects/NAME/links/PROGRAM
  */
-import { existsSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Layout } from "../../compiler/layout.ts";
 import { sizeOf } from "../../compiler/layout.ts";
@@ -12,25 +11,49 @@ import type { BpfModule, BpfProgram, GlobalSection, GlobalVar, MapSpec } from ".
 import { decodeBtf, type Btf } from "../../compiler/object/btf.ts";
 import { layoutOfSize, layoutReader } from "../../compiler/object/type-layouts.ts";
 import { BPF } from "./abi.ts";
-import { fdById, openPin, pin } from "./bpf.ts";
+import { fdById } from "./bpf.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import { ringTypedef } from "./kernel-btf.ts";
 import { kernelBtf, mapInfo, programInfo } from "./info.ts";
-import { linkHandle, openPinnedLink, removePin, type LinkHandle } from "./links.ts";
+import { linkHandle, type LinkHandle } from "./links.ts";
 import { mapHandle, type MapHandle } from "./maps.ts";
-import { pinName } from "./names.ts";
+import { nameOfPin, pinName } from "./names.ts";
 import { loadedObject, type LoadedObject } from "./object.ts";
-import { DEFAULT_PIN_ROOT, needBpffs } from "./places.ts";
-import { makeDirectory, undoList } from "./undo.ts";
+import { makePinFolder, openPinFolder, openPinParent, type PinFolder } from "./pin-folder.ts";
+import { DEFAULT_PIN_ROOT } from "./places.ts";
+import { undoList } from "./undo.ts";
 
-const objectsOf = (root: string): string => join(root, "objects");
-export const objectDirectory = (name: string, root = DEFAULT_PIN_ROOT): string => join(objectsOf(root), pinName(name));
+const OBJECTS = "objects";
+export const objectDirectory = (name: string, root = DEFAULT_PIN_ROOT): string => join(root, OBJECTS, pinName(name));
 
-/** Names of the objects pinned under a root. */
+/** Runs a function over the folder of all objects under a root; undefined without one. */
+function inObjects<T>(root: string, use: (objects: PinFolder) => T): T | undefined {
+  const folder = openPinFolder(root);
+  try {
+    const objects = folder?.folder(OBJECTS);
+    return objects && use(objects);
+  } finally {
+    folder?.close();
+  }
+}
+
+/** The file that an object's name stands for: of ours, or made by somebody else. */
+const fileOf = (folder: PinFolder, name: string): string => {
+  const ours = pinName(name);
+  return !folder.has(ours) && folder.names().includes(name) ? name : ours;
+};
+
+/** Names of the objects pinned under a root. Throws where it may not be looked into, or may not be believed. */
 export function pinnedObjects(root = DEFAULT_PIN_ROOT): readonly string[] {
-  const directory = objectsOf(root);
-  return existsSync(directory) ? readdirSync(directory).toSorted() : [];
+  return inObjects(root, (objects) => objects.names().map(nameOfPin)) ?? [];
+}
+
+function notPinned(name: string, root: string): RuntimeError {
+  const there = pinnedObjects(root);
+  return new RuntimeError("not-found", `no object named ${name} is pinned under ${root}`, {
+    help: there.length > 0 ? `pinned: ${there.join(", ")}` : "tsbpf list shows what is attached",
+  });
 }
 
 /** Pins all of an object, and the links given. On failure nothing of it stays pinned. */
@@ -39,29 +62,33 @@ export function pinObject(
   links: readonly (readonly [program: string, link: LinkHandle])[],
   root = DEFAULT_PIN_ROOT,
 ): string {
-  needBpffs(root);
-  const directory = objectDirectory(object.name, root);
-  if (existsSync(directory))
-    throw new RuntimeError("pin-exists", `an object named ${object.name} is pinned already`, {
-      help: `tsbpf detach ${object.name}, or load with --replace, or choose another --name`,
-    });
   const undo = undoList();
-  const put = (kind: string, name: string, fd: number): void => {
-    makeDirectory(join(directory, kind), undo);
-    const path = join(directory, kind, pinName(name));
-    const result = pin(fd, path);
-    if (result < 0) throw failed("system", `pinning ${path}`, result);
-    undo.file(path);
-  };
+  const folder = makePinFolder(join(root, OBJECTS), undo);
   try {
-    for (const [name, fd] of object.mapFds) put("maps", name, fd);
-    for (const program of Object.values(object.programs)) put("programs", program.name, program.fd);
-    for (const [program, link] of links) put("links", program, link.fd);
+    if (folder.has(pinName(object.name)))
+      throw new RuntimeError("pin-exists", `an object named ${object.name} is pinned already`, {
+        help: `tsbpf detach ${object.name}, or load with --replace, or choose another --name`,
+      });
+    const directory = folder.makeFolder(pinName(object.name), undo);
+    const put = (kind: string, entries: Iterable<readonly [name: string, fd: number]>): void => {
+      for (const [name, fd] of entries) directory.makeFolder(kind, undo).pin(pinName(name), fd, undo);
+    };
+    put("maps", object.mapFds);
+    put(
+      "programs",
+      Object.values(object.programs).map((program) => [program.name, program.fd] as const),
+    );
+    put(
+      "links",
+      links.map(([program, link]) => [program, link.fd] as const),
+    );
     undo.keep();
-    return directory;
+    return directory.path;
   } catch (error) {
     undo.run();
     throw error;
+  } finally {
+    folder.close();
   }
 }
 
@@ -73,22 +100,17 @@ export interface PinnedObject {
 
 /** Opens a pinned object; layouts come from the BTF that the kernel keeps with the maps. */
 export function openObject(name: string, root = DEFAULT_PIN_ROOT): PinnedObject {
-  const directory = objectDirectory(name, root);
-  if (!existsSync(directory))
-    throw new RuntimeError("not-found", `no object named ${name} is pinned under ${root}`, {
-      help:
-        pinnedObjects(root).length > 0
-          ? `pinned: ${pinnedObjects(root).join(", ")}`
-          : "tsbpf list shows what is attached",
-    });
+  const opened = inObjects(root, (objects) => openIn(objects.folder(fileOf(objects, name)), name));
+  if (!opened) throw notPinned(name, root);
+  return opened;
+}
+
+function openIn(directory: PinFolder | undefined, name: string): PinnedObject | undefined {
+  if (!directory) return undefined;
   const undo = undoList();
   const each = (kind: string): readonly (readonly [string, number])[] => {
-    const at = join(directory, kind);
-    return (existsSync(at) ? readdirSync(at).toSorted() : []).map((file) => {
-      const fd = openPin(join(at, file));
-      if (fd < 0) throw failed("system", `opening ${join(at, file)}`, fd);
-      return [file, undo.fd(fd)] as const;
-    });
+    const folder = directory.folder(kind);
+    return (folder?.names() ?? []).map((file) => [nameOfPin(file), undo.fd(folder!.open(file))] as const);
   };
   try {
     const maps = new Map<string, number>();
@@ -136,8 +158,7 @@ function describeMap(
 ): { readonly spec: MapSpec } | { readonly section: GlobalSection; readonly globals: GlobalVar[] } {
   const info = mapInfo(fd);
   const btf = info.btfId === 0 ? undefined : typesOf(info.btfId);
-  // Sections are pinned as _rodata, _data and _bss, because a bpffs takes no dots.
-  const section = ([".rodata", ".data", ".bss"] as const).find((name) => pinName(name) === file);
+  const section = ([".rodata", ".data", ".bss"] as const).find((name) => name === file);
   if (section) return { section, globals: btf ? variables(btf, info.btfValueType, section) : [] };
   const layoutOf = btf ? layoutReader(btf) : () => undefined;
   const ring = info.type === "ringbuf";
@@ -200,78 +221,92 @@ function describeProgram(name: string, fd: number): BpfProgram {
   return { name, section: "", type, attachType: 0, insns: [], relocations: [], lines: [], functions: [], stack: 0 };
 }
 
-/** Detaches a pinned object's links and removes all its pins. Gives the cgroups that it was attached to. */
-export function removeObject(name: string, root = DEFAULT_PIN_ROOT): readonly string[] {
-  const directory = objectDirectory(name, root);
-  if (!existsSync(directory)) openObject(name, root);
-  const cgroups: string[] = [];
-  const links = join(directory, "links");
-  for (const file of existsSync(links) ? readdirSync(links) : []) {
-    const link = openPinnedLink(join(links, file));
-    const cgroup = link.cgroup();
-    if (cgroup !== undefined) cgroups.push(cgroup);
-    link.detach();
-    link.close();
-  }
-  for (const kind of ["links", "programs", "maps"]) {
-    const at = join(directory, kind);
-    if (!existsSync(at)) continue;
-    for (const file of readdirSync(at)) removePin(join(at, file));
-    rmdirSync(at);
-  }
-  rmdirSync(directory);
-  removeIfEmpty(objectsOf(root));
-  removeIfEmpty(root);
-  return cgroups;
-}
-
-function removeIfEmpty(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch {
-    // Other objects or pinned maps live there.
-  }
+/** Name and link of each attachment of a pinned object; the caller closes them. */
+export function pinnedLinks(name: string, root = DEFAULT_PIN_ROOT): readonly (readonly [string, LinkHandle])[] {
+  return (
+    inObjects(root, (objects) => {
+      const links = objects.folder(fileOf(objects, name))?.folder("links");
+      return (links?.names() ?? []).map((file) => [nameOfPin(file), linkHandle(links!.open(file))] as const);
+    }) ?? []
+  );
 }
 
 /**
- * Puts the programs of `next` in place of those of the pinned object, each by one atomic update of its link, then moves
- * the pins. Programs are matched by name; with one on each side, names may differ.
+ * Detaches a pinned object's links and removes all its pins, whatever state they are in. Gives the cgroups that it was
+ * attached to. Throws what went wrong first, after everything else is done.
  */
-export function replaceObject(pinned: PinnedObject, next: LoadedObject, root = DEFAULT_PIN_ROOT): void {
-  const fresh = Object.values(next.programs);
-  const links = [...pinned.links];
-  for (const [name, link] of links) {
-    const match = next.programs[name] ?? (fresh.length === 1 && links.length === 1 ? fresh[0] : undefined);
-    if (!match)
-      throw new RuntimeError("not-found", `the new object has no program ${name} to replace the attached one`, {
-        help: `it has ${fresh.map((program) => program.name).join(", ")}; detach the old object first`,
-      });
-    link.replace(match.fd);
-  }
-  const directory = objectDirectory(pinned.object.name, root);
-  for (const [kind, entries] of [
-    ["programs", fresh.map((program) => [program.name, program.fd] as const)],
-    ["maps", [...next.mapFds]],
-  ] as const) {
-    const at = join(directory, kind);
-    const undo = undoList();
-    makeDirectory(at, undo);
-    undo.keep();
-    const names = new Set(entries.map(([name]) => pinName(name)));
-    for (const file of readdirSync(at)) if (!names.has(file)) removePin(join(at, file));
-    for (const [name, fd] of entries) {
-      const path = join(at, pinName(name));
-      removePin(path);
-      const result = pin(fd, path);
-      if (result < 0) throw failed("system", `pinning ${path}`, result);
+export function removeObject(name: string, root = DEFAULT_PIN_ROOT): readonly string[] {
+  const cgroups: string[] = [];
+  let problem: unknown;
+  const attempt = (step: () => void): void => {
+    try {
+      step();
+    } catch (error) {
+      problem ??= error;
     }
+  };
+  const folder = openPinFolder(root);
+  try {
+    const objects = folder?.folder(OBJECTS);
+    const file = objects && fileOf(objects, name);
+    const directory = file !== undefined ? objects?.folder(file) : undefined;
+    if (!objects || !directory || file === undefined) throw notPinned(name, root);
+    for (const kind of KINDS) attempt(() => emptyFolder(directory, kind, cgroups, attempt));
+    if (!objects.removeFolder(file) && problem === undefined)
+      throw new RuntimeError(
+        "system",
+        `${directory.path} holds files that are not ours: ${directory.names().join(", ")}`,
+      );
+    folder?.removeFolder(OBJECTS);
+  } finally {
+    folder?.close();
+  }
+  if (problem !== undefined) throw problem;
+  attempt(() => removeIfEmpty(root));
+  return cgroups;
+}
+
+/** Attachments end first. */
+const KINDS = ["links", "programs", "maps"] as const;
+
+function emptyFolder(
+  directory: PinFolder,
+  kind: (typeof KINDS)[number],
+  cgroups: string[],
+  attempt: (step: () => void) => void,
+): void {
+  const folder = directory.folder(kind);
+  if (!folder) return;
+  for (const file of folder.names()) {
+    attempt(() => {
+      if (kind !== "links") return;
+      const link = linkHandle(folder.open(file));
+      try {
+        const cgroup = link.cgroup();
+        link.detach();
+        if (cgroup !== undefined) cgroups.push(cgroup);
+      } finally {
+        link.close();
+      }
+    });
+    attempt(() => folder.remove(file));
+  }
+  directory.removeFolder(kind);
+}
+
+/** Other objects or pinned maps may live there. */
+function removeIfEmpty(root: string): void {
+  const { folder, name } = openPinParent(root);
+  try {
+    folder.removeFolder(name);
+  } finally {
+    folder.close();
   }
 }
 
 /** A map by "id:N" or by the path of its pin, with layouts from its BTF. */
 export function openMap(where: string): { readonly map: MapHandle; close(): void } {
-  const fd = where.startsWith("id:") ? fdById(BPF.mapFdById, Number(where.slice(3))) : openPin(where);
-  if (fd < 0) throw failed(fd === -2 ? "not-found" : "system", `opening map ${where}`, fd);
+  const fd = where.startsWith("id:") ? mapById(where.slice(3)) : mapByPath(where);
   try {
     const read = describeMap(mapInfo(fd).name || where, fd);
     const spec = "spec" in read ? read.spec : undefined;
@@ -288,4 +323,28 @@ export function openMap(where: string): { readonly map: MapHandle; close(): void
     closeFd(fd);
     throw error;
   }
+}
+
+function mapById(text: string): number {
+  const fd = fdById(BPF.mapFdById, checkId(text, "a map"));
+  if (fd === -2) throw new RuntimeError("not-found", `no map ${text}`, { help: "tsbpf show lists maps" });
+  if (fd < 0) throw failed("system", `opening map ${text}`, fd);
+  return fd;
+}
+
+function mapByPath(path: string): number {
+  const { folder, name } = openPinParent(path);
+  try {
+    return folder.open(name);
+  } finally {
+    folder.close();
+  }
+}
+
+/** The id of a program, map or link from text: the kernel counts them in 32 bits. */
+export function checkId(text: string, what: string): number {
+  const id = Number(text);
+  if (!/^\d+$/.test(text) || id < 1 || id > 0xffff_ffff)
+    throw new RuntimeError("bad-argument", `${text} is not the id of ${what}`, { help: "ids go from 1 to 4294967295" });
+  return id;
 }

@@ -4,9 +4,8 @@ import { join } from "node:path";
 import { RuntimeError, failed } from "./errors.ts";
 import { syscalls } from "./syscalls.ts";
 
-/** Magic numbers of statfs(2) (include/uapi/linux/magic.h). */
+/** f_type of statfs(2) (include/uapi/linux/magic.h). */
 const CGROUP2_MAGIC = 0x63677270;
-const BPFFS_MAGIC = 0xcafe4a11;
 
 export interface Mount {
   readonly path: string;
@@ -70,19 +69,6 @@ export function cgroupPath(id: bigint): string | undefined {
 }
 
 export const DEFAULT_PIN_ROOT = "/sys/fs/bpf/tsbpf";
-
-/** Whether the directory (or the nearest one above it that exists) lies on a bpffs. */
-export function onBpffs(path: string): boolean {
-  let at = path;
-  while (!existsSync(at) && at !== "/" && at !== ".") at = join(at, "..");
-  return Number(BigInt.asUintN(32, BigInt(statfsSync(at).type))) === BPFFS_MAGIC;
-}
-export function needBpffs(path: string): void {
-  if (onBpffs(path)) return;
-  throw new RuntimeError("no-bpffs", `${path} is not on a bpf file system, so nothing can be pinned there`, {
-    help: "mount -t bpf bpf /sys/fs/bpf, or name a directory on a bpffs with --pins DIR",
-  });
-}
 
 const CLONE_NEWNET = 0x40000000;
 /** The namespace file of a name made by `ip netns add`, or of a path, or of a process id. */

@@ -1,17 +1,15 @@
 /** What a load has made so far, so that a failure leaves nothing behind: descriptors, pins and directories. */
-import { existsSync, mkdirSync, rmdirSync, unlinkSync } from "node:fs";
-import { dirname } from "node:path";
 import { closeFd } from "./fd.ts";
-import { systemError } from "./places.ts";
 
 export interface Undo {
   /** Remembers a descriptor and gives it back. */
   fd(fd: number): number;
-  /** Remembers a file that was made (a pin). */
-  file(path: string): void;
-  directory(path: string): void;
+  /** Remembers how something that was made (a pin, a directory) is taken away. */
+  step(step: () => void): void;
   /** Forgets everything: the load has succeeded. Returns the descriptors, which now belong to the caller. */
   keep(): readonly number[];
+  /** The steps go to another list, which may outlive this one; the descriptors are returned, as by keep. */
+  handOver(to: Undo): readonly number[];
   /** Undoes everything, newest first. */
   run(): void;
 }
@@ -26,18 +24,22 @@ export function undoList(): Undo {
       // What is gone already needs no undoing.
     }
   };
+  const keep = (): readonly number[] => {
+    const kept = fds;
+    fds = [];
+    steps = [];
+    return kept;
+  };
   return {
     fd(fd) {
       fds.push(fd);
       return fd;
     },
-    file: (path) => void steps.push(() => unlinkSync(path)),
-    directory: (path) => void steps.push(() => rmdirSync(path)),
-    keep() {
-      const kept = fds;
-      fds = [];
-      steps = [];
-      return kept;
+    step: (step) => void steps.push(step),
+    keep,
+    handOver(to) {
+      for (const step of steps) to.step(step);
+      return keep();
     },
     run() {
       for (const step of steps.toReversed()) quietly(step);
@@ -46,17 +48,4 @@ export function undoList(): Undo {
       fds = [];
     },
   };
-}
-
-/** Makes a directory and those above it, remembering each one made. */
-export function makeDirectory(path: string, undo: Undo): void {
-  if (existsSync(path)) return;
-  makeDirectory(dirname(path), undo);
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
-    throw systemError(error, `making ${path}`);
-  }
-  undo.directory(path);
 }

@@ -1,0 +1,110 @@
+/** New programs in place of a pinned object's: each by one atomic update of its link, or none of them. */
+import { closeSync, fstatSync } from "node:fs";
+import { BPF } from "./abi.ts";
+import { fdById } from "./bpf.ts";
+import { RuntimeError } from "./errors.ts";
+import { closeFd } from "./fd.ts";
+import type { LinkHandle } from "./links.ts";
+import { pinName } from "./names.ts";
+import type { LoadedObject, ProgramHandle } from "./object.ts";
+import { makePinFolder, type PinFolder } from "./pin-folder.ts";
+import { objectDirectory, type PinnedObject } from "./pins.ts";
+import { DEFAULT_PIN_ROOT, openCgroup } from "./places.ts";
+import { undoList, type Undo } from "./undo.ts";
+
+/**
+ * Puts the programs of `next` in place of those of the pinned object, then moves the pins. Programs are matched by name;
+ * with one on each side, names may differ. With a cgroup, what is attached nowhere or elsewhere is attached there.
+ * Gives the links, which belong to the two objects. Throws RuntimeError; what was attached is attached as before then.
+ */
+export function replaceObject(
+  pinned: PinnedObject,
+  next: LoadedObject,
+  root = DEFAULT_PIN_ROOT,
+  cgroup?: string,
+): ReadonlyMap<string, LinkHandle> {
+  const target = cgroup === undefined ? undefined : cgroupId(cgroup);
+  const old = matched(pinned, next);
+  const undo = undoList();
+  const links = new Map<string, LinkHandle>();
+  const left: LinkHandle[] = [];
+  try {
+    for (const program of Object.values(next.programs)) {
+      const before = old.get(program.name);
+      const where = before?.info().cgroupId ?? 0n;
+      if (before && where === 0n && cgroup === undefined)
+        throw new RuntimeError("no-cgroup", `the cgroup of ${pinned.object.name} is gone`, {
+          help: `load it again with --replace --cgroup DIR; or tsbpf detach ${pinned.object.name}`,
+        });
+      if (before && (target === undefined || where === target)) {
+        update(before, program, undo);
+        links.set(program.name, before);
+      } else if (cgroup !== undefined) {
+        const made = program.attach(cgroup);
+        undo.step(() => made.detach());
+        links.set(program.name, made);
+        if (before) left.push(before);
+      }
+    }
+    movePins(next, links, makePinFolder(objectDirectory(pinned.object.name, root), undo));
+    for (const fd of undo.keep()) closeFd(fd);
+  } catch (error) {
+    undo.run();
+    throw error;
+  }
+  for (const link of left) link.detach();
+  return links;
+}
+
+const cgroupId = (path: string): bigint => {
+  const fd = openCgroup(path);
+  try {
+    return fstatSync(fd, { bigint: true }).ino;
+  } finally {
+    closeSync(fd);
+  }
+};
+
+/** The present link of each new program that has one. */
+function matched(pinned: PinnedObject, next: LoadedObject): ReadonlyMap<string, LinkHandle> {
+  const fresh = Object.values(next.programs);
+  const result = new Map<string, LinkHandle>();
+  for (const [name, link] of pinned.links) {
+    const match = next.programs[name] ?? (fresh.length === 1 && pinned.links.size === 1 ? fresh[0] : undefined);
+    if (!match)
+      throw new RuntimeError("not-found", `the new object has no program ${name} to replace the attached one`, {
+        help: `it has ${fresh.map((program) => program.name).join(", ")}; detach the old object first`,
+      });
+    result.set(match.name, link);
+  }
+  return result;
+}
+
+function update(link: LinkHandle, program: ProgramHandle, undo: Undo): void {
+  const former = fdById(BPF.progFdById, link.info().programId);
+  link.replace(program.fd);
+  // Without the right to open the former program there is no way back; its pin still names it.
+  if (former < 0) return;
+  undo.fd(former);
+  undo.step(() => link.replace(former));
+}
+
+function movePins(next: LoadedObject, links: ReadonlyMap<string, LinkHandle>, directory: PinFolder): void {
+  try {
+    for (const [kind, entries] of [
+      ["links", [...links].map(([name, link]) => [name, link.fd] as const)],
+      ["programs", Object.values(next.programs).map((program) => [program.name, program.fd] as const)],
+      ["maps", [...next.mapFds]],
+    ] as const) {
+      const none = undoList();
+      const folder = directory.makeFolder(kind, none);
+      none.keep();
+      const names = new Set(entries.map(([name]) => pinName(name)));
+      for (const [name, fd] of entries) folder.replace(pinName(name), fd);
+      for (const file of folder.names()) if (!names.has(file)) folder.remove(file);
+      if (entries.length === 0) directory.removeFolder(kind);
+    }
+  } finally {
+    directory.close();
+  }
+}
