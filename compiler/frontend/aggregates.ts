@@ -42,7 +42,11 @@ export function storeExpression(
     return store(f, layout, memory, expression(f, written, layout), written);
   const parts: Parts = { leaves: [], covered: 0 };
   collect(f, layout, written, 0, parts);
-  const aliased = !fresh && parts.leaves.some((leaf) => leaf.operand.kind === "place" && !leaf.operand.fresh);
+  const aliased =
+    !fresh &&
+    parts.leaves.some(
+      ({ operand }) => operand.kind === "nullable" || (operand.kind === "place" && operand.fresh !== true),
+    );
   if (aliased) {
     const temporary = newSlot(f, layout, "temporary", written);
     if (!temporary) return;

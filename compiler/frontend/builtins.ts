@@ -16,7 +16,7 @@ import { ERROR, type Operand } from "./operand.ts";
 import { join } from "./shapes.ts";
 import { BE16, BE32, BE64, I32, PRIMITIVES, rangeOf, typeName, U16, U32, U64, U8, type DslType } from "./types.ts";
 import type { BigEndianLayout, IntLayout } from "../layout.ts";
-import { cast, convert, describe, isNumeric, knownRange } from "./values.ts";
+import { cast, convert, describe, isNumeric, knownRange, literal } from "./values.ts";
 
 type Builtin = (f: Lowering, call: ts.CallExpression, expected?: DslType) => Operand;
 
@@ -150,7 +150,7 @@ const cstr: Builtin = (f, call) => {
 const sizeOfType: Builtin = (f, call) => {
   const args = argumentsOf(f, call, "sizeOf", 1);
   const layout = args && fieldType(f, args[0]!);
-  return layout ? { kind: "literal", value: BigInt(sizeOf(layout)), wide: false } : ERROR;
+  return (layout && literal(f, BigInt(sizeOf(layout)), U32, call)) ?? ERROR;
 };
 
 /** `atomicAdd(counters, "packets", 1n)`, `atomicAdd(ref, "value", 1n)`: adds in one step, also against other CPUs. */

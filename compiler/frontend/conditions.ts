@@ -6,6 +6,7 @@ import { comparison, COMPARISONS } from "./arithmetic.ts";
 import { asBoolean, expression } from "./expressions.ts";
 import { at, bare, fail, type Lowering } from "./lowering.ts";
 import { ERROR, UNDEFINED, type Operand } from "./operand.ts";
+import { asPlace } from "./memory.ts";
 import { join } from "./shapes.ts";
 import type { DslType } from "./types.ts";
 import { describe } from "./values.ts";
@@ -37,36 +38,54 @@ export function condition(f: Lowering, written: ts.Expression, yes: Label, no: L
     if (COMPARISONS.has(token)) {
       const left = expression(f, node.left);
       const right = expression(f, node.right);
-      if (left.kind === "text" && right.kind === "text") {
-        return f.b.jump((left.text === right.text) === (token === K.EqualsEqualsEqualsToken) ? yes : no, at(f, node));
-      }
-      if (left.kind === "optional" || right.kind === "optional") return compareOptional(f, node, left, right, yes, no);
-      const found = comparison(f, token, left, right, node, node.left, node.right);
-      if (found) f.b.branch(found.op, found.left, found.right, yes, no, at(f, node));
-      else f.b.jump(no, at(f, node));
-      return;
+      return compare(f, token, { operand: left, node: node.left }, { operand: right, node: node.right }, node, yes, no);
     }
   }
   truth(f, expression(f, node), yes, no, node);
 }
 
-/** `map.get(k) === 3`: a missing value equals no value. */
-function compareOptional(
+/** One side of a comparison, evaluated. */
+export interface Side {
+  readonly operand: Operand;
+  readonly node: ts.Node;
+}
+/** May it be undefined at run time? */
+export const mayBeMissing = (operand: Operand): boolean =>
+  operand.kind === "optional" || operand.kind === "nullable" || operand.kind === "undefined";
+
+/** Jumps to `yes` where the comparison holds, else to `no`. A missing value equals nothing but another missing one. */
+export function compare(
   f: Lowering,
-  node: ts.BinaryExpression,
-  left: Operand,
-  right: Operand,
+  token: ts.SyntaxKind,
+  left: Side,
+  right: Side,
+  node: ts.Node,
   yes: Label,
   no: Label,
 ): void {
   const span = at(f, node);
-  const token = node.operatorToken.kind;
-  const missing = token === K.ExclamationEqualsEqualsToken ? yes : no;
-  let l = left;
-  let r = right;
-  if (left.kind === "optional") l = unlessMissing(f, left, missing, node.left);
-  if (right.kind === "optional") r = unlessMissing(f, right, missing, node.right);
-  const found = comparison(f, token, l, r, node, node.left, node.right);
+  const [l, r] = [left.operand, right.operand];
+  const unequal = token === K.ExclamationEqualsEqualsToken;
+  if (l.kind === "text" && r.kind === "text") return f.b.jump((l.text === r.text) !== unequal ? yes : no, span);
+  const equality = unequal || token === K.EqualsEqualsEqualsToken;
+  if (equality && l.kind !== "error" && r.kind !== "error") {
+    const [equal, other] = unequal ? [no, yes] : [yes, no];
+    if (r.kind === "undefined") return presence(f, l, other, equal, node);
+    if (l.kind === "undefined") return presence(f, r, other, equal, node);
+    if (l.kind === "optional" && r.kind === "optional") {
+      const missing = f.b.label();
+      const there = unlessMissing(f, l, missing, left.node);
+      const both = unlessMissing(f, r, other, right.node);
+      compare(f, token, { ...left, operand: there }, { ...right, operand: both }, node, yes, no);
+      f.b.place(missing);
+      return presence(f, r, other, equal, node);
+    }
+    if (l.kind === "optional")
+      return compare(f, token, { ...left, operand: unlessMissing(f, l, other, left.node) }, right, node, yes, no);
+    if (r.kind === "optional")
+      return compare(f, token, left, { ...right, operand: unlessMissing(f, r, other, right.node) }, node, yes, no);
+  }
+  const found = comparison(f, token, l, r, node, left.node, right.node);
   if (found) f.b.branch(found.op, found.left, found.right, yes, no, span);
   else f.b.jump(no, span);
 }
@@ -132,6 +151,32 @@ export function ternary(f: Lowering, node: ts.ConditionalExpression, expected?: 
   return join(f, [first, arm(no, node.whenFalse)], node, expected);
 }
 
+/** What stands on the left of `??`, or the value of `otherwise` where that is undefined. */
+export function valueOr(
+  f: Lowering,
+  left: Operand,
+  otherwise: () => Operand,
+  leftNode: ts.Node,
+  rightNode: ts.Node,
+  expected?: DslType,
+): Operand {
+  const keep = f.b.label();
+  const other = f.b.label();
+  let kept = unlessMissing(f, left, other, leftNode);
+  f.b.jump(keep, at(f, leftNode));
+  f.b.place(other);
+  const right = otherwise();
+  const end = f.b.label();
+  f.b.jump(end, at(f, rightNode));
+  // Both are there: not a reference that may be missing any more.
+  if (kept.kind === "nullable" && right.kind === "place" && !kept.ref) kept = asPlace(f, kept, leftNode) ?? kept;
+  const arms = [
+    { label: keep, operand: kept, node: leftNode },
+    { label: end, operand: right, node: rightNode },
+  ];
+  return join(f, arms, rightNode, expected);
+}
+
 /** `a && b`, `a || b`, `a ?? b` as values. */
 export function logical(f: Lowering, node: ts.BinaryExpression, expected?: DslType): Operand {
   const token = node.operatorToken.kind;
@@ -141,13 +186,12 @@ export function logical(f: Lowering, node: ts.BinaryExpression, expected?: DslTy
     expression(f, node.right, expected);
     return ERROR;
   }
+  const evaluateRight = (): Operand => expression(f, node.right, expected);
+  if (token === K.QuestionQuestionToken) return valueOr(f, left, evaluateRight, node.left, node.right, expected);
   const keep = f.b.label();
   const other = f.b.label();
   let kept: Operand = left;
-  if (token === K.QuestionQuestionToken) {
-    kept = unlessMissing(f, left, other, node.left);
-    f.b.jump(keep, at(f, node));
-  } else if (token === K.BarBarToken) {
+  if (token === K.BarBarToken) {
     truth(f, left, keep, other, node.left);
     if (left.kind === "optional") kept = { kind: "scalar", type: left.of, value: left.value };
   } else {
@@ -155,20 +199,9 @@ export function logical(f: Lowering, node: ts.BinaryExpression, expected?: DslTy
     if (left.kind === "nullable") kept = UNDEFINED;
   }
   f.b.place(other);
-  const right = expression(f, node.right, expected);
+  const right = evaluateRight();
   const end = f.b.label();
   f.b.jump(end, at(f, node));
-  if (
-    token === K.QuestionQuestionToken &&
-    kept.kind === "nullable" &&
-    right.kind === "place" &&
-    !kept.ref &&
-    kept.of.kind !== "int" &&
-    kept.of.kind !== "be"
-  ) {
-    const { pointer, align, readOnly } = kept;
-    kept = { kind: "place", type: kept.of, at: { base: pointer, offset: 0, align, ...(readOnly ? { readOnly } : {}) } };
-  }
   return join(
     f,
     [

@@ -20,11 +20,11 @@ export function isConstantExpression(f: Lowering, written: ts.Node): boolean {
     const entity = entityAt(f, node);
     return entity?.kind === "constant" || (entity?.kind === "builtin" && /^[A-Z]/.test(entity.name));
   }
-  // A cast of a constant.
+  // A cast of a constant, the size of a type.
+  if (!ts.isCallExpression(node) || node.arguments.length !== 1) return false;
+  const callee = entityAt(f, node.expression);
+  if (callee?.kind !== "builtin") return false;
   return (
-    ts.isCallExpression(node) &&
-    node.arguments.length === 1 &&
-    /^[ui](8|16|32|64)$/.test(node.expression.getText(f.file.tree)) &&
-    isConstantExpression(f, node.arguments[0]!)
+    callee.name === "sizeOf" || (/^[ui](8|16|32|64)$/.test(callee.name) && isConstantExpression(f, node.arguments[0]!))
   );
 }

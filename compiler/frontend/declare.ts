@@ -14,6 +14,7 @@ import type { ParsedFile } from "./project.ts";
 import {
   isAggregate,
   isPrimitive,
+  isScalar,
   PRIMITIVES,
   typeName,
   U32,
@@ -22,13 +23,14 @@ import {
   type DslType,
   type Primitive,
 } from "./types.ts";
-import { constantOf, describe, literalType, toScalar } from "./values.ts";
+import { constantOf, convert, describe, literalType, toScalar } from "./values.ts";
 import { arrayLiteralLayout, propertyValue } from "./aggregates.ts";
 
 /** A function that is never emitted: to evaluate what must be constant with the rules of ordinary expressions. */
 export function constantContext(state: ModuleState, file: ParsedFile): Lowering {
   const span = { file: file.index, start: 0, end: 0 };
-  const b = functionBuilder("constant", [], undefined, span);
+  // Local names of the function around it are in scope, but their values are none of this one's.
+  const b = functionBuilder("constant", [], undefined, span, 2 ** 40);
   return {
     state,
     b,
@@ -327,10 +329,11 @@ function constantOperand(
   }
   if (operand.kind === "literal" || operand.kind === "text" || operand.kind === "undefined")
     return { kind: "constant", operand };
-  const bits = operand.kind === "scalar" ? f.b.constantOf(operand.value) : undefined;
-  if (operand.kind === "scalar" && bits !== undefined) {
-    const type = declared?.kind === "int" && operand.type.kind === "int" ? declared : operand.type;
-    return { kind: "constant", operand, type, bits };
+  if (operand.kind === "scalar" && f.b.constantOf(operand.value) !== undefined) {
+    const type = declared && isScalar(declared) ? declared : operand.type;
+    const value = convert(f, operand, type, node);
+    const bits = value && f.b.constantOf(value);
+    return bits === undefined ? BAD_ENTITY : { kind: "constant", operand, type, bits };
   }
   fail(f, "not-constant", node, { what: "the value of a top-level constant" });
   return BAD_ENTITY;

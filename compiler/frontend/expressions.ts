@@ -1,12 +1,13 @@
 /** Expressions: one function that knows every form, and sends each to the file of its family. */
 import { ts } from "ts-morph";
+import type { Label } from "../ir/build.ts";
 import { alignOf } from "../layout.ts";
 import { property, element, optionalChain } from "./access.ts";
 import { arrayLiteralLayout, build } from "./aggregates.ts";
 import { binary, boolOf, comparison, COMPARISONS, COMPOUND, OPERATORS, unary } from "./arithmetic.ts";
 import { assign, assignCompound, increment } from "./assign.ts";
 import { call } from "./calls.ts";
-import { condition, logical, ternary } from "./conditions.ts";
+import { compare, condition, logical, mayBeMissing, ternary } from "./conditions.ts";
 import type { Entity } from "./entities.ts";
 import { at, bare, fail, lookup, silent, type Lowering } from "./lowering.ts";
 import { log } from "./log.ts";
@@ -230,12 +231,16 @@ function prefix(f: Lowering, node: ts.PrefixUnaryExpression): Operand {
 }
 
 /** A condition as 0 or 1. */
-export function asBoolean(f: Lowering, node: ts.Expression): Operand {
+export const asBoolean = (f: Lowering, node: ts.Expression): Operand =>
+  chosen(f, node, (yes, no) => condition(f, node, yes, no));
+
+/** 1 where `decide` jumps to its first label, 0 where it jumps to its second. */
+function chosen(f: Lowering, node: ts.Expression, decide: (yes: Label, no: Label) => void): Operand {
   const yes = f.b.label();
   const no = f.b.label();
   const done = f.b.label();
   const result = { type: "w32" as const };
-  condition(f, node, yes, no);
+  decide(yes, no);
   for (const [label, value] of [
     [yes, 1n],
     [no, 0n],
@@ -292,6 +297,10 @@ function compareValue(f: Lowering, node: ts.BinaryExpression): Operand {
   const r = expression(f, node.right);
   if (l.kind === "text" && r.kind === "text")
     return boolean(f, (l.text === r.text) === (node.operatorToken.kind === K.EqualsEqualsEqualsToken), node);
+  if (mayBeMissing(l) || mayBeMissing(r)) {
+    const sides = [l, r].map((operand, index) => ({ operand, node: index === 0 ? node.left : node.right }));
+    return chosen(f, node, (yes, no) => compare(f, node.operatorToken.kind, sides[0]!, sides[1]!, node, yes, no));
+  }
   const found = comparison(f, node.operatorToken.kind, l, r, node, node.left, node.right);
   return found ? boolOf(f.b.compare(found.op, found.left, found.right, at(f, node))) : ERROR;
 }

@@ -5,6 +5,7 @@ import type { Type, Value } from "../ir/ir.ts";
 import { alignOf } from "../layout.ts";
 import { annotation } from "./annotations.ts";
 import { flagsInMemory } from "./cells.ts";
+import { mayBeMissing, valueOr } from "./conditions.ts";
 import type { FunctionEntity } from "./entities.ts";
 import { expression } from "./expressions.ts";
 import { at, bind, fail, type Lowering, type Returns } from "./lowering.ts";
@@ -20,9 +21,12 @@ interface Parameter {
   readonly type: DslType;
   readonly known: Knowledge;
   readonly node: ts.ParameterDeclaration;
-  /** Left out by the caller: its default is evaluated in the function. */
-  readonly missing: boolean;
+  /** Left out by the caller, or perhaps undefined: then its default is evaluated in the function. */
+  readonly given: "always" | "maybe" | "never";
 }
+/** How it is passed. */
+const passedAs = ({ type, given }: Pick<Parameter, "type" | "given">): DslType =>
+  given === "maybe" && (isScalar(type) || isAggregate(type)) ? { kind: "optional", of: type } : type;
 
 /** `helper(a, b)`. */
 export function invoke(f: Lowering, callee: FunctionEntity, call: ts.CallExpression): Operand {
@@ -57,17 +61,22 @@ export function invoke(f: Lowering, callee: FunctionEntity, call: ts.CallExpress
         });
       const values = absent ? flatten(f, UNDEFINED, type, call) : [];
       passed.push(...(values ?? []));
-      parameters.push({ name, type, node, known: {}, missing: !absent });
+      parameters.push({ name, type, node, known: {}, given: absent ? "always" : "never" });
       continue;
     }
     const operand = expression(f, argument, type);
-    const values = pass(f, operand, type, argument);
+    if (node.initializer && operand.kind === "undefined") {
+      parameters.push({ name, type, node, known: {}, given: "never" });
+      continue;
+    }
+    const given = node.initializer && mayBeMissing(operand) ? "maybe" : "always";
+    const values = pass(f, operand, passedAs({ type, given }), argument);
     if (!values) {
       failed = true;
       continue;
     }
     passed.push(...values);
-    parameters.push({ name, type, node, missing: false, known: knowledge(operand, type) });
+    parameters.push({ name, type, node, given, known: knowledge(operand, type) });
   }
   if (failed) return ERROR;
   const lowered = lowerFunction(f.state, callee, parameters);
@@ -200,7 +209,7 @@ export function checkUncalled(state: ModuleState, callee: FunctionEntity): void 
   lowerFunction(
     state,
     callee,
-    types.map((one) => ({ ...one, known: {}, missing: false })),
+    types.map((one) => ({ ...one, known: {}, given: "always" })),
   );
   for (const key of state.functions.keys()) if (!before.has(key)) state.functions.delete(key);
   for (const feature of state.needs) if (!needed.has(feature)) state.needs.delete(feature);
@@ -211,15 +220,13 @@ function lowerFunction(
   callee: FunctionEntity,
   parameters: readonly Parameter[],
 ): LoweredFunction | undefined {
-  const marks = parameters.map(
-    (one) => `${one.missing ? "default" : ""}${one.known.align ?? ""}${one.known.readOnly ? "r" : ""}`,
-  );
+  const marks = parameters.map((one) => `${one.given}${one.known.align ?? ""}${one.known.readOnly ? "r" : ""}`);
   const key = `${callee.file.index} ${callee.node.pos} ${marks.join(",")}`;
   const known = state.functions.get(key);
   if (known) return known;
   const irName = freshName(state, callee.name);
-  const present = parameters.filter((one) => !one.missing);
-  const irParams = present.flatMap((one) => irTypes(one.type).map((type) => ({ type, name: one.name })));
+  const present = parameters.filter((one) => one.given !== "never");
+  const irParams = present.flatMap((one) => irTypes(passedAs(one)).map((type) => ({ type, name: one.name })));
   const span = spanOf(callee.file, callee.node.name ?? callee.node);
   const b = functionBuilder(irName, irParams, undefined, span);
   const outer = signatureContext(state, callee);
@@ -242,15 +249,11 @@ function lowerFunction(
   state.calling.push(callee);
   let taken = 0;
   for (const parameter of parameters) {
-    if (parameter.missing) {
-      const operand = expression(f, parameter.node.initializer!, parameter.type);
-      const values = flatten(f, operand, parameter.type, parameter.node);
-      bindParameter(f, parameter, values ?? []);
-      continue;
-    }
-    const count = irTypes(parameter.type).length;
-    bindParameter(f, parameter, b.params.slice(taken, taken + count));
+    const count = parameter.given === "never" ? 0 : irTypes(passedAs(parameter)).length;
+    const values = b.params.slice(taken, taken + count);
     taken += count;
+    if (parameter.given === "always") bindParameter(f, parameter, values);
+    else bindDefault(f, parameter, values);
   }
   body(f, callee.node);
   finish(f, callee);
@@ -258,6 +261,18 @@ function lowerFunction(
   const lowered: LoweredFunction = { irName, returns: returns.type ?? { kind: "undefined" }, func: b.finish() };
   state.functions.set(key, lowered);
   return lowered;
+}
+
+/** A parameter that takes its default where nothing, or undefined, was passed. */
+function bindDefault(f: Lowering, parameter: Parameter, passed: readonly Value[]): void {
+  const { type, node, known } = parameter;
+  const initializer = node.initializer!;
+  const otherwise = (): Operand => expression(f, initializer, type);
+  let operand: Operand;
+  if (parameter.given === "never") operand = otherwise();
+  else operand = valueOr(f, assemble(passedAs(parameter), passed, known), otherwise, node, initializer, type);
+  const values = flatten(f, operand, type, node) ?? [];
+  bindParameter(f, { ...parameter, known: knowledge(operand, type) }, values);
 }
 
 /** Scalars are the function's own copies and may be assigned; references stay what they are. */

@@ -2,42 +2,35 @@
 import { ts } from "ts-morph";
 import type { Label } from "../ir/build.ts";
 import { comparison } from "./arithmetic.ts";
+import { compare, mayBeMissing } from "./conditions.ts";
+import { hasEffect } from "./effects.ts";
 import { expression } from "./expressions.ts";
-import { at, scoped, type Lowering } from "./lowering.ts";
+import { at, bare, scoped, type Lowering } from "./lowering.ts";
+import type { Operand, Scalar } from "./operand.ts";
 import { statements } from "./statements.ts";
-import { constantOf, toScalar } from "./values.ts";
+import { toScalar } from "./values.ts";
 
 const K = ts.SyntaxKind;
 
 /** A switch with constant and other cases, and what its clauses do. `names` are its labels. */
 export function switchStatement(f: Lowering, node: ts.SwitchStatement, names: readonly string[]): void {
   const { clauses } = node.caseBlock;
-  const span = at(f, node.expression);
   const subject = expression(f, node.expression);
-  const scalar = subject.kind === "error" ? undefined : toScalar(f, subject, node.expression);
   const done = f.b.label();
   const labels = clauses.map(() => f.b.label());
   const fallback = clauses.findIndex((clause) => ts.isDefaultClause(clause));
   const other = fallback >= 0 ? labels[fallback]! : done;
-  const cases: { value: bigint; to: Label }[] = [];
-  const chain: { test: ts.Expression; to: Label }[] = [];
-  clauses.forEach((clause, index) => {
-    if (!ts.isCaseClause(clause)) return;
-    const value = scalar && caseConstant(f, clause.expression, scalar);
-    if (value === undefined) chain.push({ test: clause.expression, to: labels[index]! });
-    else if (value !== null && !cases.some((one) => one.value === value)) cases.push({ value, to: labels[index]! });
-  });
-  if (!scalar) {
+  if (subject.kind === "error") {
     // Every clause is still looked at.
-    const unknown = f.b.call("get_prandom_u32", [], "w32", span);
-    f.b.switch(
-      unknown,
-      labels.map((to, index) => ({ value: BigInt(index), to })),
-      other,
-      span,
-    );
-  } else if (chain.length === 0) f.b.switch(scalar.value, cases, other, span);
-  else testsInOrder(f, node, scalar, labels, other);
+    const span = at(f, node.expression);
+    const targets = labels.map((to, index) => ({ value: BigInt(index), to }));
+    f.b.switch(f.b.call("get_prandom_u32", [], "w32", span), targets, other, span);
+  } else if (mayBeMissing(subject)) testEach(f, node, subject, labels, other);
+  else {
+    const scalar = toScalar(f, subject, node.expression);
+    if (scalar) testInOrder(f, node, scalar, labels, other);
+    else f.b.jump(other, at(f, node));
+  }
   scoped(f, () => {
     f.jumps.push({ names, onBreak: done });
     clauses.forEach((clause, index) => {
@@ -51,45 +44,66 @@ export function switchStatement(f: Lowering, node: ts.SwitchStatement, names: re
   f.b.place(done);
 }
 
-/** The bits of a constant case; undefined when it is not constant, null when it was reported. */
-function caseConstant(
-  f: Lowering,
-  node: ts.Expression,
-  subject: ReturnType<typeof toScalar> & object,
-): bigint | undefined | null {
-  const operand = expression(f, node, subject.type);
-  if (operand.kind === "error") return null;
-  const found = comparison(f, K.EqualsEqualsEqualsToken, subject, operand, node, node, node);
-  if (!found) return null;
-  const constant = f.b.constantOf(found.right);
-  if (constant !== undefined) return constant;
-  const scalar = toScalar(f, operand, node);
-  return scalar && constantOf(f, scalar) !== undefined ? (f.b.constantOf(scalar.value) ?? undefined) : undefined;
-}
-
-/** A switch with cases that are not constant: compared one after another. */
-function testsInOrder(
+/** One comparison after the other: for a value that may be undefined. */
+function testEach(
   f: Lowering,
   node: ts.SwitchStatement,
-  subject: ReturnType<typeof toScalar> & object,
+  subject: Operand,
   labels: readonly Label[],
   other: Label,
 ): void {
   node.caseBlock.clauses.forEach((clause, index) => {
     if (!ts.isCaseClause(clause)) return;
     const next = f.b.label();
-    const found = comparison(
-      f,
-      K.EqualsEqualsEqualsToken,
-      subject,
-      expression(f, clause.expression, subject.type),
-      clause.expression,
-      clause.expression,
-      clause.expression,
-    );
-    if (found) f.b.branch(found.op, found.left, found.right, labels[index]!, next, at(f, clause.expression));
-    else f.b.jump(next, at(f, clause.expression));
+    const test = { operand: expression(f, clause.expression), node: clause.expression };
+    const value = { operand: subject, node: node.expression };
+    compare(f, K.EqualsEqualsEqualsToken, value, test, clause.expression, labels[index]!, next);
     f.b.place(next);
   });
   f.b.jump(other, at(f, node));
+}
+
+/** Cases in their order, each evaluated once and when its turn comes. Constant ones beside each other are one switch. */
+function testInOrder(
+  f: Lowering,
+  node: ts.SwitchStatement,
+  subject: Scalar,
+  labels: readonly Label[],
+  other: Label,
+): void {
+  let cases: { value: bigint; to: Label }[] = [];
+  const decide = (otherwise: Label): void => {
+    if (cases.length > 0) f.b.switch(subject.value, cases, otherwise, at(f, node.expression));
+    else f.b.jump(otherwise, at(f, node.expression));
+    cases = [];
+  };
+  const decideBefore = (): void => {
+    if (cases.length === 0) return;
+    const next = f.b.label();
+    decide(next);
+    f.b.place(next);
+  };
+  node.caseBlock.clauses.forEach((clause, index) => {
+    if (!ts.isCaseClause(clause)) return;
+    const test = bare(clause.expression);
+    // What only reads may be looked at before the constant cases before it are decided.
+    if (hasEffect(f, test)) decideBefore();
+    const operand = expression(f, test, subject.type);
+    if (operand.kind === "error") return;
+    if (!mayBeMissing(operand)) {
+      const found = comparison(f, K.EqualsEqualsEqualsToken, subject, operand, test, test, test);
+      if (!found) return;
+      const value = f.b.constantOf(found.right);
+      if (value !== undefined) {
+        if (!cases.some((one) => one.value === value)) cases.push({ value, to: labels[index]! });
+        return;
+      }
+    }
+    decideBefore();
+    const next = f.b.label();
+    const value = { operand: subject, node: node.expression };
+    compare(f, K.EqualsEqualsEqualsToken, value, { operand, node: test }, test, labels[index]!, next);
+    f.b.place(next);
+  });
+  decide(other);
 }

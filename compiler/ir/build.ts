@@ -35,14 +35,18 @@ export interface Label {
 
 export type FuncBuilder = ReturnType<typeof functionBuilder>;
 
-/** Starts a function; the entry block is current. Parameters are given as types and names. */
+/**
+ * Starts a function; the entry block is current. Parameters are given as types and names. `firstValue`: where ids begin, so
+ * that what belongs to another function is never taken for a value of this one.
+ */
 export function functionBuilder(
   name: string,
   parameters: readonly { readonly type: Type; readonly name?: string }[],
   returns: Type | undefined,
   span: Span,
+  firstValue = 0,
 ) {
-  let nextValue = 0;
+  let nextValue = firstValue;
   let nextLabel = 0;
   const constants = new Map<number, bigint>();
   const slots: Inst[] = [];
