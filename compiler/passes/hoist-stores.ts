@@ -15,8 +15,15 @@ export const hoistStores: Pass = {
 type Store = Extract<Inst, { kind: "store" }>;
 /** Fewer equal stores than this are left where they are: where they run may be a path that is seldom taken. */
 const LEAST = 3;
-/** Each other store in the way is a walk over the graph; with more of them than this, nothing is hoisted. */
-const MAX_RIVALS = 32;
+
+interface Entry {
+  readonly store: Store;
+  readonly block: number;
+  /** From the start of the slot. */
+  readonly offset: number;
+}
+/** What an instruction does to a slot, in the order of its block. */
+type Access = { readonly writes: Entry } | { readonly reads: { readonly offset: number; readonly bytes: number } };
 
 export function hoistAll(func: Func): Func {
   const graph = graphOf(func);
@@ -29,82 +36,51 @@ export function hoistAll(func: Func): Func {
     for (const param of block.params) home.set(param.id, block.id);
     for (const inst of block.insts) if ("result" in inst && inst.result) home.set(inst.result.id, block.id);
   }
-  /** Stores by slot; absent: something else writes the slot. */
-  const stores = new Map<number, { store: Store; block: number; offset: number }[]>();
-  const unfit = new Set<number>();
-  const slotOf = (pointer: Value): { slot: number; offset: number | undefined } | undefined => {
-    const { made: root, offset } = originOf(pointer, made);
-    return root?.kind === "slot" ? { slot: root.result.id, offset } : undefined;
-  };
-  for (const block of graph.order)
-    for (const inst of block.insts) {
-      if (inst.kind === "store") {
-        const to = slotOf(inst.base);
-        if (!to) continue;
-        if (to.offset === undefined) unfit.add(to.slot);
-        else {
-          const list = stores.get(to.slot) ?? [];
-          list.push({ store: inst, block: block.id, offset: to.offset + inst.offset });
-          stores.set(to.slot, list);
-        }
-      } else if (inst.kind === "call") {
-        const helper = helperOf(inst);
-        inst.args.forEach((arg, at) => {
-          const to = slotOf(arg);
-          if (to && argumentAccess(helper?.args[at]).writes) unfit.add(to.slot);
-        });
-      } else if (inst.kind === "zero" || inst.kind === "atomic" || inst.kind === "copy" || inst.kind === "invoke") {
-        for (const used of operands(inst)) {
-          const to = slotOf(used);
-          if (to) unfit.add(to.slot);
-        }
-      }
-    }
+  const slots = slotAccesses(graph, made);
 
   const removed = new Set<Store>();
   const added = new Map<number, Store[]>();
-  for (const [slot, list] of stores) {
-    if (unfit.has(slot) || memory.escapes(slot)) continue;
-    const groups = new Map<string, typeof list>();
-    for (const entry of list) {
-      const key = `${entry.offset}:${entry.store.bytes}:${valueKey(entry.store.value, made)}`;
+  for (const [slot, accesses] of slots) {
+    if (!accesses || memory.escapes(slot.id)) continue;
+    const groups = new Map<string, Entry[]>();
+    for (const access of [...accesses.values()].flat()) {
+      if (!("writes" in access)) continue;
+      const { store, offset } = access.writes;
+      const key = `${offset}:${store.bytes}:${valueKey(store.value, made)}`;
       const group = groups.get(key);
-      if (group) group.push(entry);
-      else groups.set(key, [entry]);
+      if (group) group.push(access.writes);
+      else groups.set(key, [access.writes]);
     }
-    const clusters = [...groups.values()].flatMap((group) => split(group));
-    for (const group of clusters) {
+    for (const group of [...groups.values()].flatMap((one) => split(one))) {
       const [first] = group;
       if (!first || group.length < LEAST) continue;
       const at = group.map((entry) => entry.block).reduce((a, b) => commonDominator(graph, a, b));
       const from = home.get(first.store.value.id);
       // The value must be there, in that block or above it.
       if (from !== undefined && commonDominator(graph, from, at) !== from) continue;
-      // Nothing on the way from there to where the stores stood may put something else in their place.
-      const end = first.offset + first.store.bytes;
-      const rivals = list.filter(
-        (other) => !group.includes(other) && other.offset < end && first.offset < other.offset + other.store.bytes,
-      );
-      if (rivals.length > MAX_RIVALS) continue;
-      const below = reachable(graph, at);
-      const between = (id: number): boolean => {
-        if (id === at) return true;
-        if (!below.has(id)) return false;
-        const onward = reachable(graph, id);
-        return group.some((entry) => onward.has(entry.block));
-      };
-      if (rivals.some((rival) => between(rival.block))) continue;
-      for (const entry of group) removed.add(entry.store);
-      const here = added.get(at) ?? [];
-      here.push({ ...first.store });
-      added.set(at, here);
+      // Where this block has one of the stores, that one stays; else there is a new one at its end.
+      const stays = group.find((entry) => entry.block === at);
+      if (!unnoticed(graph, accesses, group, at, stays)) continue;
+      // The groups after this one see it where it went.
+      for (const entry of group) {
+        if (entry === stays) continue;
+        removed.add(entry.store);
+        accesses.set(
+          entry.block,
+          accesses.get(entry.block)!.filter((one) => !("writes" in one && one.writes === entry)),
+        );
+      }
+      if (stays) continue;
+      const store: Store = { ...first.store, base: slot, offset: first.offset };
+      added.set(at, [...(added.get(at) ?? []), store]);
+      accesses.set(at, [...(accesses.get(at) ?? []), { writes: { store, block: at, offset: first.offset } }]);
     }
   }
   /** Stores of separate events are treated apart: no path has both. */
-  function split(group: { store: Store; block: number; offset: number }[]): (typeof group)[] {
+  function split(group: Entry[]): Entry[][] {
     if (group.length < 2 * LEAST) return [group];
     const at = group.map((entry) => entry.block).reduce((a, b) => commonDominator(graph, a, b));
-    const parts = new Map<number, typeof group>();
+    const parts = new Map<number, Entry[]>();
     for (const entry of group) {
       let child = entry.block;
       while (child !== at && graph.dominator.get(child) !== at) child = graph.dominator.get(child)!;
@@ -121,42 +97,113 @@ export function hoistAll(func: Func): Func {
   if (removed.size === 0) return func;
   return {
     ...func,
-    blocks: graph.order.map((block) => {
-      const extra = added.get(block.id);
-      const first = block.insts.findIndex((inst) => inst.kind === "store" && removed.has(inst));
-      const insts = block.insts.filter((inst) => !(inst.kind === "store" && removed.has(inst)));
-      if (!extra) return { ...block, insts };
-      // Where this block had one of the stores, in its place; else at the end. Values made later in the block decide too.
-      const place = first === -1 ? insts.length : first;
-      return { ...block, insts: placed(insts, place, extra) };
-    }),
+    blocks: graph.order.map((block) => ({
+      ...block,
+      insts: [
+        ...block.insts.filter((inst) => !(inst.kind === "store" && removed.has(inst))),
+        ...(added.get(block.id) ?? []),
+      ],
+    })),
   };
 }
 
-/** Puts the stores at `place`, or behind what makes their values and addresses. */
-function placed(insts: readonly Inst[], place: number, extra: readonly Store[]): Inst[] {
-  let at = Math.min(place, insts.length);
-  insts.forEach((inst, index) => {
-    const result = "result" in inst ? inst.result : undefined;
-    if (result && extra.some((s) => s.value.id === result.id || s.base.id === result.id)) at = Math.max(at, index + 1);
-  });
-  return [...insts.slice(0, at), ...extra, ...insts.slice(at)];
+/** What each block does to each slot; undefined for a slot that something else than a store writes. */
+function slotAccesses(
+  graph: Graph,
+  made: ReadonlyMap<number, Inst>,
+): ReadonlyMap<Value, Map<number, Access[]> | undefined> {
+  const found = new Map<Value, Map<number, Access[]> | undefined>();
+  const note = (slot: Value, block: number, access: Access): void => {
+    if (!found.has(slot)) found.set(slot, new Map());
+    const blocks = found.get(slot);
+    if (!blocks) return;
+    const list = blocks.get(block);
+    if (list) list.push(access);
+    else blocks.set(block, [access]);
+  };
+  const all = { offset: 0, bytes: Infinity };
+  for (const block of graph.order)
+    for (const inst of block.insts) {
+      const store = inst.kind === "store" ? inst.base.id : undefined;
+      const helper = inst.kind === "call" ? helperOf(inst) : undefined;
+      operands(inst).forEach((used, at) => {
+        const { made: root, offset } = originOf(used, made);
+        if (root?.kind !== "slot" || inst.kind === "ptradd") return;
+        const slot = root.result;
+        if (inst.kind === "store" && used.id === store && offset !== undefined)
+          note(slot, block.id, { writes: { store: inst, block: block.id, offset: offset + inst.offset } });
+        else if (inst.kind === "load")
+          note(slot, block.id, {
+            reads: offset === undefined ? all : { offset: offset + inst.offset, bytes: inst.bytes },
+          });
+        else if (inst.kind === "call" && !argumentAccess(helper?.args[at]).writes)
+          // Whatever the helper is said to do with it: to read more than it does costs nothing but a chance.
+          note(slot, block.id, { reads: all });
+        else if (inst.kind !== "compare") found.set(slot, undefined);
+      });
+    }
+  return found;
+}
+
+/**
+ * Whether nobody can tell the group's stores from one at `at`. By byte of the store, on the way down from there: where memory may
+ * hold something else than it did before the change (`other`: nothing may read it), and where it may no longer hold the group's value (`lost`:
+ * none of the group's stores may be left out).
+ */
+function unnoticed(
+  graph: Graph,
+  accesses: ReadonlyMap<number, readonly Access[]>,
+  group: readonly Entry[],
+  at: number,
+  stays: Entry | undefined,
+): boolean {
+  const [first] = group;
+  const { offset } = first!;
+  const whole = (1 << first!.store.bytes) - 1;
+  const members = new Set(group);
+  const bytes = (from: number, count: number): number => {
+    let mask = 0;
+    for (let byte = 0; byte < first!.store.bytes; byte++)
+      if (offset + byte >= from && offset + byte < from + count) mask |= 1 << byte;
+    return mask;
+  };
+  const ends = new Map<number, { other: number; lost: number }>();
+  for (const block of graph.order.slice(graph.position.get(at)!)) {
+    let other = 0;
+    let lost = 0;
+    let list = accesses.get(block.id) ?? [];
+    if (block.id === at) {
+      // Up to the store that stays nothing changes; without one, nothing does up to the block's end.
+      list = stays ? list.slice(list.findIndex((one) => "writes" in one && one.writes === stays) + 1) : [];
+      other = stays ? 0 : whole;
+    } else {
+      let below = false;
+      for (const id of graph.predecessors.get(block.id)!) {
+        const end = ends.get(id);
+        below ||= end !== undefined;
+        other |= end?.other ?? 0;
+        lost |= end?.lost ?? whole;
+      }
+      if (!below) continue;
+    }
+    for (const access of list) {
+      if ("reads" in access) {
+        if (other & bytes(access.reads.offset, access.reads.bytes)) return false;
+      } else if (members.has(access.writes)) {
+        if (lost) return false;
+        other = 0;
+      } else {
+        const mask = bytes(access.writes.offset, access.writes.store.bytes);
+        other &= ~mask;
+        lost |= mask;
+      }
+    }
+    ends.set(block.id, { other, lost });
+  }
+  return true;
 }
 
 function valueKey(value: Value, made: ReadonlyMap<number, Inst>): string {
   const inst = made.get(value.id);
   return inst?.kind === "const" ? `${value.type}${inst.value}` : `%${value.id}`;
-}
-
-/** Blocks that a path leads to, the block itself included. */
-function reachable(graph: Graph, from: number): ReadonlySet<number> {
-  const found = new Set([from]);
-  const work = [from];
-  for (let id = work.pop(); id !== undefined; id = work.pop())
-    for (const edge of edges(graph.block.get(id)!.end))
-      if (!found.has(edge.block)) {
-        found.add(edge.block);
-        work.push(edge.block);
-      }
-  return found;
 }

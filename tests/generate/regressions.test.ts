@@ -52,3 +52,72 @@ test.each([
     runner.close();
   }
 });
+
+// Unrolled turns share the stack variable of their keys: storing one turn's key higher up must not reach the look-up before it.
+test("keys of other turns do not reach a look-up that needs the old one", () => {
+  const text = `import { array, ArrayMap, i32, i64, license, max, range, struct, u16, u32, u64 } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+let mask: i32 = 2992;
+let small: u16 = 33;
+class Part extends struct({ a: u32, sum: u64 }, { packed: true }) {}
+class In extends struct({ a: u64, b: u32, wide: i64, short: u16, list: array(u64, 8), last: i32 }) {}
+class Out extends struct({ count: u32, wide: i64, part: Part, at: u16, list: array(i64, 4) }, { packed: true }) {}
+export const inputs = new ArrayMap({ value: In, maxEntries: 4 });
+export const outputs = new ArrayMap({ value: Out, maxEntries: 2 });
+function nothing(a: u32, o: Out): void {}
+function decides(): boolean {
+  let found: u32 = u32(inputs.get(3).list[5] >= 5n);
+  nothing(max(found, found), outputs.get(0));
+  found ^= u32(mask);
+  return found > 1;
+}
+function choose(part: Part, wide: i64): u32 {
+  return u32(wide) + 0;
+}
+export const program = sockOps(() => {
+  const p = inputs.get(0);
+  const out = outputs.get(1);
+  let total: i64 = -257n;
+  switch (choose(out.part, p.wide) % 8) {
+    case 0: {
+      let one: u16 = 0;
+      if (decides()) {
+        one = small;
+      } else if (1 >= inputs.get(3).short) {
+      }
+      total += i64(one);
+      break;
+    }
+    case 1:
+      for (const turn of range(6)) {
+        out.part.sum += p.list[3] >> inputs.get(1).list[turn];
+      }
+      for (let again: i64 = 0n; again !== 3n; again++) {
+        if (1 <= p.short) out.list[2] = inputs.get(3).wide;
+      }
+  }
+  return 1;
+});
+`;
+  const sums = [[], ["cse"], ["hoist-stores"], ["cse", "hoist-stores"]].map((without) => {
+    const module = compileText(text, without);
+    if (typeof module === "string") throw new Error(module);
+    const runner = machineRunner(module, "program");
+    const size = sizeOf(module.maps[0]!.value!);
+    for (let slot = 0; slot < 4; slot++) {
+      const value = new Uint8Array(size);
+      const view = new DataView(value.buffer);
+      view.setBigInt64(16, 1n, true);
+      view.setUint16(24, 5 + slot, true);
+      for (let at = 0; at < 8; at++)
+        view.setBigUint64(32 + 8 * at, slot === 1 ? BigInt(at % 3) : 100n * BigInt(at + 1), true);
+      runner.write("inputs", Uint8Array.of(slot, 0, 0, 0), value);
+    }
+    expect(runner.run()).toBeUndefined();
+    const last = runner.read("outputs")[1]!.value;
+    return new DataView(last.buffer, last.byteOffset).getBigUint64(16, true);
+  });
+  // 400 shifted by 0, 1, 2, 0, 1, 2.
+  expect(sums).toEqual([1400n, 1400n, 1400n, 1400n]);
+});
