@@ -3,7 +3,7 @@ import { ts } from "ts-morph";
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/sock-ops.ts";
 import { sizeOf, type ArrayLayout, type Layout } from "../layout.ts";
 import type { Value } from "../ir/ir.ts";
-import { isConstantExpression } from "./constant-expressions.ts";
+import { isLiteral } from "./constant-expressions.ts";
 import { contextField } from "./contexts.ts";
 import { entityOperand, expression, link } from "./expressions.ts";
 import { at, fail, silent, type Lowering } from "./lowering.ts";
@@ -118,7 +118,7 @@ function elementOf(f: Lowering, base: Operand, node: ts.ElementAccessExpression)
     showInside(f, scalar, list.type.length, node);
     return read(f, list.type.of, elementPlace(f, list, scalar, node), node);
   }
-  if ((min >= BigInt(list.type.length) || max < 0n) && isConstantExpression(f, node.argumentExpression)) {
+  if ((min >= BigInt(list.type.length) || max < 0n) && isLiteral(node.argumentExpression)) {
     return fail(f, "index-range", node.argumentExpression, {
       index: min === max ? `${min}` : `${min} to ${max}`,
       length: list.type.length,

@@ -176,7 +176,8 @@ export function binary(
   if (!bothNumeric(f, operator.text, left, right, node)) return ERROR;
   const divisor = right.kind === "literal" ? right.value : right.kind === "scalar" ? constantOf(f, right) : undefined;
   const divides = operator.text === "/" || operator.text === "%";
-  if (divides && divisor === 0n && isConstantExpression(f, rightNode))
+  // A guard such as `if (SIZE !== 0)` may have shown that control does not come here.
+  if (divides && divisor === 0n && f.b.reachable() && isConstantExpression(f, rightNode))
     return fail(f, "division-by-zero", node, undefined);
   if (SHIFTS.has(operator.text)) return shifted(f, operator, left, right, node, leftNode, rightNode);
   if (left.kind === "literal" && right.kind === "literal" && left.wide === right.wide) {
@@ -226,7 +227,7 @@ function shifted(
   const type = promoted(l.type);
   const width = irType(type);
   let known = count ?? (right.kind === "scalar" ? constantOf(f, right) : undefined);
-  if (known !== undefined && !isConstantExpression(f, rightNode))
+  if (known !== undefined && !(f.b.reachable() && isConstantExpression(f, rightNode)))
     known = BigInt.asUintN(type.bits === 64 ? 6 : 5, known);
   if (known !== undefined && (known < 0n || known >= BigInt(type.bits))) {
     return fail(f, "shift-count", rightNode, { count: `${known}`, type: typeName(type), last: type.bits - 1 });

@@ -4,6 +4,7 @@ import type { ArrayLayout } from "../layout.ts";
 import { elementPlace, showInside, indexOf, memoryOf } from "./access.ts";
 import { storeExpression } from "./aggregates.ts";
 import { binary } from "./arithmetic.ts";
+import { isLiteral } from "./constant-expressions.ts";
 import { setReply } from "./contexts.ts";
 import { entityOperand, expression } from "./expressions.ts";
 import { at, bare, fail, lookup, type Binding, type Lowering } from "./lowering.ts";
@@ -116,7 +117,8 @@ function elementTarget(f: Lowering, node: ts.ElementAccessExpression): Target | 
   if (!scalar) return undefined;
   const { length } = place.type;
   const { min, max } = knownRange(f, scalar);
-  if (min >= BigInt(length) || max < 0n) {
+  // Of a number that is only known, the proof says whether control comes here at all.
+  if ((min >= BigInt(length) || max < 0n) && isLiteral(node.argumentExpression)) {
     return void fail(f, "index-range", node.argumentExpression, {
       index: min === max ? `${min}` : `${min} to ${max}`,
       length,

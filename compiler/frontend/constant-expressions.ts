@@ -28,3 +28,15 @@ export function isConstantExpression(f: Lowering, written: ts.Node): boolean {
     callee.name === "sizeOf" || (/^[ui](8|16|32|64)$/.test(callee.name) && isConstantExpression(f, node.arguments[0]!))
   );
 }
+
+/**
+ * Is it a number as it stands: literals, and operators on them? Only there an index outside is certainly a slip of the pen; through
+ * a name or a turn it may be meant, and the type says `V | undefined`.
+ */
+export function isLiteral(written: ts.Node): boolean {
+  if (!ts.isExpression(written)) return false;
+  const node = bare(written);
+  if (ts.isNumericLiteral(node) || ts.isBigIntLiteral(node)) return true;
+  if (ts.isPrefixUnaryExpression(node)) return isLiteral(node.operand);
+  return ts.isBinaryExpression(node) && isLiteral(node.left) && isLiteral(node.right);
+}

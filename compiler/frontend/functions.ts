@@ -312,7 +312,9 @@ function finish(f: Lowering, callee: FunctionEntity): void {
   };
   leave();
   f.b.place(f.impossible);
-  leave();
+  // An address of 0 in the caller's hands is one that the verifier follows to its use.
+  if (ir === "ptr" && f.b.reachable()) f.b.unreachable(span);
+  else leave();
 }
 
 /** `return value` in a function. */

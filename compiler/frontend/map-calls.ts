@@ -4,14 +4,15 @@ import type { Type, Value } from "../ir/ir.ts";
 import { alignOf, sizeOf, type Layout } from "../layout.ts";
 import { buildsAggregate, storeExpression } from "./aggregates.ts";
 import { argumentsOf } from "./arguments.ts";
+import { isLiteral } from "./constant-expressions.ts";
 import { loadContext } from "./contexts.ts";
 import type { MapEntity } from "./entities.ts";
 import { expression } from "./expressions.ts";
 import { at, bare, fail, pointerTo, scratch, type Lowering } from "./lowering.ts";
 import { asPlace, loadPrimitive, newSlot } from "./memory.ts";
 import { ERROR, type Operand, type Scalar } from "./operand.ts";
-import { BE32, I32, isPrimitive, irType, sameLayout, typeName, U32 } from "./types.ts";
-import { constantOf, convert, describe, knownRange } from "./values.ts";
+import { BE32, I32, isPrimitive, irType, rangeOf, sameLayout, typeName, U32, type Range } from "./types.ts";
+import { convert, describe, knownRange } from "./values.ts";
 
 const METHODS: Readonly<Record<MapEntity["mapKind"], readonly string[]>> = {
   ArrayMap: ["get", "ref", "set"],
@@ -102,26 +103,33 @@ function lookup(f: Lowering, map: MapEntity, call: ts.CallExpression, asRef: boo
   if (asRef && !isPrimitive(map.value)) return fail(f, "ref-of-struct", call, { map: map.spec.name });
   if (isArray(map)) {
     const index = expression(f, args[0]!, U32);
-    if (index.kind === "literal" && index.value >= BigInt(map.spec.maxEntries)) {
-      return fail(f, "map-index", args[0]!, {
-        index: `${index.value}`,
-        map: map.spec.name,
-        maxEntries: map.spec.maxEntries,
-      });
-    }
-    const value = convert(f, index, U32, args[0]!);
+    const value = indexValue(f, map, index, args[0]!);
     if (!value) return ERROR;
     const span = at(f, args[0]!);
     const key = scratch(f, 4, 4, "key", span);
     f.b.store(4, key, 0, value, span);
-    const range = index.kind === "scalar" ? knownRange(f, index) : undefined;
-    const constant = index.kind === "literal" || (index.kind === "scalar" && constantOf(f, index) !== undefined);
-    const inside = constant || (range !== undefined && range.max < BigInt(map.spec.maxEntries) && range.min >= 0n);
+    const { min, max } = rangeOfIndex(f, index, value);
+    // A slot outside is never there, whoever knows it: the look-up says so at run time.
+    const inside = min >= 0n && max < BigInt(map.spec.maxEntries);
     const pointer = lookupPointer(f, map, key, call);
     return inside && !asRef ? alwaysThere(f, map, pointer, call) : found(f, map, pointer, call, asRef);
   }
   const key = keyPointer(f, map, args[0]!);
   return key ? found(f, map, lookupPointer(f, map, key, call), call, asRef) : ERROR;
+}
+
+/** The index of an array map as a value; a written number outside of the map is an error. */
+function indexValue(f: Lowering, map: MapEntity, index: Operand, node: ts.Expression): Value | undefined {
+  const { name, maxEntries } = map.spec;
+  if (index.kind === "literal" && index.value >= BigInt(maxEntries) && isLiteral(node))
+    return void fail(f, "map-index", node, { index: `${index.value}`, map: name, maxEntries });
+  return convert(f, index, U32, node);
+}
+
+function rangeOfIndex(f: Lowering, index: Operand, value: Value): Range {
+  const known = f.b.constantOf(value);
+  if (known !== undefined) return { min: known, max: known };
+  return index.kind === "scalar" ? knownRange(f, index) : rangeOf(U32);
 }
 
 /** What lies behind a pointer that may be 0. A scalar is read at once; a struct is referred to. */
@@ -175,17 +183,13 @@ function update(f: Lowering, map: MapEntity, call: ts.CallExpression): Operand {
   if (!args) return ERROR;
   const span = at(f, call);
   const mode = args[2] ? modeOf(f, args[2]) : 0n;
-  if (array) {
-    const index = bare(args[0]!);
-    if (ts.isNumericLiteral(index) && Number(index.text) >= map.spec.maxEntries) {
-      return fail(f, "map-index", index, { index: index.text, map: map.spec.name, maxEntries: map.spec.maxEntries });
-    }
-  }
   // The key is evaluated first, but stored last: evaluating the value may look something up through the same slot.
   const { key: layout } = map.spec;
-  const early = isPrimitive(layout!)
-    ? convert(f, expression(f, args[0]!, layout), layout, args[0]!)
-    : inMemory(f, layout!, args[0]!, "key");
+  const early = !isPrimitive(layout!)
+    ? inMemory(f, layout!, args[0]!, "key")
+    : array
+      ? indexValue(f, map, expression(f, args[0]!, layout), args[0]!)
+      : convert(f, expression(f, args[0]!, layout), layout, args[0]!);
   const value = inMemory(f, map.value, args[1]!, "value");
   if (!early || !value || mode === undefined) return ERROR;
   let key = early;

@@ -1,6 +1,7 @@
 /** Operands to IR values: literals take a type, optional values are unwrapped, a store into a narrower type is checked. */
 import type { ts } from "ts-morph";
 import type { Value } from "../ir/ir.ts";
+import { isConstantExpression } from "./constant-expressions.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { stringCode } from "./module-state.ts";
 import type { Operand, Scalar } from "./operand.ts";
@@ -237,7 +238,9 @@ function convertInteger(
   const range = knownRange(f, scalar);
   const wanted = rangeOf(target);
   if (within(range, wanted)) return scalar.value;
-  if (range.min > wanted.max || range.max < wanted.min) {
+  // Of a value that is only known, the proof says whether control comes here at all.
+  const outside = range.min > wanted.max || range.max < wanted.min;
+  if (outside && f.b.reachable() && isConstantExpression(f, node)) {
     const shown = range.min === range.max ? `${range.min}` : `${range.min} to ${range.max}`;
     return void fail(f, "literal-range", node, {
       value: shown,

@@ -28,6 +28,7 @@ const IMPORTS = [
   "ntohll",
   "ntohs",
   "param",
+  "PerCpuArray",
   "range",
   "Ref",
   "sizeOf",

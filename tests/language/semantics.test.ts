@@ -217,6 +217,48 @@ const cases: readonly Case[] = [
     'r = t.get(ipv4("10.0.0.1")) === undefined ? 1n : 0n;',
     "const t = new Ipv4Trie({ value: u32, maxEntries: 4 });",
   ],
+  [
+    "a slot that a named constant names and the map has not is undefined",
+    7n + 5n * 10n + 300n,
+    "const far = slots.get(FAR); r = far ? 1n : 7n; r += u64(counts.get(PLAIN) ?? 5) * 10n; r += u64(counts.ref(FAR) ? 1 : 3) * 100n;",
+    "class Slot extends struct({ a: u32, list: array(u32, 3) }) {}\nexport const slots = new ArrayMap({ value: Slot, maxEntries: 4 });\nexport const counts = new ArrayMap({ value: u32, maxEntries: 4 });\nconst FAR: u16 = 200;\nconst PLAIN = 4;",
+  ],
+  [
+    "a slot that only folding shows to be absent is undefined",
+    5n + 3n * 10n + 9n * 100n,
+    "const step: u32 = 22; r = u64(counts.get(step % 6) ?? 5) + u64(slots.get(step - 10)?.a ?? 3) * 10n + u64(inside(77)) * 100n;",
+    "class Slot extends struct({ a: u32, list: array(u32, 3) }) {}\nexport const slots = new ArrayMap({ value: Slot, maxEntries: 4 });\nexport const counts = new ArrayMap({ value: u32, maxEntries: 4 });\nfunction inside(at: u32): u32 { return slots.get(at)?.list[at % 3] ?? 9; }",
+  ],
+  [
+    "a slot past the end ends an unrolled loop",
+    2n,
+    "for (const i of range(6)) { const slot = slots.get(i + 2); if (!slot) break; r += 1n; }",
+    "class Slot extends struct({ a: u32, list: array(u32, 3) }) {}\nexport const slots = new ArrayMap({ value: Slot, maxEntries: 4 });\nexport const counts = new ArrayMap({ value: u32, maxEntries: 4 });",
+  ],
+  [
+    "a slot of a per-CPU array that is not there is undefined, and set() of one gives E2BIG",
+    7n + 10n,
+    "r = u64(own.get(FAR) ?? 7) + (counts.set(FAR, 1) === -7 ? 10n : 0n);",
+    "class Slot extends struct({ a: u32, list: array(u32, 3) }) {}\nexport const slots = new ArrayMap({ value: Slot, maxEntries: 4 });\nexport const counts = new ArrayMap({ value: u32, maxEntries: 4 });\nconst own = new PerCpuArray({ value: u32, maxEntries: 2 });\nconst FAR: u32 = 9;",
+  ],
+  [
+    "an element that a name or folding puts outside is undefined",
+    9n + 8n * 10n + 700n,
+    "const s = slots.get(0); const k: u32 = 22; r = u64(s.list[FAR] ?? 9) + u64(s.list[k % 6] ?? 8) * 10n; if (s.list[FAR] === undefined) r += 700n;",
+    "class Slot extends struct({ a: u32, list: array(u32, 3) }) {}\nexport const slots = new ArrayMap({ value: Slot, maxEntries: 4 });\nexport const counts = new ArrayMap({ value: u32, maxEntries: 4 });\nconst FAR = 200;",
+  ],
+  [
+    "what a guard keeps out is no error",
+    4n,
+    "const s = slots.get(0); const k: u32 = 22; if (k < 3) s.list[k] = 1; if (ZERO !== 0) r = u64(k / ZERO); let x: u8 = 4; if (BIG < 256) x = BIG * 1; if (k < 5) r = u64(k << WIDE); r += u64(x);",
+    "class Slot extends struct({ a: u32, list: array(u32, 3) }) {}\nexport const slots = new ArrayMap({ value: Slot, maxEntries: 4 });\nexport const counts = new ArrayMap({ value: u32, maxEntries: 4 });\nconst ZERO: u32 = 0;\nconst BIG: u32 = 300;\nconst WIDE = 40;",
+  ],
+  [
+    "a function may give a slot that is always there",
+    3n,
+    "const s = first(); s.a += 3; r = u64(s.a);",
+    "class Slot extends struct({ a: u32, list: array(u32, 3) }) {}\nexport const slots = new ArrayMap({ value: Slot, maxEntries: 4 });\nexport const counts = new ArrayMap({ value: u32, maxEntries: 4 });\nfunction first(): Slot { return slots.get(0); }",
+  ],
 ];
 
 describe("language: semantics in the virtual machine", () => {
