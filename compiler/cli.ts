@@ -4,15 +4,11 @@
  */
 import { startupSnapshot } from "node:v8";
 import { main } from "./cli/command.ts";
+import { watchOutput } from "./cli/output.ts";
 import { warmUp } from "./cli/warm-up.ts";
 
 function start(): void {
-  // `tsbpf build … | head` closes the pipe early; that is not an error of ours.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-    });
-  }
+  watchOutput();
   void main(process.argv.slice(2)).then((code) => {
     process.exitCode = code;
   });

@@ -5,7 +5,7 @@ import { kernels, type TargetName } from "../bpf/kernels.ts";
 import { build, check, type BuildOptions } from "./build.ts";
 import { disasm } from "./disasm.ts";
 import { TroubleError } from "./files.ts";
-import { colour, err, troubleText } from "./output.ts";
+import { colour, err, out, troubleText } from "./output.ts";
 import { verifyCommand, type VerifyOptions } from "./verify.ts";
 import { vmCommand, type VmOptions } from "./vm.ts";
 import { version } from "../version.generated.ts";
@@ -32,6 +32,7 @@ function command(): { program: Command; finish: (code: number) => void; code: ()
     .description("TypeScript to verified BPF bytecode: TCP options and Multipath TCP path managers")
     .version(version)
     .exitOverride()
+    .configureOutput({ writeOut: out, writeErr: err })
     .showHelpAfterError("(add --help for the usage)")
     .addHelpText(
       "after",

@@ -1,5 +1,11 @@
-/** Standard output and error of the command: colours only for people, broken pipes are no error. */
-import type { Trouble } from "./files.ts";
+/**
+ * Standard output and error of the command: all of it passes here. No control character gets out but our own colours,
+ * and only on standard error. A stream that cannot be written to any more ends the command in order: see `lastWords`.
+ */
+import { closeSync } from "node:fs";
+import { isatty } from "node:tty";
+import { printable, printableJson, printableLines } from "../printable.ts";
+import { reason, type Trouble } from "./files.ts";
 
 /** Colour on this stream? NO_COLOR and FORCE_COLOR as on no-color.org and in Node. */
 export function colour(stream: NodeJS.WriteStream): boolean {
@@ -8,16 +14,90 @@ export function colour(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && process.env["TERM"] !== "dumb";
 }
 
-export const out = (text: string): void => void process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
-export const err = (text: string): void => void process.stderr.write(text.endsWith("\n") ? text : `${text}\n`);
+const ended = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`);
+/** Whether there is room for more at once; a long output waits for `drained` otherwise. */
+export const out = (text: string): boolean => process.stdout.write(printableLines(ended(text)));
+export const err = (text: string): void =>
+  void process.stderr.write(
+    ended(text)
+      .split(/(\u001b\[[0-9;]*m)/)
+      .map((part, index) => (index % 2 === 1 ? part : printableLines(part)))
+      .join(""),
+  );
 
 /** JSON with 64-bit values as decimal strings (JSON has no integers beyond 2^53). */
-export const json = (value: unknown): string =>
-  JSON.stringify(value, (_key, v: unknown) => (typeof v === "bigint" ? v.toString() : v), 2);
+export const json = (value: unknown, indent = 2): string =>
+  printableJson(JSON.stringify(value, (_key, v: unknown) => (typeof v === "bigint" ? v.toString() : v), indent));
 
-/** A trouble in the look of a diagnostic. */
+/** A trouble in the look of a diagnostic. Further lines of a message are indented, so that none looks like ours. */
 export function troubleText(problem: Trouble, inColour: boolean): string {
   const red = (text: string) => (inColour ? `\u001b[1;31m${text}\u001b[0m` : text);
-  const help = problem.help === undefined ? "" : `\n  help: ${problem.help}`;
-  return `${red(`error[${problem.key}]`)}: ${problem.message}${help}\n`;
+  const lines = (text: string) => text.split("\n").map(printable).join("\n  ");
+  const help = problem.help === undefined ? "" : `\n  help: ${lines(problem.help)}`;
+  return `${red(`error[${problem.key}]`)}: ${lines(problem.message)}${help}\n`;
+}
+
+interface Failure {
+  readonly stream: "standard output" | "standard error";
+  readonly error: NodeJS.ErrnoException;
+}
+let failure: Failure | undefined;
+const waiting = new Set<() => void>();
+
+/** Whether output is lost already: nobody needs the rest. */
+export const outputFailed = (): boolean => failure !== undefined;
+
+/** Calls back, once, as soon as output fails. Returns what forgets it. */
+export function onOutputFailure(call: () => void): () => void {
+  if (failure) call();
+  else waiting.add(call);
+  return () => void waiting.delete(call);
+}
+
+/** Resolves when standard output takes more, or never will. */
+export function drained(): Promise<void> {
+  if (failure || !process.stdout.writableNeedDrain) return Promise.resolve();
+  return new Promise((resolve) => {
+    const go = (): void => {
+      forget();
+      process.stdout.off("drain", go);
+      resolve();
+    };
+    const forget = onOutputFailure(go);
+    process.stdout.once("drain", go);
+  });
+}
+
+/** Looks after both streams, once per process: the first failure is kept, and those who wait for it are told. */
+export function watchOutput(): void {
+  for (const [name, stream] of [
+    ["standard output", process.stdout],
+    ["standard error", process.stderr],
+  ] as const) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (failure) return;
+      failure = { stream: name, error };
+      for (const call of [...waiting]) call();
+      waiting.clear();
+    });
+  }
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  process.on("exit", () => lastWords(terminals));
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EPIPE: "the reader has gone",
+  EIO: "the terminal is closed",
+};
+
+/** At the very end: one line about lost output, and an exit code that says so. */
+function lastWords(terminals: readonly number[]): void {
+  if (failure) {
+    process.exitCode = Number(process.exitCode ?? 0) || 1;
+    const { stream, error } = failure;
+    const why = REASONS[error.code ?? ""] ?? reason(error);
+    if (stream === "standard output") err(troubleText({ key: "output-lost", message: `${stream}: ${why}` }, false));
+  }
+  // Node sets terminals back at its end, and aborts where one has been closed under it.
+  for (const fd of terminals) if (!isatty(fd)) closeSync(fd);
 }

@@ -7,7 +7,7 @@ import { corpusAnswer, type CorpusAnswer, type CorpusProgram } from "../verifier
 import { verifyProgram } from "../verifier/module.ts";
 import { problemText } from "./disasm.ts";
 import { readObjectFile, reason, trouble, TroubleError } from "./files.ts";
-import { colour, err, json, out, troubleText } from "./output.ts";
+import { colour, err, json, out, outputFailed, troubleText } from "./output.ts";
 
 export interface VerifyOptions {
   readonly corpus?: string;
@@ -78,8 +78,9 @@ function verifyCorpus(path: string, options: VerifyOptions): number {
   }
   if (!Array.isArray(programs)) throw trouble("bad-corpus", `${path} is not a list of programs`);
   for (const [index, program] of programs.entries()) {
+    if (outputFailed()) break;
     const answer = answerFor(program, `${path}[${index}]`);
-    if (options.json) out(JSON.stringify(answer));
+    if (options.json) out(json(answer, 0));
     else out(`${answer.verdict.padEnd(11)} ${answer.name}${answer.message === null ? "" : `: ${answer.message}`}`);
   }
   return 0;

@@ -1,7 +1,7 @@
 /** `tsbpf vm`: raw programs without a kernel, in the bpf_conformance plugin protocol or one per line. */
 import { createInterface } from "node:readline";
 import { batchLine, pluginMain } from "../../runtime/vm/conformance.ts";
-import { err, out } from "./output.ts";
+import { drained, err, out, outputFailed } from "./output.ts";
 import { trouble } from "./files.ts";
 
 export interface VmOptions {
@@ -26,7 +26,10 @@ async function readAll(): Promise<string> {
 
 export async function vmCommand(memory: string | undefined, options: VmOptions): Promise<number> {
   if (options.batch) {
-    for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) out(batchLine(line));
+    for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
+      if (outputFailed()) break;
+      if (!out(batchLine(line))) await drained();
+    }
     return 0;
   }
   if (options.plugin === undefined) {

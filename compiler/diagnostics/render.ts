@@ -1,5 +1,6 @@
 /** How diagnostics are drawn for people, and their form for programs. */
 import type { Diagnostic, Note } from "../diagnostics.ts";
+import { printable } from "../printable.ts";
 import { lineText, type SourceFile, type Span } from "../span.ts";
 
 export interface RenderOptions {
@@ -31,10 +32,12 @@ export function renderDiagnostics(
 export function renderDiagnostic(one: Diagnostic, sources: readonly SourceFile[], options: RenderOptions): string {
   const paint = (code: keyof typeof CODES, text: string): string =>
     options.colour ? `\x1b[${CODES[code]}m${text}\x1b[0m` : text;
-  const lines = [`${paint(one.severity, `${one.severity}[${one.key}]`)}${paint("bold", `: ${clean(one.message)}`)}`];
+  const lines = [
+    `${paint(one.severity, `${one.severity}[${one.key}]`)}${paint("bold", `: ${printable(one.message)}`)}`,
+  ];
   if (one.span) lines.push(...excerpt(one.span, sources, paint, one.severity), ...expansions(one.span, sources));
   for (const note of one.notes ?? []) lines.push(...renderNote(note, sources, paint));
-  if (one.help !== undefined) lines.push(`  ${paint("help", "help")}: ${clean(one.help)}`);
+  if (one.help !== undefined) lines.push(`  ${paint("help", "help")}: ${printable(one.help)}`);
   return lines.join("\n");
 }
 
@@ -42,7 +45,7 @@ type Paint = (code: keyof typeof CODES, text: string) => string;
 
 function renderNote(note: Note, sources: readonly SourceFile[], paint: Paint): string[] {
   return [
-    `  ${paint("blue", "note")}: ${clean(note.text)}`,
+    `  ${paint("blue", "note")}: ${printable(note.text)}`,
     ...(note.span ? excerpt(note.span, sources, paint, "blue") : []),
   ];
 }
@@ -59,7 +62,7 @@ function excerpt(span: Span, sources: readonly SourceFile[], paint: Paint, code:
   const to = Math.max(from + 1, Math.min(text.length, from + span.end - span.start));
   const { shown, start, end } = window(text, from, to);
   return [
-    `  ${paint("blue", `${source.path}:${line}:${column}`)}`,
+    `  ${paint("blue", `${printable(source.path)}:${line}:${column}`)}`,
     `${paint("blue", `${number.padStart(gutter.length)} │`)} ${shown}`,
     `${paint("blue", `${gutter} │`)} ${" ".repeat(width(shown.slice(0, start)))}${paint(code, "^".repeat(Math.max(1, width(shown.slice(start, end)))))}`,
   ];
@@ -75,10 +78,7 @@ function window(text: string, from: number, to: number): { shown: string; start:
   const after = expand(rest) + (text.length > LIMIT && cut + LIMIT < text.length ? "…" : "");
   return { shown: `${before}${marked}${after}`.trimEnd(), start: before.length, end: before.length + marked.length };
 }
-const expand = (text: string): string => clean(text.replaceAll("\t", " ".repeat(TAB)));
-/** Control characters in a source or a name must not reach the terminal. */
-const clean = (text: string): string => text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "\ufffd").replaceAll("\n", " ");
-
+const expand = (text: string): string => printable(text.replaceAll("\t", " ".repeat(TAB)));
 /** Columns on a terminal: wide characters take two. */
 const width = (text: string): number => {
   let columns = 0;
@@ -99,8 +99,8 @@ function expansions(span: Span, sources: readonly SourceFile[]): string[] {
     const source = sources[via.at.file];
     if (!source) break;
     const { line, column } = place(source.text, via.at.start);
-    const what = via.kind === "call" ? `called as ${via.what}()` : `in turn ${via.what} of the loop`;
-    lines.push(`  ${what} at ${source.path}:${line}:${column}`);
+    const what = via.kind === "call" ? `called as ${printable(String(via.what))}()` : `in turn ${via.what} of the loop`;
+    lines.push(`  ${what} at ${printable(source.path)}:${line}:${column}`);
   }
   return lines;
 }

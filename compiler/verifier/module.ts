@@ -4,6 +4,7 @@ import type { Kernel } from "../bpf/kernels.ts";
 import { report, type Diagnostic, type Note } from "../diagnostics.ts";
 import type { BpfModule, BpfProgram, LineEntry } from "../module.ts";
 import type { Span } from "../span.ts";
+import { boundedLog } from "./bounded-log.ts";
 import { explain } from "./explain.ts";
 import { originsOf } from "./history.ts";
 import { verifierProgram } from "./program.ts";
@@ -16,7 +17,8 @@ export interface ProgramVerdict {
   readonly result: Result;
   /** One error for a rejection, one warning where the verifier cannot tell; else none. */
   readonly diagnostics: readonly Diagnostic[];
-  /** With `verbose`: every instruction processed, with the registers and stack before it, as in the kernel's log. */
+  /** With `verbose`: every instruction processed, with the registers and stack before it, as in the kernel's log.
+   * Of a very long one the beginning and the end. */
   readonly log?: readonly string[];
 }
 export interface ModuleOptions {
@@ -36,11 +38,11 @@ export function verifyProgram(
   { verbose = false }: ModuleOptions = {},
 ): ProgramVerdict {
   const input = verifierProgram(module, program, target);
-  const log: string[] = [];
+  const log = boundedLog();
   const options: Options = verbose
     ? {
         trace: (insn, state) =>
-          log.push(`${insn}: ${disassemble(input.insns, insn).text.padEnd(40)} ; ${showState(state)}`),
+          log.add(`${insn}: ${disassemble(input.insns, insn).text.padEnd(40)} ; ${showState(state)}`),
       }
     : {};
   const result = verify(input, options);
@@ -48,7 +50,7 @@ export function verifyProgram(
     program: program.name,
     result,
     diagnostics: diagnosticsOf(program, input, result),
-    ...(verbose ? { log } : {}),
+    ...(verbose ? { log: log.lines() } : {}),
   };
 }
 

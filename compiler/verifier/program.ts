@@ -28,7 +28,7 @@ function verifierMap(map: MapSpec): VerifierMap | undefined {
 /** A section of global variables is an array of one element; that of constants is frozen before the program is loaded. */
 function sectionMap(section: GlobalSection, globals: readonly GlobalVar[]): VerifierMap {
   const members = globals.filter((global) => global.section === section);
-  const bytes = Math.max(0, ...members.map((global) => global.offset + sizeOf(global.layout)));
+  const bytes = members.reduce((end, global) => Math.max(end, global.offset + sizeOf(global.layout)), 0);
   const base = { name: section, type: "array", key: 4, value: bytes, max: 1 } as const;
   if (section !== ".rodata") return { ...base, flags: MAP_FLAGS.mmapable };
   const frozen = new Uint8Array(bytes);

@@ -1,13 +1,15 @@
 /** `tsbpf map get|set|dump`: OBJECT/MAP, id:N, or the path of a pin. */
-import { out } from "../../compiler/cli/output.ts";
+import { drained, out, outputFailed } from "../../compiler/cli/output.ts";
 import type { Layout } from "../../compiler/layout.ts";
+import { printable } from "../../compiler/printable.ts";
 import { PER_CPU_MAPS, RING_MAPS } from "../kernel/abi.ts";
 import type { Value } from "../kernel/codec.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { parseValue, show, toJson } from "../kernel/format.ts";
 import type { MapHandle } from "../kernel/maps.ts";
 import { openMap, openObject } from "../kernel/pins.ts";
-import { document, line, table } from "./report.ts";
+import { parsePrefixKey, showPrefixKey } from "../kernel/prefix.ts";
+import { jsonText, line } from "./report.ts";
 
 export interface MapOptions {
   readonly pins: string;
@@ -52,7 +54,11 @@ function openByName(where: string, options: MapOptions): { readonly map: MapHand
   return { map, close: pinned.close };
 }
 
-const keyOf = (map: MapHandle, text: string): Value => parseValue(map.shape.key, text, "key") as Value;
+const isTrie = (map: MapHandle): boolean => map.shape.type === "lpm_trie";
+const keyOf = (map: MapHandle, text: string): Value =>
+  (isTrie(map) ? parsePrefixKey(map.shape.key, text) : parseValue(map.shape.key, text, "key")) as Value;
+const keyText = (map: MapHandle, key: Value): string =>
+  (isTrie(map) ? showPrefixKey(map.shape.key, key) : undefined) ?? show(map.shape.key, key);
 
 export function get(where: string, key: string, options: MapOptions): Promise<number> {
   const { map, value, close } = find(where, options);
@@ -78,21 +84,59 @@ export function set(where: string, key: string, text: string, options: MapOption
   }
 }
 
-export function dump(where: string, options: MapOptions): Promise<number> {
+/** Prints as it reads: neither the map nor its text is ever held whole, and a slow reader is waited for. */
+export async function dump(where: string, options: MapOptions): Promise<number> {
   const { map, value, close } = find(where, options);
   try {
-    const entries = map.batch();
-    if (options.json)
-      document(entries.map(([key, found]) => ({ key: toJson(map.shape.key, key), value: toJson(value, found) })));
-    else
-      out(
-        table(
-          ["KEY", "VALUE"],
-          entries.map(([key, found]) => [show(map.shape.key, key), show(value, found)]),
-        ) || `${map.name} is empty`,
-      );
-    return Promise.resolve(0);
+    const print = options.json ? jsonDump(map, value) : textDump(map, value);
+    for (const chunk of map.chunks()) {
+      if (outputFailed()) break;
+      const text = print.chunk(chunk);
+      if (text !== "" && !out(text)) await drained();
+    }
+    const end = print.end();
+    if (end !== "") out(end);
+    return 0;
   } finally {
     close();
   }
+}
+
+type Entry = readonly [key: Value, value: Value];
+interface Dump {
+  chunk(entries: readonly Entry[]): string;
+  end(): string;
+}
+
+/** One list, with an entry on each line. */
+function jsonDump(map: MapHandle, value: Layout): Dump {
+  // Held back by one chunk, because a comma follows all but the last.
+  let before: string | undefined;
+  return {
+    chunk(entries) {
+      const texts = entries.map(
+        ([key, found]) => `  ${jsonText({ key: toJson(map.shape.key, key), value: toJson(value, found) })}`,
+      );
+      if (texts.length === 0) return "";
+      const print = before === undefined ? "[" : `${before},`;
+      before = texts.join(",\n");
+      return print;
+    },
+    end: () => (before === undefined ? "[]" : `${before}\n]`),
+  };
+}
+
+/** Columns as wide as the widest key of the first chunk. */
+function textDump(map: MapHandle, value: Layout): Dump {
+  let width: number | undefined;
+  return {
+    chunk(entries) {
+      const rows = entries.map(([key, found]) => [keyText(map, key), show(value, found)] as const);
+      const first = width === undefined;
+      width ??= rows.reduce((most, [key]) => Math.max(most, key.length), "KEY".length);
+      const lines = first ? [["KEY", "VALUE"] as const, ...rows] : rows;
+      return lines.map(([key, found]) => `${printable(key).padEnd(width!)}  ${printable(found)}`).join("\n");
+    },
+    end: () => (width === undefined ? `${map.name} is empty` : ""),
+  };
 }

@@ -91,7 +91,7 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
   map
     .command("get")
     .argument("<map>")
-    .argument("<key>", "number, address, text, or JSON")
+    .argument("<key>", "number, address, prefix (of a trie), text, or JSON")
     .addOption(pins())
     .addOption(json())
     .action(act(async (where: string, key: string, options) => (await import("./map.ts")).get(where, key, options)));

@@ -1,6 +1,7 @@
 /** Errors of the runtime in the look of a diagnostic, and tables for people. */
 import { TroubleError } from "../../compiler/cli/files.ts";
 import { colour, err, out, troubleText } from "../../compiler/cli/output.ts";
+import { printable, printableJson } from "../../compiler/printable.ts";
 import { exact } from "../kernel/format.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 
@@ -27,15 +28,18 @@ export function reportError({ key, message, help, log, errno }: RuntimeError, as
 }
 
 const plain = (_key: string, value: unknown): unknown => (typeof value === "bigint" ? exact(value) : value);
-/** One JSON document on one line. */
-export const line = (value: unknown): void => out(JSON.stringify(value, plain));
-export const document = (value: unknown): void => out(JSON.stringify(value, plain, 2));
+/** One JSON document on one line, or over several with an indent. */
+export const jsonText = (value: unknown, indent = 0): string => printableJson(JSON.stringify(value, plain, indent));
+export const line = (value: unknown): void => void out(jsonText(value));
+export const document = (value: unknown): void => void out(jsonText(value, 2));
 
 /** Columns as wide as their contents; nothing at all for no rows. */
-export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  if (rows.length === 0) return "";
+export function table(headings: readonly string[], cells: readonly (readonly string[])[]): string {
+  if (cells.length === 0) return "";
+  // Names that others have chosen must not draw rows of their own.
+  const rows = cells.map((row) => row.map(printable));
   const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)),
+    rows.reduce((most, row) => Math.max(most, row[column]?.length ?? 0), heading.length),
   );
   const draw = (row: readonly string[]): string =>
     row

@@ -18,7 +18,7 @@ import { errnoName } from "../kernel/syscalls.ts";
 import { confirmAttached } from "./attached.ts";
 import { readInput, readParams } from "./input.ts";
 import { line } from "./report.ts";
-import { untilStopped } from "./stop.ts";
+import { endAll, untilStopped } from "./stop.ts";
 import { prints, watchLog, watchRings } from "./watch.ts";
 
 export interface RunOptions {
@@ -87,7 +87,7 @@ async function runKernel(
         warn(options, `${ring.name}: ${dropped} records did not fit and were dropped`);
     }
   } finally {
-    for (const step of steps.toReversed()) step();
+    endAll(steps);
   }
   if (options.json) line({ event: "detached", name });
   else out("detached");

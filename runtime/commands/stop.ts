@@ -1,4 +1,5 @@
-/** Waiting for Ctrl-C, SIGTERM, a closed terminal, or a time to pass; whichever comes first. */
+/** Waiting for Ctrl-C, SIGTERM, a closed terminal, lost output, or a time to pass; whichever comes first. */
+import { onOutputFailure } from "../../compiler/cli/output.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -14,11 +15,41 @@ export async function untilStopped<T>(
   const stopped = new Promise<void>((resolve) => (stop = resolve));
   for (const signal of SIGNALS) process.on(signal, stop);
   // A pending timer is also what keeps the process alive while nothing else does.
-  const timer = setTimeout(stop, seconds === undefined ? 2 ** 31 - 1 : seconds * 1000);
+  const cancel = after(seconds === undefined ? Infinity : seconds * 1000, stop);
+  const forget = onOutputFailure(stop);
   try {
     return await body(stopped);
   } finally {
-    clearTimeout(timer);
+    cancel();
+    forget();
     for (const signal of SIGNALS) process.off(signal, stop);
   }
+}
+
+/** Node's timers go to 2^31 - 1 ms and fire at once beyond; longer times are waited for in parts. */
+const LONGEST = 2 ** 31 - 1;
+
+/** Calls back after that many milliseconds; returns what cancels it. */
+export function after(ms: number, call: () => void): () => void {
+  const end = performance.now() + ms;
+  let timer: NodeJS.Timeout;
+  const wait = (): void => {
+    const left = end - performance.now();
+    timer = left > LONGEST ? setTimeout(wait, LONGEST) : setTimeout(call, Math.max(left, 0));
+  };
+  wait();
+  return () => clearTimeout(timer);
+}
+
+/** Takes all steps, newest first, whatever goes wrong in one; throws the first error at the end. */
+export function endAll(steps: readonly (() => void)[]): void {
+  let failed: { readonly error: unknown } | undefined;
+  for (const step of steps.toReversed()) {
+    try {
+      step();
+    } catch (error) {
+      failed ??= { error };
+    }
+  }
+  if (failed) throw failed.error;
 }

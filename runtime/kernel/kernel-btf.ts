@@ -39,8 +39,13 @@ export const ringTypedef = (map: string): string => identifier(`tsbpf_ring_${map
 
 /** Bytes of a global section: up to the end of its last variable, in whole 8-byte words. */
 export function sectionSize(module: BpfModule, section: GlobalSection): number {
-  const ends = module.globals.filter((g) => g.section === section).map((g) => g.offset + sizeOf(g.layout));
-  return Math.ceil(Math.max(0, ...ends) / 8) * 8;
+  return Math.ceil(sectionEnd(module, section) / 8) * 8;
+}
+
+/** Where the last variable of a global section ends. */
+export function sectionEnd(module: BpfModule, section: GlobalSection): number {
+  const own = module.globals.filter((global) => global.section === section);
+  return own.reduce((end, global) => Math.max(end, global.offset + sizeOf(global.layout)), 0);
 }
 
 export function kernelBtf(module: BpfModule): KernelBtf {

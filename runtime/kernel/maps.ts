@@ -35,6 +35,8 @@ export interface MapHandle<K = Value, V = Value> extends Iterable<[K, V]> {
    * are deleted meanwhile.
    */
   entries(): IterableIterator<[K, V]>;
+  /** The same by the chunk, some thousands of entries each where the kernel has batch operations, else fewer. */
+  chunks(): IterableIterator<[K, V][]>;
   /** Every entry, read in few system calls where the kernel has batch operations for this map type (Linux 5.6). */
   batch(): [K, V][];
   /** Stores many entries at once; falls back to one by one. */
@@ -46,6 +48,8 @@ export interface MapHandle<K = Value, V = Value> extends Iterable<[K, V]> {
 /** Entries per system call: for a loop that looks at each, and for all at once. */
 const ENTRIES_AT_ONCE = 256;
 const BATCH_AT_ONCE = 4096;
+/** Bytes of a batch: large values are read fewer at a time. */
+const BATCH_BYTES = 4 * 1024 * 1024;
 const ENOENT = -2;
 const EEXIST = -17;
 const E2BIG = -7;
@@ -134,9 +138,25 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
     for (; !chunk.done; chunk = chunks.next()) yield* chunk.value;
   }
 
+  function* chunks(): IterableIterator<[Value, Value][]> {
+    const batches = inChunks(Math.min(shape.maxEntries, BATCH_AT_ONCE));
+    const start = batches.next();
+    if (!start.done) {
+      yield start.value;
+      return yield* batches;
+    }
+    let chunk: [Value, Value][] = [];
+    for (const entry of oneByOne()) {
+      if (chunk.push(entry) < ENTRIES_AT_ONCE) continue;
+      yield chunk;
+      chunk = [];
+    }
+    if (chunk.length > 0) yield chunk;
+  }
+
   /** Reads `chunk` entries per call. Ends without one where the kernel has no batch operations for this map type. */
   function* inChunks(most: number): Generator<[Value, Value][], void> {
-    let chunk = Math.max(most, 1);
+    let chunk = Math.max(Math.min(most, Math.floor(BATCH_BYTES / Math.max(keyCodec.size + valueBytes, 1))), 1);
     // A hash map's cursor is a bucket number of 4 bytes, an array's an index; tries want a whole key.
     const cursor = new Uint8Array(Math.max(key.length, 8));
     let keys = new Uint8Array(chunk * keyCodec.size);
@@ -202,10 +222,8 @@ export function mapHandle(fd: number, shape: MapShape): MapHandle {
     },
     entries,
     [Symbol.iterator]: entries,
-    batch() {
-      const chunks = [...inChunks(Math.min(shape.maxEntries, BATCH_AT_ONCE))];
-      return chunks.length > 0 ? chunks.flat() : [...oneByOne()];
-    },
+    chunks,
+    batch: () => [...chunks()].flat(),
     setAll(given) {
       const list = [...given];
       if (list.length === 0) return;

@@ -1,5 +1,5 @@
 /** A loaded object: its maps, params, globals, ring buffers and programs as handles, until closed. */
-import { sizeOf, type Layout } from "../../compiler/layout.ts";
+import type { Layout } from "../../compiler/layout.ts";
 import type { BpfModule, GlobalSection, GlobalVar } from "../../compiler/module.ts";
 import { BPF, CGROUP_ATTACH, RING_MAPS } from "./abi.ts";
 import { bpf } from "./bpf.ts";
@@ -8,6 +8,7 @@ import { keyLayout } from "./create-maps.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import { programInfo, type ProgramInfo } from "./info.ts";
+import { sectionEnd } from "./kernel-btf.ts";
 import { attachToCgroup, type LinkHandle } from "./links.ts";
 import { mapHandle, type MapHandle } from "./maps.ts";
 import { streamRing, type RingStream } from "./ring-stream.ts";
@@ -175,10 +176,6 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
       for (const fd of parts.owned) closeFd(fd);
     },
   };
-}
-
-function sectionEnd(module: BpfModule, section: GlobalSection): number {
-  return Math.max(0, ...module.globals.filter((g) => g.section === section).map((g) => g.offset + sizeOf(g.layout)));
 }
 
 function ringHandle(

@@ -44,7 +44,7 @@ export interface FromSource<M> {
         : M[K] extends HashMap<infer Key, infer V> | LruHashMap<infer Key, infer V>
           ? MapHandle<HostValue<Key>, HostValue<V>>
           : M[K] extends Ipv4Trie<infer V>
-            ? MapHandle<{ readonly prefixLength: number; readonly address: number | string }, HostValue<V>>
+            ? MapHandle<{ readonly length: number; readonly address: number | string }, HostValue<V>>
             : MapHandle;
   };
   readonly rings: {

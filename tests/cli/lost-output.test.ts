@@ -1,0 +1,56 @@
+// Output that cannot be written: every command ends in order, with one line and an exit code that says so.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tsbpf } from "./run.ts";
+import { fault, lost, noScript, ways } from "./lost-output.ts";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "tsbpf-lost-"));
+  writeFileSync(join(folder, "wrong.ts"), "export const wrong: string = 1;\n");
+  expect(tsbpf(["build", "-o", folder, "programs/fullmesh.ts"]).code).toBe(0);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const commands = (): readonly (readonly string[])[] => {
+  const object = join(folder, "fullmesh.o");
+  return [
+    ["--version"],
+    ["--help"],
+    ["build", "-o", folder, "programs/ndiffports.ts"],
+    ["build", "--json", "-o", folder, "programs/ndiffports.ts"],
+    ["build", "--emit", "asm", "programs/fullmesh.ts"],
+    ["check", "programs/ndiffports.ts"],
+    ["check", "--json", join(folder, "wrong.ts")],
+    ["disasm", object],
+    ["verify", object],
+    ["verify", "--verbose", object],
+    ["vm", "--batch"],
+    ["doctor", "--json"],
+  ];
+};
+
+describe.each(ways)("%s", (way) => {
+  const skip = way === "a closed terminal" ? noScript : undefined;
+  test.skipIf(skip)(
+    `ends every command in order${skip ? ` (skipped: ${skip})` : ""}`,
+    async () => {
+      const faults: string[] = [];
+      for (const args of commands()) {
+        // It reads from the terminal that is closed, and has nothing to say.
+        if (way === "a closed terminal" && args[0] === "vm") continue;
+        const wrong = fault(way, await lost(way, args, { input: "b7000000070000009500000000000000\n".repeat(3) }));
+        if (wrong) faults.push(`${args.join(" ")}: ${wrong}`);
+      }
+      expect(faults).toEqual([]);
+    },
+    240_000,
+  );
+});
+
+test("an error that cannot be told still is one", async () => {
+  expect((await lost("both streams on a full disk", ["check", join(folder, "wrong.ts")])).code).toBe(1);
+  expect((await lost("a full disk", ["check", "--nonsense"])).code).toBe(2);
+});
