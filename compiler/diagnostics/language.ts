@@ -12,10 +12,13 @@ export const language = {
     (f) => `${f.message} (TS${f.code})`,
     (f) => f.help,
   ),
-  "nested-too-deep": row(
+  "nested-too-deep": row<{ what: string; depth: number; instead: string }>(
     "error",
-    () => "the source nests too deep to be compiled",
-    () => "split long expressions and statements",
+    (f) =>
+      f.depth === 0
+        ? `${f.what} too deep to be compiled`
+        : `${f.what} ${f.depth} deep here: the compiler cannot follow`,
+    (f) => f.instead,
   ),
   "too-many-branches": row(
     "warning",

@@ -1,6 +1,10 @@
 /** Rows about limits: instructions, loops, stack, option and header size. */
 import { row } from "./row.ts";
 
+/** "a → b → c", shortened in the middle. */
+const shown = (chain: readonly string[]): string =>
+  (chain.length <= 24 ? chain : [...chain.slice(0, 12), "…", ...chain.slice(-6)]).join(" → ");
+
 export const limits = {
   "unbounded-loop": row(
     "error",
@@ -12,6 +16,12 @@ export const limits = {
     (f) =>
       `this loop cannot be unrolled into a program of ${f.limit} instructions: it had grown past that after ${f.turns} turns`,
     () => "lower its bound, move work out of it, or raise the limit: --max-insns N",
+  ),
+  "calls-too-large": row<{ chain: readonly string[]; size: number; limit: number }>(
+    "error",
+    (f) =>
+      `${shown(f.chain)} comes to ${f.size.toLocaleString("en")} instructions, because each call is replaced by the function: that cannot become a program of ${f.limit}`,
+    () => "call a function once and keep its result in a const, or call it in fewer places",
   ),
   "too-many-instructions": row<{ program: string; count: number; limit: number; blame: string | undefined }>(
     "error",

@@ -273,11 +273,7 @@ function binaryExpression(f: Lowering, node: ts.BinaryExpression, expected?: Dsl
     return ERROR;
   }
   if (COMPARISONS.has(token)) return compareValue(f, node);
-  if (OPERATORS.has(token)) {
-    const left = expression(f, node.left);
-    const right = expression(f, node.right);
-    return binary(f, token, left, right, node, node.left, node.right);
-  }
+  if (OPERATORS.has(token)) return arithmetic(f, node);
   const text = node.operatorToken.getText(f.file.tree);
   const instead =
     token === K.AsteriskAsteriskToken
@@ -286,6 +282,18 @@ function binaryExpression(f: Lowering, node: ts.BinaryExpression, expected?: Dsl
         ? "write it with if"
         : "use comparisons and maps";
   return fail(f, "not-in-bpf", node, { what: `the operator ${text}`, instead });
+}
+
+/** `a + b + c`: a long sum is a tree as deep as it is long, so the way down its left side is a loop. */
+function arithmetic(f: Lowering, node: ts.BinaryExpression): Operand {
+  const spine: ts.BinaryExpression[] = [];
+  let first: ts.Expression = node;
+  for (; ts.isBinaryExpression(first) && OPERATORS.has(first.operatorToken.kind); first = bare(first.left))
+    spine.push(first);
+  let value = expression(f, first);
+  for (const one of spine.reverse())
+    value = binary(f, one.operatorToken.kind, value, expression(f, one.right), one, one.left, one.right);
+  return value;
 }
 
 function compareValue(f: Lowering, node: ts.BinaryExpression): Operand {

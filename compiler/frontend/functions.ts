@@ -16,6 +16,9 @@ import { body } from "./statements.ts";
 import { irType, isAggregate, isScalar, type DslType } from "./types.ts";
 import { describe } from "./values.ts";
 
+/** Functions are lowered when they are called, one inside of the other: more would run out of stack. */
+const DEEPEST_CALL = 200;
+
 interface Parameter {
   readonly name: string;
   readonly type: DslType;
@@ -36,6 +39,14 @@ export function invoke(f: Lowering, callee: FunctionEntity, call: ts.CallExpress
   if (cycle >= 0) {
     const names = f.state.calling.slice(cycle).map((one) => one.name);
     return fail(f, "recursion", call, { cycle: [...names, callee.name] });
+  }
+  if (f.state.calling.length >= DEEPEST_CALL) {
+    if (f.state.diagnostics.some((one) => one.key === "nested-too-deep")) return ERROR;
+    return fail(f, "nested-too-deep", call, {
+      what: "calls nest",
+      depth: DEEPEST_CALL,
+      instead: "put helpers that only call the next one together",
+    });
   }
   const types = parameterTypes(f.state, callee);
   if (!types) {

@@ -7,6 +7,7 @@ import type { SourceFile } from "../span.ts";
 import { checkUncalled } from "./functions.ts";
 import { moduleState, say, spanOf, type FileScope, type ModuleState } from "./module-state.ts";
 import { collectScope, resolveName } from "./names.ts";
+import { deepestNesting } from "./nesting.ts";
 import { checkObject } from "./object-checks.ts";
 import { lowerProgram } from "./programs.ts";
 import { openProject, type Declarations, type Project } from "./project.ts";
@@ -37,7 +38,7 @@ const MAX_CHARACTERS = 1024 * 1024;
 
 /** Lowers one module. Errors are diagnostics; it does not throw on any text. */
 export function frontend(input: FrontendInput): FrontendOutput {
-  const sources = [input.entry];
+  const sources: SourceFile[] = [input.entry];
   const target = input.target ?? "mainline";
   const only = (diagnostics: readonly Diagnostic[]): FrontendOutput => ({ diagnostics, sources, target });
   const early: Pick<ModuleState, "diagnostics" | "seen"> = { diagnostics: [], seen: new Set() };
@@ -51,12 +52,19 @@ export function frontend(input: FrontendInput): FrontendOutput {
     return only(early.diagnostics);
   }
   try {
-    const project = openProject(input.entry, input.readImport, input.declarations);
+    const readImport: FrontendInput["readImport"] = (path, from) => {
+      const found = input.readImport(path, from);
+      if (found && !sources.some((one) => one.path === found.path)) sources.push(found);
+      return found;
+    };
+    const project = openProject(input.entry, readImport, input.declarations);
     return lowerProject(project, input);
   } catch (error) {
     // The parser, the type checker and lowering all recurse as deep as the source nests.
     if (!(error instanceof RangeError)) throw error;
-    say(early as ModuleState, "nested-too-deep", { file: 0, start: 0, end: 1 }, undefined);
+    const nestings = sources.map(({ text }, file) => ({ ...deepestNesting(text), file }));
+    const { what, depth, instead, at, file } = nestings.reduce((a, b) => (b.depth > a.depth ? b : a));
+    say(early as ModuleState, "nested-too-deep", { file, start: at, end: at + 1 }, { what, depth, instead });
     return only(early.diagnostics);
   }
 }

@@ -4,6 +4,8 @@
  */
 import { ts } from "ts-morph";
 import type { SourceFile } from "../span.ts";
+import { balanceChains } from "./balance.ts";
+import { shortenFlow } from "./flow.ts";
 
 export type DeclarationName = "index" | "tcp" | "mptcp" | "delack" | "lib";
 export type Declarations = Readonly<Record<DeclarationName, string>>;
@@ -124,6 +126,7 @@ export function openProject(
   const add = (source: SourceFile): number => {
     const index = files.length;
     const tree = withoutDirectives(parse(virtualPath(index), source.text));
+    balanceChains(tree);
     files.push({ index, source, tree, imports: new Map() });
     byPath.set(source.path, index);
     return index;
@@ -179,5 +182,11 @@ function makeProgram(files: readonly ParsedFile[], declarations: Declarations): 
     resolveTypeReferenceDirectiveReferences: (references) =>
       references.map(() => ({ resolvedTypeReferenceDirective: undefined })),
   };
-  return ts.createProgram({ rootNames: [declarationPath("lib"), virtualPath(0)], options: compilerOptions, host });
+  const program = ts.createProgram({
+    rootNames: [declarationPath("lib"), virtualPath(0)],
+    options: compilerOptions,
+    host,
+  });
+  for (const file of files) shortenFlow(file.tree, program.getTypeChecker());
+  return program;
 }

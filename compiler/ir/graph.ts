@@ -73,8 +73,10 @@ function dominators(
     changed = false;
     for (let at = 1; at < order.length; at++) {
       let found = -1;
-      for (const id of predecessors.get(order[at]!.id)!) {
-        const from = position.get(id)!;
+      // The last one first: where a chain of tests leads to one place, each walk is then one step, not all of the chain.
+      const before = predecessors.get(order[at]!.id)!;
+      for (let index = before.length - 1; index >= 0; index--) {
+        const from = position.get(before[index]!)!;
         if (above[from] === -1) continue;
         found = found === -1 ? from : meet(found, from);
       }

@@ -1,47 +1,109 @@
 /** Puts functions in the place of their calls. */
+import { report } from "../diagnostics.ts";
 import type { Block, Edge, Func, Inst, Value } from "../ir/ir.ts";
 import { throughCall } from "../ir/expansion.ts";
 import { freshBlocks, freshValues, mapEnd, mapOperands, mapUses, resolver, resultOf, withResult } from "../ir/walk.ts";
-import type { Pass, PassContext } from "./pass.ts";
+import type { Pass } from "./pass.ts";
 
 export const inline: Pass = {
   name: "inline",
   why: "A program is one function: calls would cost stack and registers, and the verifier checks each callee's frame apart.",
   required: true,
-  run: (func, context) => inlineInto(func, context, 0),
+  run(func, context) {
+    const functions = new Map(context.module.functions.map((one) => [one.name, one]));
+    const sizes = sizesOf(func, functions);
+    const size = sizes.get(func)!;
+    if (size > GROWTH * context.maxInsns) {
+      const { call, chain } = heaviest(func, functions, sizes);
+      context.report(report("calls-too-large", call.span, { chain, size, limit: context.maxInsns }));
+      return func;
+    }
+    return inlineInto(func, functions, new Map());
+  },
 };
 
-/** The frontend rejects recursion; this bound only keeps a wrong IR file from hanging the compiler. */
-const MAX_DEPTH = 64;
-/** Copies beyond this many instructions per allowed slot cannot fit and stop the work. */
-const GROWTH = 16;
+type Invoke = Extract<Inst, { kind: "invoke" }>;
+type Functions = ReadonlyMap<string, Func>;
 
-function inlineInto(func: Func, context: PassContext, depth: number): Func {
-  let open = func.blocks.some((block) => block.insts.some((inst) => inst.kind === "invoke"));
+/** Copied instructions per allowed slot, as for loops: folding and dead code take away much of the copy, but not more than this. */
+const GROWTH = 8;
+
+const callsOf = (func: Func): Invoke[] =>
+  func.blocks.flatMap((block) => block.insts.filter((inst): inst is Invoke => inst.kind === "invoke"));
+
+/** Instructions of each function once all calls are put in place; a number that grows too large to be exact is still large. */
+function sizesOf(func: Func, functions: Functions): Map<Func, number> {
+  const sizes = new Map<Func, number>();
+  const open = new Set<Func>();
+  const measure = (one: Func): number => {
+    const known = sizes.get(one);
+    if (known !== undefined) return known;
+    if (open.has(one)) throw new Error(`${one.name} calls itself`); // the frontend rejects recursion
+    open.add(one);
+    let size = one.blocks.reduce((sum, block) => sum + block.insts.length + 1, 0);
+    for (const call of callsOf(one)) {
+      const callee = functions.get(call.func);
+      if (callee) size += measure(callee);
+    }
+    open.delete(one);
+    sizes.set(one, size);
+    return size;
+  };
+  measure(func);
+  return sizes;
+}
+
+/** The call of a program that grows most, and the names of the functions through which it does. */
+function heaviest(
+  program: Func,
+  functions: Functions,
+  sizes: ReadonlyMap<Func, number>,
+): { call: Invoke; chain: readonly string[] } {
+  const chain = [program.name];
+  let first: Invoke | undefined;
+  for (let at = program; ;) {
+    const totals = new Map<string, { call: Invoke; callee: Func; size: number }>();
+    for (const call of callsOf(at)) {
+      const callee = functions.get(call.func);
+      if (!callee) continue;
+      const known = totals.get(call.func);
+      totals.set(call.func, { call: known?.call ?? call, callee, size: (known?.size ?? 0) + sizes.get(callee)! });
+    }
+    const largest = [...totals.values()].reduce<{ call: Invoke; callee: Func; size: number } | undefined>(
+      (best, one) => (best && best.size >= one.size ? best : one),
+      undefined,
+    );
+    if (!largest) return { call: first!, chain };
+    first ??= largest.call;
+    chain.push(largest.callee.name);
+    at = largest.callee;
+  }
+}
+
+function inlineInto(func: Func, functions: Functions, ready: Map<string, Func>): Func {
+  let open = callsOf(func).length > 0;
   if (!open) return func;
-  const ready = new Map<string, Func>();
   const value = freshValues(func);
   const blockId = freshBlocks(func);
   const done: Block[] = [];
   const replaced = new Map<number, Value>();
-  let size = 0;
 
   for (const block of func.blocks) {
     let head: Omit<Block, "end" | "insts"> = block;
     let insts: Inst[] = [];
     for (const inst of block.insts) {
-      if (inst.kind !== "invoke" || depth >= MAX_DEPTH || size > GROWTH * context.maxInsns) {
+      if (inst.kind !== "invoke") {
         insts.push(inst);
         continue;
       }
       let callee = ready.get(inst.func);
       if (!callee) {
-        const found = context.module.functions.find((f) => f.name === inst.func);
+        const found = functions.get(inst.func);
         if (!found) {
           insts.push(inst);
           continue;
         }
-        callee = inlineInto(found, context, depth + 1);
+        callee = inlineInto(found, functions, ready);
         ready.set(inst.func, callee);
       }
       const returned = inst.result ? value(inst.result.type, inst.result.name) : undefined;
@@ -51,7 +113,6 @@ function inlineInto(func: Func, context: PassContext, depth: number): Func {
         { ...head, insts, end: { kind: "jump", to: { block: copy[0]!.id, args: [] }, span: inst.span } },
         ...copy,
       );
-      size += copy.reduce((sum, b) => sum + b.insts.length + 1, 0);
       if (inst.result && returned) replaced.set(inst.result.id, returned);
       head = rest;
       insts = [];
