@@ -212,6 +212,8 @@ function signatureContext(state: ModuleState, callee: FunctionEntity): Lowering 
 
 /** Lowers a function nobody calls, so that its mistakes are found too; the result is dropped. */
 export function checkUncalled(state: ModuleState, callee: FunctionEntity): void {
+  // Nothing on the way to what nests too deep was kept: each of these would go all the way again.
+  if (state.diagnostics.some((one) => one.key === "nested-too-deep")) return;
   if ([...state.functions.keys()].some((key) => key.startsWith(`${callee.file.index} ${callee.node.pos} `))) return;
   const types = parameterTypes(state, callee);
   if (!types) return;
