@@ -46,7 +46,7 @@ function emitProgram(
   // The optimizer has lowered all this already; a module that did not go through it is emitted just as well.
   const divided = isa.signed ? program.func : lowerDivisions(program.func);
   const lowered = lowerCompares(lowerSwitches(lowerMemoryOps(divided)));
-  const tidied = tidy(allocate(select(lowered, module.globals, isa)));
+  const tidied = tidy(allocate(select(lowered, module.globals, isa, program.type)));
   const machine = { ...tidied, blocks: orderBlocks(tidied.blocks) };
   const frame = layOutFrame(machine);
   const { insns, relocations, lines } = encode(machine.blocks, frame);

@@ -1,19 +1,16 @@
 /** Selection of what reaches memory and the kernel: addresses, loads, stores, atomics and helper calls. */
 import { HELPERS } from "../bpf/helpers.ts";
-import { SOCK_OPS_FIELDS, type ContextField } from "../bpf/sock-ops.ts";
+import { contextFieldAt } from "../bpf/sock-ops.ts";
 import type { Inst, Value } from "../ir/ir.ts";
 import type { Operand, Virtual } from "./insn.ts";
 import { address, asImm, fitsImm, inRegister, into, madeOnTheSpot, operand } from "./operands.ts";
 import { constant, fresh, registerOf, saveContext, type Selection } from "./selection.ts";
 
-/** Offsets that may be loaded again instead of spilled. Not a pointer: a second load is not null-checked to the verifier. */
-const STABLE: ReadonlySet<number> = new Set(
-  Object.values(SOCK_OPS_FIELDS as Record<string, ContextField>).flatMap((field) =>
-    field.stable && field.pointer === undefined
-      ? Array.from({ length: field.count ?? 1 }, (_, at) => field.offset + at * field.bytes)
-      : [],
-  ),
-);
+/** Whether a word of the context may be loaded again instead of spilled. Not a pointer: a second load is not null-checked to the verifier. */
+function mayLoadAgain(s: Selection, offset: number): boolean {
+  const field = contextFieldAt(s.programType, offset);
+  return field?.stable === true && field.pointer === undefined;
+}
 
 /** A pointer and an offset in bytes. */
 export function pointerAdd(s: Selection, inst: Extract<Inst, { kind: "ptradd" }>): void {
@@ -28,7 +25,7 @@ export function pointerAdd(s: Selection, inst: Extract<Inst, { kind: "ptradd" }>
 export function load(s: Selection, inst: Extract<Inst, { kind: "load" }>): void {
   const { span } = inst;
   // Behind a call the copy is still there to load from again; r1 is not.
-  const again = inst.base.id === s.context?.id && s.contextRegister === s.contextCopy && STABLE.has(inst.offset);
+  const again = inst.base.id === s.context?.id && s.contextRegister === s.contextCopy && mayLoadAgain(s, inst.offset);
   s.out.push({
     kind: "load",
     dst: registerOf(s, inst.result),

@@ -13,6 +13,8 @@ import { keptAddresses } from "./kept-addresses.ts";
 
 export interface Selection {
   readonly isa: Isa;
+  /** Type of the program ("sock_ops"): what its context is. */
+  readonly programType: string;
   readonly globals: readonly GlobalVar[];
   readonly graph: Graph;
   readonly made: ReadonlyMap<number, Inst>;
@@ -59,7 +61,7 @@ export interface Selection {
 export const CONTEXT_ARRIVES = 1 as Virtual;
 
 /** The state before the first block. */
-export function startSelection(func: Func, globals: readonly GlobalVar[], isa: Isa): Selection {
+export function startSelection(func: Func, globals: readonly GlobalVar[], isa: Isa, programType: string): Selection {
   const graph = graphOf(func);
   const made = definitions(func);
   const kept = keptAddresses(graph, made);
@@ -69,6 +71,7 @@ export function startSelection(func: Func, globals: readonly GlobalVar[], isa: I
   const [context] = func.params;
   return {
     isa,
+    programType,
     globals,
     graph,
     made,

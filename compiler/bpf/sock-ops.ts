@@ -80,6 +80,17 @@ export const SOCK_OPS_FIELDS = {
 } as const satisfies Record<string, ContextField>;
 export type SockOpsField = keyof typeof SOCK_OPS_FIELDS;
 
+const byOffset: ReadonlyMap<number, ContextField> = new Map(
+  Object.values<ContextField>(SOCK_OPS_FIELDS).flatMap((field) =>
+    Array.from({ length: field.count ?? 1 }, (_, at) => [field.offset + at * field.bytes, field] as const),
+  ),
+);
+/** Whether the fields of this program type's context are those of the table above. */
+export const hasContextFields = (programType: string): boolean => programType === "sock_ops";
+/** The field that has an element at this offset of the context; undefined where there is none, and where there is no table. */
+export const contextFieldAt = (programType: string, offset: number): ContextField | undefined =>
+  hasContextFields(programType) ? byOffset.get(offset) : undefined;
+
 export interface SockOpsEvent {
   readonly op: number;
   /** Name in the kernel's enum, without BPF_SOCK_OPS_ or BPF_. */

@@ -2,7 +2,8 @@
 import { graphOf } from "../ir/graph.ts";
 import { type Block, type Func, type Inst, type Value } from "../ir/ir.ts";
 import { constantsOf, definitions, mapEnd, mapOperands, resolver, resultOf } from "../ir/walk.ts";
-import { callChanges, memoryOf, type Memory, type Place } from "./memory.ts";
+import { callChanges } from "./effects.ts";
+import { memoryOf, type Memory, type Place } from "./memory.ts";
 import type { Pass, PassContext } from "./pass.ts";
 import { possibleBits } from "./facts.ts";
 
@@ -30,11 +31,11 @@ const MAX_KNOWN = 128;
  */
 const FAR = 4;
 
-export function eliminateCommon(func: Func, context: Pick<PassContext, "module">): Func {
+export function eliminateCommon(func: Func, context: Pick<PassContext, "module" | "programType">): Func {
   const graph = graphOf(func);
   const made = definitions(func);
   const constants = new Set(context.module.globals.filter((g) => g.section === ".rodata").map((g) => g.name));
-  const memory = memoryOf(func, (name) => constants.has(name));
+  const memory = memoryOf(func, { programType: context.programType, isConstant: (name) => constants.has(name) });
   const constantOf = constantsOf(made);
   const facts = {
     constantOf,

@@ -2,7 +2,8 @@
 import { edges, type Func, type Inst, type Value } from "../ir/ir.ts";
 import { graphOf } from "../ir/graph.ts";
 import { definitions, operands } from "../ir/walk.ts";
-import { argumentAccess, helperOf, memoryOf } from "./memory.ts";
+import { argumentAccess, helperOf } from "./effects.ts";
+import { memoryOf } from "./memory.ts";
 import type { Pass } from "./pass.ts";
 import { originOf } from "./pointers.ts";
 
@@ -19,7 +20,7 @@ const range = (offset: number, bytes: number): bigint => ((1n << BigInt(bytes)) 
 export function dropDeadStores(func: Func): Func {
   const graph = graphOf(func);
   const made = definitions(func);
-  const memory = memoryOf(func, () => false);
+  const memory = memoryOf(func);
   const sizes = new Map<number, number>();
   for (const inst of made.values()) if (inst.kind === "slot") sizes.set(inst.result.id, inst.size);
   if (sizes.size === 0) return func;

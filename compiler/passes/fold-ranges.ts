@@ -1,4 +1,4 @@
-/** Comparisons that value ranges decide, and masks that clear nothing: dominated by an equal or stricter check. */
+/** Values that can be one number only, comparisons that value ranges decide, and masks that clear nothing: dominated by an equal or stricter check. */
 import { graphOf } from "../ir/graph.ts";
 import type { Block, Func, Inst, Value } from "../ir/ir.ts";
 import { constantsOf, definitions, mapUses, resolver } from "../ir/walk.ts";
@@ -14,10 +14,16 @@ export const foldRanges: Pass = {
 export function foldAllRanges(func: Func): Func {
   // A check that only we know to be superfluous may be what lets the verifier accept an access.
   const ranges = rangesOf(func, "verifier");
+  const ours = rangesOf(func);
   const made = definitions(func);
   const constantOf = constantsOf(made);
   const idle = new Map<number, Value>();
   const simpler = (inst: Inst, block: Block): Inst[] => {
+    if ((inst.kind === "binary" || inst.kind === "unary") && ours.reachable(block.id)) {
+      // The number itself, which nobody has to know anything about to see it.
+      const { min, max } = ours.at(block.id, inst.result);
+      if (min === max) return [{ kind: "const", result: inst.result, value: min, span: inst.span }];
+    }
     if (inst.kind === "binary" && inst.op === "and") {
       const mask = constantOf(inst.right);
       if (mask !== undefined && (ranges.at(block.id, inst.left).bits & ~mask) === 0n) {

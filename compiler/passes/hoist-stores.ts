@@ -2,7 +2,8 @@
 import { commonDominator, graphOf, type Graph } from "../ir/graph.ts";
 import { edges, type Func, type Inst, type Value } from "../ir/ir.ts";
 import { definitions, operands } from "../ir/walk.ts";
-import { argumentAccess, helperOf, memoryOf } from "./memory.ts";
+import { argumentAccess, helperOf } from "./effects.ts";
+import { memoryOf } from "./memory.ts";
 import type { Pass } from "./pass.ts";
 import { originOf } from "./pointers.ts";
 
@@ -30,7 +31,7 @@ export function hoistAll(func: Func): Func {
   if (graph.order.some((b) => edges(b.end).some((e) => graph.position.get(e.block)! <= graph.position.get(b.id)!)))
     return func;
   const made = definitions(func);
-  const memory = memoryOf(func, () => false);
+  const memory = memoryOf(func);
   const home = new Map<number, number>();
   for (const block of graph.order) {
     for (const param of block.params) home.set(param.id, block.id);

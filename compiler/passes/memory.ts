@@ -1,12 +1,38 @@
 /** Which memory instructions touch, by where their pointers come from. */
-import { HELPERS, type ArgKind, type Helper } from "../bpf/helpers.ts";
-import { SOCK_OPS_FIELDS, type ContextField } from "../bpf/sock-ops.ts";
+import type { Changes, Helper, ReturnKind } from "../bpf/helpers.ts";
+import { HELPERS } from "../bpf/helpers.ts";
+import { contextFieldAt, hasContextFields, type ContextField } from "../bpf/sock-ops.ts";
 import { edges, type Func, type Inst, type Value } from "../ir/ir.ts";
 import { definitions, operands, visitUses } from "../ir/walk.ts";
 import { originOf } from "./pointers.ts";
 
-/** Kinds of memory; two different kinds never overlap, except `unknown` with all but the context and private slots. */
-export type Region = "context" | "slot" | "global" | "constant" | "map-value" | "unknown";
+/**
+ * Kinds of memory. Two different kinds never overlap, except `unknown` with all but private slots, and the context with a socket: some
+ * of its fields are the socket's, read by the kernel for the program.
+ */
+export type Region =
+  "context" | "slot" | "global" | "constant" | "map-value" | "socket" | "packet" | "record" | "unknown";
+
+/** What a pointer that a helper gives points into. */
+const RESULTS: Readonly<Record<ReturnKind, Region>> = {
+  integer: "unknown",
+  void: "unknown",
+  value: "map-value",
+  "value-or-null": "map-value",
+  "socket-or-null": "socket",
+  "sock-common-or-null": "socket",
+  "tcp-sock-or-null": "socket",
+  // Reserved in a ring buffer: nobody else has it until it is submitted, and then the program has it no longer.
+  "ringbuf-or-null": "record",
+  "dynptr-mem-or-null": "unknown",
+  btf: "unknown",
+  "btf-or-null": "unknown",
+};
+const CONTEXT_POINTERS: Readonly<Record<NonNullable<ContextField["pointer"]>, Region>> = {
+  "socket-or-null": "socket",
+  packet: "packet",
+  "packet-end": "packet",
+};
 
 export interface Place {
   readonly region: Region;
@@ -20,10 +46,22 @@ export interface Memory {
   readonly placeOf: (base: Value, offset: number) => Place;
   /** Whether a slot's address is used for more than reaching its memory: pointers of unknown origin may then point into it. */
   readonly escapes: (slot: number) => boolean;
-  readonly overlap: (a: Place, aBytes: number, b: Place, bBytes: number) => boolean;
+  /** Whether writing the one place may change what is read at the other. */
+  readonly overlap: (written: Place, writtenBytes: number, read: Place, readBytes: number) => boolean;
+  /** What changes a place in the context: the socket or the packet that it shows; undefined where there is no table of its fields. */
+  readonly contextChangedBy: (place: Place) => readonly Changes[] | undefined;
 }
 
-export function memoryOf(func: Func, isConstant: (global: string) => boolean): Memory {
+export interface MemoryOptions {
+  /** Type of the program; absent: nothing is known of its context. */
+  readonly programType?: string;
+  /** Whether a global lies in read-only memory; absent: none does. */
+  readonly isConstant?: (global: string) => boolean;
+}
+
+/** Where a function's pointers lead. */
+export function memoryOf(func: Func, options: MemoryOptions = {}): Memory {
+  const { programType = "", isConstant = () => false } = options;
   const made = definitions(func);
   const context = func.params[0]?.id;
   const escaped = new Set<number>();
@@ -48,8 +86,23 @@ export function memoryOf(func: Func, isConstant: (global: string) => boolean): M
     if (inst?.kind === "slot") return { region: "slot", root: root.id, offset: at };
     if (inst?.kind === "global")
       return { region: isConstant(inst.name) ? "constant" : "global", root: inst.name, offset: at };
-    if (inst?.kind === "call") return { region: "map-value", root: root.id, offset: at };
-    return { region: "unknown", root: root.id, offset: at };
+    const region = inst?.kind === "call" ? resultRegion(inst) : inst?.kind === "load" ? loadedRegion(inst) : "unknown";
+    return { region, root: root.id, offset: at };
+  };
+  const resultRegion = (call: Extract<Inst, { kind: "call" }>): Region => {
+    const helper = (HELPERS as Record<string, Helper>)[call.helper];
+    return helper ? RESULTS[helper.returns] : "unknown";
+  };
+  /** A pointer from the context says what it points into; one from other memory does not. */
+  const loadedRegion = (load: Extract<Inst, { kind: "load" }>): Region => {
+    const pointer = load.base.id === context ? contextFieldAt(programType, load.offset)?.pointer : undefined;
+    return pointer ? CONTEXT_POINTERS[pointer] : "unknown";
+  };
+  const contextChangedBy = (place: Place): readonly Changes[] | undefined => {
+    const field = place.offset === undefined ? undefined : contextFieldAt(programType, place.offset);
+    if (!field) return hasContextFields(programType) ? ["socket", "packet"] : undefined;
+    if (field.stable) return [];
+    return field.pointer && CONTEXT_POINTERS[field.pointer] === "packet" ? ["packet"] : ["socket"];
   };
   const overlap = (a: Place, aBytes: number, b: Place, bBytes: number): boolean => {
     if (a.root === b.root) {
@@ -57,85 +110,14 @@ export function memoryOf(func: Func, isConstant: (global: string) => boolean): M
       return a.offset < b.offset + bBytes && b.offset < a.offset + aBytes;
     }
     if (a.region === "constant" || b.region === "constant") return false;
-    const far = (p: Place): boolean =>
-      p.region === "context" || (p.region === "slot" && !escaped.has(p.root as number));
+    const far = (p: Place): boolean => p.region === "slot" && !escaped.has(p.root as number);
+    // The program has no way to write the context but its own pointer; what it writes there it may read in the socket.
+    if (b.region === "context") return false;
+    if (a.region === "context") return b.region === "socket" || b.region === "unknown";
     if (a.region === "unknown") return !far(b);
     if (b.region === "unknown") return !far(a);
-    // Two lookups may have found the same value.
-    return a.region === "map-value" && b.region === "map-value";
+    // Two lookups may have found the same value, two ways have led to the same socket.
+    return a.region === b.region && a.region !== "slot" && a.region !== "global";
   };
-  return { placeOf, escapes: (slot) => escaped.has(slot), overlap };
-}
-
-/** Offsets of context words that no call changes. */
-const STABLE: ReadonlySet<number> = new Set(
-  Object.values(SOCK_OPS_FIELDS as Record<string, ContextField>).flatMap((field) =>
-    field.stable ? Array.from({ length: field.count ?? 1 }, (_, at) => field.offset + at * field.bytes) : [],
-  ),
-);
-
-export const helperOf = (inst: Extract<Inst, { kind: "call" }>): Helper | undefined =>
-  (HELPERS as Record<string, Helper>)[inst.helper];
-
-/** Whether the helper may read (or write) the memory of this argument. */
-export const argumentAccess = (kind: ArgKind | undefined): { reads: boolean; writes: boolean } => {
-  if (kind === undefined) return { reads: true, writes: true };
-  if (typeof kind === "object") return { reads: kind.access !== "out", writes: kind.access !== "in" };
-  switch (kind) {
-    case "mem-out":
-    case "value-out":
-      return { reads: false, writes: true };
-    case "mem-inout":
-    case "mem-inout-or-null":
-      return { reads: true, writes: true };
-    case "key":
-    case "value":
-    case "value-or-null":
-    case "mem":
-    case "mem-or-null":
-    case "const-str":
-      return { reads: true, writes: false };
-    case "any":
-    case "ctx":
-    case "ctx-or-null":
-    case "map":
-    case "size":
-    case "size-or-zero":
-    case "alloc-size":
-    case "scalar":
-    case "sock-common":
-    case "socket-or-null":
-    case "btf-sock":
-    case "btf-sock-or-null":
-      return { reads: false, writes: false };
-    default:
-      return { reads: true, writes: true };
-  }
-};
-
-/** Whether a call may change what lies at a place. */
-export function callChanges(
-  inst: Extract<Inst, { kind: "call" }>,
-  place: Place,
-  bytes: number,
-  memory: Memory,
-): boolean {
-  if (place.region === "constant") return false;
-  const helper = helperOf(inst);
-  if (!helper) return true;
-  if (place.region === "context") {
-    if (place.offset !== undefined && STABLE.has(place.offset)) return false;
-    return helper.changes?.includes("socket") ?? false;
-  }
-  if (
-    helper.changes?.includes("maps") &&
-    (place.region === "map-value" || place.region === "global" || place.region === "unknown")
-  )
-    return true;
-  return inst.args.some(
-    (arg, at) =>
-      arg.type === "ptr" &&
-      argumentAccess(helper.args[at]).writes &&
-      memory.overlap(memory.placeOf(arg, 0), Infinity, place, bytes),
-  );
+  return { placeOf, escapes: (slot) => escaped.has(slot), overlap, contextChangedBy };
 }

@@ -24,7 +24,7 @@ interface Group {
 
 export function mergeConstantStores(func: Func): Func {
   const made = definitions(func);
-  const memory = memoryOf(func, () => false);
+  const memory = memoryOf(func);
   const value = freshValues(func);
   const constantOf = (v: Value): bigint | undefined => {
     const inst = made.get(v.id);

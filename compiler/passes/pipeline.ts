@@ -117,13 +117,16 @@ export function optimize(
   let current = module;
   for (const pass of PASSES) {
     if (!pass.required && without.has(pass.name)) continue;
-    const context: PassContext = {
+    const context: Omit<PassContext, "programType"> = {
       module: current,
       kernel,
       maxInsns: options.maxInsns,
       report: (diagnostic) => void diagnostics.push(diagnostic),
     };
-    current = { ...current, programs: current.programs.map((p) => ({ ...p, func: pass.run(p.func, context) })) };
+    current = {
+      ...current,
+      programs: current.programs.map((p) => ({ ...p, func: pass.run(p.func, { ...context, programType: p.type }) })),
+    };
     if (pass === inline) current = { ...current, functions: [] };
     options.after?.(pass.name, current);
     if (diagnostics.some((d) => d.severity === "error")) break;

@@ -18,9 +18,11 @@ export const prove: Pass = {
     const seen = rangesOf(func, "verifier");
     const replaced = new Map<number, Value>();
     const said = new Set<string>();
-    const blocks: Func["blocks"] = func.blocks.map((block) => ({
-      ...block,
-      insts: block.insts.filter((inst) => {
+    const blocks: Func["blocks"] = func.blocks.map((block) => {
+      // Nothing to show, and nothing that the verifier need be shown: it might not see that control cannot come here.
+      if (!ranges.reachable(block.id) && block.insts.some(open))
+        return { ...block, insts: [], end: { kind: "unreachable", span: block.end.span } };
+      const insts = block.insts.filter((inst) => {
         if (inst.kind !== "assume-fits" && inst.kind !== "assume-index") return true;
         replaced.set(inst.result.id, inst.value);
         // A value that fits is our affair; an index must be small in the verifier's eyes too.
@@ -32,8 +34,9 @@ export const prove: Pass = {
           said.add(place);
         }
         return false;
-      }),
-    }));
+      });
+      return { ...block, insts };
+    });
     return mapUses({ ...func, blocks }, resolver(replaced));
   },
 };

@@ -26,6 +26,8 @@ export interface Ranges {
   readonly at: (block: number, value: Value) => Range;
   /** Whether a comparison is decided in a block. */
   readonly decide: (block: number, op: CompareOp, left: Value, right: Value) => boolean | undefined;
+  /** False where no way leads into a block, or every one contradicts itself: control never comes there. */
+  readonly reachable: (block: number) => boolean;
 }
 
 /** How far a value is followed through its definition when a comparison sharpened only its operand. */
@@ -43,6 +45,7 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
   const sharper = new Map<number, Map<number, Range>>();
   /** The values that any of those facts is about: for all others the climb is in vain, and would make this quadratic. */
   const learned = new Set<number>();
+  const dead = new Set<number>();
 
   const stored = (block: number, value: Value): Range => {
     const width = bitsOf(value.type);
@@ -159,6 +162,8 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
     const forward = incoming.every((i) => graph.position.get(i.from.id)! < graph.position.get(block.id)!);
     if (forward && incoming.length > 0) {
       const each = incoming.map((i) => edgeFacts(i.from, i.edge));
+      if (incoming.every((i, way) => dead.has(i.from.id) || each[way]!.some((fact) => impossible(fact.range))))
+        dead.add(block.id);
       // What every way in says.
       for (const { value } of each[0]!) {
         const width = bitsOf(value.type);
@@ -201,5 +206,6 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
     at: (block, value) => at(block, value),
     decide: (block, op, left, right) =>
       left.type === "ptr" ? undefined : decided(op, at(block, left), at(block, right)),
+    reachable: (block) => graph.position.has(block) && !dead.has(block),
   };
 }

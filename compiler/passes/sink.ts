@@ -2,16 +2,17 @@
 import { dominance, graphOf } from "../ir/graph.ts";
 import { edges, type Block, type Func, type Inst } from "../ir/ir.ts";
 import { endOperands, operands, resultOf, visitUses } from "../ir/walk.ts";
-import { callChanges, memoryOf } from "./memory.ts";
+import { callChanges } from "./effects.ts";
+import { memoryOf } from "./memory.ts";
 import type { Pass } from "./pass.ts";
 
 export const sink: Pass = {
   name: "sink",
   why: "Other ways do not pay for it, and a block that is left with nothing but a decision can be threaded.",
-  run: sinkAll,
+  run: (func, context) => sinkAll(func, context.programType),
 };
 
-export function sinkAll(func: Func): Func {
+export function sinkAll(func: Func, programType: string): Func {
   const graph = graphOf(func);
   const dominates = dominance(graph);
   const usedIn = new Map<number, Set<number>>();
@@ -21,7 +22,7 @@ export function sinkAll(func: Func): Func {
     else usedIn.set(id, new Set([block]));
   };
   for (const block of graph.order) visitUses(block, (value) => note(value.id, block.id));
-  const memory = memoryOf(func, () => false);
+  const memory = memoryOf(func, { programType });
   /** Whether an instruction may change what a load reads. */
   const changes = (effect: Inst, load: Extract<Inst, { kind: "load" }>): boolean => {
     const place = memory.placeOf(load.base, load.offset);

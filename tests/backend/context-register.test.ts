@@ -93,7 +93,7 @@ test("nothing is copied where no one needs the context behind the call", () => {
   expect(count(text, /^call/)).toBe(1);
   // The allocator would drop a copy that nobody reads, so selection itself is asked as well. (r1 = r1 passes the argument.)
   const { func } = moduleOf(body).programs[0]!;
-  const { blocks } = select(func, [], isaOf(kernels.mainline));
+  const { blocks } = select(func, [], isaOf(kernels.mainline), "sock_ops");
   const copies = blocks.flatMap(({ insns }) =>
     insns.filter((insn) => insn.kind === "mov" && insn.dst !== 1 && "reg" in insn.src && insn.src.reg === 1),
   );

@@ -32,6 +32,14 @@ test.each([
   ["byte swap", "m.a = m.list[end] ?? 7;", 0, 20],
   ["shift by a variable", "m.a = m.list[m.a << m.b] ?? 7;", 1, 20],
   ["negation", "m.a = m.list[-m.a] ?? 7;", 2 ** 32 - 3, 40],
+  ["number that only we know", "m.a = m.list[(m.list[0] / 20 | 0xffff_ffff) % 6] ?? 7;", 1, 40],
+  ["number that only we know, written to", "m.list[(m.list[0] | 0xffff_ffff) % 6] = 5; m.a = m.list[3];", 1, 5],
+  [
+    "number that only we know to be outside, kept out",
+    "const q = m.a % 3 + 4; if (q < 3) m.list[q] = 5; m.a = q;",
+    4,
+    5,
+  ],
 ])("an index that is a %s", (_what, body, a, expected) => {
   const module = compileText(source(body));
   if (typeof module === "string") throw new Error(module);

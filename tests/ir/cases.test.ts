@@ -25,7 +25,10 @@ function runPass(name: string, text: string): string {
   const kernel: Kernel = kernels[module.target === "mainline" ? "mainline" : "patched"];
   const diagnostics: Diagnostic[] = [];
   const context = { module, kernel, maxInsns: kernel.maxInsns, report: (d: Diagnostic) => void diagnostics.push(d) };
-  const programs = module.programs.map((program) => ({ ...program, func: pass.run(program.func, context) }));
+  const programs = module.programs.map((program) => ({
+    ...program,
+    func: pass.run(program.func, { ...context, programType: program.type }),
+  }));
   const result = { ...module, programs, functions: name === "inline" ? [] : module.functions };
   expect(checkModule(result), "the result is well formed").toEqual([]);
   if (diagnostics.length > 0) return diagnostics.map((d) => `error ${d.key}: ${d.message}\n`).join("");

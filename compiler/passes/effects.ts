@@ -1,0 +1,77 @@
+/** What calls do to memory: a table by kind of memory, and what each helper's row says (compiler/bpf/helpers.ts). */
+import { HELPERS, type ArgKind, type Changes, type Helper } from "../bpf/helpers.ts";
+import type { Inst } from "../ir/ir.ts";
+import type { Memory, Place, Region } from "./memory.ts";
+
+/** Which of the things that a helper may change lie in which memory. What has none changes only through arguments. */
+const CHANGED_BY: Readonly<Record<Exclude<Region, "context">, readonly Changes[]>> = {
+  slot: [],
+  global: ["maps"],
+  constant: [],
+  "map-value": ["maps"],
+  socket: ["socket"],
+  packet: ["packet"],
+  record: [],
+  unknown: ["maps", "socket", "packet"],
+};
+
+export const helperOf = (inst: Extract<Inst, { kind: "call" }>): Helper | undefined =>
+  (HELPERS as Record<string, Helper>)[inst.helper];
+
+/** Whether the helper may read (or write) the memory of this argument. */
+export const argumentAccess = (kind: ArgKind | undefined): { reads: boolean; writes: boolean } => {
+  if (kind === undefined) return { reads: true, writes: true };
+  if (typeof kind === "object") return { reads: kind.access !== "out", writes: kind.access !== "in" };
+  switch (kind) {
+    case "mem-out":
+    case "value-out":
+      return { reads: false, writes: true };
+    case "mem-inout":
+    case "mem-inout-or-null":
+      return { reads: true, writes: true };
+    case "key":
+    case "value":
+    case "value-or-null":
+    case "mem":
+    case "mem-or-null":
+    case "const-str":
+      return { reads: true, writes: false };
+    case "any":
+    case "ctx":
+    case "ctx-or-null":
+    case "map":
+    case "size":
+    case "size-or-zero":
+    case "alloc-size":
+    case "scalar":
+    case "sock-common":
+    case "socket-or-null":
+    case "btf-sock":
+    case "btf-sock-or-null":
+      return { reads: false, writes: false };
+    default:
+      return { reads: true, writes: true };
+  }
+};
+
+/** Whether a call may change what lies at a place. */
+export function callChanges(
+  inst: Extract<Inst, { kind: "call" }>,
+  place: Place,
+  bytes: number,
+  memory: Memory,
+): boolean {
+  const helper = helperOf(inst);
+  const changedBy = place.region === "context" ? memory.contextChangedBy(place) : CHANGED_BY[place.region];
+  if (place.region === "constant" || (place.region === "context" && changedBy?.length === 0)) return false;
+  if (!helper) return true;
+  // A context that there is no table of may be changed by whatever is given it.
+  if (!changedBy) return helper.changes !== undefined || (helper.effect === "writes" && helper.args.includes("ctx"));
+  if (helper.changes?.some((what) => changedBy.includes(what))) return true;
+  return inst.args.some(
+    (arg, at) =>
+      arg.type === "ptr" &&
+      argumentAccess(helper.args[at]).writes &&
+      memory.overlap(memory.placeOf(arg, 0), Infinity, place, bytes),
+  );
+}
