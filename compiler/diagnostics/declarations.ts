@@ -188,6 +188,11 @@ export const declarations = {
     (f) => `${f.name} and ${f.other} both handle ${f.what}`,
     () => "give one of them another kind, or put both into one tcpOption",
   ),
+  "exclusive-shared": row<{ name: string; other: string }>(
+    "error",
+    (f) => `${f.name} is exclusive, and ${f.other} writes on the same sockets`,
+    () => "remove exclusive: then each option keeps its own state for each socket",
+  ),
   "path-manager-twice": row<{ name: string; other: string }>(
     "error",
     (f) => `${f.name} and ${f.other} are both path managers: each event would run both`,

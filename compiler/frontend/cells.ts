@@ -2,15 +2,11 @@
 import type { FuncBuilder } from "../ir/build.ts";
 import type { Value } from "../ir/ir.ts";
 import type { Span } from "../span.ts";
-import type { FlagCell, WordCell } from "./operand.ts";
+import type { WordCell } from "./operand.ts";
 
-/** Both words of the flags as they lie behind a pointer, which is what functions are given. */
-export const FLAG_CELL_BYTES = 8;
-export const flagsInMemory = (base: Value, bit: number): FlagCell => ({
-  flags: { kind: "memory", base, offset: 0 },
-  changed: { kind: "memory", base, offset: 4 },
-  bit,
-});
+/** A word as it lies behind a pointer, which is what functions are given. */
+export const CELL_BYTES = 4;
+export const cellInMemory = (base: Value): WordCell => ({ kind: "memory", base, offset: 0 });
 
 export const readCell = (b: FuncBuilder, cell: WordCell, span: Span): Value =>
   cell.kind === "variable" ? b.get(cell.variable) : b.load("w32", 4, cell.base, cell.offset, span);

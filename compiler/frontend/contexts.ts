@@ -5,13 +5,13 @@ import { SOCKET_OPTIONS } from "../bpf/socket-options.ts";
 import type { Type, Value } from "../ir/ir.ts";
 import { expression } from "./expressions.ts";
 import { argumentsOf } from "./arguments.ts";
-import { readCell, writeCell } from "./cells.ts";
+import { writeCell } from "./cells.ts";
 import { at, bare, fail, scratch, type Lowering } from "./lowering.ts";
 import { asPlace, newSlot } from "./memory.ts";
 import { need } from "./module-state.ts";
 import { mptcpCall } from "./mptcp-calls.ts";
 import { headerOptionCall } from "./header-option-calls.ts";
-import { ERROR, UNDEFINED, type Context, type Operand, type Scalar } from "./operand.ts";
+import { ERROR, UNDEFINED, WISH, type Context, type Operand, type Scalar } from "./operand.ts";
 import { namePointer } from "./strings.ts";
 import { BE16, BE32, BOOL, I32, ROLE_NAMES, U16, U32, U64, U8, type Role, type ScalarType } from "./types.ts";
 import { pointerTo } from "./lowering.ts";
@@ -213,15 +213,10 @@ export function contextCall(f: Lowering, context: Context, name: string, call: t
   });
 }
 
-/** Turns the option's write callback on or off; the flags are set once, at the end of the handler. */
+/** Notes what is wanted last; it is carried out when the handler has returned. */
 function setWriting(f: Lowering, context: Context, on: boolean, node: ts.Node): void {
-  const cell = context.flags;
-  if (!cell) return;
   const span = at(f, node);
-  const mask = BigInt(on ? cell.bit : ~cell.bit & 0xff);
-  const before = readCell(f.b, cell.flags, span);
-  writeCell(f.b, cell.flags, f.b.binary(on ? "or" : "and", before, f.b.constant("w32", mask, span), span), span);
-  writeCell(f.b, cell.changed, f.b.constant("w32", 1n, span), span);
+  if (context.wish) writeCell(f.b, context.wish, f.b.constant("w32", on ? WISH.start : WISH.stop, span), span);
 }
 
 /** The name of a socket option as written; reports anything but one that is known and can be set or read. */

@@ -4,7 +4,7 @@ import { functionBuilder } from "../ir/build.ts";
 import type { Type, Value } from "../ir/ir.ts";
 import { alignOf } from "../layout.ts";
 import { annotation } from "./annotations.ts";
-import { flagsInMemory } from "./cells.ts";
+import { cellInMemory } from "./cells.ts";
 import { mayBeMissing, valueOr } from "./conditions.ts";
 import type { FunctionEntity } from "./entities.ts";
 import { expression } from "./expressions.ts";
@@ -111,10 +111,7 @@ function pass(f: Lowering, operand: Operand, type: DslType, node: ts.Node): Valu
     });
   if (type.role !== "option") return [operand.ctx];
   // Without a cell nothing in the module turns writing on or off.
-  return [
-    operand.ctx,
-    operand.flags?.flags.kind === "memory" ? operand.flags.flags.base : f.b.constant("ptr", 0n, at(f, node)),
-  ];
+  return [operand.ctx, operand.wish?.kind === "memory" ? operand.wish.base : f.b.constant("ptr", 0n, at(f, node))];
 }
 
 /** What the callee must know of a reference: how it is aligned, whether it may be written. */
@@ -292,13 +289,13 @@ function bindDefault(f: Lowering, parameter: Parameter, passed: readonly Value[]
 function bindParameter(f: Lowering, parameter: Parameter, values: readonly Value[]): void {
   const { name, type, node } = parameter;
   if (type.kind === "context") {
-    const [ctx, flags] = values;
+    const [ctx, wish] = values;
     if (!ctx) return;
     const context: Context = {
       kind: "context",
       role: type.role,
       ctx,
-      ...(flags ? { flags: flagsInMemory(flags, f.state.writeBit) } : {}),
+      ...(wish ? { wish: cellInMemory(wish) } : {}),
     };
     return bind(f, name, { kind: "operand", operand: context, node, constant: false });
   }

@@ -8,7 +8,8 @@ import { fieldType, positiveCount } from "./declare.ts";
 import { encode } from "./encode.ts";
 import type { MapEntity, MapKind } from "./entities.ts";
 import { at, bare, fail, type Lowering } from "./lowering.ts";
-import { need, spanOf } from "./module-state.ts";
+import { freshName, need, spanOf, type ModuleState } from "./module-state.ts";
+import type { Span } from "../span.ts";
 import { BE32, U32 } from "./types.ts";
 
 /** What each kind of map is to the kernel, and which properties its declaration takes. */
@@ -36,6 +37,8 @@ export const PREFIX_KEY = structLayout(
   ],
   false,
 );
+/** A socket's file descriptor. */
+const SOCKET_KEY: Layout = { kind: "int", bits: 32, signed: true };
 const PAGE = 4096;
 /** The kernel's limits (kernel/bpf/{arraymap,hashtab,lpm_trie}.c, bpf_local_storage): bytes. */
 const MAX_VALUE = { percpu_array: 32 * 1024, sk_storage: 64 * 1024 - 64, ringbuf: 0x1fff_ffff } as Readonly<
@@ -102,6 +105,25 @@ export function declareMap(
   return entity;
 }
 
+/** The map of what the object's options keep for each socket: a word. Gives its name. */
+export function declareOptionMap(state: ModuleState, span: Span): string {
+  const { type, flags } = MAPS.SkStorage;
+  const name = freshName(state, "option_state");
+  const spec: MapSpec = {
+    name,
+    type,
+    key: SOCKET_KEY,
+    value: U32,
+    maxEntries: 0,
+    flags,
+    pinned: false,
+    initial: [],
+    span,
+  };
+  state.maps.push({ kind: "map", mapKind: "SkStorage", spec, value: U32 });
+  return name;
+}
+
 /** The key's layout; undefined: it has none; null: reported. */
 function keyOf(f: Lowering, row: MapRow, properties: ReadonlyMap<string, ts.Expression>): Layout | undefined | null {
   switch (row.key) {
@@ -110,7 +132,7 @@ function keyOf(f: Lowering, row: MapRow, properties: ReadonlyMap<string, ts.Expr
     case "index":
       return U32;
     case "socket":
-      return { kind: "int", bits: 32, signed: true };
+      return SOCKET_KEY;
     case "ipv4-prefix":
       return PREFIX_KEY;
     case "none":

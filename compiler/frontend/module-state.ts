@@ -67,8 +67,14 @@ export interface ModuleState {
   license: { readonly id: string; readonly node: ts.Node; readonly file: number } | undefined;
   /** The callback flag that turns an option's writing on. */
   readonly writeBit: number;
-  /** Whether connections are passed to helper functions that may turn writing on or off: then the flags lie in memory. */
-  readonly sharedFlags: boolean;
+  /** Whether connections are passed to helper functions that may turn writing on or off: then what they want lies in memory. */
+  readonly sharedWish: boolean;
+  /** Options of the object that write, in the order in which they are lowered. */
+  readonly writers: { readonly name: string; readonly exclusive: boolean; readonly span: Span }[];
+  /** Options of the object that write and keep their state per socket: their bits, by program. */
+  readonly optionBits: Map<string, number>;
+  /** The map that holds these bits, once there is one. */
+  optionMap: string | undefined;
   /** Globals that could hold a context; an error unless the assignment to them is one already. */
   readonly contextGlobals: Span[];
   /** The first expression that was given up without a word, because the type checker has one for it. */
@@ -103,7 +109,10 @@ export function moduleState(
     stringCodes: new Map(),
     license: undefined,
     writeBit: target === "patched" ? SOCK_OPS_CALLBACKS.TcpOptions.bit : SOCK_OPS_CALLBACKS.WriteOption.bit,
-    sharedFlags: project.files.some((file) => /\bOptionConn\b/.test(file.source.text)),
+    sharedWish: project.files.some((file) => /\bOptionConn\b/.test(file.source.text)),
+    writers: [],
+    optionBits: new Map(),
+    optionMap: undefined,
     contextGlobals: [],
     silent: undefined,
     exportsOf,

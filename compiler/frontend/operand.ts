@@ -51,19 +51,14 @@ export interface Optional {
 export type WordCell =
   | { readonly kind: "variable"; readonly variable: Variable }
   | { readonly kind: "memory"; readonly base: Value; readonly offset: number };
-/** The flags of the socket's callbacks while a handler runs: set once at its end, when `changed` is 1. */
-export interface FlagCell {
-  readonly flags: WordCell;
-  readonly changed: WordCell;
-  /** The flag that asks for the write callback. */
-  readonly bit: number;
-}
+/** What a handler last asked of writing, which is carried out when it has returned. */
+export const WISH = { none: 0n, start: 1n, stop: 2n } as const;
 export interface Context {
   readonly kind: "context";
   readonly role: Role;
   readonly ctx: Value;
-  /** With role "option". */
-  readonly flags?: FlagCell;
+  /** With role "option": holds a WISH. */
+  readonly wish?: WordCell;
 }
 export type Operand =
   /** An integer literal, which takes the type of what stands beside it. `wide`: written with n. */

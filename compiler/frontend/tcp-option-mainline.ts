@@ -3,9 +3,15 @@ import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/sock-ops.ts";
 import type { Value } from "../ir/ir.ts";
 import { need } from "./module-state.ts";
 import type { ProgramBuilder } from "./programs.ts";
-import { magicBits, payloadOperand, type OptionDeclaration, type OptionEvent } from "./tcp-option.ts";
+import {
+  magicBits,
+  payloadOperand,
+  type OptionDeclaration,
+  type OptionEvent,
+  type OptionTarget,
+} from "./tcp-option.ts";
 
-export const mainlineEvents = {
+export const mainlineEvents: OptionTarget = {
   parseFlags: SOCK_OPS_CALLBACKS.ParseUnknownOptions.bit,
 
   need(program: ProgramBuilder, option: OptionDeclaration): void {
@@ -17,24 +23,23 @@ export const mainlineEvents = {
    * The parse callback begins with the segment after the handshake; what came with the segment that completed it is still at
    * hand in the established event.
    */
-  parseAtHandshake(event: OptionEvent): void {
-    load(event);
+  parseAtHandshake: load,
+  ops: {
+    length: SOCK_OPS_EVENTS.HeaderOptionLength.op,
+    write: SOCK_OPS_EVENTS.WriteHeaderOption.op,
+    parse: SOCK_OPS_EVENTS.ParseHeaderOption.op,
   },
 
-  events(option: OptionDeclaration, add: (ops: readonly number[], run: (event: OptionEvent) => void) => void): void {
-    if (option.handlers.has("write")) {
-      add([SOCK_OPS_EVENTS.HeaderOptionLength.op], ({ program: { b, ctx, span } }) => {
-        b.call(
-          "reserve_hdr_opt",
-          [ctx, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)],
-          "w64",
-          span,
-        );
-      });
-      add([SOCK_OPS_EVENTS.WriteHeaderOption.op], write);
-    }
-    if (option.handlers.has("parse")) add([SOCK_OPS_EVENTS.ParseHeaderOption.op], load);
+  length({ program: { b, ctx, span }, option }): void {
+    b.call(
+      "reserve_hdr_opt",
+      [ctx, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)],
+      "w64",
+      span,
+    );
   },
+  write,
+  parse: load,
 };
 
 /** Bytes of whole words that hold the option. */

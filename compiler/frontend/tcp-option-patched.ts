@@ -3,30 +3,38 @@ import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS } from "../bpf/sock-ops.ts";
 import type { Value } from "../ir/ir.ts";
 import { need } from "./module-state.ts";
 import type { ProgramBuilder } from "./programs.ts";
-import { magicBits, payloadOperand, type OptionDeclaration, type OptionEvent } from "./tcp-option.ts";
+import {
+  magicBits,
+  payloadOperand,
+  type OptionDeclaration,
+  type OptionEvent,
+  type OptionTarget,
+} from "./tcp-option.ts";
 
 const ARGS = SOCK_OPS_FIELDS.args.offset;
 const OPTION_DATA = SOCK_OPS_FIELDS.opt_data.offset;
 
-export const patchedEvents = {
+export const patchedEvents: OptionTarget = {
   /** Parsing needs no callback flag here. */
   parseFlags: 0,
-  parseAtHandshake: undefined as ((event: OptionEvent) => void) | undefined,
+  parseAtHandshake: undefined,
 
   need(program: ProgramBuilder, option: OptionDeclaration): void {
     if (option.handlers.has("write") || option.handlers.has("parse"))
       need(program.state, "tcp-option-events", program.span, "tcpOption");
   },
 
-  events(option: OptionDeclaration, add: (ops: readonly number[], run: (event: OptionEvent) => void) => void): void {
-    if (option.handlers.has("write")) {
-      add([SOCK_OPS_EVENTS.OptionsSize.op], ({ program: { b, ctx, span } }) => {
-        b.store(4, ctx, ARGS, b.constant("w32", BigInt(option.length), span), span);
-      });
-      add([SOCK_OPS_EVENTS.OptionsWrite.op], write);
-    }
-    if (option.handlers.has("parse")) add([SOCK_OPS_EVENTS.ParseOptions.op], parse);
+  ops: {
+    length: SOCK_OPS_EVENTS.OptionsSize.op,
+    write: SOCK_OPS_EVENTS.OptionsWrite.op,
+    parse: SOCK_OPS_EVENTS.ParseOptions.op,
   },
+
+  length({ program: { b, ctx, span }, option }): void {
+    b.store(4, ctx, ARGS, b.constant("w32", BigInt(option.length), span), span);
+  },
+  write,
+  parse,
 };
 
 /** The option's words: 4 bytes each, the last one filled with zeros. */

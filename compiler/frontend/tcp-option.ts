@@ -1,15 +1,18 @@
 /**
  * `tcpOption({…})`: one source, two targets. Here is what both share: the declaration, the callback flags, the established event.
- * How an option is written and parsed is in tcp-option-mainline.ts and tcp-option-patched.ts.
+ * How an option is written and parsed is in tcp-option-mainline.ts and tcp-option-patched.ts, on which sockets in option-state.ts.
  */
 import { ts } from "ts-morph";
-import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS, SOCK_OPS_FIELDS } from "../bpf/sock-ops.ts";
+import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/sock-ops.ts";
+import type { Label, Variable } from "../ir/build.ts";
 import type { Value } from "../ir/ir.ts";
 import type { StructLayout } from "../layout.ts";
 import { constantContext, constantInteger, fieldType } from "./declare.ts";
 import { say, spanOf, type ModuleState } from "./module-state.ts";
-import { FLAG_CELL_BYTES, flagsInMemory, readCell, writeCell } from "./cells.ts";
-import type { Context, FlagCell, Memory, Operand, Scalar, WordCell } from "./operand.ts";
+import { CELL_BYTES, cellInMemory, readCell, writeCell } from "./cells.ts";
+import { WISH, type Context, type Memory, type Operand, type Scalar, type WordCell } from "./operand.ts";
+import { begin, callbackFlags, end, optionBits, setCallbackFlags, speak, type OptionBits } from "./option-state.ts";
+import { bare } from "./lowering.ts";
 import { handlerObject, onEvents, runHandler, type Handler, type ProgramBuilder } from "./programs.ts";
 import { mainlineEvents } from "./tcp-option-mainline.ts";
 import { patchedEvents } from "./tcp-option-patched.ts";
@@ -34,6 +37,8 @@ export interface OptionDeclaration {
   /** Of the whole option, in bytes. */
   readonly length: number;
   readonly handlers: ReadonlyMap<string, Handler>;
+  /** No other program writes on its sockets: the callback flag is all the state there is. */
+  readonly exclusive: boolean;
 }
 
 /** One event while it is lowered: the connection that handlers get, and the flags that it leaves. */
@@ -44,55 +49,86 @@ export interface OptionEvent {
   run(name: HandlerName, args: readonly Operand[]): void;
 }
 
+/** What a target does at its events. */
+export interface OptionTarget {
+  /** Callback flags that parsing needs. */
+  readonly parseFlags: number;
+  readonly parseAtHandshake: ((event: OptionEvent) => void) | undefined;
+  need(program: ProgramBuilder, option: OptionDeclaration): void;
+  /** Events that ask for the length of options, for their bytes, and that bring those of the peer. */
+  readonly ops: { readonly length: number; readonly write: number; readonly parse: number };
+  length(event: OptionEvent): void;
+  write(event: OptionEvent): void;
+  parse(event: OptionEvent): void;
+}
+
 export function tcpOptionProgram(program: ProgramBuilder): void {
   const option = declaration(program);
   if (!option) return;
   checkWriting(program, option);
+  const target: OptionTarget = program.state.target === "patched" ? patchedEvents : mainlineEvents;
+  const writes = option.handlers.has("write");
+  const parses = option.handlers.has("parse");
+  const bits = writes && !option.exclusive ? optionBits(program) : undefined;
+  const handle = (extra: number, run: (event: OptionEvent) => void, word?: Value): void =>
+    withWish(program, option, { bits, extra, word }, run);
   const cases: { ops: readonly number[]; run: () => void }[] = [];
-  const add = (ops: readonly number[], run: (event: OptionEvent) => void): void => {
-    cases.push({ ops, run: () => withFlags(program, option, 0, run) });
+  const add = (op: number, run: (event: OptionEvent) => void): void => {
+    cases.push({ ops: [op], run: () => handle(0, run) });
   };
-  const target = program.state.target === "patched" ? patchedEvents : mainlineEvents;
-  const established = [SOCK_OPS_EVENTS.ActiveEstablished.op, SOCK_OPS_EVENTS.PassiveEstablished.op];
   const wanted =
-    (option.handlers.has("parse") ? target.parseFlags : 0) |
-    (option.handlers.has("retransmitTimeout") ? SOCK_OPS_CALLBACKS.Rto.bit : 0);
-  if (option.handlers.has("established") || wanted !== 0 || (option.handlers.has("parse") && target.parseAtHandshake)) {
+    (parses ? target.parseFlags : 0) | (option.handlers.has("retransmitTimeout") ? SOCK_OPS_CALLBACKS.Rto.bit : 0);
+  if (option.handlers.has("established") || wanted !== 0 || (parses && target.parseAtHandshake)) {
     const side: Scalar = { kind: "scalar", type: SIDE, value: program.op };
     cases.push({
-      ops: established,
+      ops: [SOCK_OPS_EVENTS.ActiveEstablished.op, SOCK_OPS_EVENTS.PassiveEstablished.op],
       run: () => {
-        withFlags(program, option, wanted, (event) => event.run("established", [event.conn, side]));
+        handle(wanted, (event) => event.run("established", [event.conn, side]));
         // With the flags set already, this is the same code as the parse event's and can stand once.
-        const parse = option.handlers.has("parse") ? target.parseAtHandshake : undefined;
-        if (parse) withFlags(program, option, 0, parse);
+        if (parses && target.parseAtHandshake) handle(0, target.parseAtHandshake);
       },
     });
   }
-  target.events(option, add);
+  const { ops } = target;
+  if (bits) {
+    const asked = {
+      lengthOp: ops.length,
+      length: () => handle(0, (event) => target.length(event)),
+      write: (word: Value) => handle(0, (event) => target.write(event), word),
+    };
+    cases.push({ ops: [ops.length, ops.write], run: () => speak(program, bits, asked) });
+  } else if (writes) {
+    add(ops.length, (event) => target.length(event));
+    add(ops.write, (event) => target.write(event));
+  }
+  if (parses) add(ops.parse, (event) => target.parse(event));
   if (option.handlers.has("retransmitTimeout"))
-    add([SOCK_OPS_EVENTS.Rto.op], (event) => event.run("retransmitTimeout", [event.conn]));
+    add(SOCK_OPS_EVENTS.Rto.op, (event) => event.run("retransmitTimeout", [event.conn]));
   target.need(program, option);
   onEvents(program, cases);
 }
 
-/** Runs handlers with the socket's callback flags at hand; sets them once at the end, where something changed them. */
-function withFlags(
+interface Writing {
+  /** Absent: an option that does not write, or the only one that does. */
+  readonly bits: OptionBits | undefined;
+  /** Callback flags to set, whatever the handlers want. */
+  readonly extra: number;
+  /** Address of the socket's word, where it is at hand. */
+  readonly word: Value | undefined;
+}
+
+/** Runs handlers, then does what they asked of writing: what they asked last. */
+function withWish(
   program: ProgramBuilder,
   option: OptionDeclaration,
-  extra: number,
+  writing: Writing,
   run: (event: OptionEvent) => void,
 ): void {
   const { b, ctx, span, state } = program;
-  const word = (value: number): Value => b.constant("w32", BigInt(value), span);
-  const touches = extra !== 0 || calls(state, "startWriting", "stopWriting");
-  const flags: FlagCell | undefined = touches ? flagCell(program) : undefined;
-  if (flags) {
-    const before = b.load("w32", 4, ctx, SOCK_OPS_FIELDS.bpf_sock_ops_cb_flags.offset, span, "flags");
-    writeCell(b, flags.flags, extra === 0 ? before : b.binary("or", before, word(extra), span), span);
-    writeCell(b, flags.changed, word(extra === 0 ? 0 : 1), span);
-  }
-  const conn: Context = { kind: "context", role: "option", ctx, ...(flags ? { flags } : {}) };
+  const word = (value: bigint): Value => b.constant("w32", value, span);
+  const wish = calls(state, "startWriting", "stopWriting") ? wishCell(program) : undefined;
+  if (wish) writeCell(b, wish, word(WISH.none), span);
+  const conn: Context = { kind: "context", role: "option", ctx, ...(wish ? { wish } : {}) };
   run({
     program,
     option,
@@ -102,26 +138,71 @@ function withFlags(
       if (handler && b.reachable()) runHandler(program, handler, args);
     },
   });
-  if (!flags || !b.reachable()) return;
-  const set = b.label();
-  const done = b.label();
-  b.branch("ne", readCell(b, flags.changed, span), word(0), set, done, span);
-  b.place(set);
-  b.call("sock_ops_cb_flags_set", [ctx, readCell(b, flags.flags, span)], "w64", span);
-  b.jump(done, span);
-  b.place(done);
-  for (const cell of [flags.flags, flags.changed]) if (cell.kind === "variable") b.forget(cell.variable);
+  if (b.reachable()) carryOut(program, option, writing, wish);
+  if (wish?.kind === "variable") b.forget(wish.variable);
 }
 
-/** Variables for the flags; memory where functions that are given the connection change them. */
-function flagCell({ b, span, state, scratch }: ProgramBuilder): FlagCell {
-  if (!state.sharedFlags) {
-    const variable = (name: string): WordCell => ({ kind: "variable", variable: { type: "w32", name } });
-    return { flags: variable("flags"), changed: variable("changed"), bit: state.writeBit };
+function carryOut(
+  program: ProgramBuilder,
+  option: OptionDeclaration,
+  { bits, extra, word }: Writing,
+  wish: WordCell | undefined,
+): void {
+  const { b, span, state } = program;
+  const constant = (value: number): Value => b.constant("w32", BigInt(value >>> 0), span);
+  const flags: Variable = { type: "w32", name: "flags" };
+  const [start, other, stop, neither, set, done] = Array.from({ length: 6 }, () => b.label()) as [
+    Label,
+    Label,
+    Label,
+    Label,
+    Label,
+    Label,
+  ];
+  const writes = wish && option.handlers.has("write");
+  const flag = state.writeBit;
+  if (writes) {
+    const wanted = readCell(b, wish, span);
+    b.branch("eq", wanted, b.constant("w32", WISH.start, span), start, other, span);
+    b.place(start);
+    // Where the word is at hand, the option is writing already.
+    if (word) b.jump(done, span);
+    else {
+      const before = callbackFlags(program);
+      if (bits) begin(program, bits, before, neither);
+      b.set(flags, b.binary("or", before, constant(extra | flag), span));
+      b.jump(set, span);
+    }
+    b.place(other);
+    b.branch("eq", wanted, b.constant("w32", WISH.stop, span), stop, neither, span);
+    b.place(stop);
+    if (bits) {
+      end(program, bits, word, neither);
+      b.jump(neither, span);
+    } else {
+      const kept = b.binary("and", callbackFlags(program), constant(~flag & 0xff), span);
+      b.set(flags, extra === 0 ? kept : b.binary("or", kept, constant(extra), span));
+      b.jump(set, span);
+    }
+    b.place(neither);
   }
-  const base = scratch.get("flags") ?? b.slot(FLAG_CELL_BYTES, 4, "flags", span);
-  scratch.set("flags", base);
-  return flagsInMemory(base, state.writeBit);
+  if (extra !== 0) {
+    b.set(flags, b.binary("or", callbackFlags(program), constant(extra), span));
+    b.jump(set, span);
+  } else b.jump(done, span);
+  b.place(set);
+  if (b.reachable()) setCallbackFlags(program, b.get(flags));
+  b.jump(done, span);
+  b.place(done);
+  b.forget(flags);
+}
+
+/** A variable for what is wanted; memory where functions that are given the connection change it. */
+function wishCell({ b, span, state, scratch }: ProgramBuilder): WordCell {
+  if (!state.sharedWish) return { kind: "variable", variable: { type: "w32", name: "wish" } };
+  const base = scratch.get("wish") ?? b.slot(CELL_BYTES, 4, "wish", span);
+  scratch.set("wish", base);
+  return cellInMemory(base);
 }
 
 /** Does any handler of the module call this? An over-estimate costs two instructions. */
@@ -193,7 +274,27 @@ function declaration(program: ProgramBuilder): OptionDeclaration | undefined {
   }
   if (object.handlers.size === 0)
     say(state, "no-handlers", span(entity.call), { kind: "tcpOption", example: "parse(conn, option) { … }" });
-  return { kind, experiment, payload, header, length, handlers: object.handlers };
+  const exclusive = exclusively(program, object.values.get("exclusive"), object.handlers.has("write"));
+  if (exclusive === undefined) return undefined;
+  return { kind, experiment, payload, header, length, handlers: object.handlers, exclusive };
+}
+
+/** `exclusive: true`; no other option of the object may write then. */
+function exclusively(program: ProgramBuilder, node: ts.Expression | undefined, writes: boolean): boolean | undefined {
+  const { state, entity } = program;
+  const value = node && bare(node);
+  if (value && value.kind !== ts.SyntaxKind.TrueKeyword && value.kind !== ts.SyntaxKind.FalseKeyword)
+    return void say(state, "not-constant", spanOf(entity.file, node), { what: "exclusive" });
+  const exclusive = value?.kind === ts.SyntaxKind.TrueKeyword;
+  const mine = { name: entity.name, exclusive, span: spanOf(entity.file, node ?? entity.node) };
+  const other = writes ? state.writers.find((one) => one.name !== mine.name) : undefined;
+  const [alone, beside] = other?.exclusive ? [other, mine] : [mine, other];
+  if (alone.exclusive && beside)
+    say(state, "exclusive-shared", alone.span, { name: alone.name, other: beside.name }, [
+      { span: beside.span, text: `${beside.name} writes, too` },
+    ]);
+  if (writes && !state.writers.some((one) => one.name === mine.name)) state.writers.push(mine);
+  return exclusive;
 }
 
 /** An experiment's identifier as the half-word that lies in memory. */
