@@ -2,11 +2,14 @@
 import type { FuncBuilder } from "../ir/build.ts";
 import type { Value } from "../ir/ir.ts";
 import type { Span } from "../span.ts";
-import type { WordCell } from "./operand.ts";
+import type { Wish, WordCell } from "./operand.ts";
 
-/** A word as it lies behind a pointer, which is what functions are given. */
-export const CELL_BYTES = 4;
-export const cellInMemory = (base: Value): WordCell => ({ kind: "memory", base, offset: 0 });
+/** Both words as they lie behind a pointer, which is what functions are given. */
+export const WISH_BYTES = 8;
+export const wishInMemory = (base: Value): Wish => ({
+  start: { kind: "memory", base, offset: 0 },
+  stop: { kind: "memory", base, offset: 4 },
+});
 
 export const readCell = (b: FuncBuilder, cell: WordCell, span: Span): Value =>
   cell.kind === "variable" ? b.get(cell.variable) : b.load("w32", 4, cell.base, cell.offset, span);

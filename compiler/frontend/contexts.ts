@@ -5,13 +5,13 @@ import { SOCKET_OPTIONS } from "../bpf/socket-options.ts";
 import type { Type, Value } from "../ir/ir.ts";
 import { expression } from "./expressions.ts";
 import { argumentsOf } from "./arguments.ts";
-import { writeCell } from "./cells.ts";
+import { readCell, writeCell } from "./cells.ts";
 import { at, bare, fail, scratch, type Lowering } from "./lowering.ts";
 import { asPlace, newSlot } from "./memory.ts";
 import { need } from "./module-state.ts";
 import { mptcpCall } from "./mptcp-calls.ts";
 import { headerOptionCall } from "./header-option-calls.ts";
-import { ERROR, UNDEFINED, WISH, type Context, type Operand, type Scalar } from "./operand.ts";
+import { ERROR, UNDEFINED, type Context, type Operand, type Scalar, type WordCell } from "./operand.ts";
 import { namePointer } from "./strings.ts";
 import { BE16, BE32, BOOL, I32, ROLE_NAMES, U16, U32, U64, U8, type Role, type ScalarType } from "./types.ts";
 import { pointerTo } from "./lowering.ts";
@@ -216,7 +216,14 @@ export function contextCall(f: Lowering, context: Context, name: string, call: t
 /** Notes what is wanted last; it is carried out when the handler has returned. */
 function setWriting(f: Lowering, context: Context, on: boolean, node: ts.Node): void {
   const span = at(f, node);
-  if (context.wish) writeCell(f.b, context.wish, f.b.constant("w32", on ? WISH.start : WISH.stop, span), span);
+  if (!context.wish) return;
+  const note = (cell: WordCell, wanted: bigint): void => {
+    // A constant that stands there already would only be one more value to join.
+    if (cell.kind === "variable" && f.b.constantOf(readCell(f.b, cell, span)) === wanted) return;
+    writeCell(f.b, cell, f.b.constant("w32", wanted, span), span);
+  };
+  note(context.wish.start, on ? 1n : 0n);
+  note(context.wish.stop, on ? 0n : 1n);
 }
 
 /** The name of a socket option as written; reports anything but one that is known and can be set or read. */

@@ -4,7 +4,7 @@ import { functionBuilder } from "../ir/build.ts";
 import type { Type, Value } from "../ir/ir.ts";
 import { alignOf } from "../layout.ts";
 import { annotation } from "./annotations.ts";
-import { cellInMemory } from "./cells.ts";
+import { wishInMemory } from "./cells.ts";
 import { mayBeMissing, valueOr } from "./conditions.ts";
 import type { FunctionEntity } from "./entities.ts";
 import { expression } from "./expressions.ts";
@@ -111,7 +111,10 @@ function pass(f: Lowering, operand: Operand, type: DslType, node: ts.Node): Valu
     });
   if (type.role !== "option") return [operand.ctx];
   // Without a cell nothing in the module turns writing on or off.
-  return [operand.ctx, operand.wish?.kind === "memory" ? operand.wish.base : f.b.constant("ptr", 0n, at(f, node))];
+  return [
+    operand.ctx,
+    operand.wish?.start.kind === "memory" ? operand.wish.start.base : f.b.constant("ptr", 0n, at(f, node)),
+  ];
 }
 
 /** What the callee must know of a reference: how it is aligned, whether it may be written. */
@@ -295,7 +298,7 @@ function bindParameter(f: Lowering, parameter: Parameter, values: readonly Value
       kind: "context",
       role: type.role,
       ctx,
-      ...(wish ? { wish: cellInMemory(wish) } : {}),
+      ...(wish ? { wish: wishInMemory(wish) } : {}),
     };
     return bind(f, name, { kind: "operand", operand: context, node, constant: false });
   }

@@ -51,14 +51,17 @@ export interface Optional {
 export type WordCell =
   | { readonly kind: "variable"; readonly variable: Variable }
   | { readonly kind: "memory"; readonly base: Value; readonly offset: number };
-/** What a handler last asked of writing, which is carried out when it has returned. */
-export const WISH = { none: 0n, start: 1n, stop: 2n } as const;
+/** What a handler last asked of writing, which is carried out when it has returned: each is 1 or 0, and never both 1. */
+export interface Wish {
+  readonly start: WordCell;
+  readonly stop: WordCell;
+}
 export interface Context {
   readonly kind: "context";
   readonly role: Role;
   readonly ctx: Value;
-  /** With role "option": holds a WISH. */
-  readonly wish?: WordCell;
+  /** With role "option". */
+  readonly wish?: Wish;
 }
 export type Operand =
   /** An integer literal, which takes the type of what stands beside it. `wide`: written with n. */

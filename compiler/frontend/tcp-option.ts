@@ -9,8 +9,8 @@ import type { Value } from "../ir/ir.ts";
 import type { StructLayout } from "../layout.ts";
 import { constantContext, constantInteger, fieldType } from "./declare.ts";
 import { say, spanOf, type ModuleState } from "./module-state.ts";
-import { CELL_BYTES, cellInMemory, readCell, writeCell } from "./cells.ts";
-import { WISH, type Context, type Memory, type Operand, type Scalar, type WordCell } from "./operand.ts";
+import { readCell, WISH_BYTES, wishInMemory, writeCell } from "./cells.ts";
+import type { Context, Memory, Operand, Scalar, Wish, WordCell } from "./operand.ts";
 import { begin, callbackFlags, end, optionBits, setCallbackFlags, speak, type OptionBits } from "./option-state.ts";
 import { bare } from "./lowering.ts";
 import { handlerObject, onEvents, runHandler, type Handler, type ProgramBuilder } from "./programs.ts";
@@ -125,9 +125,9 @@ function withWish(
   run: (event: OptionEvent) => void,
 ): void {
   const { b, ctx, span, state } = program;
-  const word = (value: bigint): Value => b.constant("w32", value, span);
   const wish = calls(state, "startWriting", "stopWriting") ? wishCell(program) : undefined;
-  if (wish) writeCell(b, wish, word(WISH.none), span);
+  const cells = wish ? [wish.start, wish.stop] : [];
+  for (const cell of cells) writeCell(b, cell, b.constant("w32", 0n, span), span);
   const conn: Context = { kind: "context", role: "option", ctx, ...(wish ? { wish } : {}) };
   run({
     program,
@@ -139,14 +139,14 @@ function withWish(
     },
   });
   if (b.reachable()) carryOut(program, option, writing, wish);
-  if (wish?.kind === "variable") b.forget(wish.variable);
+  for (const cell of cells) if (cell.kind === "variable") b.forget(cell.variable);
 }
 
 function carryOut(
   program: ProgramBuilder,
   option: OptionDeclaration,
   { bits, extra, word }: Writing,
-  wish: WordCell | undefined,
+  wish: Wish | undefined,
 ): void {
   const { b, span, state } = program;
   const constant = (value: number): Value => b.constant("w32", BigInt(value >>> 0), span);
@@ -162,8 +162,7 @@ function carryOut(
   const writes = wish && option.handlers.has("write");
   const flag = state.writeBit;
   if (writes) {
-    const wanted = readCell(b, wish, span);
-    b.branch("eq", wanted, b.constant("w32", WISH.start, span), start, other, span);
+    b.branch("ne", readCell(b, wish.start, span), constant(0), start, other, span);
     b.place(start);
     // Where the word is at hand, the option is writing already.
     if (word) b.jump(done, span);
@@ -174,7 +173,7 @@ function carryOut(
       b.jump(set, span);
     }
     b.place(other);
-    b.branch("eq", wanted, b.constant("w32", WISH.stop, span), stop, neither, span);
+    b.branch("ne", readCell(b, wish.stop, span), constant(0), stop, neither, span);
     b.place(stop);
     if (bits) {
       end(program, bits, word, neither);
@@ -197,12 +196,15 @@ function carryOut(
   b.forget(flags);
 }
 
-/** A variable for what is wanted; memory where functions that are given the connection change it. */
-function wishCell({ b, span, state, scratch }: ProgramBuilder): WordCell {
-  if (!state.sharedWish) return { kind: "variable", variable: { type: "w32", name: "wish" } };
-  const base = scratch.get("wish") ?? b.slot(CELL_BYTES, 4, "wish", span);
+/** Variables for what is wanted; memory where functions that are given the connection change it. */
+function wishCell({ b, span, state, scratch }: ProgramBuilder): Wish {
+  if (!state.sharedWish) {
+    const variable = (name: string): WordCell => ({ kind: "variable", variable: { type: "w32", name } });
+    return { start: variable("start"), stop: variable("stop") };
+  }
+  const base = scratch.get("wish") ?? b.slot(WISH_BYTES, 4, "wish", span);
   scratch.set("wish", base);
-  return cellInMemory(base);
+  return wishInMemory(base);
 }
 
 /** Does any handler of the module call this? An over-estimate costs two instructions. */

@@ -31,8 +31,8 @@ export function hoistAllJoins(func: Func): Func {
     const from = [...new Set(graph.predecessors.get(id)!)];
     const head = blocks.get(top)!;
     const arms = from.filter((p) => p !== top);
+    // Both ways of a branch may lead straight to the join, and differ in what they bring.
     const closed =
-      from.length > 1 &&
       head.end.kind === "branch" &&
       edges(head.end).every((e) => e.block === id || arms.includes(e.block)) &&
       arms.every((arm) => {

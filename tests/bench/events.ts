@@ -15,6 +15,8 @@ export interface SockOpsEvent {
   readonly locals?: readonly LocalSlot[];
   /** What the next helper calls answer instead of 0; false conditions of programs must be met too. */
   readonly failing?: number;
+  /** The socket's callback flags, where another program has set them. */
+  readonly callbacks?: number;
 }
 
 /** A slot of localAddrs: an IPv4 address in memory order, or the last word of an IPv6 one (fd01:: before it). */
@@ -82,10 +84,11 @@ export function typicalEvents(twin: Twin, target: TargetName): readonly SockOpsE
     target === "mainline"
       ? event(OP.ParseHeaderOption, { fields, segment: [1, 1, ...option] })
       : parseEvent(option, fields);
+  const leaving = (n: number): SockOpsEvent["fields"] => ({ ...at(n), skb_tcp_flags: 0x10 });
   const segments = [0, 1, 2].flatMap((n) => [
     event(size, { fields: at(n), args: [0, 12, 0, 0] }),
-    event(size, { fields: at(n), args: [0, 12, 0, 0] }),
-    event(write, { fields: at(n), args: [0, twin.option!.length, 0, 0] }),
+    event(size, { fields: leaving(n), args: [0, 12, 0, 0] }),
+    event(write, { fields: leaving(n), args: [0, twin.option!.length, 0, 0] }),
     parse(own, at(n)),
   ]);
   return [
@@ -156,6 +159,7 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
     data_segs_in: segs,
     data_segs_out: segs,
     state: uint(12),
+    skb_tcp_flags: fc.constantFrom(0, 0x10, 0x18),
     mptcp_loc_token: uint(3),
     mptcp_flags: fc.oneof({ weight: 4, arbitrary: fc.constant(2) }, uint(7)),
     family: fc.constantFrom(2, 2, 10),
@@ -201,7 +205,23 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
     target === "mainline" ? [3, 4, 5, 8, 9, 10, 12, 13, 14, 15] : [3, 4, 5, 8, 10, 64, 64, 65, 65, 67, 68];
   const ops = twin.events === "path-manager" ? [4, 67, 68, 68, 69, 70, 70, 70, 71, 71, 74, 74, 75] : plainOps;
   const failing = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.constantFrom(-1, -22, -28));
-  const plain = fc.record({ op: fc.constantFrom(...ops), args: argsFor(twin, word), fields, segment, failing });
+  const plain = fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({ op: fc.constantFrom(...ops), args: argsFor(twin, word), fields, segment, failing }),
+    },
+    // Between two events another program may have changed the flags.
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        op: fc.constantFrom(...ops),
+        args: argsFor(twin, word),
+        fields,
+        segment,
+        callbacks: fc.constantFrom(0, 0x40, 0x80, 0xff),
+      }),
+    },
+  );
   const base =
     target === "patched" && option
       ? fc.oneof(

@@ -60,6 +60,7 @@ export function replay(
     effects = [];
     mapCalls = 0;
     const answer = event.failing ?? 0;
+    callbacks = event.callbacks ?? callbacks;
     for (const local of event.locals ?? []) storeLocal(machine, local);
     const read = (field: SockOpsField, index: number): number | bigint => {
       if (field === "op") return event.op;

@@ -1,5 +1,5 @@
 /* The sender tells the receiver how to delay its ACKs: counterpart of programs/delayed-ack.ts. */
-#include "tcp.h"
+#include "writing.h"
 
 #define KIND 67
 #define LEAST_US 1000
@@ -36,19 +36,26 @@ static __always_inline int set_delayed_ack(void *skops, __u32 max_us, __u32 segm
 SEC("sockops")
 int delayedAck(struct patched_sock_ops *skops)
 {
+	__u32 *state;
+
 	switch (skops->op) {
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		SET_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG);
+		SET_FLAGS(skops, begin_writing(skops, skops->bpf_sock_ops_cb_flags) | BPF_SOCK_OPS_RTO_CB_FLAG);
 		break;
 	case BPF_TCP_OPTIONS_SIZE_CALC:
-		skops->reply = sizeof(struct option);
-		break;
 	case BPF_TCP_OPTIONS_WRITE:
+		state = writing(skops);
+		if (!state)
+			break;
+		if (skops->op == BPF_TCP_OPTIONS_SIZE_CALC) {
+			skops->reply = sizeof(struct option);
+			break;
+		}
 		/* Kind and length come first in memory, so they are the low bytes. */
 		skops->reply = KIND | sizeof(struct option) << 8 | (__u32)rttFraction << 16 | (__u32)segmentsPerAck << 24;
 		if (skops->data_segs_out > 2)
-			CLEAR_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG);
+			end_writing(state);
 		break;
 	case BPF_TCP_PARSE_OPTIONS: {
 		__u32 delay_us, data, fraction, segments;
@@ -75,7 +82,9 @@ int delayedAck(struct patched_sock_ops *skops)
 		break;
 	}
 	case BPF_SOCK_OPS_RTO_CB:
-		CLEAR_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG);
+		state = state_of(skops, 0);
+		if (state)
+			end_writing(state);
 		break;
 	}
 	return 1;

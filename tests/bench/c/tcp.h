@@ -18,7 +18,5 @@
 
 /* bpf_sock_ops_cb_flags_set() replaces the flags, so the old ones go in again. */
 #define SET_FLAGS(skops, on) bpf_sock_ops_cb_flags_set((struct bpf_sock_ops *)(skops), (skops)->bpf_sock_ops_cb_flags | (on))
-#define CLEAR_FLAGS(skops, off) \
-	bpf_sock_ops_cb_flags_set((struct bpf_sock_ops *)(skops), (skops)->bpf_sock_ops_cb_flags & ~(off))
 
 #endif

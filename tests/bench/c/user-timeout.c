@@ -1,5 +1,5 @@
 /* RFC 5482 user timeout: counterpart of programs/user-timeout.ts. */
-#include "tcp.h"
+#include "writing.h"
 
 #define KIND 28
 #define LOWER_MS 1000
@@ -28,18 +28,25 @@ static __always_inline void adopt(void *skops, __be16 value)
 SEC("sockops")
 int userTimeout(struct patched_sock_ops *skops)
 {
+	__u32 *state;
+
 	switch (skops->op) {
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		SET_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG);
+		SET_FLAGS(skops, begin_writing(skops, skops->bpf_sock_ops_cb_flags));
 		break;
 	case BPF_TCP_OPTIONS_SIZE_CALC:
-		skops->reply = sizeof(struct option);
-		break;
 	case BPF_TCP_OPTIONS_WRITE:
+		state = writing(skops);
+		if (!state)
+			break;
+		if (skops->op == BPF_TCP_OPTIONS_SIZE_CALC) {
+			skops->reply = sizeof(struct option);
+			break;
+		}
 		/* Kind and length come first in memory, so they are the low bytes. */
 		skops->reply = KIND | sizeof(struct option) << 8 | (__u32)bpf_htons(timeoutSeconds & 0x7fff) << 16;
 		if (skops->data_segs_out > 1)
-			CLEAR_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG);
+			end_writing(state);
 		break;
 	case BPF_TCP_PARSE_OPTIONS:
 		if (skops->args[0] == KIND && skops->args[1] == sizeof(struct option))
@@ -52,11 +59,11 @@ int userTimeout(struct patched_sock_ops *skops)
 SEC("sockops")
 int userTimeout(struct bpf_sock_ops *skops)
 {
-	__u32 on = BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG;
+	__u32 on = BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG, *state;
 
 	switch (skops->op) {
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		on |= BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+		on |= begin_writing(skops, skops->bpf_sock_ops_cb_flags);
 		/* fall through */
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
 		SET_FLAGS(skops, on);
@@ -69,14 +76,20 @@ int userTimeout(struct bpf_sock_ops *skops)
 		break;
 	}
 	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
-		bpf_reserve_hdr_opt(skops, sizeof(struct option), 0);
-		break;
 	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB: {
-		struct option opt = { KIND, sizeof(opt), bpf_htons(timeoutSeconds & 0x7fff) };
+		struct option opt;
 
+		state = writing(skops);
+		if (!state)
+			break;
+		if (skops->op == BPF_SOCK_OPS_HDR_OPT_LEN_CB) {
+			bpf_reserve_hdr_opt(skops, sizeof(struct option), 0);
+			break;
+		}
+		opt = (struct option){ KIND, sizeof(opt), bpf_htons(timeoutSeconds & 0x7fff) };
 		bpf_store_hdr_opt(skops, &opt, sizeof(opt), 0);
 		if (skops->data_segs_out > 1)
-			CLEAR_FLAGS(skops, BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+			end_writing(state);
 		break;
 	}
 	}

@@ -14,6 +14,7 @@ class Request extends struct({ id: be16 }) {}
 export const program = tcpOption({
   kind: 66,
   payload: Request,
+  exclusive: true,
   established(conn, side) {
     if (side === "client") conn.startWriting();
   },

@@ -10,6 +10,7 @@ class DelayedAck extends struct({ fraction: u8, segments: u8 }) {}
 export const program = tcpOption({
   kind: 67,
   payload: DelayedAck,
+  exclusive: true,
   established(conn, side) {
     if (side === "client") conn.startWriting();
   },

@@ -9,6 +9,7 @@ class InitialWindow extends struct({ segments: be16 }) {}
 export const program = tcpOption({
   kind: 66,
   payload: InitialWindow,
+  exclusive: true,
   established(conn, side) {
     if (side === "client") conn.startWriting();
   },

@@ -9,6 +9,7 @@ class Payload extends struct({ value: be16 }) {}
 export const program = tcpOption({
   kind: 66,
   payload: Payload,
+  exclusive: true,
   established(conn) {
     conn.startWriting();
   },

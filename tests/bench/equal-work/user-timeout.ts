@@ -9,6 +9,7 @@ class UserTimeout extends struct({ value: be16 }) {}
 export const program = tcpOption({
   kind: 28,
   payload: UserTimeout,
+  exclusive: true,
   established(conn, side) {
     if (side !== "client") return;
     conn.startWriting();
