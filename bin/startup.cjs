@@ -61,27 +61,53 @@ function cacheFolder() {
   return path.join(cache && path.isAbsolute(cache) ? cache : path.join(os.homedir(), ".cache"), "tsbpf");
 }
 
-/** Whether a file or folder is this user's alone to write: another user's data would be run as code. */
-function isMine(file) {
-  const stat = fs.lstatSync(file);
-  return !stat.isSymbolicLink() && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0;
+const OTHERS_MAY_WRITE = 0o022;
+const STICKY = 0o1000;
+
+/**
+ * Whether nobody but this user and root can change what lies at a path, or would be made there: another user's data would
+ * be run as code. Every part that exists, from the top, is theirs, and others may write in none, or only as in /tmp.
+ */
+function isSafe(file) {
+  const me = process.geteuid?.();
+  let there = path.resolve(file);
+  while (!fs.existsSync(there)) there = path.dirname(there);
+  const parts = fs.realpathSync(there).split("/").filter(Boolean);
+  return [...parts.keys(), parts.length].every((count) => {
+    const stat = fs.lstatSync(`/${parts.slice(0, count).join("/")}`);
+    const open = (stat.mode & OTHERS_MAY_WRITE) !== 0 && !(stat.isDirectory() && (stat.mode & STICKY) !== 0);
+    return !stat.isSymbolicLink() && (stat.uid === 0 || stat.uid === me) && !open;
+  });
 }
 
-/** The code cache, as bytes; undefined when there is none. The user's own comes first: it is the newer one. */
-function findCodeCache() {
-  const name = path.join(folderName(), "code.bin");
+/** What tells one state of a file from another: nobody can set the time of its last change. */
+const stateOf = ({ size, mtimeNs, ctimeNs }) => `${size}-${mtimeNs}-${ctimeNs}`;
+const digest = (bytes) => require("node:crypto").createHash("sha256").update(bytes).digest("hex");
+
+/** A code cache by its folder; undefined when it is not there, damaged, or, with `mine`, not this user's alone. */
+function readCodeCache(folder, mine) {
+  let fd;
   try {
-    const file = path.join(cacheFolder(), name);
-    if (isMine(path.dirname(file)) && isMine(file)) return fs.readFileSync(file);
-  } catch {
-    // Then the one beside the package.
-  }
-  try {
-    return fs.readFileSync(path.join(besideFolder(), name));
+    if (mine && !isSafe(folder)) return undefined;
+    const [state, sum] = fs.readFileSync(path.join(folder, "code.stamp"), "latin1").split("\n");
+    fd = fs.openSync(path.join(folder, "code.bin"), fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+    const stat = fs.fstatSync(fd, { bigint: true });
+    if (mine && (Number(stat.uid) !== process.geteuid?.() || (Number(stat.mode) & OTHERS_MAY_WRITE) !== 0))
+      return undefined;
+    const bytes = fs.readFileSync(fd);
+    // V8 would believe a damaged one. What was touched or copied since it was made is compared as a whole.
+    return stateOf(stat) === state || digest(bytes) === sum ? bytes : undefined;
   } catch {
     return undefined;
+  } finally {
+    if (fd !== undefined) fs.closeSync(fd);
   }
 }
+
+/** The code cache, as bytes; undefined when there is none. The user's own is not asked where the installed one fits. */
+const findCodeCache = () =>
+  readCodeCache(path.join(besideFolder(), folderName()), false) ??
+  readCodeCache(path.join(cacheFolder(), folderName()), true);
 
 function script(cachedData) {
   for (const flag of FLAGS) v8.setFlagsFromString(flag);
@@ -116,8 +142,8 @@ function makeFolder(folder) {
 function mayPrepare() {
   try {
     if (process.env.NODE_OPTIONS || process.env.NODE_V8_COVERAGE || process.execArgv.length > 0) return false;
+    if (!isSafe(cacheFolder())) return false;
     makeFolder(cacheFolder());
-    if (!isMine(cacheFolder())) return false;
     fs.accessSync(cacheFolder(), fs.constants.W_OK);
     const target = path.join(cacheFolder(), folderName());
     return !isLocked(`${target}.lock`) && !(fs.existsSync(target) && ageMinutes(target) < RETRY_MINUTES);
@@ -145,7 +171,10 @@ function node(args, cwd) {
 
 async function makeCodeCache(part) {
   const work = fs.mkdtempSync(path.join(part, "work-"));
-  await node([__filename, "--code", path.join(part, "code.bin")], work);
+  const file = path.join(part, "code.bin");
+  await node([__filename, "--code", file], work);
+  const stamp = `${stateOf(fs.statSync(file, { bigint: true }))}\n${digest(fs.readFileSync(file))}\n`;
+  fs.writeFileSync(path.join(part, "code.stamp"), stamp, { mode: 0o644 });
 }
 
 /** The snapshot, and last the stamp that says what it belongs to; `bin/tsbpf` reads it. */
@@ -158,13 +187,27 @@ async function makeSnapshot(part, mine) {
   if ((await node([...from, "tsbpf", "--version"], work)).trim() !== version) return;
   fs.chmodSync(blob, mine ? 0o600 : 0o644);
   const facts = (file) => {
-    const { size, mtimeMs, mode, uid } = fs.statSync(file);
-    const always = `${size}-${Math.floor(mtimeMs / 1000)}`;
-    return mine ? `${always}-${(mode & 0o7777).toString(8)}-${uid}` : always;
+    const { size, mtimeMs } = fs.statSync(file);
+    return `${size}-${Math.floor(mtimeMs / 1000)}`;
   };
+  const { ctimeNs } = fs.statSync(blob, { bigint: true });
+  const changed = `${ctimeNs / 1_000_000_000n}.${String(ctimeNs % 1_000_000_000n).padStart(9, "0")}`;
   const program = fs.realpathSync(process.execPath);
-  const lines = [program, facts(program), facts(blob), processor(), FLAGS.join(" ")];
+  const lines = [program, facts(program), facts(blob), changed, await cksum(blob), processor(), FLAGS.join(" ")];
   fs.writeFileSync(path.join(part, "stamp"), `${lines.join("\n")}\n`, { mode: mine ? 0o600 : 0o644 });
+}
+
+/** What cksum(1) says of a file on its standard input, as `bin/tsbpf` asks it. */
+function cksum(file) {
+  return new Promise((resolve) => {
+    const { spawn } = require("node:child_process");
+    const child = spawn("cksum", [], { stdio: [fs.openSync(file, "r"), "pipe", "ignore"] });
+    let text = "";
+    child.stdout.setEncoding("latin1").on("data", (chunk) => (text += chunk));
+    // Without it, what was touched is never used.
+    child.on("error", () => resolve("none"));
+    child.on("close", () => resolve(text.trim() || "none"));
+  });
 }
 
 /** Removes what is old: beyond the newest few, and what interrupted processes left. Beside a build, only its own stay. */
@@ -192,8 +235,8 @@ async function prepare({ beside }) {
     if (buildId() === undefined) return false;
     const parent = beside ? besideFolder() : cacheFolder();
     const target = path.join(parent, folderName());
+    if (!beside && !isSafe(parent)) return false;
     makeFolder(parent);
-    if (!beside && !isMine(parent)) return false;
     if (beside) fs.chmodSync(parent, 0o755);
     if (isLocked(`${target}.lock`)) return false;
     fs.rmSync(`${target}.lock`, { recursive: true, force: true });

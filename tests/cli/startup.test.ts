@@ -44,7 +44,7 @@ function start(
   options: { cwd?: string; env?: Record<string, string | undefined>; uid?: number } = {},
 ) {
   const { NODE_OPTIONS: _, ...env } = process.env;
-  const home = { XDG_CACHE_HOME: join(base, "no cache"), ...options.env };
+  const home = { XDG_CACHE_HOME: join(base, "no cache"), HOME: join(base, "no home"), ...options.env };
   const { env: __, ...rest } = options;
   const ran = spawnSync(file, args, { encoding: "utf8", input: "", env: { ...env, ...home }, ...rest });
   return { code: ran.status, stdout: ran.stdout.trim(), stderr: ran.stderr };
@@ -97,7 +97,7 @@ describe("a snapshot beside the package", () => {
   test("is used, and leaves only itself", () => {
     expect(start(command, ["--version"])).toEqual(fromSnapshot);
     expect(readdirSync(join(folder, ".startup"))).toEqual([prepared.slice(dirname(prepared).length + 1)]);
-    expect(readdirSync(prepared).sort()).toEqual(["code.bin", "snapshot.blob", "stamp"]);
+    expect(readdirSync(prepared).sort()).toEqual(["code.bin", "code.stamp", "snapshot.blob", "stamp"]);
   });
 
   test("knows the folder and the user it runs for, not those it was made for", () => {
@@ -204,6 +204,41 @@ export const program = sockOps((ctx) => { if (ctx.sndCwnd === one()) return 1; r
     changed(join(prepared, "stamp"), change, () => expect(start(command, ["--version"])).toEqual(ordinaryStart));
   });
 
+  test("is not used when its contents were changed, whatever size and time say", () => {
+    const blob = join(prepared, "snapshot.blob");
+    const before = readFileSync(blob);
+    const { atime, mtime } = statSync(blob);
+    try {
+      for (const at of [100, before.length >> 1, before.length - 100]) {
+        const damaged = Buffer.from(before);
+        damaged.fill(0x5a, at, at + 8);
+        writeFileSync(blob, damaged);
+        utimesSync(blob, atime, mtime);
+        expect(start(command, ["--version"]), `at ${at}`).toEqual(ordinaryStart);
+      }
+    } finally {
+      writeFileSync(blob, before);
+      utimesSync(blob, atime, mtime);
+    }
+    // Touched, and whole: it is used.
+    expect(start(command, ["--version"])).toEqual(fromSnapshot);
+  });
+
+  test("a damaged code cache is not run", () => {
+    cpSync(join(root, "bin/tsbpf.cjs"), join(folder, "bin/tsbpf.cjs"));
+    const code = join(prepared, "code.bin");
+    changed(
+      code,
+      (text) => text.slice(0, text.length >> 1) + "Z".repeat(64) + text.slice((text.length >> 1) + 64),
+      () =>
+        expect(start(command, ["--version"], { env: { NODE_OPTIONS: "--no-warnings" } })).toMatchObject({
+          code: 0,
+          stdout: version,
+        }),
+    );
+    ordinary(folder);
+  });
+
   test("is not used with another build", () => {
     changed(
       join(folder, "dist/build.id"),
@@ -257,6 +292,62 @@ describe("the user's cache directory", () => {
       chownSync(file, 0, 0);
     }
     expect(start(command, ["--version"], { env })).toEqual(fromSnapshot);
+  });
+
+  test.skipIf(!isRoot)("is not trusted below a folder of another user's, whoever owns the files (needs root)", () => {
+    const lent = join(base, "lent");
+    mkdirSync(lent);
+    cpSync(cache, join(lent, "cache"), { recursive: true, preserveTimestamps: true });
+    const there = { XDG_CACHE_HOME: join(lent, "cache") };
+    expect(start(command, ["--version"], { env: there })).toEqual(fromSnapshot);
+    for (const change of [
+      () => chownSync(lent, 65534, 65534),
+      () => chmodSync(lent, 0o777),
+      () => chmodSync(lent, 0o770),
+    ]) {
+      change();
+      expect(start(command, ["--version"], { env: there })).toEqual(ordinaryStart);
+      chownSync(lent, 0, 0);
+      chmodSync(lent, 0o755);
+    }
+    // One's own link is as good as the folder; behind another user's folder it is not.
+    symlinkSync(cache, join(lent, "link"));
+    expect(start(command, ["--version"], { env: { XDG_CACHE_HOME: join(lent, "link") } })).toEqual(fromSnapshot);
+  });
+
+  test.skipIf(!isRoot)("is neither made nor looked for in another user's home (needs root)", async () => {
+    cpSync(join(root, "bin/tsbpf.cjs"), join(folder, "bin/tsbpf.cjs"));
+    const home = join(base, "home of another");
+    mkdirSync(home);
+    chownSync(home, 65534, 65534);
+    const env = { HOME: home, XDG_CACHE_HOME: undefined };
+    expect(start(command, ["--version"], { env })).toEqual(fromSnapshot);
+    const made = start(process.execPath, [join(folder, "bin/startup.cjs")], { env });
+    expect(made).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(readdirSync(home)).toEqual([]);
+    ordinary(folder);
+  });
+
+  test("is not asked for code where the installed one fits", () => {
+    cpSync(join(root, "bin/tsbpf.cjs"), join(folder, "bin/tsbpf.cjs"));
+    cpSync(join(root, "bin/startup.cjs"), join(folder, "bin/startup.cjs"));
+    const made = join(cache, "tsbpf", prepared()[0]!);
+    cpSync(made, join(folder, ".startup", made.slice(dirname(made).length + 1)), { recursive: true });
+    const ran = spawnSync(
+      process.execPath,
+      [
+        "-e",
+        `const { findCodeCache } = require(${JSON.stringify(join(folder, "bin/startup.cjs"))});
+        const fs = require("node:fs"); const asked = []; const open = fs.openSync; const stat = fs.lstatSync;
+        fs.openSync = (file, ...rest) => (asked.push(file), open(file, ...rest));
+        fs.lstatSync = (file, ...rest) => (asked.push(file), stat(file, ...rest));
+        console.log(findCodeCache() !== undefined, asked.filter((file) => file.startsWith(process.env.XDG_CACHE_HOME)).length);`,
+      ],
+      { encoding: "utf8", env: { ...process.env, ...env } },
+    );
+    rmSync(join(folder, ".startup"), { recursive: true });
+    ordinary(folder);
+    expect(ran.stdout).toBe("true 0\n");
   });
 
   test("a spoiled code cache is replaced", async () => {
