@@ -11,7 +11,7 @@ import type { IrModule } from "./ir/ir.ts";
 import type { BpfModule } from "./module.ts";
 import { writeObject } from "./object/write.ts";
 import { optimize } from "./passes/pipeline.ts";
-import type { SourceFile } from "./span.ts";
+import type { FoundImport, SourceFile } from "./span.ts";
 import { verifyModule } from "./verifier/module.ts";
 
 export interface CompileOptions {
@@ -22,7 +22,7 @@ export interface CompileOptions {
   /** Passes to switch off, by name. */
   readonly withoutPasses?: readonly string[];
   /** Finds an imported file: `path` as written, `from` the importing file's path. Absent: imports of files are errors. */
-  readonly readImport?: (path: string, from: string) => SourceFile | undefined;
+  readonly readImport?: (path: string, from: string) => FoundImport;
   /** Called with the IR after each pass ("lower" first). */
   readonly afterPass?: (pass: string, module: IrModule) => void;
   /** A file without programs is fine: it is only looked at, as `tsbpf check` does. */

@@ -24,6 +24,13 @@ export interface SourceFile {
   readonly path: string;
   readonly text: string;
 }
+/** An imported file that is there and is not read. */
+export interface ImportRefused {
+  /** Why, as the end of a sentence: "it is not TypeScript". */
+  readonly refused: string;
+  readonly help: string;
+}
+export type FoundImport = SourceFile | ImportRefused | undefined;
 
 /** 1-based line and column (in UTF-16 code units) of an offset in a text. */
 export function lineAndColumn(text: string, offset: number): { line: number; column: number } {

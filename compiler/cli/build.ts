@@ -8,7 +8,8 @@ import { printModule } from "../ir/print.ts";
 import type { IrModule } from "../ir/ir.ts";
 import type { BpfModule } from "../module.ts";
 import { listing } from "../object/listing.ts";
-import { readImport, readSource, trouble, TroubleError, writeWhole } from "./files.ts";
+import { readSource, trouble, TroubleError, writeWhole } from "./files.ts";
+import { importReader } from "./imports.ts";
 import { colour, err, json, out, troubleText } from "./output.ts";
 
 export interface BuildOptions {
@@ -22,6 +23,8 @@ export interface BuildOptions {
   readonly json?: boolean;
   /** A module without programs is no error. */
   readonly library?: boolean;
+  /** Folder below which imports may lie; absent: the project's. */
+  readonly root?: string;
 }
 
 /** Compiles one file by path, with imports read from beside it. Throws TroubleError when the file cannot be read. */
@@ -31,7 +34,7 @@ export function compileFile(
   afterPass?: (pass: string, module: IrModule) => void,
 ): CompileResult {
   return compile(readSource(path), {
-    readImport,
+    readImport: importReader(path, options.root),
     ...(options.target ? { target: options.target } : {}),
     ...(options.maxInsns ? { maxInsns: options.maxInsns } : {}),
     ...(options.passes ? { withoutPasses: options.passes } : {}),

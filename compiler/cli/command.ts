@@ -22,6 +22,11 @@ const targetOption = () =>
   new Option("-t, --target <target>", "kernel to compile for (default: follows from the imports)").choices(
     Object.keys(kernels) as TargetName[],
   );
+const rootOption = () =>
+  new Option(
+    "--root <dir>",
+    "folder below which imports may lie (default: that of the nearest package.json or tsconfig.json)",
+  );
 const maxInsnsOption = () =>
   new Option("--max-insns <n>", "lift the limit of 4096 instructions per program").argParser(count);
 
@@ -58,6 +63,7 @@ Examples:
     )
     .option("--print-after <pass>", 'print the IR after a pass ("lower" is the first)')
     .addOption(maxInsnsOption())
+    .addOption(rootOption())
     .option("--without-passes <names>", "switch optimizations off, by name, separated by commas", names)
     .option("--types", "write a .d.ts with the types of maps and params beside each object")
     .option("--json", "print one JSON document instead of text")
@@ -75,6 +81,7 @@ Examples:
     .argument("<file...>", "TypeScript sources")
     .addOption(targetOption())
     .addOption(maxInsnsOption())
+    .addOption(rootOption())
     .option("--json", "print one JSON document instead of text")
     .addHelpText("after", "\nExample:\n  tsbpf check programs/user-timeout.ts")
     .action((files: string[], options: BuildOptions) => finish(check(files, options)));

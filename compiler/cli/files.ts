@@ -12,7 +12,7 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { SourceFile } from "../span.ts";
 
 /** Something wrong outside of the program: a file, a folder, an option. */
@@ -86,18 +86,6 @@ export function readSource(path: string): SourceFile {
 /** Bytes of an object file. Throws TroubleError. */
 export function readObjectFile(path: string): Uint8Array {
   return readBounded(path, MAX_OBJECT_BYTES, "an object file");
-}
-
-/** Finds `import … from "./x.ts"` beside the importing file, shown relative to the current folder as the user would write it. */
-export function readImport(path: string, from: string): SourceFile | undefined {
-  const wanted = isAbsolute(path) ? path : join(dirname(from), path);
-  const candidates = /\.[mc]?ts$/.test(wanted) ? [wanted] : [`${wanted}.ts`, wanted.replace(/\.js$/, ".ts")];
-  for (const candidate of candidates) {
-    if (!existsSync(candidate) || !statSync(candidate).isFile()) continue;
-    const found = readSource(candidate);
-    return { path: isAbsolute(from) ? resolve(candidate) : relative("", candidate) || candidate, text: found.text };
-  }
-  return undefined;
 }
 
 /** Makes a folder and those above it, one by one: Node's recursive mkdir never returns below /proc. */

@@ -1,4 +1,5 @@
 /** Rows about the language: what the subset has, statements and expressions. */
+import type { ImportRefused } from "../span.ts";
 import { row } from "./row.ts";
 
 /** "a, b or c". */
@@ -46,13 +47,20 @@ export const language = {
     (f) => `${f.name} is not exported, so it would not become a program`,
     (f) => `write export const ${f.name} = …`,
   ),
-  "missing-import": row<{ name: string; relative: boolean }>(
+  "missing-import": row<{ name: string; relative: boolean; refused?: ImportRefused }>(
     "error",
-    (f) => (f.relative ? `cannot find the file ${f.name}` : `there is no module ${f.name} for BPF programs`),
     (f) =>
-      f.relative
-        ? "give the path from this file, with .ts"
-        : "programs can import tsbpf, tsbpf/tcp, tsbpf/mptcp, tsbpf/delack and files of their own",
+      f.refused
+        ? `the file ${f.name} is not read: ${f.refused.refused}`
+        : f.relative
+          ? `cannot find the file ${f.name}`
+          : `there is no module ${f.name} for BPF programs`,
+    (f) =>
+      f.refused
+        ? f.refused.help
+        : f.relative
+          ? "give the path from this file, with .ts"
+          : "programs can import tsbpf, tsbpf/tcp, tsbpf/mptcp, tsbpf/delack and files of their own",
   ),
   "not-understood": row(
     "error",

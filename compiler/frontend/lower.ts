@@ -3,7 +3,7 @@ import { ts } from "ts-morph";
 import type { TargetName } from "../bpf/kernels.ts";
 import type { Diagnostic } from "../diagnostics.ts";
 import type { IrModule } from "../ir/ir.ts";
-import type { SourceFile } from "../span.ts";
+import type { FoundImport, SourceFile } from "../span.ts";
 import { checkUncalled } from "./functions.ts";
 import { moduleState, say, spanOf, type FileScope, type ModuleState } from "./module-state.ts";
 import { collectScope, resolveName } from "./names.ts";
@@ -17,7 +17,7 @@ import { typeScriptErrors } from "./typescript-errors.ts";
 export interface FrontendInput {
   readonly entry: SourceFile;
   /** Finds an imported file; undefined when there is none. */
-  readonly readImport: (path: string, from: string) => SourceFile | undefined;
+  readonly readImport: (path: string, from: string) => FoundImport;
   /** Absent: follows from the imports. */
   readonly target?: TargetName;
   /** The texts of runtime/dsl/*.d.ts. */
@@ -54,7 +54,7 @@ export function frontend(input: FrontendInput): FrontendOutput {
   try {
     const readImport: FrontendInput["readImport"] = (path, from) => {
       const found = input.readImport(path, from);
-      if (found && !sources.some((one) => one.path === found.path)) sources.push(found);
+      if (found && !("refused" in found) && !sources.some((one) => one.path === found.path)) sources.push(found);
       return found;
     };
     const project = openProject(input.entry, readImport, input.declarations);
@@ -113,9 +113,10 @@ function targetOf(project: Project): TargetName {
 }
 
 function missingImports(state: ModuleState): void {
-  for (const { file, node, name } of state.project.missing) {
+  for (const { file, node, name, refused } of state.project.missing) {
     say(state, "missing-import", spanOf(state.project.files[file]!, node), {
       name,
+      ...(refused ? { refused } : {}),
       relative: name.startsWith(".") || name.startsWith("/"),
     });
   }

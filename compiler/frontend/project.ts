@@ -3,7 +3,7 @@
  * Everything is in memory; the language's declarations come in as texts and the options are ours, whatever tsconfig the user has.
  */
 import { ts } from "ts-morph";
-import type { SourceFile } from "../span.ts";
+import type { FoundImport, ImportRefused, SourceFile } from "../span.ts";
 import { balanceChains } from "./balance.ts";
 import { shortenFlow } from "./flow.ts";
 
@@ -32,7 +32,13 @@ export interface ParsedFile {
 export interface Project {
   readonly files: readonly ParsedFile[];
   /** Imports of files that were not found, and of modules that are not part of the language. */
-  readonly missing: readonly { readonly file: number; readonly node: ts.Expression; readonly name: string }[];
+  readonly missing: readonly {
+    readonly file: number;
+    readonly node: ts.Expression;
+    readonly name: string;
+    /** There, but not read. */
+    readonly refused?: ImportRefused;
+  }[];
   /** Made on first use: binding and checking cost most of a cold run. */
   readonly program: () => ts.Program;
 }
@@ -116,7 +122,7 @@ const specifiers = (tree: ts.SourceFile): ts.StringLiteral[] =>
 /** Parses the entry and, transitively, every user file that it imports. */
 export function openProject(
   entry: SourceFile,
-  readImport: (path: string, from: string) => SourceFile | undefined,
+  readImport: (path: string, from: string) => FoundImport,
   declarations: Declarations,
 ): Project {
   const files: (ParsedFile & { imports: Map<string, number> })[] = [];
@@ -138,7 +144,8 @@ export function openProject(
       if (isLanguageModule(node.text) || file.imports.has(node.text)) continue;
       const relative = /^\.{0,2}\//.test(node.text);
       const found = relative ? readImport(node.text, file.source.path) : undefined;
-      if (!found) missing.push({ file: at, node, name: node.text });
+      if (!found || "refused" in found)
+        missing.push({ file: at, node, name: node.text, ...(found ? { refused: found } : {}) });
       else file.imports.set(node.text, byPath.get(found.path) ?? add(found));
     }
   }

@@ -12,13 +12,17 @@ import { line } from "./report.ts";
 
 export interface InputOptions {
   readonly target?: TargetName;
+  readonly root?: string;
   readonly json?: boolean;
 }
 
 /** Compiles a TypeScript file, or reads an object. Undefined when the program is wrong, which has been said then. */
 export function readInput(path: string, options: InputOptions): ObjectToLoad | undefined {
   if (!/\.[mc]?ts$/.test(path)) return parseObject(readObjectFile(path), path);
-  const result = compileFile(path, options.target ? { target: options.target } : {});
+  const result = compileFile(path, {
+    ...(options.target ? { target: options.target } : {}),
+    ...(options.root ? { root: options.root } : {}),
+  });
   if (result.diagnostics.length > 0) {
     if (options.json) line({ diagnostics: diagnosticsToJson(result.diagnostics, result.sources) });
     else err(renderDiagnostics(result.diagnostics, result.sources, { colour: colour(process.stderr) }));

@@ -25,6 +25,7 @@ export interface LoadCommandOptions {
   readonly netns?: string;
   readonly pins: string;
   readonly target?: TargetName;
+  readonly root?: string;
   readonly json?: boolean;
 }
 

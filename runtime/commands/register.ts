@@ -14,6 +14,11 @@ const collect = (text: string, before: readonly string[] = []): readonly string[
 const json = () => new Option("--json", "print JSON instead of text");
 const pins = () => new Option("--pins <dir>", "directory on a bpffs for pins").default(DEFAULT_PINS);
 const param = () => new Option("--param <name=value>", "set a param (repeat for more)").argParser(collect);
+const root = () =>
+  new Option(
+    "--root <dir>",
+    "folder below which imports may lie (default: that of the nearest package.json or tsconfig.json)",
+  );
 const target = () =>
   new Option("-t, --target <target>", "kernel to compile for (default: follows from the imports)").choices(
     Object.keys(kernels) as TargetName[],
@@ -48,6 +53,7 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .addOption(pins())
     .option("--for <seconds>", "stop by itself", seconds)
     .addOption(target())
+    .addOption(root())
     .addOption(json())
     .addHelpText(
       "after",
@@ -66,6 +72,7 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .option("--netns <name>", "network namespace whose addresses are filled in")
     .addOption(pins())
     .addOption(target())
+    .addOption(root())
     .addOption(json())
     .addHelpText("after", "\nExample:\n  tsbpf load user-timeout.o --cgroup /sys/fs/cgroup/lab && tsbpf list")
     .action(act(async (file: string, options) => (await import("./load.ts")).load(file, options)));

@@ -30,6 +30,7 @@ export interface RunOptions {
   readonly pins: string;
   readonly for?: number;
   readonly target?: TargetName;
+  readonly root?: string;
   readonly json?: boolean;
 }
 

@@ -1,12 +1,12 @@
 /** Compiles the file that a test names; a program with errors gives one exception with all of them. */
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, relative, resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { importReader } from "../../compiler/cli/imports.ts";
 import { compile } from "../../compiler/compile.ts";
 import { renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 import type { BpfModule } from "../../compiler/module.ts";
-import type { SourceFile } from "../../compiler/span.ts";
 
 /** Carries the compiler's diagnostics as its message. */
 export class CompileFailure extends Error {
@@ -33,12 +33,6 @@ export function pathOf(source: string | URL): string {
   return source.startsWith("file:") ? fileURLToPath(source) : resolve(source);
 }
 
-function readImport(path: string, from: string): SourceFile | undefined {
-  const base = resolve(dirname(resolve(from)), path);
-  const found = [base, `${base}.ts`].find((one) => existsSync(one) && one.endsWith(".ts"));
-  return found === undefined ? undefined : { path: shownPath(found), text: readFileSync(found, "utf8") };
-}
-
 const known = new Map<string, CompiledFile>();
 /** Are the files that took part in it still the same? */
 const isCurrent = ({ module }: CompiledFile): boolean =>
@@ -52,7 +46,10 @@ export function compileFile(source: string | URL, target: TargetName | undefined
   const before = known.get(key);
   if (before && isCurrent(before)) return before;
   const text = readFileSync(path, "utf8");
-  const result = compile({ path: shownPath(path), text }, { readImport, ...(target ? { target } : {}) });
+  const result = compile(
+    { path: shownPath(path), text },
+    { readImport: importReader(path), ...(target ? { target } : {}) },
+  );
   const errors = result.diagnostics.filter((one) => one.severity === "error");
   if (errors.length > 0 || !result.module)
     throw new CompileFailure(

@@ -1,0 +1,216 @@
+// What the commands say is so: nothing is called attached, replaced or gone that is not, and what failed leaves nothing.
+import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { allLinks, openObject } from "../../runtime/api.ts";
+import { start, stopAll, tsbpf, type Finished } from "./command.ts";
+import { openLab, sh, until, whyNot, type Lab } from "./lab.ts";
+
+const skip = whyNot();
+const SOURCE = `
+import { HashMap, Ipv4Trie, license, u32 } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+export const windows = new Ipv4Trie({ value: u32, maxEntries: 8 });
+export const __proto__ = new HashMap({ key: u32, value: u32, maxEntries: 8 });
+export const constructor = new HashMap({ key: u32, value: u32, maxEntries: 8 });
+export const a$b = new HashMap({ key: u32, value: u32, maxEntries: 8 });
+export const a_b = new HashMap({ key: u32, value: u32, maxEntries: 8 });
+export const honest = sockOps((ctx) => {
+  const found = windows.get(ctx.remoteIp4);
+  const key = ctx.localPort;
+  const sum = (__proto__.get(key) ?? 0) + (constructor.get(key) ?? 0) + (a$b.get(key) ?? 0) + (a_b.get(key) ?? 0);
+  if (found !== undefined) ctx.setSockOpt("TCP_BPF_IW", found + sum);
+  return 1;
+});
+`;
+
+describe.skipIf(skip)(skip ? `what commands say (skipped: ${skip})` : "what commands say", () => {
+  let lab: Lab;
+  let folder: string;
+  let pins: string;
+  let object: string;
+  beforeAll(() => {
+    lab = openLab();
+    folder = mkdtempSync(join(tmpdir(), "tsbpf-honest-"));
+    lab.defer(() => rmSync(folder, { recursive: true, force: true }));
+    const bpffs = mkdtempSync(join(tmpdir(), "tsbpf-bpffs-"));
+    sh("mount", "-t", "bpf", "-o", "mode=0700", "bpf", bpffs);
+    lab.defer(() => {
+      sh("umount", bpffs);
+      rmSync(bpffs, { recursive: true });
+    });
+    pins = join(bpffs, "tsbpf");
+    writeFileSync(join(folder, "honest.ts"), SOURCE);
+    expect(tsbpf(["build", join(folder, "honest.ts"), "-o", folder])).toMatchObject({ code: 0, err: "" });
+    object = join(folder, "honest.o");
+  });
+  afterEach(() => {
+    stopAll();
+    tsbpf(["detach", "--all", "--pins", pins]);
+  });
+  afterAll(() => lab?.close());
+
+  const at = (...args: string[]): Finished => tsbpf([...args, "--pins", pins]);
+  const load = (...more: string[]): Finished => at("load", object, ...more);
+  const attachedTo = (cgroup: string): number => {
+    const id = BigInt(statSync(cgroup).ino);
+    return [...allLinks()].filter((link) => link.cgroupId === id).length;
+  };
+
+  it("load --replace attaches what was not, moves what was elsewhere, and says where it is", () => {
+    const [a, b] = [lab.cgroup("a"), lab.cgroup("b")];
+    expect(load().out).toContain("loaded, attached to nothing");
+    expect(load("--replace").out).toContain("attached to nothing");
+    expect(load("--replace", "--cgroup", a).out).toContain(`took the place of what was pinned, attached to ${a}`);
+    expect(attachedTo(a)).toBe(1);
+    expect(load("--replace", "--cgroup", b).out).toContain(`attached to ${b}, pinned`);
+    expect([attachedTo(a), attachedTo(b)]).toEqual([0, 1]);
+    expect(load("--replace", "--cgroup", "/sys/fs/cgroup/unified/tsbpf-absent")).toMatchObject({ code: 1 });
+    expect(attachedTo(b)).toBe(1);
+    expect(load("--replace").out).toContain(`attached to ${b}, pinned`);
+    expect(at("detach", "honest").out).toBe(`honest removed, detached from ${b}\n`);
+    expect(attachedTo(b)).toBe(0);
+  });
+
+  it("load --replace after the cgroup is gone says so, and what to do works", () => {
+    const [gone, next] = [lab.cgroup("gone"), lab.cgroup("next")];
+    expect(load("--cgroup", gone).code).toBe(0);
+    rmdirSync(gone);
+    const { code, err } = load("--replace");
+    expect(code).toBe(1);
+    expect(err).toBe(
+      "error[no-cgroup]: the cgroup of honest is gone\n  help: load it again with --replace --cgroup DIR; or tsbpf detach honest\n",
+    );
+    expect(load("--replace", "--cgroup", next).out).toContain(`attached to ${next}`);
+    expect(attachedTo(next)).toBe(1);
+    expect(at("detach", "honest").code).toBe(0);
+  });
+
+  it("run --pin attaches what an interrupted one has left unattached", async () => {
+    const cgroup = lab.cgroup("taken");
+    // As a kill between two steps leaves it: pinned, without a link.
+    expect(load("--name", "left").code).toBe(0);
+    const running = start(["run", object, "--cgroup", cgroup, "--pin", "left", "--pins", pins, "--json"]);
+    await running.line(/"attached"/);
+    expect(attachedTo(cgroup)).toBe(1);
+    expect(await running.stop()).toBe(0);
+    expect(existsSync(pins)).toBe(false);
+  });
+
+  it("a load that failed leaves no pinned map and no pin", () => {
+    const source = join(folder, "shared.c");
+    writeFileSync(
+      source,
+      `#define SEC(name) __attribute__((section(name), used))
+struct { int (*type)[1]; int (*max_entries)[4]; unsigned *key; unsigned *value; int (*pinning)[1]; } shared SEC(".maps");
+static void *(*lookup)(void *, const void *) = (void *)1;
+SEC("sockops") int honest_shared(void *ctx) { unsigned key = 0; return lookup(&shared, &key) ? 1 : 2; }
+char _license[] SEC("license") = "GPL";\n`,
+    );
+    const clang = ["clang-19", "clang-16", "clang"].find((name) => existsSync(join("/usr/bin", name)));
+    if (clang === undefined) return; // Ours declares no pinned map.
+    const shared = join(folder, "shared.o");
+    sh(clang, "-O2", "-g", "-target", "bpf", "-c", source, "-o", shared);
+    for (const args of [
+      ["load", shared, "--cgroup", "/sys/fs/cgroup/unified/tsbpf-absent"],
+      ["load", shared, "--name", "x".repeat(300)],
+      ["run", shared, "--cgroup", "/sys/fs/cgroup/unified/tsbpf-absent"],
+    ]) {
+      expect(at(...args).code).not.toBe(0);
+      expect(existsSync(pins)).toBe(false);
+    }
+    expect(at("load", shared).code).toBe(0);
+    expect(readdirSync(join(pins, "maps"))).toEqual(["shared"]);
+  });
+
+  it("names of objects are kept apart, or refused by name", () => {
+    expect(load("--name", "a.b").code).toBe(0);
+    expect(load("--name", "a_b").code).toBe(0);
+    expect(load("--name", "__proto__").code).toBe(0);
+    expect(load("--name", "a/b")).toMatchObject({ code: 2 });
+    expect(load("--name", "a/b").err).toContain("error[bad-argument]: the name of an object has no slash: a/b");
+    expect(load("--name", "").err).toContain("a pin needs a name, and this one is empty");
+    expect(at("run", object, "--cgroup", folder, "--pin", "").code).not.toBe(0);
+    expect(JSON.parse(at("list", "--json").out)).toMatchObject({ pinned: ["__proto__", "a.b", "a_b"] });
+    for (const map of ["__proto__", "constructor", "a$b", "a_b"]) {
+      expect(at("map", "set", `a.b/${map}`, "1", String(map.length)), map).toMatchObject({ code: 0, err: "" });
+      expect(at("map", "get", `a.b/${map}`, "1").out, map).toBe(`${map.length}\n`);
+    }
+    expect(at("map", "get", "a_b/a_b", "1").code).toBe(1);
+    expect(at("map", "get", "a.b/toString", "1").err).toContain("a.b has no map toString");
+    expect(at("map", "get", "toString/a_b", "1").err).toContain("no object named toString is pinned");
+    expect(at("detach", "__proto__").code).toBe(0);
+  });
+
+  it("keys of tries are prefixes", () => {
+    expect(load().code).toBe(0);
+    const set = (key: string): Finished => at("map", "set", "honest/windows", key, "20");
+    expect(set("10.0.0.0/8")).toMatchObject({ code: 0, err: "" });
+    expect(set('{"length":16,"address":"192.168.0.0"}')).toMatchObject({ code: 0, err: "" });
+    expect(at("map", "get", "honest/windows", "10.1.2.3").out).toBe("20\n");
+    expect(at("map", "get", "honest/windows", "11.0.0.0/8").code).toBe(1);
+    expect(at("map", "dump", "honest/windows").out).toMatch(/^10\.0\.0\.0\/8 +20$/m);
+    for (const [key, words] of [
+      ["{}", "lacks length and address"],
+      ['{"length":8}', "lacks address"],
+      ['{"length":33,"address":"10.0.0.0"}', "has a length of 33 bits"],
+      ["10.0.0.0/33", "its length goes from 0 to 32"],
+      ["10.0.0/8", "is neither a prefix nor an address"],
+      ["x", "is neither a prefix nor an address"],
+    ] as const) {
+      const { code, err } = set(key);
+      expect(code, key).toBe(1);
+      expect(err, key).toContain(words);
+      expect(err, key).toContain("help: write a prefix, such as 10.0.0.0/8");
+    }
+  });
+
+  it("ids are 32 bits, and say so", () => {
+    for (const id of ["0", "4294967296", "-1", "1e3", "x", "99999999999999999999"]) {
+      expect(at("detach", `--link=${id}`), id).toMatchObject({ code: 2 });
+      expect(at("map", "dump", `id:${id}`).err, id).toContain("help: ids go from 1 to 4294967295");
+    }
+    expect(at("detach", "--link", "4294967295").err).toContain("no link 4294967295");
+    expect(at("map", "dump", "id:4294967295").err).toContain("no map 4294967295");
+  });
+
+  it("a time beyond the timer's range is waited for", async () => {
+    for (const seconds of ["3000000", "1e300"]) {
+      const running = start(["run", object, "--cgroup", lab.cgroup(`for${seconds}`), "--for", seconds]);
+      await running.line(/attached/);
+      const ended = await Promise.race([
+        running.ended,
+        new Promise((resolve) => setTimeout(() => resolve("waits"), 700)),
+      ]);
+      expect(ended).toBe("waits");
+      expect(await running.stop()).toBe(0);
+      expect(running.errors).toEqual([]);
+    }
+  });
+
+  it("detach --all goes on after a broken object, and says which is", () => {
+    for (const name of ["first", "second", "third"]) expect(load("--name", name).code).toBe(0);
+    sh("mkdir", join(pins, "objects/second/maps/strange"));
+    const { code, out, err } = at("detach", "--all");
+    expect(code).toBe(1);
+    expect(out).toBe("first removed\nthird removed\n");
+    expect(err).toContain("strange is a directory, not a pin");
+    sh("rmdir", join(pins, "objects/second/maps/strange"));
+    expect(at("detach", "--all")).toMatchObject({ code: 0, out: "second removed\n" });
+    expect(at("detach", "--all").out).toBe("nothing is pinned\n");
+    expect(() => openObject("second", pins)).toThrow("no object named second");
+  });
+
+  it("run takes all its steps at the end, whatever goes wrong in one", async () => {
+    const cgroup = lab.cgroup("steps");
+    const running = start(["run", object, "--cgroup", cgroup, "--pin", "steps", "--pins", pins]);
+    await running.line(/attached/);
+    sh("mkdir", join(pins, "objects/steps/maps/strange"));
+    expect(await running.stop()).toBe(1);
+    expect(running.errors.join("\n")).toContain("strange is a directory, not a pin");
+    await until("it is detached", () => attachedTo(cgroup) === 0);
+    sh("rmdir", join(pins, "objects/steps/maps/strange"));
+  });
+});
