@@ -4,7 +4,7 @@
  */
 import { backend } from "./backend/emit.ts";
 import { kernels, type TargetName } from "./bpf/kernels.ts";
-import type { Diagnostic } from "./diagnostics.ts";
+import type { Diagnostic, Key } from "./diagnostics.ts";
 import { declarations } from "./frontend/declarations.generated.ts";
 import { frontend } from "./frontend/lower.ts";
 import type { IrModule } from "./ir/ir.ts";
@@ -27,6 +27,8 @@ export interface CompileOptions {
   readonly afterPass?: (pass: string, module: IrModule) => void;
   /** A file without programs is fine: it is only looked at, as `tsbpf check` does. */
   readonly library?: boolean;
+  /** Warnings that are errors: all, or those with these keys. */
+  readonly strict?: boolean | readonly Key[];
   /** Skip the verifier: only for measuring what it costs, and for tests of it. */
   readonly verify?: boolean;
 }
@@ -47,6 +49,21 @@ const failed = (diagnostics: readonly Diagnostic[]): boolean => diagnostics.some
 
 /** Compiles one module. Errors are diagnostics; a throw is a bug in tsbpf. */
 export function compile(entry: SourceFile, options: CompileOptions = {}): CompileResult {
+  const result = pipeline(entry, options);
+  return options.strict ? raised(result, options.strict) : result;
+}
+
+/** The same result with warnings as errors: all of them, or those with the given keys. Where there are any there is no object. */
+export function raised(result: CompileResult, which: true | readonly Key[]): CompileResult {
+  const diagnostics = result.diagnostics.map((one) =>
+    which === true || which.includes(one.key) ? { ...one, severity: "error" as const } : one,
+  );
+  if (!failed(diagnostics)) return result;
+  const { object: _object, ...rest } = result;
+  return { ...rest, diagnostics };
+}
+
+function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
   const lowered = frontend({
     entry,
     readImport: options.readImport ?? (() => undefined),

@@ -2,7 +2,7 @@
 import { basename, join } from "node:path";
 import { typesFor } from "../../runtime/kernel/types.ts";
 import { kernels, type TargetName } from "../bpf/kernels.ts";
-import { compile, type CompileResult } from "../compile.ts";
+import { compile, raised, type CompileResult } from "../compile.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../diagnostics/render.ts";
 import { printModule } from "../ir/print.ts";
 import type { IrModule } from "../ir/ir.ts";
@@ -10,6 +10,7 @@ import type { BpfModule } from "../module.ts";
 import { listing } from "../object/listing.ts";
 import { readSource, trouble, TroubleError, writeWhole } from "./files.ts";
 import { importReader } from "./imports.ts";
+import { strictKeys } from "./tsconfig.ts";
 import { colour, err, json, out, troubleText } from "./output.ts";
 
 export interface BuildOptions {
@@ -21,6 +22,8 @@ export interface BuildOptions {
   readonly passes?: readonly string[];
   readonly types?: boolean;
   readonly json?: boolean;
+  /** Warnings are errors. */
+  readonly strict?: boolean;
   /** A module without programs is no error. */
   readonly library?: boolean;
   /** Folder below which imports may lie; absent: the project's. */
@@ -33,14 +36,17 @@ export function compileFile(
   options: BuildOptions,
   afterPass?: (pass: string, module: IrModule) => void,
 ): CompileResult {
-  return compile(readSource(path), {
+  const result = compile(readSource(path), {
     readImport: importReader(path, options.root),
     ...(options.target ? { target: options.target } : {}),
     ...(options.maxInsns ? { maxInsns: options.maxInsns } : {}),
     ...(options.passes ? { withoutPasses: options.passes } : {}),
     ...(afterPass ? { afterPass } : {}),
     ...(options.library ? { library: true } : {}),
+    ...(options.strict ? { strict: true } : {}),
   });
+  const unused = result.diagnostics.some((one) => one.key.startsWith("unused"));
+  return unused && !options.strict ? raised(result, strictKeys(path)) : result;
 }
 
 const hasErrors = (result: CompileResult): boolean => result.diagnostics.some((d) => d.severity === "error");

@@ -27,6 +27,7 @@ const rootOption = () =>
     "--root <dir>",
     "folder below which imports may lie (default: that of the nearest package.json or tsconfig.json)",
   );
+const strictOption = () => new Option("--strict", "treat warnings as errors");
 const maxInsnsOption = () =>
   new Option("--max-insns <n>", "lift the limit of 4096 instructions per program").argParser(count);
 
@@ -64,6 +65,7 @@ Examples:
     .option("--print-after <pass>", 'print the IR after a pass ("lower" is the first)')
     .addOption(maxInsnsOption())
     .addOption(rootOption())
+    .addOption(strictOption())
     .option("--without-passes <names>", "switch optimizations off, by name, separated by commas", names)
     .option("--types", "write a .d.ts with the types of maps and params beside each object")
     .option("--json", "print one JSON document instead of text")
@@ -82,6 +84,7 @@ Examples:
     .addOption(targetOption())
     .addOption(maxInsnsOption())
     .addOption(rootOption())
+    .addOption(strictOption())
     .option("--json", "print one JSON document instead of text")
     .addHelpText("after", "\nExample:\n  tsbpf check programs/user-timeout.ts")
     .action((files: string[], options: BuildOptions) => finish(check(files, options)));

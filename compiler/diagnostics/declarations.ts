@@ -1,5 +1,6 @@
 /** Rows about what is declared: structs, maps, params, programs, and the object as a whole. */
 import { oneOf } from "./language.ts";
+import { nearestFirst } from "./nearest.ts";
 import { row } from "./row.ts";
 
 export const declarations = {
@@ -58,7 +59,7 @@ export const declarations = {
   "map-method": row<{ name: string; kind: string; known: readonly string[] }>(
     "error",
     (f) => `a ${f.kind} has no ${f.name}()`,
-    (f) => `it has ${oneOf(f.known)}`,
+    (f) => `it has ${oneOf(nearestFirst(f.name, f.known).map((one) => `${one}()`))}`,
   ),
   "update-mode": row<{ found: string }>(
     "error",
@@ -170,13 +171,23 @@ export const declarations = {
     (f) => `${f.what} is for programs with a GPL-compatible license`,
     () => 'write license("GPL"), or leave it out',
   ),
-  "name-collision": row<{ what: string; name: string; other: string; cut: string }>(
+  "name-collision": row<{ what: string; name: string; other: string; cut: string; length: number | undefined }>(
     "error",
     (f) =>
       f.name === f.other
         ? `two ${f.what}s are called ${f.name}`
-        : `the kernel keeps 15 characters of a name: the ${f.what}s ${f.other} and ${f.name} are both ${f.cut}`,
+        : `names are kept in ${f.length === undefined ? "" : `${f.length} `}letters of ASCII, digits and _: the ${f.what}s ${f.other} and ${f.name} are both ${f.cut}`,
     () => "rename one of them",
+  ),
+  "declared-elsewhere": row<{ name: string }>(
+    "error",
+    (f) => `declare says that ${f.name} is made elsewhere, but nothing else becomes part of the object`,
+    (f) => `give it a value, const ${f.name} = …, or let the loader set it: export const ${f.name} = param(u32, 0)`,
+  ),
+  "constant-cycle": row<{ name: string }>(
+    "error",
+    (f) => `the value of ${f.name} depends on itself`,
+    () => "give one of the names in the circle a value of its own",
   ),
   "pin-twice": row<{ name: string }>(
     "error",

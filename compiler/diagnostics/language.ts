@@ -13,6 +13,16 @@ export const language = {
     (f) => `${f.message} (TS${f.code})`,
     (f) => f.help,
   ),
+  unused: row<{ name: string; imported: boolean }>(
+    "warning",
+    (f) => `${f.name} is never used`,
+    (f) => (f.imported ? "remove it from the import" : "use it, or remove it"),
+  ),
+  "unused-parameter": row<{ name: string }>(
+    "warning",
+    (f) => `the parameter ${f.name} is never used`,
+    (f) => `remove it, or call it _${f.name}`,
+  ),
   "nested-too-deep": row<{ what: string; depth: number; instead: string }>(
     "error",
     (f) =>
@@ -81,6 +91,11 @@ export const language = {
     "error",
     () => "only declarations can stand at the top level: nothing runs before the first event",
     () => "move it into a handler, or make it the initial value of a variable",
+  ),
+  "default-export": row<{ kind: string | undefined }>(
+    "error",
+    () => "export default gives no name, and what becomes part of an object is found by its name",
+    (f) => `write export ${f.kind === undefined ? "const name = …" : f.kind}`,
   ),
   "top-level-only": row<{ name: string }>(
     "error",

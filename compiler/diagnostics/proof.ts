@@ -2,10 +2,13 @@
 import { row } from "./row.ts";
 
 export const proof = {
-  "does-not-fit": row<{ what: string; range: string; from: string }>(
+  "does-not-fit": row<{ what: string; range: string; from: string; instead?: string }>(
     "error",
     (f) => `this value may not fit ${f.what}: it can be ${f.from}, the target holds ${f.range}`,
-    (f) => `keep the low bits on purpose: ${f.what}(…), or mask or limit the value first`,
+    (f) =>
+      f.instead === undefined
+        ? `keep the low bits on purpose: ${f.what}(…), or mask or limit the value first`
+        : `keep the low bits on purpose: ${f.instead}`,
   ),
   "index-out-of-range": row<{ what: string; length: number; from: string }>(
     "error",

@@ -1,5 +1,6 @@
 /** Rows about types: integers, byte order, conversions, places. */
 import { oneOf } from "./language.ts";
+import { nearestFirst } from "./nearest.ts";
 import { row } from "./row.ts";
 
 const article = (expected: string): string =>
@@ -112,7 +113,7 @@ export const types = {
   "unknown-field": row<{ name: string; type: string; known: readonly string[] }>(
     "error",
     (f) => `${f.type} has no field ${f.name}`,
-    (f) => (f.known.length > 0 ? `it has ${f.known.join(", ")}` : undefined),
+    (f) => (f.known.length > 0 ? `it has ${nearestFirst(f.name, f.known).join(", ")}` : undefined),
   ),
   "missing-field": row<{ name: string; type: string }>(
     "error",
@@ -123,11 +124,44 @@ export const types = {
     "error",
     (f) => `${f.found} has no ${f.name}`,
     (f) =>
-      f.known
-        ? `it has ${f.known.join(", ")}`
+      f.known && f.known.length > 0
+        ? `it has ${nearestFirst(f.name, f.known).join(", ")}`
         : /^[ui]\d/.test(f.found)
           ? "an integer has no members: compute with it, or print it with log`${value}`"
           : undefined,
+  ),
+  "method-as-value": row<{ name: string; found: string }>(
+    "error",
+    (f) => `${f.name} is a method of ${f.found}: it can be called and nothing else`,
+    (f) => `call it: ${f.name}(…)`,
+  ),
+  "log-call": row<{ text: string }>(
+    "error",
+    () => "log is not called: it stands before a text in backquotes",
+    (f) => `write log${f.text} without parentheses`,
+  ),
+  "unsigned-compare": row<{ text: string; type: string; holds: boolean; help: string }>(
+    "warning",
+    (f) => `${f.text} ${f.holds ? "always" : "never"} holds: the left side is unsigned (${f.type})`,
+    (f) => f.help,
+  ),
+  "unsigned-countdown": row<{ text: string; name: string; type: string; help: string }>(
+    "error",
+    (f) => `this loop does not end: ${f.name} is unsigned (${f.type}), so ${f.text} always holds`,
+    (f) => f.help,
+  ),
+  "zero-or-missing": row<{ text: string; or: boolean }>(
+    "warning",
+    (f) => `${f.text} may be missing or 0, and both count as false here`,
+    (f) =>
+      f.or
+        ? `to replace what is missing alone, write ${f.text} ?? …`
+        : `say which is meant: ${f.text} === undefined, or (${f.text} ?? 0) === 0`,
+  ),
+  "definite-assignment": row<{ name: string; type: string }>(
+    "error",
+    (f) => `! claims that ${f.name} gets a value on every path, without checking it`,
+    (f) => `leave out the !, and give it a value where a path has none: let ${f.name}: ${f.type} = …`,
   ),
   "not-a-function": row<{ name: string; found: string }>(
     "error",
@@ -235,6 +269,6 @@ export const types = {
   "socket-option": row<{ name: string; use: string; known: readonly string[] }>(
     "error",
     (f) => `${f.name} is not a socket option that a program can ${f.use}`,
-    (f) => `use ${oneOf(f.known)}`,
+    (f) => `use ${oneOf(nearestFirst(f.name, f.known))}`,
   ),
 } as const;

@@ -7,6 +7,7 @@ import { isLiteral } from "./constant-expressions.ts";
 import { contextField } from "./contexts.ts";
 import { entityOperand, expression, link } from "./expressions.ts";
 import { at, fail, silent, type Lowering } from "./lowering.ts";
+import { MAP_METHODS } from "./maps.ts";
 import { asPlace, inside, read } from "./memory.ts";
 import { entityAt, memberOf } from "./names.ts";
 import { alignAt, ERROR, type Memory, type Operand, type Place, type Scalar } from "./operand.ts";
@@ -65,6 +66,14 @@ export function propertyOf(f: Lowering, operand: Operand, name: string, node: ts
       known: operand.of.fields.map((field) => field.name),
     });
   }
+  if (operand.kind === "entity" && operand.entity.kind === "map" && MAP_METHODS[operand.entity.mapKind].includes(name))
+    return fail(f, "method-as-value", node.name, { name, found: operand.entity.mapKind });
+  if (operand.kind === "entity" && operand.entity.kind === "map")
+    return fail(f, "map-method", node.name, {
+      name,
+      kind: operand.entity.mapKind,
+      known: MAP_METHODS[operand.entity.mapKind],
+    });
   return fail(f, "no-member", node.name, { name, found: describe(operand) });
 }
 

@@ -4,6 +4,7 @@ import { at, fail, type Lowering } from "./lowering.ts";
 import { say, spanOf } from "./module-state.ts";
 import { builtinNamed, resolveName } from "./names.ts";
 import {
+  BE32,
   BOOL,
   I32,
   isAggregate,
@@ -126,6 +127,9 @@ function builtinType(name: string): DslType | undefined {
   if (Object.hasOwn(PRIMITIVES, name)) return PRIMITIVES[name];
   if (Object.hasOwn(ROLES, name)) return { kind: "context", role: ROLES[name]! };
   if (name === "Errno") return I32;
+  if (name === "Ip6") return { kind: "array", of: BE32, length: 4 };
+  if (name === "OptionKind") return PRIMITIVES["u8"];
+  if (name === "Op" || name === "Callback") return PRIMITIVES["u32"];
   if (name === "TcpState") return TCP_STATE;
   return undefined;
 }

@@ -6,7 +6,7 @@ import { isConstantExpression } from "./constant-expressions.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { ERROR, type Operand, type Scalar } from "./operand.ts";
 import { BOOL, I32, irType, rangeOf, typeName, U32, U64, within, type Range } from "./types.ts";
-import { constantOf, describe, isNumeric, knownRange, literal, toScalar } from "./values.ts";
+import { byteOrderCall, constantOf, describe, isNumeric, knownRange, literal, toScalar } from "./values.ts";
 
 const K = ts.SyntaxKind;
 
@@ -318,6 +318,7 @@ export function comparison(
   const equality = operator.unsigned === "eq" || operator.unsigned === "ne";
   if (isNumeric(left) && isNumeric(right)) {
     const pair = unify(f, left, right, node, leftNode, rightNode);
+    if (pair) decidedBySign(f, operator.text, left, right, pair, node, leftNode, rightNode);
     return (
       pair && {
         op: pair.type.signed ? operator.signed : operator.unsigned,
@@ -337,16 +338,74 @@ export function comparison(
     (l.type.kind === "string" && r.type.kind === "string" && compatibleStrings(l.type.codes, r.type.codes));
   if (same) return { op: operator.unsigned, left: l.value, right: r.value };
   const be = l.type.kind === "be" ? l.type : r.type.kind === "be" ? r.type : undefined;
+  // The side that was converted is the one too many: `conn.localPort === htons(443)`.
+  const needless = [leftNode, rightNode].flatMap((one) => byteOrderCall(one) ?? []);
   const help =
-    be && (isNumeric(left) || isNumeric(right))
-      ? `convert the number: ${byteOrderFunctions(be.bits).from}(…)`
-      : undefined;
+    needless.length > 0 && be
+      ? `leave out ${needless.map((one) => `${one}()`).join(" or ")}: both sides have one byte order then`
+      : be && (isNumeric(left) || isNumeric(right))
+        ? `convert the number: ${byteOrderFunctions(be.bits).from}(…)`
+        : undefined;
   return void fail(f, "not-comparable", node, {
     left: describe(left),
     right: describe(right),
     ...(help ? { help } : {}),
   });
 }
+/** `room < 0` of an unsigned value: true of no value, or of all. JavaScript would compare a difference that may be negative. */
+function decidedBySign(
+  f: Lowering,
+  operator: string,
+  left: Operand,
+  right: Operand,
+  pair: Pair,
+  node: ts.Node,
+  leftNode: ts.Node,
+  rightNode: ts.Node,
+): void {
+  const onRight = right.kind === "literal" && right.value === 0n && left.kind === "scalar" && left.type.kind === "int";
+  const onLeft = left.kind === "literal" && left.value === 0n && right.kind === "scalar" && right.type.kind === "int";
+  if (pair.type.signed || f.constantOnly || (!onRight && !onLeft)) return;
+  const turned = onRight ? operator : operator === "<" ? ">" : operator === "<=" ? ">=" : operator === ">" ? "<" : "<=";
+  if (turned !== "<" && turned !== ">=") return;
+  const { type } = onRight ? pair.left : pair.right;
+  const value = onRight ? leftNode : rightNode;
+  const name = value.getText(f.file.tree).slice(0, 40);
+  const text = node.getText(f.file.tree).slice(0, 60);
+  const holds = turned === ">=";
+  const facts = { text, type: typeName(type) };
+  const loop = node.parent;
+  const signed = pair.type.bits === 64 ? "i64" : "i32";
+  if (
+    holds &&
+    ts.isForStatement(loop) &&
+    loop.condition === node &&
+    ts.isIdentifier(value) &&
+    !leaves(loop.statement)
+  ) {
+    const init =
+      loop.initializer && ts.isVariableDeclarationList(loop.initializer) ? loop.initializer.declarations[0] : undefined;
+    const from = init?.initializer?.getText(f.file.tree).slice(0, 40) ?? "…";
+    fail(f, "unsigned-countdown", node, {
+      ...facts,
+      name,
+      help: `declare it with a sign: let ${name}: ${signed} = ${from}`,
+    });
+  } else
+    fail(f, "unsigned-compare", node, {
+      ...facts,
+      holds,
+      help: ts.isIdentifier(value)
+        ? `give ${name} a sign where it is declared, ${name}: ${signed}, or compare before you subtract: a < b`
+        : `compare before you subtract, a < b, or compute with a sign: ${signed}(…)`,
+    });
+}
+/** Whether a loop's body can end the loop. */
+function leaves(node: ts.Node): boolean {
+  if (ts.isBreakStatement(node) || ts.isReturnStatement(node)) return true;
+  return ts.forEachChild(node, (child) => leaves(child) || undefined) ?? false;
+}
+
 const compatibleStrings = (a: ReadonlyMap<string, bigint>, b: ReadonlyMap<string, bigint>): boolean =>
   [...a].every(([text, code]) => (b.get(text) ?? code) === code);
 

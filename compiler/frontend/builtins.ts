@@ -267,6 +267,13 @@ export function builtinCall(f: Lowering, name: string, call: ts.CallExpression, 
   }
   if (Object.hasOwn(BUILTINS, name)) return BUILTINS[name]!(f, call, expected);
   if (TOP_LEVEL.includes(name)) return fail(f, "top-level-only", call, { name });
+  if (name === "log") {
+    const text = call.arguments[0] && bare(call.arguments[0]);
+    const template = text && (ts.isTemplateExpression(text) || ts.isNoSubstitutionTemplateLiteral(text));
+    const shown = template ? text.getText(f.file.tree).slice(0, 60) : undefined;
+    const plain = text && ts.isStringLiteral(text) ? `\`${text.text.slice(0, 60)}\`` : "`text ${value}`";
+    return fail(f, "log-call", call, { text: shown ?? plain });
+  }
   if (name === "range") return fail(f, "range-outside-loop", call, undefined);
   return silent(f, call); // not a name of the module: the type checker says so
 }

@@ -113,6 +113,7 @@ export function truth(f: Lowering, operand: Operand, yes: Label, no: Label, node
       if (operand.type.kind === "string" || operand.type.kind === "be") return f.b.jump(yes, span);
       return f.b.branch("ne", operand.value, f.b.constant(operand.value.type, 0n, span), yes, no, span);
     case "optional": {
+      if (operand.of.kind === "int") zeroOrMissing(f, node);
       const there = f.b.label();
       f.b.branch("ne", operand.present, f.b.constant("w32", 0n, span), there, no, span);
       f.b.place(there);
@@ -132,6 +133,31 @@ export function truth(f: Lowering, operand: Operand, yes: Label, no: Label, node
       return f.b.jump(yes, span);
   }
 }
+/** `if (!count)`: what is missing and what is 0 are alike, which is rarely meant. */
+function zeroOrMissing(f: Lowering, node: ts.Node): void {
+  // `if (trusted.get(address))` is how one asks a set of ones.
+  if (ts.isCallExpression(node)) return;
+  const { parent } = node;
+  const or =
+    ts.isBinaryExpression(parent) &&
+    parent.operatorToken.kind === K.BarBarToken &&
+    parent.left === node &&
+    !isCondition(parent);
+  fail(f, "zero-or-missing", node, { text: node.getText(f.file.tree).slice(0, 40), or });
+}
+/** Whether an expression is asked for its truth alone. */
+function isCondition(node: ts.Expression): boolean {
+  const { parent } = node;
+  if (ts.isParenthesizedExpression(parent) || ts.isPrefixUnaryExpression(parent)) return isCondition(parent);
+  if (ts.isBinaryExpression(parent)) return COMPARISONS.has(parent.operatorToken.kind) || isCondition(parent);
+  return (
+    ((ts.isIfStatement(parent) || ts.isWhileStatement(parent) || ts.isDoStatement(parent)) &&
+      parent.expression === node) ||
+    (ts.isConditionalExpression(parent) && parent.condition === node) ||
+    (ts.isForStatement(parent) && parent.condition === node)
+  );
+}
+
 /** Some value that is no constant; only in code that is never emitted. */
 const unknownBit = (f: Lowering, node: ts.Node) => f.b.call("get_prandom_u32", [], "w32", at(f, node));
 

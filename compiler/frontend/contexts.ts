@@ -113,7 +113,22 @@ export function contextField(f: Lowering, context: Context, name: string, node: 
   const isAddress = context.role === "remote" || context.role === "local";
   if (Object.hasOwn(IP6, name) && (name === "addr6") === isAddress) return ip6(f, context.ctx, IP6[name]!, node, name);
   if (name === "remote" && context.role === "ctx") return { kind: "context", role: "remote", ctx: context.ctx };
-  return fail(f, "no-member", node.name, { name, found: ROLE_NAMES[context.role], known: Object.keys(properties) });
+  if (METHODS[context.role].includes(name))
+    return fail(f, "method-as-value", node.name, { name, found: ROLE_NAMES[context.role] });
+  const known = membersOf(f, node.expression) ?? Object.keys(properties);
+  return fail(f, "no-member", node.name, { name, found: ROLE_NAMES[context.role], known });
+}
+
+/** What an expression has in this event and on this target, as the declarations say; methods with parentheses. */
+function membersOf(f: Lowering, node: ts.Expression): string[] | undefined {
+  const checker = f.state.project.program().getTypeChecker();
+  const type = checker.getTypeAtLocation(node);
+  const found = type.getProperties().flatMap((one) => {
+    if (one.name.startsWith("__")) return [];
+    const callable = checker.getTypeOfSymbolAtLocation(one, node).getCallSignatures().length > 0;
+    return [callable ? `${one.name}()` : one.name];
+  });
+  return found.length > 0 ? found : undefined;
 }
 
 /** Loads a field of the context; an 8-byte one as w64. */
@@ -209,7 +224,9 @@ export function contextCall(f: Lowering, context: Context, name: string, call: t
   return fail(f, "no-member", node, {
     name,
     found: ROLE_NAMES[context.role],
-    known: METHODS[context.role].map((one) => `${one}()`),
+    known:
+      membersOf(f, (call.expression as ts.PropertyAccessExpression).expression) ??
+      METHODS[context.role].map((one) => `${one}()`),
   });
 }
 

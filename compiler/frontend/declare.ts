@@ -8,7 +8,15 @@ import { BAD_ENTITY, type Entity, type MapKind, type ProgramKind } from "./entit
 import { expression } from "./expressions.ts";
 import { bare, fail, type Lowering } from "./lowering.ts";
 import { declareMap } from "./maps.ts";
-import { addGlobal, freshName, spanOf, type Declaration, type FileScope, type ModuleState } from "./module-state.ts";
+import {
+  addGlobal,
+  freshName,
+  keptName,
+  spanOf,
+  type Declaration,
+  type FileScope,
+  type ModuleState,
+} from "./module-state.ts";
 import { entityAt } from "./names.ts";
 import type { ParsedFile } from "./project.ts";
 import {
@@ -102,7 +110,16 @@ function structOf(f: Lowering, name: string, call: ts.CallExpression): Entity {
     const found = propertyValue(f, property);
     const layout = found && fieldType(f, found.value);
     if (!found || !layout) continue;
-    if (fields.some((field) => field.name === found.name)) fail(f, "duplicate-field", property, { name: found.name });
+    const clash = fields.find((field) => keptName(field.name) === keptName(found.name));
+    if (clash?.name === found.name) fail(f, "duplicate-field", property, { name: found.name });
+    else if (clash)
+      fail(f, "name-collision", property, {
+        what: "field",
+        name: found.name,
+        other: clash.name,
+        cut: keptName(clash.name),
+        length: undefined,
+      });
     else if (/^(__proto__|constructor|prototype)$/.test(found.name))
       fail(f, "reserved-name", property, { name: found.name });
     else fields.push({ name: found.name, layout });
@@ -261,6 +278,11 @@ function constantDeclaration(
 
 function uninitialised(f: Lowering, name: string, declaration: Declaration & { kind: "variable" }): Entity {
   const type = declaration.node.type && annotation(f, declaration.node.type);
+  if (declaration.node.exclamationToken)
+    fail(f, "definite-assignment", declaration.node, {
+      name,
+      type: declaration.node.type?.getText(f.file.tree).slice(0, 30) ?? "u32",
+    });
   if (!type) {
     fail(f, "needs-initial", declaration.node, { name });
     return BAD_ENTITY;
@@ -284,7 +306,7 @@ function param(
   }
   const bytes = encode(f, type, initial);
   if (!bytes) return BAD_ENTITY;
-  f.state.names.add(name);
+  f.state.names.add(keptName(name));
   const made = addGlobal(f.state, name, ".rodata", type, bytes, true, spanOf(f.file, declaration.node.name));
   return { kind: "global", name, type, mutable: false, variable: made };
 }

@@ -176,7 +176,7 @@ const JAVASCRIPT: Readonly<Record<string, string>> = {
 export function entityOperand(f: Lowering, entity: Entity, node: ts.Node): Operand {
   switch (entity.kind) {
     case "error":
-      return ERROR;
+      return silent(f, node);
     case "constant":
       if (entity.type && entity.bits !== undefined) {
         return {

@@ -15,7 +15,11 @@ const MAX_VALUES = 3;
 export function log(f: Lowering, node: ts.TaggedTemplateExpression): Operand {
   const entity = entityAt(f, node.tag);
   if (entity?.kind === "error") return ERROR;
-  if (entity?.kind !== "builtin" || entity.name !== "log") return fail(f, "string-built", node, undefined);
+  if (entity?.kind === "function" || (entity?.kind === "builtin" && entity.name !== "log")) {
+    const name = node.tag.getText(f.file.tree).slice(0, 40);
+    return fail(f, "not-in-bpf", node, { what: `${name} before a text`, instead: `call it: ${name}(…)` });
+  }
+  if (entity?.kind !== "builtin") return fail(f, "string-built", node, undefined);
   if (f.constantOnly) return fail(f, "not-constant", node, { what: "log" });
   const { template } = node;
   const head = ts.isNoSubstitutionTemplateLiteral(template) ? template.text : template.head.text;

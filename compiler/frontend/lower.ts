@@ -11,7 +11,7 @@ import { deepestNesting } from "./nesting.ts";
 import { checkObject } from "./object-checks.ts";
 import { lowerProgram } from "./programs.ts";
 import { openProject, type Declarations, type Project } from "./project.ts";
-import { exportIndex } from "./typescript-words.ts";
+import { eventIndex, exportIndex } from "./typescript-words.ts";
 import { typeScriptErrors } from "./typescript-errors.ts";
 
 export interface FrontendInput {
@@ -74,7 +74,10 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
   const early: Pick<ModuleState, "diagnostics" | "seen"> = { diagnostics: [], seen: new Set() };
   const scopes = project.files.map((file) => collectScope(early, file));
   const target = input.target ?? targetOf(project);
-  const state = moduleState(project, target, scopes, exportIndex(input.declarations));
+  const state = moduleState(project, target, scopes, {
+    exportsOf: exportIndex(input.declarations),
+    eventsOf: eventIndex(input.declarations),
+  });
   state.diagnostics.push(...early.diagnostics);
   const done = (module?: IrModule): FrontendOutput => ({
     ...(module ? { module } : {}),
@@ -130,7 +133,8 @@ function lowerModule(state: ModuleState, scopes: readonly FileScope[], library: 
   }
   const exported = state.programs.filter((program) => program.exported);
   for (const program of state.programs) {
-    if (!program.exported) say(state, "not-exported", spanOf(program.file, program.node), { name: program.name });
+    if (!program.exported && state.diagnostics.every((one) => one.key !== "default-export"))
+      say(state, "not-exported", spanOf(program.file, program.node), { name: program.name });
   }
   const programs = exported.map((program) => lowerProgram(state, program));
   for (const scope of scopes) {

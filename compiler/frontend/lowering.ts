@@ -67,7 +67,7 @@ export interface Lowering {
   readonly handler?: string;
 }
 
-export const at = (f: Lowering, node: ts.Node): Span => spanOf(f.file, node);
+export const at = (f: Pick<Lowering, "file">, node: ts.Node): Span => spanOf(f.file, node);
 
 /** Reports at a node. */
 export function fail<K extends Key>(
@@ -82,7 +82,7 @@ export function fail<K extends Key>(
 }
 
 /** For what the type checker reports in better words; if it does not, the expression is reported after all. */
-export function silent(f: Lowering, node: ts.Node): Operand {
+export function silent(f: Pick<Lowering, "state" | "file">, node: ts.Node): Operand {
   f.state.silent ??= at(f, node);
   return { kind: "error" };
 }

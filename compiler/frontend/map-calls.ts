@@ -9,24 +9,16 @@ import { loadContext } from "./contexts.ts";
 import type { MapEntity } from "./entities.ts";
 import { expression } from "./expressions.ts";
 import { at, bare, fail, pointerTo, scratch, type Lowering } from "./lowering.ts";
+import { MAP_METHODS } from "./maps.ts";
 import { asPlace, loadPrimitive, newSlot } from "./memory.ts";
 import { ERROR, type Operand, type Scalar } from "./operand.ts";
 import { BE32, I32, isPrimitive, irType, rangeOf, sameLayout, typeName, U32, type Range } from "./types.ts";
 import { convert, describe, knownRange } from "./values.ts";
 
-const METHODS: Readonly<Record<MapEntity["mapKind"], readonly string[]>> = {
-  ArrayMap: ["get", "ref", "set"],
-  PerCpuArray: ["get", "ref", "set"],
-  HashMap: ["get", "ref", "set", "delete"],
-  LruHashMap: ["get", "ref", "set", "delete"],
-  Ipv4Trie: ["get"],
-  SkStorage: ["get", "getOrCreate", "delete"],
-  RingBuf: ["output"],
-};
 const MODES: Readonly<Record<string, bigint>> = { any: 0n, insert: 1n, update: 2n };
 
 export function mapCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExpression): Operand {
-  const known = METHODS[map.mapKind];
+  const known = MAP_METHODS[map.mapKind];
   if (!known.includes(name))
     return fail(f, "map-method", (call.expression as ts.PropertyAccessExpression).name, {
       name,

@@ -186,3 +186,14 @@ function initialValues(
   }
   return initial;
 }
+
+/** What can be called on a map. */
+export const MAP_METHODS: Readonly<Record<MapEntity["mapKind"], readonly string[]>> = {
+  ArrayMap: ["get", "ref", "set"],
+  PerCpuArray: ["get", "ref", "set"],
+  HashMap: ["get", "ref", "set", "delete"],
+  LruHashMap: ["get", "ref", "set", "delete"],
+  Ipv4Trie: ["get"],
+  SkStorage: ["get", "getOrCreate", "delete"],
+  RingBuf: ["output"],
+};

@@ -81,6 +81,8 @@ export interface ModuleState {
   silent: Span | undefined;
   /** The module of the language that exports a name. */
   readonly exportsOf: (name: string) => LanguageModule | undefined;
+  /** The events in which a member of the low-level context is there. */
+  readonly eventsOf: (name: string) => readonly string[];
   /** Reported once: more errors than anyone reads. */
   readonly seen: Set<string>;
 }
@@ -89,7 +91,7 @@ export function moduleState(
   project: Project,
   target: TargetName,
   scopes: readonly FileScope[],
-  exportsOf: ModuleState["exportsOf"],
+  { exportsOf, eventsOf }: Pick<ModuleState, "exportsOf" | "eventsOf">,
 ): ModuleState {
   return {
     project,
@@ -116,6 +118,7 @@ export function moduleState(
     contextGlobals: [],
     silent: undefined,
     exportsOf,
+    eventsOf,
     seen: new Set(),
   };
 }
@@ -153,11 +156,14 @@ export function need(state: ModuleState, feature: Feature, span: Span, what: str
   return false;
 }
 
+/** A name as it is in the kernel and in the object's type information: what is not ASCII becomes _. */
+export const keptName = (name: string): string => name.replace(/[^A-Za-z0-9_]/g, "_");
+
 /** A name that no other function, map or global of the object has. */
 export function freshName(state: ModuleState, wanted: string): string {
   let name = wanted;
-  for (let n = 2; state.names.has(name); n++) name = `${wanted}_${n}`;
-  state.names.add(name);
+  for (let n = 2; state.names.has(keptName(name)); n++) name = `${wanted}_${n}`;
+  state.names.add(keptName(name));
   return name;
 }
 

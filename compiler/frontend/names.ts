@@ -26,15 +26,22 @@ export function memberOf(state: ModuleState, of: Entity | undefined, name: strin
   return undefined;
 }
 
+/** Stands for a name while its value is looked for: whoever finds it there goes in a circle. */
+const EVALUATING: Entity = { kind: "error" };
+
 /** What a name means at the top level of a file. */
 export function resolveName(state: ModuleState, file: ParsedFile, name: string): Entity | undefined {
   const scope = state.scopes[file.index]!;
   const known = scope.evaluated.get(name);
+  if (known === EVALUATING) {
+    const { node } = scope.declared.get(name)!;
+    say(state, "constant-cycle", spanOf(file, (node as { name?: ts.Node }).name ?? node), { name });
+    return BAD_ENTITY;
+  }
   if (known) return known;
   const declaration = scope.declared.get(name);
   if (!declaration) return undefined;
-  // While it is being evaluated it stands for nothing, so that a constant defined by itself ends.
-  scope.evaluated.set(name, BAD_ENTITY);
+  scope.evaluated.set(name, EVALUATING);
   const entity =
     declaration.kind === "import" ? imported(state, scope, declaration) : evaluate(state, scope, name, declaration);
   scope.evaluated.set(name, entity);
@@ -92,8 +99,9 @@ export function collectScope(state: Pick<ModuleState, "diagnostics" | "seen">, f
   return scope;
 }
 
-const isExported = (node: ts.Node): boolean =>
-  ts.canHaveModifiers(node) && (ts.getModifiers(node) ?? []).some((m) => m.kind === ts.SyntaxKind.ExportKeyword);
+const has = (node: ts.Node, modifier: ts.SyntaxKind): boolean =>
+  ts.canHaveModifiers(node) && (ts.getModifiers(node) ?? []).some((m) => m.kind === modifier);
+const isExported = (node: ts.Node): boolean => has(node, ts.SyntaxKind.ExportKeyword);
 
 function collectStatement(state: ModuleState, scope: FileScope, statement: ts.Statement): void {
   const declare = (name: string, declaration: Declaration, exported: boolean): void => {
@@ -101,7 +109,25 @@ function collectStatement(state: ModuleState, scope: FileScope, statement: ts.St
     if (exported) scope.exported.set(name, { local: name });
   };
   const exported = isExported(statement);
+  if (has(statement, ts.SyntaxKind.DefaultKeyword)) {
+    const kind = ts.isFunctionDeclaration(statement) ? "function name(…) { … }" : "class Name extends struct({ … }) {}";
+    say(state, "default-export", spanOf(scope.file, statement), { kind });
+  }
   if (ts.isImportDeclaration(statement)) return collectImport(scope, statement);
+  if (
+    has(statement, ts.SyntaxKind.DeclareKeyword) &&
+    !ts.isTypeAliasDeclaration(statement) &&
+    !ts.isInterfaceDeclaration(statement)
+  ) {
+    const names = ts.isVariableStatement(statement)
+      ? statement.declarationList.declarations.map((one) => one.name)
+      : [(statement as ts.Statement & { name?: ts.Node }).name ?? statement];
+    for (const name of names) {
+      say(state, "declared-elsewhere", spanOf(scope.file, name), { name: ts.isIdentifier(name) ? name.text : "this" });
+      if (ts.isIdentifier(name)) declare(name.text, { kind: "other", node: statement }, exported);
+    }
+    return;
+  }
   if (ts.isVariableStatement(statement)) {
     const constant = (statement.declarationList.flags & ts.NodeFlags.Const) !== 0;
     for (const node of statement.declarationList.declarations) {
@@ -123,6 +149,13 @@ function collectStatement(state: ModuleState, scope: FileScope, statement: ts.St
   if (ts.isExportDeclaration(statement)) return collectExport(scope, statement);
   if (ts.isEmptyStatement(statement)) return;
   if (ts.isExpressionStatement(statement) && ts.isCallExpression(statement.expression)) return; // license(…), looked at later
+  if (ts.isExportAssignment(statement)) {
+    const value = bare(statement.expression);
+    const call =
+      ts.isCallExpression(value) && ts.isIdentifier(value.expression) ? `${value.expression.text}(…)` : undefined;
+    const kind = ts.isIdentifier(value) ? `{ ${value.text} }` : `const name = ${call ?? "…"}`;
+    return say(state, "default-export", spanOf(scope.file, statement), { kind });
+  }
   say(state, "top-level-statement", spanOf(scope.file, statement), undefined);
 }
 

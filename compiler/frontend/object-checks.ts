@@ -1,6 +1,6 @@
 /** What must hold of the whole object: names that stay apart in the kernel, one handler per kind, one map per pin, a license. */
 import type { ProgramEntity } from "./entities.ts";
-import { say, spanOf, type ModuleState } from "./module-state.ts";
+import { keptName, say, spanOf, type ModuleState } from "./module-state.ts";
 import { bare } from "./lowering.ts";
 import { ts } from "ts-morph";
 import type { Span } from "../span.ts";
@@ -13,7 +13,7 @@ export function checkObject(state: ModuleState, programs: readonly ProgramEntity
     programs.length === 0 &&
     state.programs.length === 0 &&
     !library &&
-    state.diagnostics.every((one) => one.key !== "empty-file")
+    state.diagnostics.every((one) => one.key !== "empty-file" && one.key !== "default-export")
   ) {
     const { source } = state.project.files[0]!;
     say(state, "no-programs", { file: 0, start: 0, end: Math.min(1, source.text.length) }, undefined);
@@ -41,6 +41,8 @@ export function checkObject(state: ModuleState, programs: readonly ProgramEntity
   gplOnly(state);
 }
 
+const kept = (name: string, length: number): string => keptName(name).slice(0, length);
+
 /** Reports the second of two names that the kernel cannot tell apart. */
 function names(
   state: ModuleState,
@@ -50,7 +52,7 @@ function names(
 ): void {
   const seen = new Map<string, { name: string; span: Span | undefined }>();
   for (const one of list) {
-    const cut = one.name.slice(0, length);
+    const cut = kept(one.name, length);
     const other = seen.get(cut);
     if (!other) seen.set(cut, one);
     else
@@ -58,7 +60,7 @@ function names(
         state,
         "name-collision",
         one.span,
-        { what, name: one.name, other: other.name, cut },
+        { what, name: one.name, other: other.name, cut, length: Number.isFinite(length) ? length : undefined },
         other.span ? [{ span: other.span, text: `${other.name} is here` }] : [],
       );
   }
@@ -69,10 +71,11 @@ function pins(state: ModuleState): void {
   const seen = new Map<string, Span | undefined>();
   for (const { spec } of state.maps) {
     if (!spec.pinned) continue;
-    if (seen.has(spec.name)) {
-      const other = seen.get(spec.name);
+    const name = kept(spec.name, Infinity);
+    if (seen.has(name)) {
+      const other = seen.get(name);
       say(state, "pin-twice", spec.span, { name: spec.name }, other ? [{ span: other, text: "the other one" }] : []);
-    } else seen.set(spec.name, spec.span);
+    } else seen.set(name, spec.span);
   }
 }
 

@@ -43,7 +43,7 @@ export interface Project {
   readonly program: () => ts.Program;
 }
 
-/** The options of runtime/dsl/tsconfig.json. A test compares the two. */
+/** The options of runtime/dsl/tsconfig.json, and two that are warnings here and left to the user there. A test compares the two. */
 export const compilerOptions: ts.CompilerOptions = {
   noLib: true,
   types: [],
@@ -63,6 +63,7 @@ export const compilerOptions: ts.CompilerOptions = {
   noFallthroughCasesInSwitch: true,
   noPropertyAccessFromIndexSignature: true,
   noUnusedLocals: true,
+  noUnusedParameters: true,
   allowUnreachableCode: false,
   allowUnusedLabels: false,
 };
@@ -119,6 +120,17 @@ const specifiers = (tree: ts.SourceFile): ts.StringLiteral[] =>
     return found && ts.isStringLiteral(found) ? [found] : [];
   });
 
+/** A path without `.` and `x/..`: one file is one module, however it is named. */
+function normal(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "." || (part === "" && parts.length > 0)) continue;
+    if (part === ".." && parts.length > 0 && parts.at(-1) !== ".." && parts.at(-1) !== "") parts.pop();
+    else parts.push(part);
+  }
+  return parts.join("/");
+}
+
 /** Parses the entry and, transitively, every user file that it imports. */
 export function openProject(
   entry: SourceFile,
@@ -134,7 +146,7 @@ export function openProject(
     const tree = withoutDirectives(parse(virtualPath(index), source.text));
     balanceChains(tree);
     files.push({ index, source, tree, imports: new Map() });
-    byPath.set(source.path, index);
+    byPath.set(normal(source.path), index);
     return index;
   };
   add(entry);
@@ -144,9 +156,14 @@ export function openProject(
       if (isLanguageModule(node.text) || file.imports.has(node.text)) continue;
       const relative = /^\.{0,2}\//.test(node.text);
       const found = relative ? readImport(node.text, file.source.path) : undefined;
+<<<<<<< HEAD
       if (!found || "refused" in found)
         missing.push({ file: at, node, name: node.text, ...(found ? { refused: found } : {}) });
       else file.imports.set(node.text, byPath.get(found.path) ?? add(found));
+=======
+      if (!found) missing.push({ file: at, node, name: node.text });
+      else file.imports.set(node.text, byPath.get(normal(found.path)) ?? add(found));
+>>>>>>> aa1c36c (Unused names are warnings; mistakes that people make name the remedy that works; what was silently accepted is said)
     }
   }
 

@@ -22,16 +22,27 @@ export function typeScriptErrors(state: ModuleState, file: ParsedFile, which: "s
   const taken = new Set<number>();
   for (const one of state.diagnostics)
     if (one.span?.file === file.index && one.severity === "error") taken.add(lineOf(starts, one.span.start));
-  return firstPerLine(file, found)
-    .filter((one) => !taken.has(lineOf(starts, one.start ?? 0)))
-    .map((one) => {
-      const { message, help } = reworded(state, one, text(one));
-      return report("type-error", spanOfDiagnostic(file, one), {
-        code: one.code,
-        message,
-        ...(help === undefined ? {} : { help }),
-      });
-    });
+  return (
+    firstPerLine(file, found)
+      .filter((one) => !taken.has(lineOf(starts, one.start ?? 0)))
+      // A circle of constants is told once.
+      .filter(
+        (one) => one.code !== OWN_INITIALIZER || state.diagnostics.every((other) => other.key !== "constant-cycle"),
+      )
+      // A type that only what is not in the language needs (ImportMeta, Promise): that has an error of its own.
+      .filter((one) => one.code !== NO_GLOBAL_TYPE || state.diagnostics.every((other) => other.severity !== "error"))
+      .flatMap((one) => {
+        if (UNUSED.has(one.code)) return unused(file, one);
+        const { message, help } = reworded(state, one, text(one));
+        return [
+          report("type-error", spanOfDiagnostic(file, one), {
+            code: one.code,
+            message,
+            ...(help === undefined ? {} : { help }),
+          }),
+        ];
+      })
+  );
 }
 
 /** TypeScript follows at most some thousand branches of one function (TS2563), or runs out of stack before. */
@@ -53,6 +64,34 @@ function checked(state: ModuleState, file: ParsedFile): ts.Diagnostic[] {
     say(state, "too-many-branches", { file: file.index, start: 0, end: 1 }, undefined);
     return [];
   }
+}
+
+/** "Cannot find global type 'ImportMeta'". */
+const NO_GLOBAL_TYPE = 2318;
+/** "… is referenced directly or indirectly in its own initializer". */
+const OWN_INITIALIZER = 7022;
+
+/** A name that nobody uses is a warning: a line that was commented out for a moment must not break the build. */
+function unused(file: ParsedFile, one: ts.Diagnostic): Diagnostic[] {
+  const span = spanOfDiagnostic(file, one);
+  let node: ts.Node = file.tree;
+  for (let inner: ts.Node | undefined = node; inner;) {
+    node = inner;
+    inner = ts.forEachChild(node, (child) =>
+      child.getStart(file.tree) <= span.start && child.end >= span.end ? child : undefined,
+    );
+  }
+  const parameter = ts.findAncestor(node, ts.isParameter);
+  const name = /^'(.+)' is declared/.exec(text(one))?.[1];
+  if (parameter) {
+    // A handler's parameters are what the event has; only those of helpers are somebody's choice.
+    const { parent } = parameter;
+    if (ts.isFunctionDeclaration(parent) || ts.isVariableDeclaration(parent.parent))
+      return [report("unused-parameter", span, { name: name ?? "this" })];
+    return [];
+  }
+  const imported = ts.findAncestor(node, ts.isImportDeclaration) !== undefined;
+  return [report("unused", span, { name: name ?? (imported ? "none of these imports" : "none of these"), imported })];
 }
 
 const text = (one: ts.Diagnostic): string => {

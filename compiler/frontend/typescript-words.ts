@@ -8,7 +8,7 @@ export interface Words {
   readonly message: string;
   readonly help?: string;
 }
-type Reword = (text: string, whole: string, state: Pick<ModuleState, "exportsOf">) => Words | undefined;
+type Reword = (text: string, whole: string, state: Pick<ModuleState, "exportsOf" | "eventsOf">) => Words | undefined;
 
 const INTEGER = /^(u8|u16|u32|u64|i32|i64)$/;
 const NETWORK = /^be(16|32|64)$/;
@@ -72,7 +72,7 @@ function handlerMismatch(from: string, to: string): Words {
       help: "remove the other parameters",
     };
   }
-  if (to.endsWith("=> undefined"))
+  if (/=> (undefined|void| \| )+$/.test(to))
     return {
       message: `the handler returns ${returned}, but nothing looks at it`,
       help: "leave out the value: return;",
@@ -80,7 +80,12 @@ function handlerMismatch(from: string, to: string): Words {
   if (to.endsWith("=> 0 | 1")) {
     return returned.includes("undefined")
       ? { message: "a path ends without a result: the kernel wants 0 or 1", help: "end with return 1;" }
-      : { message: `the program returns ${returned}: the kernel wants 0 or 1`, help: "return 1, or 0 to refuse" };
+      : returned === "number"
+        ? {
+            message: "the program's result is a number: the kernel wants 0 or 1",
+            help: "say it where the function is declared: function name(ctx: SockOpsCtx): 0 | 1",
+          }
+        : { message: `the program returns ${returned}: the kernel wants 0 or 1`, help: "return 1, or 0 to refuse" };
   }
   if (to.endsWith("=> boolean")) return { message: `the handler must return true or false, not ${returned}` };
   return { message: `the handler has another shape than ${shorten(to)}` };
@@ -102,7 +107,13 @@ const undefinedValue: Reword = (text) => {
       };
 };
 
-const noProperty: Reword = (text) => {
+/** What people look for on a value. */
+const STATICS: Readonly<Record<string, string>> = {
+  size: "write sizeOf(S)",
+  prototype: "a struct has fields and nothing else",
+};
+
+const noProperty: Reword = (text, _whole, state) => {
   const found = /Property '(\w+)' does not exist on type '(.+)'/s.exec(text);
   if (!found) return undefined;
   const [, name, type = ""] = found;
@@ -115,12 +126,16 @@ const noProperty: Reword = (text) => {
         ? "import Op and sockOps from tsbpf/mptcp"
         : "see Op in the declarations",
     };
-  if (/Ctx</.test(type))
+  const events = /Ctx/.test(type) ? state.eventsOf(name!) : [];
+  if (events.length > 0) {
+    const list = events.map((one) => `Op.${one}`);
     return {
-      message: `${name} is not there for every event`,
-      help: "test ctx.op first: switch (ctx.op) { case Op.… : }",
+      message: `${name} is only there in ${list.join(" and ")}`,
+      help: `compare ctx.op first: if (ctx.op === ${list[0]}) { … }, or in case ${list[0]} of a switch`,
     };
-  return { message: `${shorten(type)} has no ${name}` };
+  }
+  const structMember = STATICS[name!];
+  return { message: `${shorten(type)} has no ${name}`, ...(structMember ? { help: structMember } : {}) };
 };
 
 const noExport: Reword = (text, _, state) => {
@@ -168,15 +183,6 @@ const WORDS: Readonly<Record<number, Reword>> = {
   18047: undefinedValue,
   18048: undefinedValue,
   2588: say("a constant cannot be assigned", "declare it with let"),
-  6133: (text) => {
-    const name = /'(.+)' is declared but/.exec(text)?.[1];
-    return { message: `${name ?? "this"} is never used`, help: "use it, or remove it" };
-  },
-  6192: say("none of these imports is used", "remove the import"),
-  6196: (text) => ({
-    message: `${/'(.+)' is declared/.exec(text)?.[1] ?? "this"} is never used`,
-    help: "remove it, or export it",
-  }),
   7006: (text) => ({
     message: `the parameter ${/'(.+)' implicitly/.exec(text)?.[1] ?? ""} needs a type`,
     help: "write its type: u32, TcpConn, …",
@@ -188,7 +194,11 @@ const WORDS: Readonly<Record<number, Reword>> = {
 };
 
 /** Message and help for an error of the checker; its own text where we have nothing better. */
-export function reworded(state: Pick<ModuleState, "exportsOf">, found: ts.Diagnostic, text: string): Words {
+export function reworded(
+  state: Pick<ModuleState, "exportsOf" | "eventsOf">,
+  found: ts.Diagnostic,
+  text: string,
+): Words {
   const whole = ts.flattenDiagnosticMessageText(found.messageText, "\n");
   return WORDS[found.code]?.(text, whole, state) ?? { message: text.replace(/\.$/, "") };
 }
@@ -203,5 +213,17 @@ export function exportIndex(
     return (Object.keys(LANGUAGE_MODULES) as LanguageModule[]).find((module) =>
       pattern.test(declarations[LANGUAGE_MODULES[module]] ?? ""),
     );
+  };
+}
+
+/** The events in which a member of the low-level context is there; none: in all of them, or in none. From the declarations. */
+export function eventIndex(declarations: Readonly<Record<string, string>>): (name: string) => string[] {
+  return (name) => {
+    const events = new Set<string>();
+    for (const text of Object.values(declarations)) {
+      for (const [, event, members] of text.matchAll(/^interface \w+ extends \w+<Op\.(\w+)> \{([^}]*)\}/gm))
+        if (new RegExp(`\\b${name}\\b *[:(<]`).test(members!)) events.add(event!);
+    }
+    return [...events];
   };
 }

@@ -1,5 +1,5 @@
 /** Operands to IR values: literals take a type, optional values are unwrapped, a store into a narrower type is checked. */
-import type { ts } from "ts-morph";
+import { ts } from "ts-morph";
 import type { Value } from "../ir/ir.ts";
 import { isConstantExpression } from "./constant-expressions.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
@@ -169,6 +169,16 @@ export function toScalar(f: Lowering, operand: Operand, node: ts.Node, expected?
   }
 }
 
+/** The byte-order function that an expression calls. */
+export function byteOrderCall(node: ts.Node): string | undefined {
+  let inner = node;
+  while (ts.isParenthesizedExpression(inner)) inner = inner.expression;
+  if (!ts.isCallExpression(inner)) return undefined;
+  const callee = inner.expression;
+  const name = ts.isIdentifier(callee) ? callee.text : ts.isPropertyAccessExpression(callee) ? callee.name.text : "";
+  return /^(hton|ntoh)(s|l|ll)$/.test(name) ? name : undefined;
+}
+
 const mismatchHelp = (target: ScalarType, found: ScalarType): string | undefined => {
   if (target.kind === "be" && found.kind === "int")
     return target.bits === 16
@@ -211,6 +221,12 @@ export function convert(f: Lowering, operand: Operand, target: ScalarType, node:
   if (operand.kind === "text" && target.kind !== "string") return mismatch();
   const scalar = toScalar(f, operand, node, target);
   if (!scalar) return undefined;
+  const swapped = byteOrderCall(node);
+  if (
+    swapped &&
+    (target.kind === "be" ? scalar.type.kind === "int" : target.kind === "int" && scalar.type.kind === "be")
+  )
+    return mismatch(`leave out ${swapped}()`);
   if (target.kind === "int" && scalar.type.kind === "int") return convertInteger(f, scalar, scalar.type, target, node);
   if (target.kind === "be" && scalar.type.kind === "be" && target.bits === scalar.type.bits) return scalar.value;
   if (target.kind === "bool" && scalar.type.kind === "bool") return scalar.value;

@@ -34,6 +34,8 @@ function variable(f: Lowering, node: ts.VariableDeclaration, flags: ts.NodeFlags
   const plainString = node.type?.kind === K.StringKeyword;
   const declared = node.type && !plainString ? annotation(f, node.type) : undefined;
   const failed = node.type && !plainString && !declared;
+  if (node.exclamationToken)
+    fail(f, "definite-assignment", node, { name, type: node.type?.getText(f.file.tree).slice(0, 30) ?? "u32" });
   if (!node.initializer) {
     if (!declared) {
       if (!failed) fail(f, "needs-initial", node, { name });

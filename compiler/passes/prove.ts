@@ -30,7 +30,7 @@ export const prove: Pass = {
         if (!holds(inst, range)) {
           // The turns of one loop all say the same.
           const place = `${inst.span.file}:${inst.span.start}-${inst.span.end}`;
-          if (!said.has(place)) context.report(complaint(inst, range));
+          if (!said.has(place)) context.report(complaint(inst, range, context.module.sources[inst.span.file]?.text));
           said.add(place);
         }
         return false;
@@ -52,7 +52,19 @@ function holds(inst: Assumption, range: Range): boolean {
     : range.min >= inst.min && range.max <= inst.max;
 }
 
-function complaint(inst: Assumption, range: Range): ReturnType<typeof report> {
+/** `x++` and `x += y` have no place for a cast: the same as an assignment, with one. */
+function written(source: string, type: string): string | undefined {
+  const one = /^(?:(\+\+|--)\s*(.+)|(.+?)\s*(\+\+|--))$/s.exec(source);
+  if (one) {
+    const place = one[2] ?? one[3]!;
+    return `${place} = ${type}(${place} ${(one[1] ?? one[4])![0]} 1)`;
+  }
+  const compound = /^([\w.[\]()]+)\s*(<<|>>>?|[-+*/%&|^])=(?!=)\s*(.+)$/s.exec(source);
+  return compound ? `${compound[1]} = ${type}(${compound[1]} ${compound[2]} ${operand(compound[3]!)})` : undefined;
+}
+const operand = (text: string): string => (/^[\w.[\]]+$/.test(text) ? text : `(${text})`);
+
+function complaint(inst: Assumption, range: Range, source: string | undefined): ReturnType<typeof report> {
   const text = (min: bigint, max: bigint): string => (min === max ? `${min}` : `${min} to ${max}`);
   if (inst.kind === "assume-index") {
     const found =
@@ -62,5 +74,11 @@ function complaint(inst: Assumption, range: Range): ReturnType<typeof report> {
     return report("index-out-of-range", inst.span, { what: inst.what, length: inst.length, from: found });
   }
   const from = inst.signed ? text(range.smin, range.smax) : text(range.min, range.max);
-  return report("does-not-fit", inst.span, { what: inst.what, range: text(inst.min, inst.max), from });
+  const instead = source && written(source.slice(inst.span.start, inst.span.end), inst.what);
+  return report("does-not-fit", inst.span, {
+    what: inst.what,
+    range: text(inst.min, inst.max),
+    from,
+    ...(instead && instead.length < 100 && !instead.includes("\n") ? { instead } : {}),
+  });
 }

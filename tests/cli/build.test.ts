@@ -206,3 +206,57 @@ describe.each(starts)("the command line, %s", (_how, env) => {
       ).not.toContain(escape);
     }));
 });
+
+describe("unused names", () => {
+  const text = `import { license, log, u32 } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+function first(a: u32, b: u32): u32 {
+  return a;
+}
+export const p = sockOps((ctx) => {
+  const idle = ctx.mss;
+  ctx.reply = first(1, 2) > 1 ? 1 : 0;
+  return 1;
+});
+`;
+  const config = (options: object, more: object = {}): string =>
+    `// comments and a comma too many are fine\n${JSON.stringify({ ...more, compilerOptions: options }).slice(0, -1)},}`;
+  const check = (folder: string, ...options: string[]) => {
+    const ran = start(["build", "--json", ...options, "p.ts"], { cwd: folder });
+    const { ok, diagnostics } = JSON.parse(ran.stdout).files[0];
+    return {
+      code: ran.code,
+      ok,
+      said: diagnostics.map((d: { key: string; severity: string }) => `${d.severity} ${d.key}`),
+    };
+  };
+  const warnings = ["warning unused", "warning unused-parameter", "warning unused"];
+
+  test("are warnings, and the object is written", () =>
+    inFolder((folder) => {
+      writeFileSync(join(folder, "p.ts"), text);
+      expect(check(folder)).toEqual({ code: 0, ok: true, said: warnings });
+      expect(existsSync(join(folder, "p.o"))).toBe(true);
+    }));
+
+  test("are errors with --strict", () =>
+    inFolder((folder) => {
+      writeFileSync(join(folder, "p.ts"), text);
+      const strict = check(folder, "--strict");
+      expect(strict).toEqual({ code: 1, ok: false, said: warnings.map((one) => one.replace("warning", "error")) });
+      expect(existsSync(join(folder, "p.o"))).toBe(false);
+    }));
+
+  test("are errors where the user's tsconfig says so, also one that it extends", () =>
+    inFolder((folder) => {
+      writeFileSync(join(folder, "p.ts"), text);
+      writeFileSync(join(folder, "tsconfig.json"), config({ noUnusedLocals: true }));
+      expect(check(folder).said).toEqual(["error unused", "warning unused-parameter", "error unused"]);
+      writeFileSync(join(folder, "base.json"), config({ noUnusedLocals: true, noUnusedParameters: true }));
+      writeFileSync(join(folder, "tsconfig.json"), config({ noUnusedLocals: false }, { extends: "./base" }));
+      expect(check(folder).said).toEqual(["warning unused", "error unused-parameter", "warning unused"]);
+      writeFileSync(join(folder, "tsconfig.json"), "{ not json");
+      expect(check(folder)).toMatchObject({ code: 0, said: warnings });
+    }));
+});

@@ -61,6 +61,42 @@ function run(name: string, one: Case) {
   return { result, found: [...new Set(result.diagnostics.map(at))] };
 }
 
+/** What a message has of values that were put into it unseen. What the case says itself, and `undefined` as a word, may be there. */
+function inWords({ message, help = "" }: Pick<Diagnostic, "message" | "help">, text: string): string[] {
+  const said = `${message}\n${help}`;
+  const wrong = [
+    /\[object \w+\]/,
+    /\bNaN\b/,
+    /=>\s*[{`]/,
+    /\$\{(?!value|…)/,
+    /\bundefined(?=\()/,
+    /(?<=\.)undefined\b/,
+    /"undefined"/,
+  ];
+  const found = wrong.flatMap((pattern) => pattern.exec(said)?.[0] ?? []).filter((one) => !text.includes(one));
+  // `undefined` is a value of the language; where it is meant, the sentence tests it, writes it or says that something may be it.
+  for (const sentence of [message, help])
+    if (/\bundefined\b/.test(sentence) && !MEANT.test(sentence) && !/\bundefined\b/.test(text)) found.push(sentence);
+  if (message.length <= 5 || /\s{2}|^\s|\s$|\(\)\s*\(\)/.test(message)) found.push(message);
+  return found;
+}
+const MEANT = /(?:be|is|are|=|!==|\||write|test|or) ?undefined|undefined (?:before|is)/;
+
+test("errors: the check of whole words finds what it looks for", () => {
+  const wrong = [
+    "the type of undefined cannot be",
+    "found [object Object]",
+    "takes NaN bytes",
+    "write ${f.name}",
+    "give it undefined",
+    "a  b c d e",
+  ];
+  expect(wrong.filter((message) => inWords({ message }, "").length === 0)).toEqual([]);
+  expect(inWords({ message: "x may be undefined", help: "test it first: if (x === undefined) return;" }, "")).toEqual(
+    [],
+  );
+});
+
 describe("errors: every key of the catalogue", () => {
   test("has a case, and every case has a key", () => {
     const missing = Object.keys(catalogue).filter((key) => !existsSync(`${folder}${key}.ts`) && !(key in INTERNAL));
@@ -80,12 +116,7 @@ describe("errors: every key of the catalogue", () => {
     if (one.marks.length > 0) expect(found, shown).toEqual(one.marks);
     expect(result.object === undefined).toBe(result.diagnostics.some((diagnostic) => diagnostic.severity === "error"));
     // What is said is said in whole words, and drawn without throwing.
-    for (const diagnostic of result.diagnostics) {
-      expect(`${diagnostic.message} ${diagnostic.help ?? ""}`).not.toMatch(
-        /undefined|\[object|NaN/.test(one.text) ? /\[object/ : /\[object|NaN/,
-      );
-      expect(diagnostic.message.length).toBeGreaterThan(5);
-    }
+    expect(result.diagnostics.flatMap((diagnostic) => inWords(diagnostic, one.text))).toEqual([]);
     expect(diagnosticsToJson(result.diagnostics, result.sources).length).toBe(result.diagnostics.length);
   });
 });
@@ -107,19 +138,15 @@ describe("errors: together", () => {
       "});",
     ].join("\n");
     const { found } = run("many.ts", { text, files: new Map(), marks: [] });
-    expect(found).toEqual(
-      [
-        "5 loose-equality",
-        "6 fraction",
-        "7 type-error",
-        "8 mixed-width",
-        "9 not-iterable",
-        "9 type-error",
-        "10 throw",
-        "11 type-error",
-      ].filter((one) => found.includes(one) || !one.includes("type-error")),
-    );
-    expect(found.length).toBeGreaterThanOrEqual(6);
+    expect(found).toEqual([
+      "5 loose-equality",
+      "6 fraction",
+      "7 unused",
+      "8 mixed-width",
+      "9 not-iterable",
+      "10 throw",
+      "11 type-error",
+    ]);
   });
 
   test("a comment does not switch checking off", () => {
@@ -128,11 +155,11 @@ describe("errors: together", () => {
       expect(run("ignore.ts", { text, files: new Map(), marks: [] }).found).toEqual(["6 no-member"]);
     }
     const nocheck = run("nocheck.ts", {
-      text: '// @ts-nocheck\nimport { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nlicense("GPL");\nexport const program = sockOps((ctx) => {\n  const unused = ctx.mss;\n  return 1;\n});\n',
+      text: '// @ts-nocheck\nimport { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nlicense("GPL");\nexport const program = sockOps((ctx) => {\n  ctx.reply = ctx.nothing;\n  return 1;\n});\n',
       files: new Map(),
       marks: [],
     });
-    expect(nocheck.found).toEqual(["6 type-error"]);
+    expect(nocheck.found).toEqual(["6 no-member"]);
   });
 
   test("an error in an imported file is shown there", () => {

@@ -86,8 +86,12 @@ describe("types: declarations and tables", () => {
   test("the compiler checks with the options that users are given", () => {
     const given = (JSON.parse(dsl("tsconfig.json")) as { compilerOptions: Record<string, unknown> }).compilerOptions;
     // These name files or are spelt as text there.
+    // Unused names are warnings here; in the editor they are greyed out, and the user's tsconfig may make more of them.
+    const { noUnusedLocals, noUnusedParameters, ...ours } = compilerOptions;
+    expect({ noUnusedLocals, noUnusedParameters }).toEqual({ noUnusedLocals: true, noUnusedParameters: true });
     const { types: _types, target: _target, module: _module, moduleResolution: _resolution, moduleDetection: _detection, ...rest } = given;
-    expect(compilerOptions).toMatchObject(rest);
-    expect(Object.keys(compilerOptions).sort()).toEqual(Object.keys(given).sort());
+    expect(Object.keys(rest).length).toBeGreaterThan(10);
+    expect(ours).toMatchObject(rest);
+    expect(Object.keys(ours).sort()).toEqual(Object.keys(given).sort());
   });
 });

@@ -1,7 +1,7 @@
 import { license } from "tsbpf";
 import { sockOps } from "tsbpf/tcp";
 license("GPL");
-declare function elsewhere(value: number): number; //~ no-body
+function elsewhere(value: number): number; //~ no-body
 export const program = sockOps((ctx) => {
   ctx.reply = elsewhere(1);
   return 1;

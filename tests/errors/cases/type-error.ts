@@ -2,6 +2,7 @@ import { license } from "tsbpf";
 import { sockOps } from "tsbpf/tcp";
 license("GPL");
 export const program = sockOps((ctx) => {
-  const unused = 1; //~ type-error
+  ctx.reply = 1;
   return 1;
+  ctx.reply = 2; //~ type-error
 });
