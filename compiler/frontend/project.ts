@@ -156,14 +156,9 @@ export function openProject(
       if (isLanguageModule(node.text) || file.imports.has(node.text)) continue;
       const relative = /^\.{0,2}\//.test(node.text);
       const found = relative ? readImport(node.text, file.source.path) : undefined;
-<<<<<<< HEAD
       if (!found || "refused" in found)
         missing.push({ file: at, node, name: node.text, ...(found ? { refused: found } : {}) });
-      else file.imports.set(node.text, byPath.get(found.path) ?? add(found));
-=======
-      if (!found) missing.push({ file: at, node, name: node.text });
       else file.imports.set(node.text, byPath.get(normal(found.path)) ?? add(found));
->>>>>>> aa1c36c (Unused names are warnings; mistakes that people make name the remedy that works; what was silently accepted is said)
     }
   }
 
