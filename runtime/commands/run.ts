@@ -188,6 +188,8 @@ function reportText(report: NetlinkReport): string {
       return `${tokenText(report.token)}  refused subflow ${report.from} → ${report.to}${report.errno === 0 ? "" : `: ${errnoName(report.errno)}`}`;
     case "log":
       return `log  ${report.text}`;
+    case "notice":
+      return report.text;
     case "warning":
       return `warning: ${report.text}`;
   }

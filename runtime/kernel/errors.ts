@@ -14,6 +14,8 @@ export type RuntimeErrorKey =
   | "unsafe-pins"
   | "no-netns"
   | "not-found"
+  | "in-use"
+  | "ended"
   | "pin-exists"
   | "pin-differs"
   | "rejected"

@@ -1,5 +1,15 @@
 /** Directories the runtime needs: a cgroup-v2 directory to attach to, a bpffs to pin in, named network namespaces. */
-import { closeSync, constants, existsSync, openSync, readFileSync, readdirSync, statSync, statfsSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  statfsSync,
+} from "node:fs";
 import { join } from "node:path";
 import { RuntimeError, failed } from "./errors.ts";
 import { syscalls } from "./syscalls.ts";
@@ -70,10 +80,12 @@ export function cgroupPath(id: bigint): string | undefined {
 
 export const DEFAULT_PIN_ROOT = "/sys/fs/bpf/tsbpf";
 
+/** Where `ip netns add` keeps the files of named namespaces. */
+export const NETNS_FOLDER = "/run/netns";
 const CLONE_NEWNET = 0x40000000;
 /** The namespace file of a name made by `ip netns add`, or of a path, or of a process id. */
 export function netnsPath(name: string): string {
-  const path = name.includes("/") ? name : /^\d+$/.test(name) ? `/proc/${name}/ns/net` : `/run/netns/${name}`;
+  const path = name.includes("/") ? name : /^\d+$/.test(name) ? `/proc/${name}/ns/net` : `${NETNS_FOLDER}/${name}`;
   if (!existsSync(path))
     throw new RuntimeError("no-netns", `no such network namespace: ${name}`, {
       help: `ip netns add ${name}; or give a path like /proc/PID/ns/net`,
@@ -84,11 +96,24 @@ export function netnsPath(name: string): string {
 /** Runs a function with the thread inside another network namespace, and comes back whatever happens. */
 export function inNetns<T>(name: string | undefined, run: () => T): T {
   if (name === undefined) return run();
-  const calls = syscalls();
-  const own = openSync("/proc/thread-self/ns/net", "r");
-  const other = openSync(netnsPath(name), "r");
+  const other = openNetns(name);
   try {
-    const entered = calls.setns(other, CLONE_NEWNET);
+    return insideNetns(other, run, name);
+  } finally {
+    closeSync(other);
+  }
+}
+
+/** A descriptor of a namespace, the caller's own without a name: it stays valid when the name is gone. */
+export const openNetns = (name: string | undefined): number =>
+  openSync(name === undefined ? "/proc/thread-self/ns/net" : netnsPath(name), "r");
+
+/** `inNetns` by descriptor. */
+export function insideNetns<T>(netns: number, run: () => T, name = "of a descriptor"): T {
+  const calls = syscalls();
+  const own = openNetns(undefined);
+  try {
+    const entered = calls.setns(netns, CLONE_NEWNET);
     if (entered < 0) throw failed("no-netns", `entering the network namespace ${name}`, entered);
     try {
       return run();
@@ -98,7 +123,37 @@ export function inNetns<T>(name: string | undefined, run: () => T): T {
     }
   } finally {
     closeSync(own);
-    closeSync(other);
+  }
+}
+
+const AF_INET = 2;
+const SOCK_DGRAM_CLOEXEC = 2 | 0x80000;
+const SOL_SOCKET = 1;
+const SO_NETNS_COOKIE = 71;
+/** What tells a namespace from every other since the machine was started: its cookie (Linux 5.14), else its inode. */
+export function netnsIdentity(netns: number): string {
+  const calls = syscalls();
+  const cookie = new Uint8Array(8);
+  const length = insideNetns(netns, () => {
+    const socket = calls.socket(AF_INET, SOCK_DGRAM_CLOEXEC, 0);
+    if (socket < 0) return socket;
+    try {
+      return calls.getsockopt(socket, SOL_SOCKET, SO_NETNS_COOKIE, cookie);
+    } finally {
+      closeSync(socket);
+    }
+  });
+  return length === 8
+    ? `c${new DataView(cookie.buffer).getBigUint64(0, true).toString(16)}`
+    : `i${fstatSync(netns, { bigint: true }).ino.toString(16)}`;
+}
+
+/** Whether it is the namespace of the machine's first process, which as a rule is everybody's. */
+export function isMachineNetns(netns: number): boolean {
+  try {
+    return statSync("/proc/1/ns/net", { bigint: true }).ino === fstatSync(netns, { bigint: true }).ino;
+  } catch {
+    return false;
   }
 }
 

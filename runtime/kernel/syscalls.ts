@@ -17,6 +17,16 @@ export interface Syscalls {
   munmap(mapping: Mapping): void;
   /** setns(2); 0 or the negative errno. */
   setns(fd: number, type: number): number;
+  /** unshare(2) of the calling thread; 0 or the negative errno. */
+  unshare(flags: number): number;
+  /** mount(2) without data; 0 or the negative errno. */
+  mount(source: string, target: string, type: string, flags: number): number;
+  /** umount2(2); 0 or the negative errno. */
+  unmount(target: string, flags: number): number;
+  /** ioctl(2) with the address of `argument`; the result, or the negative errno. */
+  ioctl(fd: number, request: number, argument: Uint8Array): number;
+  /** flock(2); 0 or the negative errno. */
+  flock(fd: number, operation: number): number;
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array): number;
   connect(fd: number, address: Uint8Array): number;
@@ -70,6 +80,13 @@ function open(): Syscalls {
   const mmap = libc.func("int64 mmap(int64 address, size_t length, int prot, int flags, int fd, int64 offset)");
   const munmap = libc.func("int munmap(int64 address, size_t length)");
   const setns = libc.func("int setns(int fd, int type)");
+  const unshare = libc.func("int unshare(int flags)");
+  const mount = libc.func(
+    "int mount(const char *source, const char *target, const char *type, ulong flags, int64 data)",
+  );
+  const unmount = libc.func("int umount2(const char *target, int flags)");
+  const ioctl = libc.func("int ioctl(int fd, ulong request, int64 argument)");
+  const flock = libc.func("int flock(int fd, int operation)");
   const socket = libc.func("int socket(int domain, int type, int protocol)");
   const bind = libc.func("int bind(int fd, int64 address, uint32 length)");
   const connect = libc.func("int connect(int fd, int64 address, uint32 length)");
@@ -93,6 +110,11 @@ function open(): Syscalls {
     },
     munmap: (mapping) => void munmap(mapping.address, mapping.bytes.length),
     setns: (fd, type) => checked(setns(fd, type)),
+    unshare: (flags) => checked(unshare(flags)),
+    mount: (source, target, type, flags) => checked(mount(source, target, type, flags, 0)),
+    unmount: (target, flags) => checked(unmount(target, flags)),
+    ioctl: (fd, request, argument) => checked(ioctl(fd, request, addressOf(argument))),
+    flock: (fd, operation) => checked(flock(fd, operation)),
     socket: (domain, type, protocol) => checked(socket(domain, type, protocol)),
     bind: (fd, address) => checked(bind(fd, addressOf(address), address.length)),
     connect: (fd, address) => checked(connect(fd, addressOf(address), address.length)),

@@ -59,6 +59,7 @@ const ATTRIBUTE = {
   serverSide: 18,
 } as const;
 const EVENT_FLAG_SERVER_SIDE = 2;
+const ESRCH = -3;
 const AF_INET = 2;
 const AF_INET6 = 10;
 
@@ -94,12 +95,14 @@ export interface MptcpNetlink {
   announce(token: number, local: Endpoint & { readonly id: number }): number;
   /** Tells the peer that an address is gone (REMOVE_ADDR). */
   remove(token: number, id: number): number;
+  /** Whether the path manager of a session is user space's: that of one that began before is the kernel's. */
+  manages(token: number, local: Endpoint, remote: Endpoint): boolean;
   setBackup(token: number, local: Endpoint, remote: Endpoint, backup: boolean): number;
   close(): void;
 }
 
 /** Opens the family in a network namespace. Throws RuntimeError when the kernel has no MPTCP. */
-export function openMptcpNetlink(netns?: string): MptcpNetlink {
+export function openMptcpNetlink(netns?: string, receiveBuffer?: number): MptcpNetlink {
   const commands = openNetlink(NETLINK.generic, netns);
   const family = resolveFamily(commands.request.bind(commands));
   if (typeof family === "number") {
@@ -111,7 +114,7 @@ export function openMptcpNetlink(netns?: string): MptcpNetlink {
       });
     throw failed("netlink", `asking for ${FAMILY_NAME}`, family);
   }
-  const events = openNetlink(NETLINK.generic, netns);
+  const events = openNetlink(NETLINK.generic, netns, receiveBuffer);
   try {
     events.join(family.eventGroup);
   } catch (error) {
@@ -126,6 +129,12 @@ export function openMptcpNetlink(netns?: string): MptcpNetlink {
     );
     return typeof result === "number" ? result : 0;
   };
+  const destroy = (token: number, local: Endpoint, remote: Endpoint): number =>
+    send(COMMAND.subflowDestroy, [
+      [PM.address, address(local)],
+      [PM.token, u32(token)],
+      [PM.remote, address(remote)],
+    ]);
   return {
     listen(receive, overrun) {
       events.listen((message) => {
@@ -142,12 +151,9 @@ export function openMptcpNetlink(netns?: string): MptcpNetlink {
         [PM.token, u32(token)],
         [PM.remote, address(remote)],
       ]),
-    destroySubflow: (token, local, remote) =>
-      send(COMMAND.subflowDestroy, [
-        [PM.address, address(local)],
-        [PM.token, u32(token)],
-        [PM.remote, address(remote)],
-      ]),
+    destroySubflow: destroy,
+    // Ports that no subflow has: the kernel answers ESRCH where it would look, EINVAL where it is not ours to ask.
+    manages: (token, local, remote) => destroy(token, { ...local, port: 1 }, { ...remote, port: 1 }) === ESRCH,
     announce: (token, local) =>
       send(COMMAND.announce, [
         [PM.address, [...address(local), [ADDRESS.id, u8(local.id)], flags(1)]],

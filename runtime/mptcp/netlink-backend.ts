@@ -4,29 +4,64 @@
  *
  * What netlink cannot give is absent: the remote token and the keys are zero, and events reach the program after the
  * fact. So an incoming subflow that the program refuses exists for a moment: the kernel tells of it when it is up, and it
- * is taken down then, where the patched kernel answers the SYN with a reset. Sessions that are open already when it starts
- * keep their subflows and are not managed: their past cannot be told to the program.
+ * is taken down then, where the patched kernel answers the SYN with a reset.
+ *
+ * Events may be missing: the kernel tells of no end of a session that the peer resets, and drops events when we are slow.
+ * So the kernel's own list (sock_diag) is asked as well: at the start, now and then, before a change of addresses and
+ * after a loss. A session found there is told to the program from its beginning; what the program opens that exists
+ * already is not opened twice. Those that began under the kernel's own path manager stay with it: it lets nobody else.
  */
-import { readFileSync, writeFileSync } from "node:fs";
 import { SOCK_OPS_FIELDS } from "../../compiler/bpf/sock-ops.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { createMachine, drawFault, type Machine } from "../vm/machine.ts";
+import { isSocketStorage } from "../vm/maps/sk-storage.ts";
 import { RuntimeError } from "../kernel/errors.ts";
-import { inNetns } from "../kernel/places.ts";
 import { encodeParams } from "../kernel/load.ts";
-import { addressText, isMapped, watchAddresses, type AddressWatch } from "./addresses.ts";
-import { openMptcpNetlink, type Endpoint, type MptcpEvent, type MptcpNetlink } from "./generic-netlink.ts";
+import { watchAddresses, type AddressWatch, type HostAddress } from "./addresses.ts";
+import { batches, type Batches } from "./batches.ts";
+import {
+  defaultEnds,
+  eachSubflow,
+  endpoint,
+  endpointText,
+  matches,
+  sameAddress,
+  wantedEnds,
+  type Ends,
+} from "./ends.ts";
+import { openMptcpNetlink, type Endpoint, type MptcpNetlink } from "./generic-netlink.ts";
 import { localAddresses, LOCAL_ADDRESSES_MAP, type LocalAddresses } from "./local-addresses.ts";
-import { contextBytes, localId, sessionTable, type Delivery, type Session, type Subflow } from "./sessions.ts";
-import { openSessions } from "./sock-diag.ts";
-import { errnoName } from "../kernel/syscalls.ts";
+import {
+  contextBytes,
+  forgetLocalId,
+  LIMITS,
+  localChange,
+  localId,
+  sessionTable,
+  type Delivery,
+  type Limits,
+  type Session,
+  type Subflow,
+} from "./sessions.ts";
+import { openSockDiag, type SockDiag } from "./sock-diag.ts";
+import { surveySessions, type Found } from "./survey.ts";
+import { chooseUserspace } from "./userspace.ts";
 
 export interface NetlinkOptions {
   /** Name of a network namespace, a path to one, or a process id; absent: the caller's. */
   readonly netns?: string;
   readonly params?: Readonly<Record<string, unknown>>;
+  /** What it is called when another wants the namespace; absent: the name of the first program. */
+  readonly name?: string;
+  /** End the path manager that the namespace has, and take over from it. */
+  readonly replace?: boolean;
   /** Hears of every event, and of what came of it. */
   readonly report?: (report: NetlinkReport) => void;
+  /** Seconds between two looks at the kernel's list; absent: 10, and more where a look takes long. */
+  readonly surveySeconds?: number;
+  readonly limits?: Limits;
+  /** Bytes of events that the kernel keeps for us. */
+  readonly receiveBuffer?: number;
 }
 export type NetlinkReport =
   | { readonly kind: "event"; readonly event: string; readonly token: number; readonly steps: number }
@@ -46,6 +81,8 @@ export type NetlinkReport =
       readonly errno: number;
     }
   | { readonly kind: "log"; readonly text: string }
+  /** What is about to be changed on the machine, or how things stand. */
+  | { readonly kind: "notice"; readonly text: string }
   | { readonly kind: "warning"; readonly text: string };
 
 export interface NetlinkBackend {
@@ -60,16 +97,27 @@ export interface NetlinkBackend {
     readonly refused: number;
     /** Incoming subflows that the program refused. */
     readonly turnedAway: number;
+    /** Sessions that were found in the kernel's list, and ended ones that were missing there. */
+    readonly found: number;
+    readonly lost: number;
   };
+  /** Sessions that wait for their turn after a change that concerns many. */
+  readonly waiting: number;
   close(): void;
 }
 
 const EINVAL = -22;
+const ENOSPC = -28;
 const ENOTCONN = -107;
 const EOPNOTSUPP = -95;
+/** Looks at the kernel's list take at most a twentieth of the time, and are this far apart at least, and at most. */
+const SHARE = 20;
+const SURVEY_SECONDS = { least: 10, most: 300 };
+/** No session has this token: the end of a batch. */
+const LAST = -1;
 
 export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions = {}): NetlinkBackend {
-  const { netns } = options;
+  const { netns, limits = LIMITS } = options;
   const report = options.report ?? (() => undefined);
   const warn = (text: string): void => report({ kind: "warning", text });
   const programs = module.programs.filter((program) => program.type === "sock_ops").map((program) => program.name);
@@ -85,17 +133,37 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
     },
     engine: "interpreter",
   });
-  const table = sessionTable();
+  const storages = [...machine.maps.values()].filter(isSocketStorage);
+  const table = sessionTable(limits);
   const decides = module.needs.includes("event:mptcp-accept-subflow");
-  const counts = { events: 0, requested: 0, created: 0, refused: 0, turnedAway: 0 };
+  const counts = { events: 0, requested: 0, created: 0, refused: 0, turnedAway: 0, found: 0, lost: 0 };
+  const queue: Batches = batches();
   let overruns = 0;
-  const restore = chooseUserspace(netns, warn);
   let netlink: MptcpNetlink | undefined;
+  let diag: SockDiag | undefined;
   let addresses: AddressWatch | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const restore = chooseUserspace({
+    netns,
+    program: options.name ?? programs[0]!,
+    replace: options.replace ?? false,
+    say: (text) => report({ kind: "notice", text }),
+    warn,
+  });
+  const close = (): void => {
+    clearTimeout(timer);
+    queue.close();
+    addresses?.close();
+    diag?.close();
+    netlink?.close();
+    restore();
+  };
   try {
-    const pm = openMptcpNetlink(netns);
-    netlink = pm;
+    const pm = (netlink = openMptcpNetlink(netns, options.receiveBuffer));
+    const listing = (diag = openSockDiag(netns));
     const locals = localsOf(module, machine, warn);
+    /** Subflows that exist already, while the beginning of their session is told. */
+    let existing: Subflow[] = [];
 
     /** Runs the programs on one event; whether one of them replied 1 to a question. */
     const deliver = (delivery: Delivery): boolean => {
@@ -141,27 +209,37 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
       }
       // As in the kernel, the work is done after the program has returned.
       for (const work of wanted) work();
+      if (delivery.event === "MptcpCloseSession") for (const map of storages) map.forget(delivery.session);
       return refused;
     };
     /** The programs are told in order; once one refuses a subflow, no more of it. */
     const tell = (deliveries: readonly Delivery[]): void => {
+      const turnedAway = new Set<Subflow>();
       for (const delivery of deliveries) {
         const { session, subflow } = delivery;
         if (delivery.asks && !decides) continue;
+        if (subflow && turnedAway.has(subflow)) continue;
         if (!deliver(delivery) || !subflow) continue;
+        turnedAway.add(subflow);
         table.refuse(session, subflow);
         const errno = pm.destroySubflow(session.token, subflow.local, subflow.remote);
         counts.turnedAway++;
         const [from, to] = [endpointText(subflow.remote), endpointText(subflow.local)];
         report({ kind: "refused", token: session.token, from, to, errno });
-        return;
       }
     };
 
     const openOne = (session: Session, from: Endpoint, to: Endpoint): number => {
-      const id = localId(session, from.bytes);
+      const there = existing.findIndex((one) => matches(one, from, to));
+      if (there >= 0) {
+        existing.splice(there, 1);
+        return 0;
+      }
       counts.requested++;
-      const errno = pm.createSubflow(session.token, { ...from, id }, to);
+      const fresh = session.localIds?.has(Buffer.from(from.bytes).toString("hex")) !== true;
+      const id = localId(session, from.bytes);
+      const errno = id === undefined ? ENOSPC : pm.createSubflow(session.token, { ...from, id }, to);
+      if (errno !== 0 && fresh) forgetLocalId(session, from.bytes);
       counts[errno === 0 ? "created" : "refused"]++;
       report({ kind: "subflow", token: session.token, from: endpointText(from), to: endpointText(to), errno });
       return errno;
@@ -169,48 +247,128 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
     const closeOne = (session: Session, from: Endpoint, to: Endpoint): number =>
       eachSubflow(session, from, to, (one) => pm.destroySubflow(session.token, one.local, one.remote));
 
+    /** Sessions that began under the kernel's path manager. */
+    const others = new Set<number>();
+    const adopt = ({ session, subflows }: Found): void => {
+      if (table.sessions.has(session.token)) return;
+      if (!pm.manages(session.token, session.local, session.remote)) {
+        if (listing.has(session.token)) others.add(session.token);
+        return;
+      }
+      const adopted = table.adopt(session, subflows);
+      if (!adopted) return;
+      counts.found++;
+      existing = [...adopted.opened];
+      tell(adopted.begin);
+      existing = [];
+      tell(adopted.then());
+    };
+    let surveyed = { at: 0, took: 0 };
+    /** Events were dropped: changes of known sessions may be among them. */
+    let lost = false;
+    /** Compares with the kernel's list. Gives the tokens of sessions that are found, and will be told of. */
+    const survey = (): ReadonlySet<number> => {
+      const subflowsToo = lost;
+      lost = false;
+      const begin = performance.now();
+      const most = Math.max(0, limits.sessions - table.sessions.size);
+      const { ended, unknown, known } = surveySessions(listing, table, others, { subflowsToo, most });
+      surveyed = { at: performance.now(), took: performance.now() - begin };
+      const found = new Set(unknown.keys());
+      queue.add(ended, ({ token }) => {
+        counts.lost++;
+        tell(table.end(token));
+      });
+      queue.add(new Map([...known].map(([token, subflows]) => [token, { token, subflows }])), ({ token, subflows }) => {
+        const session = table.sessions.get(token);
+        if (session) tell(table.catchUp(session, subflows));
+      });
+      queue.add(unknown, adopt);
+      again();
+      return found;
+    };
+    /** Not when it was done a moment ago, and never for most of the time. */
+    const due = (): boolean => performance.now() - surveyed.at > Math.max(100, SHARE * surveyed.took);
+    const look = (): void => {
+      if (lost || table.sessions.size > 0 || others.size > 0) survey();
+      else again();
+    };
+    const again = (seconds?: number): void => {
+      clearTimeout(timer);
+      const wait = Math.min(SURVEY_SECONDS.most, Math.max(SURVEY_SECONDS.least, (SHARE * surveyed.took) / 1000));
+      timer = setTimeout(look, 1000 * (seconds ?? options.surveySeconds ?? wait));
+      timer.unref();
+    };
+    /** At once where that is not too often, else as soon as it is not. */
+    const lookSoon = (): void =>
+      due() ? look() : again(Math.max(100, SHARE * surveyed.took - (performance.now() - surveyed.at)) / 1000);
+
     pm.listen(
       (event) => {
+        queue.flush(event.token);
         tell(table.take(event));
+        const without = table.turnedAway();
+        if (without === 0) return;
+        if (due()) survey();
+        if (table.sessions.size >= limits.sessions)
+          warnOnce(`more than ${limits.sessions} sessions are open: those beyond that number are left alone`);
       },
       () => {
         overruns++;
-        warn("the kernel dropped MPTCP events: this machine is overloaded, or too many sessions open at once");
-        // The ends of sessions may be among what was lost: those that the kernel has no more are over.
-        const held = new Set(openSessions(netns, "any state").map((session) => session.token));
-        for (const token of [...table.sessions.keys()].filter((one) => !held.has(one)))
-          tell(table.take(closedEvent(token)));
+        warn(
+          "the kernel dropped MPTCP events: this machine is overloaded, or too many sessions open at once; asking for what was missed",
+        );
+        lost = true;
+        lookSoon();
       },
     );
+    let warned = "";
+    const warnOnce = (text: string): void => {
+      if (warned !== text) warn(text);
+      warned = text;
+    };
+
+    /** Tells every session of a change, after those have ended that nobody told of. */
+    const change = (address: HostAddress, added: boolean, before: (session: Session) => void): void => {
+      // A session that begins from here on finds the address in the map; one that is found is told of a removal.
+      const now = new Map<number, Session | undefined>(table.sessions);
+      if (now.size > 0 && due()) {
+        const found = survey();
+        if (!added) for (const token of found) now.set(token, undefined);
+      }
+      queue.add(new Map([...now].map(([token, session]) => [token, { token, session }])), ({ token, session }) => {
+        const present = table.sessions.get(token);
+        if (!present || (session && session !== present)) return;
+        before(present);
+        tell([localChange(present, address, added)]);
+      });
+    };
     addresses = watchAddresses(
       netns,
       (address) => {
         locals?.add(address);
-        tell(table.localChange(address, true));
+        change(address, true, () => undefined);
       },
       (address) => {
         locals?.remove(address);
-        for (const session of table.sessions.values()) {
-          const key = Buffer.from(address.bytes).toString("hex");
-          const id = session.localIds.get(key);
+        change(address, false, (session) => {
+          const id = forgetLocalId(session, address.bytes);
           // The peer must hear of it, or it would go on sending there. The first subflow's address has id 0.
           if (id !== undefined) pm.remove(session.token, id);
           if (sameAddress(session.local.bytes, address.bytes)) pm.remove(session.token, 0);
-          session.localIds.delete(key);
-        }
-        tell(table.localChange(address, false));
+        });
       },
     );
     for (const address of addresses.current) locals?.add(address);
-    const open = openSessions(netns).length;
-    if (open > 0)
-      warn(
-        `${open} MPTCP ${open === 1 ? "session is" : "sessions are"} open already: ${open === 1 ? "it keeps its" : "they keep their"} subflows and ${open === 1 ? "is" : "are"} not managed`,
-      );
+    survey();
+    queue.add(new Map([[LAST, undefined]]), () => {
+      if (counts.found > 0)
+        report({ kind: "notice", text: `${sessionsText(counts.found)} open already: managed from now on` });
+      if (others.size > 0)
+        warn(`${sessionsText(others.size)} open already, and began under the kernel's path manager: not managed`);
+    });
   } catch (error) {
-    addresses?.close();
-    netlink?.close();
-    restore();
+    close();
     throw error;
   }
   return {
@@ -220,46 +378,14 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
       return overruns;
     },
     counts,
-    close() {
-      addresses?.close();
-      netlink?.close();
-      restore();
+    get waiting() {
+      return queue.waiting;
     },
+    close,
   };
 }
 
-/** Whether two addresses are one; an IPv6 socket has IPv4 ones as ::ffff:192.0.2.1. */
-const sameAddress = (of: Uint8Array, address: Uint8Array): boolean =>
-  Buffer.compare(of, address) === 0 || (isMapped(of) && Buffer.compare(of.subarray(12), address) === 0);
-
-const closedEvent = (token: number): MptcpEvent => ({
-  name: "closed",
-  token,
-  family: undefined,
-  local: undefined,
-  remote: undefined,
-  localId: 0,
-  remoteId: 0,
-  backup: false,
-  serverSide: false,
-  error: 0,
-});
-
-interface Ends {
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
-}
-/** What a new subflow gets where the program leaves something out: the event's addresses, any local port. */
-const defaultEnds = ({ session, subflow }: Delivery): Ends => ({
-  local: { bytes: session.local.bytes, port: 0 },
-  remote: (subflow ?? session).remote,
-});
-/** What is meant by addresses of subflows that exist: none at all is the event's own, zero fields match all. */
-function wantedEnds({ session, subflow }: Delivery, local: Uint8Array, remote: Uint8Array): Ends {
-  if (local.length === 0 && remote.length === 0) return subflow ?? session;
-  const any = { bytes: new Uint8Array(session.local.bytes.length), port: 0 };
-  return { local: any, remote: any };
-}
+const sessionsText = (count: number): string => `${count} MPTCP ${count === 1 ? "session is" : "sessions are"}`;
 
 /** Checks a helper's addresses at once, and queues the rest. The errno of what is queued shows in the reports only. */
 function request(
@@ -277,42 +403,6 @@ function request(
   queue.push(() => void act(session, from, to));
   return 0;
 }
-
-/** Does something to every subflow that matches; the last errno, 0 when all went well. */
-function eachSubflow(session: Session, from: Endpoint, to: Endpoint, act: (subflow: Subflow) => number): number {
-  let result = 0;
-  for (const subflow of [...session.subflows.values()].filter((one) => matches(one, from, to)))
-    result = act(subflow) || result;
-  return result;
-}
-
-/** A struct sockaddr_in or sockaddr_in6; zero fields and a missing address take what `other` has. */
-function endpoint(bytes: Uint8Array, other: Endpoint): Endpoint | undefined {
-  if (bytes.length === 0) return other;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const family = bytes.length >= 2 ? view.getUint16(0, true) : 0;
-  const size = family === 2 && bytes.length >= 8 ? 4 : family === 10 && bytes.length >= 24 ? 16 : 0;
-  if (size === 0) return family === 0 ? other : undefined;
-  const at = size === 4 ? 4 : 8;
-  const address = bytes.slice(at, at + size);
-  const port = view.getUint16(2, false);
-  const given = address.some((byte) => byte !== 0);
-  // An address of its own without a port goes to the session's port.
-  return { bytes: given ? address : other.bytes, port: port || other.port };
-}
-
-const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
-const matches = (subflow: Subflow, from: Endpoint, to: Endpoint): boolean =>
-  [
-    [subflow.local, from],
-    [subflow.remote, to],
-  ].every(
-    ([have, want]) =>
-      (isZero(want!.bytes) || sameAddress(have!.bytes, want!.bytes)) && (want!.port === 0 || want!.port === have!.port),
-  );
-
-export const endpointText = ({ bytes, port }: Endpoint): string =>
-  `${bytes.length === 16 ? `[${addressText(bytes)}]` : addressText(bytes)}${port === 0 ? "" : `:${port}`}`;
 
 function localsOf(module: BpfModule, machine: Machine, warn: (text: string) => void): LocalAddresses | undefined {
   const spec = module.maps.find((map) => map.name === LOCAL_ADDRESSES_MAP);
@@ -335,41 +425,5 @@ export function withParams(module: BpfModule, params: Readonly<Record<string, un
       ...variable,
       init: (variable.param ? values.get(variable.name) : undefined) ?? variable.init,
     })),
-  };
-}
-
-const SYSCTL = { name: "/proc/sys/net/mptcp/path_manager", number: "/proc/sys/net/mptcp/pm_type" } as const;
-
-/** Makes new sessions of the namespace use the netlink path manager; the returned function puts back what was there. */
-function chooseUserspace(netns: string | undefined, warn: (text: string) => void): () => void {
-  const [path, value] = inNetns(netns, () => {
-    for (const [file, wanted] of [
-      [SYSCTL.name, "userspace"],
-      [SYSCTL.number, "1"],
-    ] as const) {
-      try {
-        const before = readFileSync(file, "utf8").trim();
-        if (before === wanted) return [undefined, before];
-        writeFileSync(file, wanted);
-        return [file, before];
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        if (code === "ENOENT") continue;
-        throw new RuntimeError("not-permitted", `choosing the userspace path manager: ${code}`, {
-          help: "run as root",
-        });
-      }
-    }
-    throw new RuntimeError("kernel-lacks", "this kernel has no MPTCP path manager for user space", {
-      help: "it needs Linux 5.19 or later with CONFIG_MPTCP",
-    });
-  });
-  return () => {
-    if (path === undefined) return;
-    try {
-      inNetns(netns, () => writeFileSync(path, value));
-    } catch (error) {
-      warn(`could not set ${path} back to ${value}: ${errnoName((error as NodeJS.ErrnoException).errno ?? 0)}`);
-    }
   };
 }

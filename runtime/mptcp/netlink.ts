@@ -15,6 +15,7 @@ const NETLINK_EXT_ACK = 11;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
 const MSG_DONTWAIT = 0x40;
+const ENOBUFS = -105;
 
 export const NETLINK = { route: 0, sockDiag: 4, generic: 16 } as const;
 export const FLAG = { request: 1, ack: 4, dump: 0x300 } as const;
@@ -114,18 +115,31 @@ export function* decodeMessages(bytes: Uint8Array): Generator<Message> {
   }
 }
 
+const errnoOf = ({ payload }: Message): number =>
+  payload.length < 4 ? 0 : new DataView(payload.buffer, payload.byteOffset).getInt32(0, true);
+
 export interface NetlinkSocket {
   /** Sends a request with ACK and waits for the answer. Gives the replies, or the negative errno of the kernel. */
   request(type: number, payload: Uint8Array, flags?: number): readonly Message[] | number;
+  /** Like `request`, for answers that are many: each is handed over and not kept. 0 or the negative errno. */
+  dump(type: number, payload: Uint8Array, each: (message: Message) => void): number;
   /** Joins a multicast group by number. */
   join(group: number): void;
-  /** Calls back for every message that arrives unasked; `overrun` when the kernel had to drop some (ENOBUFS). */
+  /**
+   * Calls back for every message that arrives unasked; `overrun` when the kernel had to drop some (ENOBUFS), after
+   * what it did not drop.
+   */
   listen(receive: (message: Message) => void, overrun: () => void): Watch;
   close(): void;
 }
 
+/** Bytes of events that the kernel keeps for us: they come in bursts, and what does not fit is lost. */
+const RECEIVE_BUFFER = 8 << 20;
+/** Messages handed over before other work of the process gets its turn. */
+const TURN = 1000;
+
 /** Opens a netlink socket, inside a network namespace when one is named. */
-export function openNetlink(protocol: number, netns?: string): NetlinkSocket {
+export function openNetlink(protocol: number, netns?: string, receiveBuffer = RECEIVE_BUFFER): NetlinkSocket {
   const calls = syscalls();
   const fd = inNetns(netns, () => calls.socket(AF_NETLINK, SOCK_RAW_CLOEXEC_NONBLOCK, protocol));
   if (fd < 0) throw failed("netlink", "opening a netlink socket", fd);
@@ -138,48 +152,54 @@ export function openNetlink(protocol: number, netns?: string): NetlinkSocket {
   }
   const one = new Uint8Array([1, 0, 0, 0]);
   calls.setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, one);
-  // Events come in bursts: a large buffer is what keeps them from being lost. Needs CAP_NET_ADMIN; else the default stays.
-  calls.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, new Uint8Array(new Uint32Array([8 << 20]).buffer));
+  // Needs CAP_NET_ADMIN; else the default stays.
+  calls.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, new Uint8Array(new Uint32Array([receiveBuffer]).buffer));
   const buffer = new Uint8Array(1 << 16);
   let sequence = 0;
   let watch: Watch | undefined;
   let receive: ((message: Message) => void) | undefined;
 
-  return {
-    request(type, payload, flags = FLAG.request | FLAG.ack) {
-      const own = ++sequence;
-      const bytes = new Uint8Array(HEADER + payload.length);
-      const view = new DataView(bytes.buffer);
-      view.setUint32(0, bytes.length, true);
-      view.setUint16(4, type, true);
-      view.setUint16(6, flags, true);
-      view.setUint32(8, own, true);
-      bytes.set(payload, HEADER);
-      const sent = calls.send(fd, bytes);
-      if (sent < 0) return sent;
-      const replies: Message[] = [];
-      // The kernel answers before send returns, except for dumps, whose parts come as they are read.
-      for (let empty = 0; ;) {
-        const length = calls.receive(fd, buffer, MSG_DONTWAIT);
-        if (length === -11) {
-          if (++empty > 10_000) return -110;
+  const ask = (type: number, payload: Uint8Array, flags: number, each: (message: Message) => void): number => {
+    const own = ++sequence;
+    const bytes = new Uint8Array(HEADER + payload.length);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, bytes.length, true);
+    view.setUint16(4, type, true);
+    view.setUint16(6, flags, true);
+    view.setUint32(8, own, true);
+    bytes.set(payload, HEADER);
+    const sent = calls.send(fd, bytes);
+    if (sent < 0) return sent;
+    // The kernel answers before send returns, except for dumps, whose parts come as they are read.
+    for (let empty = 0; ;) {
+      const length = calls.receive(fd, buffer, MSG_DONTWAIT);
+      if (length === -11) {
+        if (++empty > 10_000) return -110;
+        continue;
+      }
+      if (length < 0) return length;
+      empty = 0;
+      for (const message of decodeMessages(buffer.subarray(0, length))) {
+        if (message.sequence !== own) {
+          receive?.(message);
           continue;
         }
-        if (length < 0) return length;
-        for (const message of decodeMessages(buffer.subarray(0, length))) {
-          if (message.sequence !== own) {
-            receive?.(message);
-            continue;
-          }
-          if (message.type === TYPE.done) return replies;
-          if (message.type === TYPE.error) {
-            const errno = new DataView(message.payload.buffer).getInt32(0, true);
-            return errno === 0 ? replies : errno;
-          }
-          replies.push(message);
-        }
+        // A dump that fails on the way says so where it ends.
+        if (message.type === TYPE.done || message.type === TYPE.error) return errnoOf(message);
+        each(message);
+        // Asked for one thing without an acknowledgement, the kernel says nothing after it.
+        if ((flags & (FLAG.ack | FLAG.dump)) === 0) return 0;
       }
+    }
+  };
+
+  return {
+    request(type, payload, flags = FLAG.request | FLAG.ack) {
+      const replies: Message[] = [];
+      const errno = ask(type, payload, flags, (message) => void replies.push(message));
+      return errno === 0 ? replies : errno;
     },
+    dump: (type, payload, each) => ask(type, payload, FLAG.request | FLAG.dump, each),
     join(group) {
       const value = new Uint8Array(new Uint32Array([group]).buffer);
       const result = calls.setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, value);
@@ -188,17 +208,21 @@ export function openNetlink(protocol: number, netns?: string): NetlinkSocket {
     listen(each, overrun) {
       if (watch) throw new RuntimeError("netlink", "this netlink socket has a listener already");
       receive = each;
+      let lost = false;
       watch = calls.watch(fd, () => {
-        for (;;) {
+        for (let turn = 0; turn < TURN; turn++) {
           const length = calls.receive(fd, buffer, MSG_DONTWAIT);
-          if (length === -105) {
-            overrun();
+          if (length === ENOBUFS) {
+            lost = true;
             continue;
           }
-          if (length <= 0) return;
+          if (length <= 0) break;
           // The callback may ask on another socket; the bytes are copied per message.
           for (const message of [...decodeMessages(buffer.subarray(0, length))]) each(message);
         }
+        // What was lost is asked for when all that was not is known.
+        if (lost) overrun();
+        lost = false;
       });
       return watch;
     },

@@ -2,6 +2,7 @@
 import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS, type SockOpsEventName } from "../../compiler/bpf/sock-ops.ts";
 import { isMapped, type HostAddress } from "./addresses.ts";
 import type { Endpoint, MptcpEvent } from "./generic-netlink.ts";
+import type { DiagSession, DiagSubflow } from "./sock-diag.ts";
 
 export interface Subflow {
   readonly local: Endpoint;
@@ -19,24 +20,48 @@ export interface Session {
   /** By the text of their four ends; the first one included. */
   readonly subflows: Map<string, Subflow>;
   /** Incoming subflows that a program refused, by the same text: the kernel still tells of their end. */
-  readonly refused: Set<string>;
+  refused?: Set<string>;
   /** Address ids given to local addresses on this session: one per address, whatever the port (else EINVAL). */
-  readonly localIds: Map<string, number>;
+  localIds?: Map<string, number>;
 }
+
+/** What is remembered at most: a peer must not fill this process. */
+export interface Limits {
+  /** Sessions of the namespace; further ones are left alone until there is room. */
+  readonly sessions: number;
+  /** Subflows of one session, refused ones included; further ones are told of and not remembered. */
+  readonly subflows: number;
+  /** Subflows of all sessions. */
+  readonly subflowsInAll: number;
+}
+export const LIMITS: Limits = { sessions: 1 << 18, subflows: 256, subflowsInAll: 1 << 19 };
 
 export const endpointKey = (local: Endpoint, remote: Endpoint): string =>
   `${Buffer.from(local.bytes).toString("hex")}:${local.port}-${Buffer.from(remote.bytes).toString("hex")}:${remote.port}`;
 
-/** The id under which an address is known on a session. Id 0 belongs to the initial subflow and cannot be created with. */
-export function localId(session: Session, address: Uint8Array): number {
+const LAST_ID = 255;
+/**
+ * The id under which an address is known on a session. Id 0 belongs to the initial subflow and cannot be created with.
+ * Undefined when all ids are taken.
+ */
+export function localId(session: Session, address: Uint8Array): number | undefined {
   const key = Buffer.from(address).toString("hex");
-  let id = session.localIds.get(key);
-  if (id === undefined) {
-    const used = new Set(session.localIds.values());
-    id = 1;
-    while (used.has(id)) id++;
-    session.localIds.set(key, id);
+  const ids = (session.localIds ??= new Map<string, number>());
+  const known = ids.get(key);
+  if (known !== undefined) return known;
+  const used = new Set(ids.values());
+  for (let id = 1; id <= LAST_ID; id++) {
+    if (used.has(id)) continue;
+    ids.set(key, id);
+    return id;
   }
+  return undefined;
+}
+/** Gives the id of an address back: nothing of the session uses it any more. Undefined when it had none. */
+export function forgetLocalId(session: Session, address: Uint8Array): number | undefined {
+  const key = Buffer.from(address).toString("hex");
+  const id = session.localIds?.get(key);
+  session.localIds?.delete(key);
   return id;
 }
 
@@ -103,36 +128,78 @@ const addressArgs = (address: Uint8Array, port: number, id: number): readonly nu
 
 export interface SessionTable {
   readonly sessions: ReadonlyMap<number, Session>;
+  /** Sessions that began while there was no room, since this was last asked. */
+  turnedAway(): number;
   /** Takes an event in and gives what programs are to be told, in order. */
   take(event: MptcpEvent): readonly Delivery[];
+  /** The kernel has a session no more, and nobody said so. */
+  end(token: number): readonly Delivery[];
+  /** A session that is open and was not heard of. Undefined when there is no room, or its side cannot be told. */
+  adopt(session: DiagSession, subflows: readonly DiagSubflow[]): Adopted | undefined;
+  /** What was missed of a session that is known: subflows that came and went. */
+  catchUp(session: Session, subflows: readonly DiagSubflow[]): readonly Delivery[];
   /** A program refused the subflow that `take` asked about. */
   refuse(session: Session, subflow: Subflow): void;
-  /** An address of this host came or went: told to every session. */
-  localChange(address: HostAddress, added: boolean): readonly Delivery[];
 }
+export interface Adopted {
+  readonly session: Session;
+  /** The beginning of it, told again. What the program opens here and is among `opened` exists already. */
+  readonly begin: readonly Delivery[];
+  readonly opened: readonly Subflow[];
+  /** Its further subflows, told after that. */
+  then(): readonly Delivery[];
+}
+/** It has joined: its SYN alone tells nothing. */
+const isUp = (subflow: DiagSubflow): boolean => subflow.joined && subflow.fullyEstablished;
 
-export function sessionTable(): SessionTable {
+export function sessionTable(limits: Limits = LIMITS): SessionTable {
   const sessions = new Map<number, Session>();
   /** Tokens of late: the kernel may tell of a session being established after it told of its end. */
   const closed = new Set<number>();
-  const start = (event: MptcpEvent): Session | undefined => {
-    const known = sessions.get(event.token);
-    if (known) return known;
-    if (!event.local || !event.remote) return undefined;
-    const session: Session = {
-      token: event.token,
-      local: event.local,
-      remote: event.remote,
-      serverSide: event.serverSide,
-      established: false,
-      subflows: new Map(),
-      refused: new Set(),
-      localIds: new Map(),
-    };
-    const first: Subflow = { local: event.local, remote: event.remote, localId: 0, remoteId: 0, backup: false };
-    session.subflows.set(endpointKey(event.local, event.remote), first);
-    sessions.set(event.token, session);
+  let turnedAway = 0;
+  let inAll = 0;
+  const held = (session: Session): number => session.subflows.size + (session.refused?.size ?? 0);
+  /** Changes what is held of a session, and keeps the sum. */
+  const change = <T>(session: Session, act: () => T): T => {
+    const before = held(session);
+    const result = act();
+    inAll += held(session) - before;
+    return result;
+  };
+  const hasRoom = (session: Session): boolean => held(session) < limits.subflows && inAll < limits.subflowsInAll;
+  const make = (token: number, local: Endpoint, remote: Endpoint, serverSide: boolean): Session | undefined => {
+    if (sessions.size >= limits.sessions || inAll >= limits.subflowsInAll) {
+      turnedAway++;
+      return undefined;
+    }
+    const session: Session = { token, local, remote, serverSide, established: false, subflows: new Map() };
+    sessions.set(token, session);
     return session;
+  };
+  const remember = (session: Session, subflow: Subflow): void => {
+    if (hasRoom(session))
+      change(session, () => session.subflows.set(endpointKey(subflow.local, subflow.remote), subflow));
+  };
+  const start = (event: MptcpEvent): Session | undefined => {
+    if (!event.local || !event.remote) return undefined;
+    const session = make(event.token, event.local, event.remote, event.serverSide);
+    if (session)
+      remember(session, { local: event.local, remote: event.remote, localId: 0, remoteId: 0, backup: false });
+    return session;
+  };
+  const end = (token: number): readonly Delivery[] => {
+    const session = sessions.get(token);
+    closed.add(token);
+    // Sets keep the order of insertion: the first is the oldest.
+    if (closed.size > REMEMBERED)
+      for (const oldest of closed) {
+        closed.delete(oldest);
+        break;
+      }
+    if (!session) return [];
+    sessions.delete(token);
+    inAll -= held(session);
+    return [{ event: "MptcpCloseSession", args: [token], session }];
   };
   const subflowOf = (event: MptcpEvent): Subflow | undefined =>
     event.local && event.remote
@@ -144,94 +211,149 @@ export function sessionTable(): SessionTable {
           backup: event.backup,
         }
       : undefined;
+  const joined = (session: Session, subflow: Subflow): readonly Delivery[] => {
+    const { localId, remoteId, backup } = subflow;
+    // Told already, or refused already: a listing and an event may speak of the same one.
+    const key = endpointKey(subflow.local, subflow.remote);
+    if (session.subflows.has(key) || session.refused?.has(key)) return [];
+    remember(session, subflow);
+    const asked: Delivery = {
+      event: "MptcpAcceptSubflow",
+      args: [session.token, remoteId, backup ? 1 : 0],
+      asks: true,
+      session,
+      subflow,
+    };
+    return [
+      // Only clients open subflows, so those of a server came in.
+      ...(session.serverSide ? [asked] : []),
+      { event: "MptcpFullyEstablished", args: [session.token, 0], session, subflow },
+      { event: "MptcpSubflowEstablished", args: [localId, remoteId, backup ? 1 : 0], session, subflow },
+    ];
+  };
+  const left = (session: Session, subflow: Subflow, error: number): readonly Delivery[] => {
+    const key = endpointKey(subflow.local, subflow.remote);
+    if (change(session, () => session.refused?.delete(key))) return [];
+    // One that never was has an error to tell; the end of one that is unknown was told before.
+    if (!change(session, () => session.subflows.delete(key)) && error === 0) return [];
+    const args = [subflow.localId, subflow.remoteId, subflow.backup ? 1 : 0, error];
+    return [{ event: "MptcpSubflowClosed", args, session, subflow }];
+  };
 
   return {
     sessions,
+    turnedAway() {
+      const count = turnedAway;
+      turnedAway = 0;
+      return count;
+    },
+    end,
     take(event) {
-      if (event.name === "created") closed.delete(event.token);
-      else if (closed.has(event.token)) return [];
+      let before: readonly Delivery[] = [];
+      if (event.name === "created") {
+        closed.delete(event.token);
+        const known = sessions.get(event.token);
+        // The token of one whose end nobody told of, given again.
+        if (known && !sameEnds(known, event)) before = end(event.token);
+        closed.delete(event.token);
+      } else if (closed.has(event.token)) return [];
       const fresh = !sessions.has(event.token);
-      const session =
-        event.name === "created" || event.name === "established" ? start(event) : sessions.get(event.token);
-      if (!session) return [];
+      const begins = event.name === "created" || event.name === "established";
+      const session = fresh && begins ? start(event) : sessions.get(event.token);
+      if (!session) return before;
       const base = { session };
       const begin: readonly Delivery[] = fresh ? [{ event: "MptcpNewSession", args: [session.token], ...base }] : [];
       const subflow = subflowOf(event);
       switch (event.name) {
         case "created":
-          return begin;
+          return [...before, ...begin];
         case "established":
+          if (session.established) return [];
           session.established = true;
           return [...begin, { event: "MptcpFullyEstablished", args: [session.token, 1], ...base }];
         case "closed":
-          sessions.delete(event.token);
-          closed.add(event.token);
-          // Sets keep the order of insertion: the first is the oldest.
-          for (const oldest of closed) {
-            if (closed.size <= REMEMBERED) break;
-            closed.delete(oldest);
-          }
-          return [{ event: "MptcpCloseSession", args: [session.token], ...base }];
+          return end(event.token);
         case "announced": {
           if (!event.remote) return [];
           const { bytes, port } = event.remote;
-          const address6 = bytes.length === 16 ? { address6: bytes } : {};
-          return [
-            { event: "MptcpAddRemoteAddress", args: addressArgs(bytes, port, event.remoteId), ...base, ...address6 },
-          ];
+          return [announcement(session, bytes, port, event.remoteId)];
         }
         case "removed":
           return [{ event: "MptcpRemoveRemoteAddress", args: [0, event.remoteId], ...base }];
-        case "subflowEstablished": {
-          if (!subflow) return [];
-          session.subflows.set(endpointKey(subflow.local, subflow.remote), subflow);
-          const asked: Delivery = {
-            event: "MptcpAcceptSubflow",
-            args: [session.token, event.remoteId, event.backup ? 1 : 0],
-            asks: true,
-            ...base,
-            subflow,
-          };
-          return [
-            // Only clients open subflows, so those of a server came in.
-            ...(session.serverSide ? [asked] : []),
-            { event: "MptcpFullyEstablished", args: [session.token, 0], ...base, subflow },
-            {
-              event: "MptcpSubflowEstablished",
-              args: [event.localId, event.remoteId, event.backup ? 1 : 0],
-              ...base,
-              subflow,
-            },
-          ];
-        }
-        case "subflowClosed": {
-          if (!subflow) return [];
-          const key = endpointKey(subflow.local, subflow.remote);
-          if (session.refused.delete(key)) return [];
-          session.subflows.delete(key);
-          const args = [event.localId, event.remoteId, event.backup ? 1 : 0, event.error];
-          return [{ event: "MptcpSubflowClosed", args, ...base, subflow }];
-        }
+        case "subflowEstablished":
+          return subflow ? joined(session, subflow) : [];
+        case "subflowClosed":
+          return subflow ? left(session, subflow, event.error) : [];
         case "priority":
         case "listenerCreated":
         case "listenerClosed":
           return [];
       }
     },
+    adopt({ token, local, remote }, subflows) {
+      const one = subflows.find(({ joined }) => !joined) ?? subflows[0];
+      if (!one?.negotiated || sessions.has(token)) return undefined;
+      const session = make(token, local, remote, !one.outgoing);
+      if (!session) return undefined;
+      closed.delete(token);
+      session.established = subflows.some(({ fullyEstablished }) => fullyEstablished);
+      if (!one.joined) remember(session, one);
+      const opened = subflows.filter((subflow) => subflow.joined && subflow.outgoing);
+      const announced = new Map<number, Subflow>();
+      for (const subflow of opened) {
+        const key = Buffer.from(subflow.local.bytes).toString("hex");
+        if (subflow.localId !== 0) (session.localIds ??= new Map<string, number>()).set(key, subflow.localId);
+        if (subflow.remoteId !== 0) announced.set(subflow.remoteId, subflow);
+      }
+      return {
+        session,
+        opened,
+        begin: [
+          { event: "MptcpNewSession", args: [token], session },
+          ...(session.established ? [{ event: "MptcpFullyEstablished", args: [token, 1], session } as const] : []),
+          // What the peer has announced is not listed; what a subflow leads to it must have announced.
+          ...[...announced.values()].map(({ remote: { bytes, port }, remoteId }) =>
+            announcement(session, bytes, port, remoteId),
+          ),
+        ],
+        then: () => subflows.filter(isUp).flatMap((subflow) => joined(session, subflow)),
+      };
+    },
+    catchUp(session, subflows) {
+      const there = new Set(subflows.map((one) => endpointKey(one.local, one.remote)));
+      const gone = [...session.subflows].filter(([key]) => !there.has(key));
+      const established = !session.established && subflows.some((one) => one.fullyEstablished);
+      session.established ||= established;
+      return [
+        ...(established ? [{ event: "MptcpFullyEstablished", args: [session.token, 1], session } as const] : []),
+        ...gone.flatMap(([, subflow]) => left(session, subflow, 0)),
+        ...subflows.filter(isUp).flatMap((one) => joined(session, one)),
+      ];
+    },
     refuse(session, subflow) {
       const key = endpointKey(subflow.local, subflow.remote);
-      session.subflows.delete(key);
-      session.refused.add(key);
+      change(session, () => {
+        session.subflows.delete(key);
+        if (hasRoom(session)) (session.refused ??= new Set()).add(key);
+      });
     },
-    localChange(address, added) {
-      const event = added ? "MptcpAddLocalAddress" : "MptcpRemoveLocalAddress";
-      const address6 = address.family === 6 ? { address6: address.bytes } : {};
-      return [...sessions.values()].map((session) => ({
-        event,
-        args: addressArgs(address.bytes, 0, 0),
-        session,
-        ...address6,
-      }));
-    },
+  };
+}
+
+const sameEnds = (session: Session, { local, remote }: MptcpEvent): boolean =>
+  !!local && !!remote && endpointKey(session.local, session.remote) === endpointKey(local, remote);
+
+function announcement(session: Session, bytes: Uint8Array, port: number, id: number): Delivery {
+  const address6 = bytes.length === 16 ? { address6: bytes } : {};
+  return { event: "MptcpAddRemoteAddress", args: addressArgs(bytes, port, id), session, ...address6 };
+}
+
+/** An address of this host came or went, as one session is told of it. */
+export function localChange(session: Session, address: HostAddress, added: boolean): Delivery {
+  return {
+    event: added ? "MptcpAddLocalAddress" : "MptcpRemoveLocalAddress",
+    args: addressArgs(address.bytes, 0, 0),
+    session,
+    ...(address.family === 6 ? { address6: address.bytes } : {}),
   };
 }

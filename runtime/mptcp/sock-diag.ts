@@ -1,6 +1,7 @@
 /** Open MPTCP sessions and their subflows, as the kernel's own diagnostics list them (include/uapi/linux/inet_diag.h). */
 import { failed } from "../kernel/errors.ts";
 import { addressText } from "./addresses.ts";
+import type { Endpoint } from "./generic-netlink.ts";
 import {
   concat,
   decodeAttributes,
@@ -21,11 +22,102 @@ const REQUEST_PROTOCOL = 3;
 const DIAG = { info: 2, ulpInfo: 19 } as const;
 const ULP_MPTCP = 3;
 const SUBFLOW = { remoteToken: 1, localToken: 2, flags: 8, remoteId: 9, localId: 10 } as const;
+/** struct inet_diag_req_v2, and where a session is named in it by its token: the socket's cookie. */
+const REQUEST_BYTES = 56;
+const REQUEST_COOKIE = 48;
 /** struct inet_diag_msg without attributes. */
 const MESSAGE_BYTES = 72;
-/** Masks of TCP states (enum tcp_state): established alone, or all of them. */
-const STATES = { established: 1 << 1, "any state": 0xfff } as const;
-const FLAG_BACKUP = 0x30;
+/** TCP states (enum tcp_state). */
+const STATE = { established: 1, closeWait: 8, listen: 10 } as const;
+/** Masks of TCP states: established alone, or all of them. */
+const STATES = { established: 1 << STATE.established, "any state": 0xfff } as const;
+export type States = keyof typeof STATES;
+/** MPTCP_SUBFLOW_FLAG_*: what the peer said (REM) and what we did (LOC) when the subflow began. */
+const SUBFLOW_FLAG = {
+  capableThere: 1 << 0,
+  capableHere: 1 << 1,
+  joinedHere: 1 << 3,
+  backup: 0x30,
+  joined: 0x0c,
+  fullyEstablished: 1 << 6,
+} as const;
+
+export interface DiagSubflow {
+  readonly token: number;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly localId: number;
+  readonly remoteId: number;
+  readonly backup: boolean;
+  /** It joined a session; else it began one. */
+  readonly joined: boolean;
+  /** Both ends speak MPTCP on it; else it is TCP alone. */
+  readonly negotiated: boolean;
+  /** This host opened it. */
+  readonly outgoing: boolean;
+  readonly fullyEstablished: boolean;
+}
+export interface DiagSession {
+  readonly token: number;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** Data may still be sent. */
+  readonly open: boolean;
+}
+
+/** A socket for the questions below; a kernel without MPTCP diagnostics (CONFIG_INET_MPTCP_DIAG) has nothing to show. */
+export interface SockDiag {
+  /** Every session that has a token, listening sockets left out. */
+  sessions(each: (session: DiagSession) => void, states?: States): void;
+  /** Every subflow of every session. */
+  subflows(each: (subflow: DiagSubflow) => void, states?: States): void;
+  /** Whether the kernel has a session of this token. */
+  has(token: number): boolean;
+  close(): void;
+}
+
+export function openSockDiag(netns?: string): SockDiag {
+  const socket = openNetlink(NETLINK.sockDiag, netns);
+  return {
+    sessions: (each, states = "any state") =>
+      dump(socket, IPPROTO.mptcp, STATES[states], (row) => {
+        const info = row.attributes.get(DIAG.info);
+        // struct mptcp_info: six counters of a byte, two of padding, flags, token.
+        const token = info && info.length >= 16 ? readU32(info.subarray(12, 16))! : 0;
+        if (token === 0 || row.state === STATE.listen) return;
+        const { local, remote, state } = row;
+        each({ token, local, remote, open: state === STATE.established || state === STATE.closeWait });
+      }),
+    subflows: (each, states = "any state") =>
+      dump(socket, IPPROTO.tcp, STATES[states], ({ local, remote, attributes }) => {
+        const ulp = attributes.get(DIAG.ulpInfo);
+        const mptcp = ulp && decodeAttributes(ulp).get(ULP_MPTCP);
+        if (!mptcp) return;
+        const of = decodeAttributes(mptcp);
+        const flags = readU32(of.get(SUBFLOW.flags)) ?? 0;
+        each({
+          token: readU32(of.get(SUBFLOW.localToken)) ?? 0,
+          local,
+          remote,
+          localId: of.get(SUBFLOW.localId)?.[0] ?? 0,
+          remoteId: of.get(SUBFLOW.remoteId)?.[0] ?? 0,
+          backup: (flags & SUBFLOW_FLAG.backup) !== 0,
+          joined: (flags & SUBFLOW_FLAG.joined) !== 0,
+          negotiated: (flags & (SUBFLOW_FLAG.capableThere | SUBFLOW_FLAG.joined)) !== 0,
+          outgoing: (flags & (SUBFLOW_FLAG.capableHere | SUBFLOW_FLAG.joinedHere)) !== 0,
+          fullyEstablished: (flags & SUBFLOW_FLAG.fullyEstablished) !== 0,
+        });
+      }),
+    has(token) {
+      const request = requestBytes(AF[0], IPPROTO.mptcp, STATES["any state"]);
+      new DataView(request.buffer).setUint32(REQUEST_COOKIE, token, true);
+      const found = socket.request(SOCK_DIAG_BY_FAMILY, request, FLAG.request);
+      // Anything but "there is none" is taken for life: a session is ended by proof only.
+      return found !== -2;
+    },
+    close: () => socket.close(),
+  };
+}
 
 export interface OpenSubflow {
   readonly from: string;
@@ -42,72 +134,71 @@ export interface OpenSession {
   readonly subflows: readonly OpenSubflow[];
 }
 
-/** Sessions of a network namespace. A kernel without MPTCP diagnostics (CONFIG_INET_MPTCP_DIAG) has none to show. */
-export function openSessions(netns?: string, states: keyof typeof STATES = "established"): readonly OpenSession[] {
-  const socket = openNetlink(NETLINK.sockDiag, netns);
+/** Sessions of a network namespace with their subflows, as text. */
+export function openSessions(netns?: string, states: States = "established"): readonly OpenSession[] {
+  const diag = openSockDiag(netns);
   try {
-    const subflows = dump(socket, IPPROTO.tcp, STATES[states]).flatMap(({ from, to, attributes }) => {
-      const ulp = attributes.get(DIAG.ulpInfo);
-      const mptcp = ulp && decodeAttributes(ulp).get(ULP_MPTCP);
-      if (!mptcp) return [];
-      const of = decodeAttributes(mptcp);
-      const token = readU32(of.get(SUBFLOW.localToken)) ?? 0;
-      const flags = readU32(of.get(SUBFLOW.flags)) ?? 0;
-      const id = (key: number): number => of.get(key)?.[0] ?? 0;
-      return [
-        {
-          from,
-          to,
-          token,
-          localId: id(SUBFLOW.localId),
-          remoteId: id(SUBFLOW.remoteId),
-          backup: (flags & FLAG_BACKUP) !== 0,
-        },
-      ];
-    });
-    return dump(socket, IPPROTO.mptcp, STATES[states]).map(({ from, to, attributes }) => {
-      const info = attributes.get(DIAG.info);
-      // struct mptcp_info: six counters of a byte, two of padding, flags, token.
-      const token = info && info.length >= 16 ? readU32(info.subarray(12, 16))! : 0;
-      return { token, from, to, subflows: subflows.filter((subflow) => subflow.token === token) };
-    });
+    const subflows = new Map<number, OpenSubflow[]>();
+    diag.subflows(({ token, local, remote, localId, remoteId, backup }) => {
+      const one = { from: endText(local), to: endText(remote), token, localId, remoteId, backup };
+      const others = subflows.get(token);
+      if (others) others.push(one);
+      else subflows.set(token, [one]);
+    }, states);
+    const sessions: OpenSession[] = [];
+    diag.sessions(({ token, local, remote }) => {
+      sessions.push({ token, from: endText(local), to: endText(remote), subflows: subflows.get(token) ?? [] });
+    }, states);
+    return sessions;
   } finally {
-    socket.close();
+    diag.close();
   }
 }
 
+const endText = ({ bytes, port }: Endpoint): string =>
+  `${bytes.length === 16 ? `[${addressText(bytes)}]` : addressText(bytes)}:${port}`;
+
+function requestBytes(family: number, protocol: number, states: number): Uint8Array {
+  const request = new Uint8Array(REQUEST_BYTES);
+  request[0] = family;
+  request[1] = protocol & 0xff;
+  request[2] = 1 << (DIAG.info - 1);
+  new DataView(request.buffer).setUint32(4, states, true);
+  // Protocols above 255 are named in an attribute.
+  return protocol > 255 ? concat([request, encodeAttributes([[REQUEST_PROTOCOL, u32(protocol)]])]) : request;
+}
+
 interface Row {
-  readonly from: string;
-  readonly to: string;
+  readonly state: number;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
   readonly attributes: ReadonlyMap<number, Uint8Array>;
 }
 
-function dump(socket: NetlinkSocket, protocol: number, states: number): Row[] {
-  return AF.flatMap((family) => {
-    const request = new Uint8Array(56);
-    const view = new DataView(request.buffer);
-    request[0] = family;
-    request[1] = protocol & 0xff;
-    request[2] = 1 << (DIAG.info - 1);
-    view.setUint32(4, states, true);
-    // Protocols above 255 are named in an attribute.
-    const payload = protocol > 255 ? concat([request, encodeAttributes([[REQUEST_PROTOCOL, u32(protocol)]])]) : request;
-    const replies = socket.request(SOCK_DIAG_BY_FAMILY, payload, FLAG.request | FLAG.dump);
-    if (typeof replies === "number") {
-      if (replies === -2 || replies === -22 || replies === -95) return [];
-      throw failed("netlink", "listing sockets", replies);
-    }
-    return replies.flatMap((message) => row(message) ?? []);
-  });
+function dump(socket: NetlinkSocket, protocol: number, states: number, each: (row: Row) => void): void {
+  for (const family of AF) {
+    const errno = socket.dump(SOCK_DIAG_BY_FAMILY, requestBytes(family, protocol, states), (message) => {
+      const found = row(message);
+      if (found) each(found);
+    });
+    // ENOENT, EINVAL, EOPNOTSUPP: no such diagnostics here.
+    if (errno !== 0 && errno !== -2 && errno !== -22 && errno !== -95)
+      throw failed("netlink", "listing sockets", errno);
+  }
 }
 
 function row({ payload }: Message): Row | undefined {
   if (payload.length < MESSAGE_BYTES) return undefined;
   const view = new DataView(payload.buffer, payload.byteOffset);
-  const size = payload[0] === 10 ? 16 : 4;
-  const end = (port: number, at: number): string => {
-    const text = addressText(payload.slice(at, at + size));
-    return `${size === 16 ? `[${text}]` : text}:${view.getUint16(port, false)}`;
+  const size = payload[0] === AF[1] ? 16 : 4;
+  const end = (port: number, at: number): Endpoint => ({
+    bytes: payload.slice(at, at + size),
+    port: view.getUint16(port, false),
+  });
+  return {
+    state: payload[1]!,
+    local: end(4, 8),
+    remote: end(6, 24),
+    attributes: decodeAttributes(payload, MESSAGE_BYTES),
   };
-  return { from: end(4, 8), to: end(6, 24), attributes: decodeAttributes(payload, MESSAGE_BYTES) };
 }

@@ -142,6 +142,10 @@ const commands = {
   close({ id }) {
     sockets.get(id)?.stream.destroy();
   },
+  /** Ends with a reset, not in order. */
+  reset({ id }) {
+    sockets.get(id)?.stream.resetAndDestroy();
+  },
   end({ id }) {
     sockets.get(id)?.stream.end();
   },

@@ -1,0 +1,199 @@
+/**
+ * Network namespaces and cgroups that a run makes for itself: where `ip netns add` and `mkdir` would make them, on record
+ * until they are removed, so that what a killed run has left is removed, or used again, by the next.
+ */
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, mkdirSync, openSync, rmdirSync, statSync, unlinkSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { atTheEnd, claim, claimDirectory, claims, type Claim } from "./claims.ts";
+import { failed, RuntimeError } from "./errors.ts";
+import { cgroupRoot, NETNS_FOLDER, openNetns, systemError } from "./places.ts";
+import { syscalls } from "./syscalls.ts";
+
+export interface Making {
+  /** What the caller is called when others ask. */
+  readonly program: string;
+  readonly say: (text: string) => void;
+  readonly warn: (text: string) => void;
+}
+/** What can be made: each is known by a key, and can be removed by what the record says. */
+interface Kind {
+  readonly prefix: string;
+  /** Throws when it is still in use. */
+  remove(undo: Readonly<Record<string, string>>): void;
+}
+
+const CLONE_NEWNET = 0x40000000;
+const MS_BIND = 0x1000;
+const MNT_DETACH = 2;
+
+const KINDS = {
+  netns: {
+    prefix: "netns-",
+    remove({ path, inode }) {
+      // Another namespace of that name is not ours.
+      if (path === undefined || !existsSync(path) || String(statSync(path).ino) !== inode) return;
+      const result = syscalls().unmount(path, MNT_DETACH);
+      if (result < 0) throw failed("system", `removing the network namespace ${path}`, result);
+      unlinkSync(path);
+    },
+  },
+  cgroup: {
+    prefix: "cgroup-",
+    remove({ path, inode }) {
+      if (path === undefined || !existsSync(path) || String(statSync(path).ino) !== inode) return;
+      try {
+        rmdirSync(path);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "EBUSY")
+          throw new RuntimeError("in-use", `the cgroup ${path} stays: there are processes in it, or cgroups below`);
+        throw systemError(error, `removing ${path}`);
+      }
+    },
+  },
+} as const satisfies Record<string, Kind>;
+
+/** Keeps a made thing on record until the returned function, or the end of the process, removes it. */
+function keep(kind: Kind, key: string, undo: Readonly<Record<string, string>>, making: Making): () => void {
+  const directory = claimDirectory();
+  const got = directory === undefined ? undefined : claim(directory, `${kind.prefix}${key}`, making.program);
+  const mine: Claim | undefined = got && !("holder" in got) ? got : undefined;
+  mine?.write(undo);
+  return atTheEnd(() => {
+    try {
+      kind.remove(undo);
+      mine?.end();
+    } catch (error) {
+      making.warn((error as Error).message);
+      // Who made it has said so; nobody else is to remove it.
+      mine?.end();
+    }
+  });
+}
+
+/** Whether a run that was killed has made it: then it is for the next run to use and to remove. */
+function leftBehind(kind: Kind, key: string, inode: number): boolean {
+  const directory = claimDirectory();
+  if (directory === undefined || !claims(directory).includes(`${kind.prefix}${key}`)) return false;
+  const got = claim(directory, `${kind.prefix}${key}`, "");
+  if ("holder" in got) return false;
+  const ours = got.left?.undo["inode"] === String(inode);
+  if (ours) got.leave();
+  else got.end();
+  return ours;
+}
+
+/** A file name of bounded length for a name or a path. */
+const encode = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
+
+/** Makes a network namespace, with its loopback up, as `ip netns add` does. One that exists already is used as it is. */
+export function makeNetns(name: string, making: Making): () => void {
+  if (!/^[\w.-]+$/.test(name) || name === "." || name === ".." || /^\d+$/.test(name))
+    throw new RuntimeError("bad-argument", `${name} cannot be the name of a network namespace to make`, {
+      help: "letters, digits, dots, dashes and underlines, and not digits alone",
+    });
+  const path = join(NETNS_FOLDER, name);
+  if (existsSync(path)) {
+    if (!leftBehind(KINDS.netns, encode(name), statSync(path).ino)) return () => undefined;
+    making.say(`network namespace ${name}: a run that was killed has made it; removed when this ends`);
+    return keep(KINDS.netns, encode(name), { path, inode: String(statSync(path).ino) }, making);
+  }
+  making.say(
+    `network namespace ${name}: made now, removed when this ends; enter it with: ip netns exec ${name} COMMAND`,
+  );
+  const calls = syscalls();
+  const own = openNetns(undefined);
+  try {
+    mkdirSync(NETNS_FOLDER, { recursive: true });
+    closeSync(openSync(path, "wx", 0o444));
+    const unshared = calls.unshare(CLONE_NEWNET);
+    if (unshared < 0) throw failed("system", "making a network namespace", unshared);
+    try {
+      const mounted = calls.mount("/proc/thread-self/ns/net", path, "none", MS_BIND);
+      if (mounted < 0) throw failed("system", `naming the network namespace ${name}`, mounted);
+      loopbackUp();
+    } finally {
+      calls.setns(own, CLONE_NEWNET);
+    }
+  } catch (error) {
+    calls.unmount(path, MNT_DETACH);
+    if (existsSync(path)) unlinkSync(path);
+    if (error instanceof RuntimeError) throw error;
+    throw systemError(error, `making the network namespace ${name}`);
+  } finally {
+    closeSync(own);
+  }
+  return keep(KINDS.netns, encode(name), { path, inode: String(statSync(path).ino) }, making);
+}
+
+const AF_INET = 2;
+const SOCK_DGRAM_CLOEXEC = 2 | 0x80000;
+const SIOCSIFFLAGS = 0x8914;
+const IFF_UP = 1;
+function loopbackUp(): void {
+  const calls = syscalls();
+  const socket = calls.socket(AF_INET, SOCK_DGRAM_CLOEXEC, 0);
+  if (socket < 0) throw failed("system", "opening a socket", socket);
+  try {
+    // struct ifreq: the name in 16 bytes, then the flags.
+    const request = new Uint8Array(40);
+    request.set(Buffer.from("lo"));
+    new DataView(request.buffer).setUint16(16, IFF_UP, true);
+    const result = calls.ioctl(socket, SIOCSIFFLAGS, request);
+    if (result < 0) throw failed("system", "setting lo up", result);
+  } finally {
+    closeSync(socket);
+  }
+}
+
+/** A name without slashes means a cgroup right below the mount, unless there is such a directory here. */
+export function cgroupDirectory(name: string): string {
+  const root = cgroupRoot();
+  return name.includes("/") || root === undefined || existsSync(name) ? resolve(name) : join(root, name);
+}
+
+/** Makes a cgroup. One that exists already is used as it is. */
+export function makeCgroup(path: string, making: Making): () => void {
+  if (existsSync(path)) {
+    if (!leftBehind(KINDS.cgroup, encode(path), statSync(path).ino)) return () => undefined;
+    making.say(`cgroup ${path}: a run that was killed has made it; removed when this ends`);
+  } else {
+    making.say(`cgroup ${path}: made now, removed when this ends; enter it with: echo $$ > ${path}/cgroup.procs`);
+    try {
+      mkdirSync(path);
+    } catch (error) {
+      throw systemError(error, `making the cgroup ${path}`);
+    }
+  }
+  return keep(KINDS.cgroup, encode(path), { path, inode: String(statSync(path).ino) }, making);
+}
+
+/** Removes what killed runs have made, but for what this run names. Gives a line for people for each. */
+export function recoverMade(wanted: {
+  readonly netns?: string | undefined;
+  readonly cgroup?: string | undefined;
+}): readonly string[] {
+  const directory = claimDirectory();
+  if (directory === undefined) return [];
+  const kept = new Set([
+    ...(wanted.netns === undefined ? [] : [`${KINDS.netns.prefix}${encode(wanted.netns)}`]),
+    ...(wanted.cgroup === undefined ? [] : [`${KINDS.cgroup.prefix}${encode(wanted.cgroup)}`]),
+  ]);
+  return claims(directory).flatMap((name) => {
+    const kind = Object.values(KINDS).find(({ prefix }) => name.startsWith(prefix));
+    if (!kind || kept.has(name)) return [];
+    const got = claim(directory, name, "recovery");
+    if ("holder" in got) return [];
+    const { left } = got;
+    try {
+      if (left) kind.remove(left.undo);
+      got.end();
+      return left
+        ? [`${left.program} (process ${left.pid}) was killed: ${left.undo["path"]}, which it made, is removed`]
+        : [];
+    } catch (error) {
+      got.leave();
+      return [(error as Error).message];
+    }
+  });
+}
