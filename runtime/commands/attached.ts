@@ -1,8 +1,10 @@
 /** Where programs are attached, as the kernel says at this moment: nothing is called attached that it does not confirm. */
-import { statSync } from "node:fs";
+import { existsSync, statSync, watch as watchFile } from "node:fs";
 import { RuntimeError } from "../kernel/errors.ts";
 import type { LinkHandle } from "../kernel/links.ts";
+import { consequence, holdersOf, neighbours, whose } from "../kernel/neighbours.ts";
 import type { LoadedObject } from "../kernel/object.ts";
+import { pinnedLinks, pinnedObjects } from "../kernel/pins.ts";
 
 /** Throws unless each program of an object is attached, by the link of its name, to one cgroup-v2 directory. */
 export function confirmAttached(object: LoadedObject, links: ReadonlyMap<string, LinkHandle>, cgroup: string): void {
@@ -25,4 +27,64 @@ export function cgroupsOf(links: Iterable<LinkHandle>): readonly string[] {
     (link.info().cgroupId ?? 0n) === 0n ? [] : [link.cgroup() ?? "(hidden)"],
   );
   return [...new Set(found)];
+}
+
+/**
+ * Who else is attached to a cgroup or above it, and what follows: a line for people for each. `own`: the caller's programs.
+ */
+export function neighbourTexts(cgroup: string, own: ReadonlySet<number>, pins: string): readonly string[] {
+  const found = neighbours(cgroup, own);
+  if (found.length === 0) return [];
+  const holders = new Map([...holdersOf(new Set(found.map((one) => one.programId))), ...pinnedPrograms(pins)]);
+  return found.map((one) => `${whose(one, holders)}: ${consequence(one, cgroup)}`);
+}
+
+/** Who holds programs by pins, by number of the program. */
+function pinnedPrograms(pins: string): ReadonlyMap<number, string> {
+  const found = new Map<number, string>();
+  try {
+    for (const name of pinnedObjects(pins))
+      for (const [, link] of pinnedLinks(name, pins)) {
+        found.set(link.info().programId, `the pinned object ${name}`);
+        link.close();
+      }
+  } catch {
+    // Pins that cannot be believed name nobody; the commands that use them say why.
+  }
+  return found;
+}
+
+const LINKS_EVERY_MS = 2000;
+/**
+ * Resolves with an error when a link has lost its cgroup: the kernel ends attachments with it, and tells nobody. The
+ * directory's own events wake us at once where the file system has them; looking now and then finds the rest.
+ */
+export function watchLinks(
+  links: ReadonlyMap<string, LinkHandle>,
+  cgroup: string,
+): { readonly lost: Promise<RuntimeError>; close(): void } {
+  let found: (error: RuntimeError) => void = () => undefined;
+  const lost = new Promise<RuntimeError>((resolve) => (found = resolve));
+  const look = (): void => {
+    for (const [name, link] of links) {
+      if ((link.info().cgroupId ?? 0n) !== 0n) continue;
+      found(
+        existsSync(cgroup)
+          ? new RuntimeError("ended", `${name} is attached no more: somebody else has detached it from ${cgroup}`)
+          : new RuntimeError("ended", `the cgroup ${cgroup} was removed, and ${name} is attached to nothing now`, {
+              help: `make it again and start anew; with --make, run makes it itself`,
+            }),
+      );
+    }
+  };
+  const timer = setInterval(look, LINKS_EVERY_MS);
+  const events = watchFile(cgroup, look);
+  events.on("error", () => undefined);
+  return {
+    lost,
+    close() {
+      clearInterval(timer);
+      events.close();
+    },
+  };
 }

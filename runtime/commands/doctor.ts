@@ -20,6 +20,10 @@ interface Finding {
   readonly ok: boolean;
   /** What was found, or what to do. */
   readonly detail: string;
+  /** Programs run without it. */
+  readonly optional?: true;
+  /** The kernel has it; a setting is missing. */
+  readonly mendable?: true;
 }
 
 export function doctor(options: DoctorOptions): Promise<number> {
@@ -30,7 +34,8 @@ export function doctor(options: DoctorOptions): Promise<number> {
   });
   const netlink = netlinkPathManager();
   const programs = bundledPrograms(netlink.ok);
-  if (options.json) document({ kernel: release(), machine, features, netlinkPathManager: netlink, programs });
+  const summary = summarize(machine, netlink, programs);
+  if (options.json) document({ kernel: release(), machine, features, netlinkPathManager: netlink, programs, summary });
   else {
     out(`Linux ${release()}\n`);
     out(
@@ -52,8 +57,37 @@ export function doctor(options: DoctorOptions): Promise<number> {
           programs.map((one) => [mark(one.runs), one.program, one.target, one.detail]),
         )}`,
       );
+    out(`\n${summary.text}`);
   }
-  return Promise.resolve(machine.every((one) => one.ok) && probe("sock-ops").ok ? 0 : 1);
+  return Promise.resolve(summary.ok ? 0 : 1);
+}
+
+/**
+ * Whether all runs that this kernel can run, and one line about the rest: first what the machine lacks, which is for its
+ * user to mend, then what only another kernel has.
+ */
+function summarize(
+  machine: readonly Finding[],
+  netlink: Finding,
+  programs: readonly ProgramFinding[],
+): { readonly ok: boolean; readonly text: string } {
+  const broken = machine.filter((one) => !one.ok && !one.optional);
+  // Where the kernel has MPTCP, only its settings keep path managers from running.
+  if (!netlink.ok && netlink.mendable) broken.push(netlink);
+  const first = broken[0];
+  if (first)
+    return { ok: false, text: `To run programs here: ${broken.map((one) => `${one.what}: ${one.detail}`).join("; ")}` };
+  const runs = new Set(programs.filter((one) => one.runs).map((one) => one.program));
+  const waiting = [...new Set(programs.map((one) => one.program).filter((name) => !runs.has(name)))];
+  const rest = [
+    ...(waiting.length > 0
+      ? [`${waiting.join(", ")}: with the patched kernel, which kernel/run.sh COMMAND boots`]
+      : []),
+    ...machine.filter((one) => !one.ok).map((one) => `${one.what}: ${one.detail}`),
+  ];
+  const text =
+    rest.length === 0 ? "Everything runs here." : `What this kernel can run runs here. The rest: ${rest.join("; ")}`;
+  return { ok: true, text };
 }
 
 const mark = (ok: boolean): string => (ok ? "✓" : "✗");
@@ -76,12 +110,18 @@ function machineFindings(options: DoctorOptions): Finding[] {
       : { what: "cgroup2", ok: true, detail: root },
     onBpffs(options.pins)
       ? { what: "bpffs", ok: true, detail: options.pins }
-      : { what: "bpffs", ok: false, detail: "needed for pins only: mount -t bpf -o mode=0700 bpf /sys/fs/bpf" },
+      : {
+          what: "bpffs",
+          ok: false,
+          optional: true,
+          detail: "needed for pins only: mount -t bpf -o mode=0700 bpf /sys/fs/bpf",
+        },
     existsSync("/sys/kernel/btf/vmlinux")
       ? { what: "BTF", ok: true, detail: "/sys/kernel/btf/vmlinux" }
-      : { what: "BTF", ok: false, detail: "CONFIG_DEBUG_INFO_BTF is off: CO-RE objects cannot load" },
+      : { what: "BTF", ok: false, optional: true, detail: "CONFIG_DEBUG_INFO_BTF is off: CO-RE objects cannot load" },
     {
       what: "JIT",
+      optional: true,
       ok: jit !== "0",
       detail: jit === undefined ? "always on" : jit === "0" ? "off: sysctl net.core.bpf_jit_enable=1" : "on",
     },
@@ -113,7 +153,7 @@ function netlinkPathManager(): Finding {
   const what = "MPTCP netlink path manager";
   const enabled = read("/proc/sys/net/mptcp/enabled");
   if (enabled === undefined) return { what, ok: false, detail: "CONFIG_MPTCP is off" };
-  if (enabled === "0") return { what, ok: false, detail: "MPTCP is off: sysctl net.mptcp.enabled=1" };
+  if (enabled === "0") return { what, ok: false, mendable: true, detail: "MPTCP is off: sysctl net.mptcp.enabled=1" };
   const manager = read("/proc/sys/net/mptcp/path_manager") ?? read("/proc/sys/net/mptcp/pm_type");
   if (manager === undefined) return { what, ok: false, detail: "needs Linux 5.19 or later" };
   try {

@@ -2,7 +2,9 @@
 import { out } from "../../compiler/cli/output.ts";
 import { allLinks, allPrograms } from "../kernel/info.ts";
 import { pinnedLinks, pinnedObjects } from "../kernel/pins.ts";
+import { cgroupsWithPrograms } from "../kernel/neighbours.ts";
 import { cgroupPath } from "../kernel/places.ts";
+import { neighbourTexts } from "./attached.ts";
 import { document, table } from "./report.ts";
 
 export interface ListOptions {
@@ -10,7 +12,8 @@ export interface ListOptions {
   readonly json?: boolean;
 }
 export interface Attachment {
-  readonly link: number;
+  /** Null when it was attached without a link (BPF_PROG_ATTACH). */
+  readonly link: number | null;
   readonly program: string;
   readonly programId: number;
   readonly cgroup: string | null;
@@ -29,7 +32,7 @@ export function attachments(pins: string): readonly Attachment[] {
   const programs = new Map(
     [...allPrograms()].filter((program) => program.type === "sock_ops").map((program) => [program.id, program]),
   );
-  return [...allLinks()].flatMap((link) => {
+  const linked = [...allLinks()].flatMap((link): Attachment[] => {
     const program = programs.get(link.programId);
     if (!program) return [];
     const cgroup = link.cgroupId === undefined || link.cgroupId === 0n ? null : (cgroupPath(link.cgroupId) ?? null);
@@ -37,22 +40,40 @@ export function attachments(pins: string): readonly Attachment[] {
       { link: link.id, program: program.name, programId: program.id, cgroup, object: holders.get(link.id) ?? null },
     ];
   });
+  const isLinked = (cgroup: string, id: number): boolean =>
+    linked.some((one) => one.cgroup === cgroup && one.programId === id);
+  const others = [...cgroupsWithPrograms().values()].flat().filter((one) => !isLinked(one.cgroup, one.programId));
+  return [
+    ...linked,
+    ...others.map(({ cgroup, program, programId }) => ({ link: null, program, programId, cgroup, object: null })),
+  ];
+}
+
+/** For each cgroup with programs that has others above it or beside it: who they are and what follows. */
+function together(pins: string): readonly { readonly cgroup: string; readonly notes: readonly string[] }[] {
+  return [...cgroupsWithPrograms()].flatMap(([cgroup, own]) => {
+    // Seen from the one that was attached first; the others of this cgroup are neighbours of it, too.
+    const notes = neighbourTexts(cgroup, new Set([own[0]!.programId]), pins);
+    return notes.length > 0 ? [{ cgroup, notes: notes.map((text) => `${own[0]!.program} and ${text}`) }] : [];
+  });
 }
 
 export function list(options: ListOptions): Promise<number> {
   const attached = attachments(options.pins);
   const pinned = pinnedObjects(options.pins);
-  if (options.json) document({ attached, pinned });
+  const shared = together(options.pins);
+  if (options.json) document({ attached, pinned, shared });
   else {
     const rows = attached.map((one) => [
-      String(one.link),
+      one.link === null ? "-" : String(one.link),
       one.program,
       String(one.programId),
-      one.object ?? "(a running process)",
+      one.object ?? (one.link === null ? "(nobody: attached without a link)" : "(a running process)"),
       one.cgroup ?? "(gone)",
     ]);
     const idle = pinned.filter((name) => !attached.some((one) => one.object === name));
     out(table(["LINK", "PROGRAM", "ID", "HELD BY", "CGROUP"], rows) || "nothing is attached");
+    for (const { notes } of shared) for (const text of notes) out(text);
     if (idle.length > 0) out(`pinned, not attached: ${idle.join(", ")}`);
   }
   return Promise.resolve(0);

@@ -13,9 +13,9 @@ import { openCgroup } from "../kernel/places.ts";
 import { replaceObject } from "../kernel/replace.ts";
 import { undoList } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
-import { cgroupsOf, confirmAttached } from "./attached.ts";
+import { cgroupsOf, confirmAttached, neighbourTexts } from "./attached.ts";
 import { readInput, readParams } from "./input.ts";
-import { line } from "./report.ts";
+import { line, warn } from "./report.ts";
 
 export interface LoadCommandOptions {
   readonly cgroup?: string;
@@ -62,7 +62,11 @@ function loadNow(file: string, options: LoadCommandOptions): number {
         : attachAndPin(object, options.cgroup, options.pins);
       if (options.cgroup !== undefined) confirmAttached(object, links, options.cgroup);
       undo.keep();
-      report(object, there, cgroupsOf(links.values()), options);
+      const cgroups = cgroupsOf(links.values());
+      report(object, there, cgroups, options);
+      const own = new Set(Object.values(object.programs).map((program) => program.info().id));
+      for (const cgroup of cgroups.filter((path) => path.startsWith("/")))
+        for (const text of neighbourTexts(cgroup, own, options.pins)) warn(options, text);
     } finally {
       object.close();
     }

@@ -40,15 +40,17 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .command("run")
     .description("compile, load, attach and watch a program until Ctrl-C")
     .argument("<file>", "TypeScript source, or a BPF object")
-    .option("-c, --cgroup <dir>", "cgroup-v2 directory to attach to")
+    .option("-c, --cgroup <dir>", "cgroup-v2 directory to attach to; a name alone lies right below the mount")
     .addOption(param())
     .option("--netns <name>", "network namespace whose addresses and sessions count (name, path or process id)")
+    .option("--make", "make the cgroup and the namespace that are named, and remove them at the end")
     .addOption(
       new Option("--backend <backend>", "where a path manager runs (default: what the kernel has)").choices([
         "kernel",
         "netlink",
       ]),
     )
+    .option("--replace", "over netlink: take over from the path manager that the namespace has")
     .option("--pin [name]", "pin what is loaded, so that it outlives a crash; taken over by the next run of that name")
     .addOption(pins())
     .option("--for <seconds>", "stop by itself", seconds)
@@ -57,7 +59,7 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .addOption(json())
     .addHelpText(
       "after",
-      "\nExample:\n  mkdir /sys/fs/cgroup/lab && tsbpf run programs/user-timeout.ts --cgroup /sys/fs/cgroup/lab --param timeoutSeconds=5",
+      "\nExample:\n  tsbpf run programs/user-timeout.ts --cgroup lab --make --param timeoutSeconds=5",
     )
     .action(act(async (file: string, options) => (await import("./run.ts")).run(file, options)));
 

@@ -33,6 +33,12 @@ export const jsonText = (value: unknown, indent = 0): string => printableJson(JS
 export const line = (value: unknown): void => void out(jsonText(value));
 export const document = (value: unknown): void => void out(jsonText(value, 2));
 
+type Saying = { readonly json?: boolean };
+export const warn = (options: Saying, text: string): void =>
+  options.json ? line({ warning: text }) : err(`warning: ${text}`);
+/** Something that the user should know, and that is as it should be. */
+export const notice = (options: Saying, text: string): void => (options.json ? line({ notice: text }) : void out(text));
+
 /** Columns as wide as their contents; nothing at all for no rows. */
 export function table(headings: readonly string[], cells: readonly (readonly string[])[]): string {
   if (cells.length === 0) return "";

@@ -107,7 +107,7 @@ function print(
   ]);
   if (mapRows.length > 0) out(`\n${table(["ID", "MAP", "TYPE", "KEY", "VALUE", "ENTRIES"], mapRows)}`);
   const linkRows = links.map((link) => [
-    String(link.link),
+    link.link === null ? "-" : String(link.link),
     link.program,
     link.object ?? "(a running process)",
     link.cgroup ?? "(gone)",

@@ -1,7 +1,8 @@
 /** Waiting for Ctrl-C, SIGTERM, a closed terminal, lost output, or a time to pass; whichever comes first. */
 import { onOutputFailure } from "../../compiler/cli/output.ts";
 
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** Those that end a process unless it listens, and that people and machines send. SIGKILL cannot be heard. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGUSR2", "SIGXCPU"] as const;
 
 /**
  * Runs `body`, which awaits `stopped` when it has nothing left to set up. Signals that come before are kept, and those

@@ -1,6 +1,5 @@
 /** What a running object says, as it says it: ring-buffer records and lines of `log`. */
-import { existsSync, openSync } from "node:fs";
-import { readSync } from "node:fs";
+import { existsSync, openSync, readSync, writeFileSync } from "node:fs";
 import { out } from "../../compiler/cli/output.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import type { Value } from "../kernel/codec.ts";
@@ -38,8 +37,42 @@ export const prints = (module: BpfModule): boolean =>
 
 const TRACE_PIPES = ["/sys/kernel/tracing/trace_pipe", "/sys/kernel/debug/tracing/trace_pipe"];
 
-/** Follows the trace pipe. Undefined, with a reason, where there is none. */
-export function watchLog(each: (text: string, raw: string) => void): { close(): void } | string {
+/** What the pipe puts before each text: task, CPU, flags, time, and who wrote it. */
+const LINE = /^ *\S.{0,15}-\d+ .*?\[\d{3}\] .{4,5} +\d+\.\d+: (\w+): (.*)$/;
+const PRINTK = "bpf_trace_printk";
+
+/** The texts of `log` in what the pipe gives: those that have line breaks in them come in several lines. */
+export function logLines(each: (text: string, raw: string) => void): { take(chunk: string): void; flush(): void } {
+  let rest = "";
+  let open: { text: string; raw: string } | undefined;
+  const flush = (): void => {
+    if (open) each(open.text, open.raw);
+    open = undefined;
+  };
+  return {
+    flush,
+    take(chunk) {
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop() ?? "";
+      for (const raw of lines) {
+        const [, writer, text] = LINE.exec(raw) ?? [];
+        if (writer !== undefined || /^CPU:\d+ \[LOST \d+ EVENTS\]$/.test(raw)) {
+          flush();
+          if (writer === PRINTK) open = { text: text!, raw };
+        } else if (open) open = { text: `${open.text}\n${raw}`, raw: `${open.raw}\n${raw}` };
+      }
+    },
+  };
+}
+
+/**
+ * Follows the trace pipe. Undefined, with a reason, where there is none. The kernel keeps what nobody has read:
+ * "from now on" leaves that out, up to a mark that is written now.
+ */
+export function watchLog(
+  each: (text: string, raw: string) => void,
+  begin: "all" | "from now on" = "all",
+): { close(): void } | string {
   const path = TRACE_PIPES.find((candidate) => existsSync(candidate));
   if (path === undefined)
     return "no tracefs is mounted, so log lines cannot be shown: mount -t tracefs nodev /sys/kernel/tracing";
@@ -50,25 +83,37 @@ export function watchLog(each: (text: string, raw: string) => void): { close(): 
   } catch (error) {
     return `log lines cannot be shown: ${(error as NodeJS.ErrnoException).code} on ${path}`;
   }
+  const lines = logLines(each);
+  const mark = begin === "from now on" ? writeMark(path) : undefined;
+  let before = begin === "all" ? undefined : "";
+  const take = (chunk: string): void => {
+    if (before === undefined) return lines.take(chunk);
+    before += chunk;
+    const end = mark === undefined ? -1 : before.indexOf(mark);
+    if (end >= 0) {
+      const rest = before.slice(before.indexOf("\n", end) + 1);
+      before = undefined;
+      return lines.take(rest);
+    }
+    // The mark may lie across two chunks; nothing else is kept.
+    before = before.slice(-LONGEST_MARK);
+  };
   const buffer = Buffer.alloc(65536);
-  let rest = "";
   const read = (): void => {
     for (;;) {
       let length = 0;
       try {
         length = readSync(fd, buffer);
       } catch {
-        return;
+        length = 0;
       }
-      if (length === 0) return;
-      const lines = (rest + buffer.toString("utf8", 0, length)).split("\n");
-      rest = lines.pop() ?? "";
-      for (const raw of lines) {
-        const text = /bpf_trace_printk: (.*)$/.exec(raw)?.[1];
-        if (text !== undefined) each(text, raw);
-      }
+      if (length === 0) return lines.flush();
+      take(buffer.toString("utf8", 0, length));
     }
   };
+  // Nothing is older than what this reads, with or without a mark in it (where tracing is off there is none).
+  if (begin === "from now on") read();
+  before = undefined;
   const watch = syscalls().watch(fd, read);
   return {
     close() {
@@ -76,4 +121,16 @@ export function watchLog(each: (text: string, raw: string) => void): { close(): 
       closeFd(fd);
     },
   };
+}
+
+const LONGEST_MARK = 64;
+/** Writes a line of ours into the trace, and gives its text; undefined where none can be written. */
+function writeMark(pipe: string): string | undefined {
+  const text = `tsbpf-${process.pid}-${process.hrtime.bigint()}`;
+  try {
+    writeFileSync(pipe.replace(/trace_pipe$/, "trace_marker"), `${text}\n`);
+    return text;
+  } catch {
+    return undefined;
+  }
 }

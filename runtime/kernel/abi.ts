@@ -103,6 +103,14 @@ export const ATTR = {
     duration: [36, 4],
   },
   enableStats: { type: [0, 4] },
+  query: {
+    target_fd: [0, 4],
+    attach_type: [4, 4],
+    query_flags: [8, 4],
+    attach_flags: [12, 4],
+    prog_ids: [16, 8],
+    prog_cnt: [24, 4],
+  },
 } as const satisfies Record<string, Record<string, readonly [offset: number, bytes: number]>>;
 export type AttrFamily = keyof typeof ATTR;
 
@@ -143,6 +151,11 @@ export const CGROUP_ATTACH: Partial<Record<ProgramTypeName, number>> = {
 };
 
 export const LINK_TYPE_CGROUP = 3;
+
+/** How programs on a cgroup agree with others: flags of BPF_PROG_ATTACH, told by BPF_PROG_QUERY. Links are all multi. */
+export const ATTACH_FLAGS = { override: 1, multi: 2 } as const;
+/** As many programs as one cgroup takes (BPF_CGROUP_MAX_PROGS). */
+export const MOST_PROGRAMS = 64;
 
 /** Flags of map updates. */
 export const UPDATE = { any: 0, insert: 1, update: 2 } as const;

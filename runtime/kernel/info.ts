@@ -25,6 +25,8 @@ export interface ProgramInfo {
   readonly verifiedInsns: number;
   /** Nanoseconds since boot. */
   readonly loadTime: bigint;
+  /** Who loaded it. */
+  readonly uid: number;
 }
 export interface MapInfo {
   readonly id: number;
@@ -87,6 +89,7 @@ export function programInfo(fd: number): ProgramInfo {
     recursionMisses: view.getBigUint64(208, true),
     verifiedInsns: view.getUint32(216, true),
     loadTime: view.getBigUint64(40, true),
+    uid: view.getUint32(48, true),
   };
 }
 

@@ -1,11 +1,12 @@
 /** Links: a program on a cgroup-v2 directory, held by a descriptor or by a pin, replaced atomically, never left behind. */
-import { closeSync } from "node:fs";
+import { closeSync, realpathSync } from "node:fs";
 import { BPF } from "./abi.ts";
 import { bpf } from "./bpf.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import { linkInfo, type LinkInfo } from "./info.ts";
 import { openPinParent } from "./pin-folder.ts";
+import { consequence, holdersOf, neighbours, whose } from "./neighbours.ts";
 import { cgroupPath, openCgroup } from "./places.ts";
 
 export interface LinkHandle {
@@ -37,13 +38,21 @@ export function attachToCgroup(programFd: number, attachType: number, directory:
 
 function attachError(errno: number, name: string, directory: string): RuntimeError {
   const what = `attaching ${name} to ${directory}`;
-  if (errno === -1)
-    return failed(
-      "not-permitted",
-      what,
-      errno,
-      "run as root; or another program holds this cgroup exclusively (attached without BPF_F_ALLOW_MULTI): bpftool cgroup show",
+  if (errno === -1) {
+    // Without rights nobody could have asked who is there.
+    const here = realpathSync(directory);
+    const blocking = neighbours(directory).find(
+      ({ sharing, cgroup }) => sharing === "alone" || (sharing === "override" && cgroup === here),
     );
+    if (blocking) {
+      const holders = holdersOf(new Set([blocking.programId]));
+      return new RuntimeError("attach", `${what}: ${whose(blocking, holders)}: ${consequence(blocking, directory)}`, {
+        errno,
+        help: `bpftool cgroup detach ${blocking.cgroup} sock_ops id ${blocking.programId}; or use a cgroup that is not at or below it`,
+      });
+    }
+    return failed("not-permitted", what, errno, "run as root, or with CAP_BPF and CAP_NET_ADMIN");
+  }
   if (errno === -22)
     return failed("attach", what, errno, "the kernel may be without CONFIG_CGROUP_BPF, or older than 5.7 (no links)");
   if (errno === -7) return failed("attach", what, errno, "64 programs are attached to this cgroup already");

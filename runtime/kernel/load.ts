@@ -171,6 +171,7 @@ export function checkNeeds(module: BpfModule): void {
       help: "run as root, or with CAP_BPF and CAP_NET_ADMIN",
     });
   const patched = lacking.some((need) => /^(event|helper):mptcp|^tcp-option-events|^delayed-ack/.test(need.feature));
+  const paths = module.needs.some((need) => /^(event|helper):mptcp/.test(need));
   const list = lacking
     .map((need) => (need.feature.includes(":") ? need.feature.replace(":", " ") : need.about))
     .join(", ");
@@ -179,7 +180,7 @@ export function checkNeeds(module: BpfModule): void {
     `${patched ? "needs the patched kernel" : "this kernel lacks what the object needs"}: ${list}`,
     {
       help: patched
-        ? "boot the kernel of kernel/ (kernel/run.sh COMMAND), or, for path managers, use --backend netlink"
+        ? `boot the kernel of kernel/ (kernel/run.sh COMMAND)${paths ? "; on this one, `tsbpf run FILE` serves a network namespace over netlink" : ""}`
         : `${first.reason}; \`tsbpf doctor\` shows what this kernel offers`,
     },
   );

@@ -4,10 +4,10 @@
  */
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, rmdirSync, statSync, unlinkSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { atTheEnd, claim, claimDirectory, claims, type Claim } from "./claims.ts";
 import { failed, RuntimeError } from "./errors.ts";
-import { cgroupRoot, NETNS_FOLDER, openNetns, systemError } from "./places.ts";
+import { cgroupRoot, NETNS_FOLDER, openCgroup, openNetns, systemError } from "./places.ts";
 import { syscalls } from "./syscalls.ts";
 
 export interface Making {
@@ -158,6 +158,7 @@ export function makeCgroup(path: string, making: Making): () => void {
     if (!leftBehind(KINDS.cgroup, encode(path), statSync(path).ino)) return () => undefined;
     making.say(`cgroup ${path}: a run that was killed has made it; removed when this ends`);
   } else {
+    closeSync(openCgroup(dirname(path)));
     making.say(`cgroup ${path}: made now, removed when this ends; enter it with: echo $$ > ${path}/cgroup.procs`);
     try {
       mkdirSync(path);

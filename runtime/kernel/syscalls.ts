@@ -127,8 +127,14 @@ function open(): Syscalls {
       return result < 0 ? result : length[0]!;
     },
     watch(fd, readable) {
-      const handle = koffi.node.poll(fd, { readable: true }, readable);
       let open = true;
+      // The callback's first argument is a status, whatever the declarations say. libuv stops after an error on the
+      // descriptor, such as a netlink socket's ENOBUFS: reading takes the error away, and the watch goes on.
+      const look = (status: unknown): void => {
+        readable();
+        if (Number(status) < 0 && open) handle.start({ readable: true }, look);
+      };
+      const handle = koffi.node.poll(fd, { readable: true }, look);
       return {
         close() {
           if (open) handle.close();

@@ -11,419 +11,66 @@
  * after a loss. A session found there is told to the program from its beginning; what the program opens that exists
  * already is not opened twice. Those that began under the kernel's own path manager stay with it: it lets nobody else.
  */
-import { SOCK_OPS_FIELDS } from "../../compiler/bpf/sock-ops.ts";
 import type { BpfModule } from "../../compiler/module.ts";
-import { createMachine, drawFault, type Machine } from "../vm/machine.ts";
-import { isSocketStorage } from "../vm/maps/sk-storage.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { encodeParams } from "../kernel/load.ts";
-import { watchAddresses, type AddressWatch, type HostAddress } from "./addresses.ts";
-import { batches, type Batches } from "./batches.ts";
-import {
-  defaultEnds,
-  eachSubflow,
-  endpoint,
-  endpointText,
-  matches,
-  sameAddress,
-  wantedEnds,
-  type Ends,
-} from "./ends.ts";
-import { openMptcpNetlink, type Endpoint, type MptcpNetlink } from "./generic-netlink.ts";
-import { localAddresses, LOCAL_ADDRESSES_MAP, type LocalAddresses } from "./local-addresses.ts";
-import {
-  contextBytes,
-  forgetLocalId,
-  LIMITS,
-  localChange,
-  localId,
-  sessionTable,
-  type Delivery,
-  type Limits,
-  type Session,
-  type Subflow,
-} from "./sessions.ts";
-import { openSockDiag, type SockDiag } from "./sock-diag.ts";
-import { surveySessions, type Found } from "./survey.ts";
+import { watchAddresses } from "./addresses.ts";
+import { openMptcpNetlink } from "./generic-netlink.ts";
+import { startDaemon, type Daemon, type DaemonOptions, type NetlinkReport } from "./netlink-daemon.ts";
+import { openSockDiag } from "./sock-diag.ts";
 import { chooseUserspace } from "./userspace.ts";
 
-export interface NetlinkOptions {
+export interface NetlinkOptions extends DaemonOptions {
   /** Name of a network namespace, a path to one, or a process id; absent: the caller's. */
   readonly netns?: string;
-  readonly params?: Readonly<Record<string, unknown>>;
   /** What it is called when another wants the namespace; absent: the name of the first program. */
   readonly name?: string;
   /** End the path manager that the namespace has, and take over from it. */
   readonly replace?: boolean;
-  /** Hears of every event, and of what came of it. */
-  readonly report?: (report: NetlinkReport) => void;
-  /** Seconds between two looks at the kernel's list; absent: 10, and more where a look takes long. */
-  readonly surveySeconds?: number;
-  readonly limits?: Limits;
   /** Bytes of events that the kernel keeps for us. */
   readonly receiveBuffer?: number;
 }
-export type NetlinkReport =
-  | { readonly kind: "event"; readonly event: string; readonly token: number; readonly steps: number }
-  | {
-      readonly kind: "subflow";
-      readonly token: number;
-      readonly from: string;
-      readonly to: string;
-      readonly errno: number;
-    }
-  | {
-      /** An incoming subflow was refused by the program, and taken down. */
-      readonly kind: "refused";
-      readonly token: number;
-      readonly from: string;
-      readonly to: string;
-      readonly errno: number;
-    }
-  | { readonly kind: "log"; readonly text: string }
-  /** What is about to be changed on the machine, or how things stand. */
-  | { readonly kind: "notice"; readonly text: string }
-  | { readonly kind: "warning"; readonly text: string };
+export type NetlinkBackend = Daemon;
+export type { NetlinkReport };
 
-export interface NetlinkBackend {
-  readonly machine: Machine;
-  readonly sessions: ReadonlyMap<number, Session>;
-  /** Events that the kernel dropped because we were too slow (ENOBUFS), counted in bursts. */
-  readonly overruns: number;
-  readonly counts: {
-    readonly events: number;
-    readonly requested: number;
-    readonly created: number;
-    readonly refused: number;
-    /** Incoming subflows that the program refused. */
-    readonly turnedAway: number;
-    /** Sessions that were found in the kernel's list, and ended ones that were missing there. */
-    readonly found: number;
-    readonly lost: number;
-  };
-  /** Sessions that wait for their turn after a change that concerns many. */
-  readonly waiting: number;
-  close(): void;
-}
-
-const EINVAL = -22;
-const ENOSPC = -28;
-const ENOTCONN = -107;
-const EOPNOTSUPP = -95;
-/** Looks at the kernel's list take at most a twentieth of the time, and are this far apart at least, and at most. */
-const SHARE = 20;
-const SURVEY_SECONDS = { least: 10, most: 300 };
-/** No session has this token: the end of a batch. */
-const LAST = -1;
-
+/**
+ * Takes a network namespace and manages the paths of its sessions until `close`. Throws RuntimeError: in-use (another
+ * manages them), not-permitted, kernel-lacks, no-netns, bad-object, bad-param.
+ */
 export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions = {}): NetlinkBackend {
-  const { netns, limits = LIMITS } = options;
+  const { netns } = options;
   const report = options.report ?? (() => undefined);
-  const warn = (text: string): void => report({ kind: "warning", text });
-  const programs = module.programs.filter((program) => program.type === "sock_ops").map((program) => program.name);
-  if (programs.length === 0) throw new RuntimeError("bad-object", "the object has no path manager");
-
-  const machine = createMachine(withParams(module, options.params ?? {}), {
-    services: {
-      cpus: 1,
-      cpu: () => 0,
-      now: () => process.hrtime.bigint(),
-      random: () => Math.floor(Math.random() * 2 ** 32),
-      print: (text) => report({ kind: "log", text }),
-    },
-    engine: "interpreter",
-  });
-  const storages = [...machine.maps.values()].filter(isSocketStorage);
-  const table = sessionTable(limits);
-  const decides = module.needs.includes("event:mptcp-accept-subflow");
-  const counts = { events: 0, requested: 0, created: 0, refused: 0, turnedAway: 0, found: 0, lost: 0 };
-  const queue: Batches = batches();
-  let overruns = 0;
-  let netlink: MptcpNetlink | undefined;
-  let diag: SockDiag | undefined;
-  let addresses: AddressWatch | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  const restore = chooseUserspace({
-    netns,
-    program: options.name ?? programs[0]!,
-    replace: options.replace ?? false,
-    say: (text) => report({ kind: "notice", text }),
-    warn,
-  });
+  const [first] = module.programs.filter((program) => program.type === "sock_ops");
+  if (!first) throw new RuntimeError("bad-object", "the object has no path manager");
+  // What is wrong with the params is said before anything is changed.
+  encodeParams(module, options.params ?? {});
+  // Newest first.
+  const steps: (() => void)[] = [];
   const close = (): void => {
-    clearTimeout(timer);
-    queue.close();
-    addresses?.close();
-    diag?.close();
-    netlink?.close();
-    restore();
+    for (const step of steps.splice(0)) step();
+  };
+  const opened = <T extends { close(): void }>(one: T): T => {
+    steps.unshift(() => one.close());
+    return one;
   };
   try {
-    const pm = (netlink = openMptcpNetlink(netns, options.receiveBuffer));
-    const listing = (diag = openSockDiag(netns));
-    const locals = localsOf(module, machine, warn);
-    /** Subflows that exist already, while the beginning of their session is told. */
-    let existing: Subflow[] = [];
-
-    /** Runs the programs on one event; whether one of them replied 1 to a question. */
-    const deliver = (delivery: Delivery): boolean => {
-      let refused = false;
-      const context = contextBytes(delivery);
-      const view = new DataView(context.buffer);
-      const wanted: (() => void)[] = [];
-      for (const program of programs) {
-        const outcome = machine.runSockOps(program, {
-          read: (field, index) => {
-            const row = SOCK_OPS_FIELDS[field];
-            const at = row.offset + index * row.bytes;
-            return row.bytes === 8 ? view.getBigUint64(at, true) : view.getUint32(at, true);
-          },
-          services: {
-            socket: delivery.session,
-            // A server cannot reach a client's port, and the kernel's netlink path manager is for clients.
-            openSubflow: (local, remote) =>
-              delivery.session.serverSide
-                ? EOPNOTSUPP
-                : request(delivery, wanted, local, remote, defaultEnds(delivery), openOne),
-            closeSubflow: (local, remote) =>
-              request(delivery, wanted, local, remote, wantedEnds(delivery, local, remote), closeOne),
-            setPriority: (both, backup) => {
-              const half = both.length / 2;
-              const [local, remote] = [both.slice(0, half), both.slice(half)];
-              const ends = wantedEnds(delivery, local, remote);
-              return request(delivery, wanted, local, remote, ends, (session, from, to) =>
-                eachSubflow(session, from, to, (one) =>
-                  pm.setBackup(session.token, one.local, one.remote, backup !== 0),
-                ),
-              );
-            },
-          },
-        });
-        counts.events++;
-        // The reply lies where the token was: what no program wrote is none.
-        if (delivery.asks && outcome.ok && outcome.returned === 1)
-          refused ||= outcome.args[0] === 1 && delivery.args[0] !== 1;
-        if (outcome.ok)
-          report({ kind: "event", event: delivery.event, token: delivery.session.token, steps: outcome.steps });
-        else warn(drawFault(outcome.fault));
-      }
-      // As in the kernel, the work is done after the program has returned.
-      for (const work of wanted) work();
-      if (delivery.event === "MptcpCloseSession") for (const map of storages) map.forget(delivery.session);
-      return refused;
-    };
-    /** The programs are told in order; once one refuses a subflow, no more of it. */
-    const tell = (deliveries: readonly Delivery[]): void => {
-      const turnedAway = new Set<Subflow>();
-      for (const delivery of deliveries) {
-        const { session, subflow } = delivery;
-        if (delivery.asks && !decides) continue;
-        if (subflow && turnedAway.has(subflow)) continue;
-        if (!deliver(delivery) || !subflow) continue;
-        turnedAway.add(subflow);
-        table.refuse(session, subflow);
-        const errno = pm.destroySubflow(session.token, subflow.local, subflow.remote);
-        counts.turnedAway++;
-        const [from, to] = [endpointText(subflow.remote), endpointText(subflow.local)];
-        report({ kind: "refused", token: session.token, from, to, errno });
-      }
-    };
-
-    const openOne = (session: Session, from: Endpoint, to: Endpoint): number => {
-      const there = existing.findIndex((one) => matches(one, from, to));
-      if (there >= 0) {
-        existing.splice(there, 1);
-        return 0;
-      }
-      counts.requested++;
-      const fresh = session.localIds?.has(Buffer.from(from.bytes).toString("hex")) !== true;
-      const id = localId(session, from.bytes);
-      const errno = id === undefined ? ENOSPC : pm.createSubflow(session.token, { ...from, id }, to);
-      if (errno !== 0 && fresh) forgetLocalId(session, from.bytes);
-      counts[errno === 0 ? "created" : "refused"]++;
-      report({ kind: "subflow", token: session.token, from: endpointText(from), to: endpointText(to), errno });
-      return errno;
-    };
-    const closeOne = (session: Session, from: Endpoint, to: Endpoint): number =>
-      eachSubflow(session, from, to, (one) => pm.destroySubflow(session.token, one.local, one.remote));
-
-    /** Sessions that began under the kernel's path manager. */
-    const others = new Set<number>();
-    const adopt = ({ session, subflows }: Found): void => {
-      if (table.sessions.has(session.token)) return;
-      if (!pm.manages(session.token, session.local, session.remote)) {
-        if (listing.has(session.token)) others.add(session.token);
-        return;
-      }
-      const adopted = table.adopt(session, subflows);
-      if (!adopted) return;
-      counts.found++;
-      existing = [...adopted.opened];
-      tell(adopted.begin);
-      existing = [];
-      tell(adopted.then());
-    };
-    let surveyed = { at: 0, took: 0 };
-    /** Events were dropped: changes of known sessions may be among them. */
-    let lost = false;
-    /** Compares with the kernel's list. Gives the tokens of sessions that are found, and will be told of. */
-    const survey = (): ReadonlySet<number> => {
-      const subflowsToo = lost;
-      lost = false;
-      const begin = performance.now();
-      const most = Math.max(0, limits.sessions - table.sessions.size);
-      const { ended, unknown, known } = surveySessions(listing, table, others, { subflowsToo, most });
-      surveyed = { at: performance.now(), took: performance.now() - begin };
-      const found = new Set(unknown.keys());
-      queue.add(ended, ({ token }) => {
-        counts.lost++;
-        tell(table.end(token));
-      });
-      queue.add(new Map([...known].map(([token, subflows]) => [token, { token, subflows }])), ({ token, subflows }) => {
-        const session = table.sessions.get(token);
-        if (session) tell(table.catchUp(session, subflows));
-      });
-      queue.add(unknown, adopt);
-      again();
-      return found;
-    };
-    /** Not when it was done a moment ago, and never for most of the time. */
-    const due = (): boolean => performance.now() - surveyed.at > Math.max(100, SHARE * surveyed.took);
-    const look = (): void => {
-      if (lost || table.sessions.size > 0 || others.size > 0) survey();
-      else again();
-    };
-    const again = (seconds?: number): void => {
-      clearTimeout(timer);
-      const wait = Math.min(SURVEY_SECONDS.most, Math.max(SURVEY_SECONDS.least, (SHARE * surveyed.took) / 1000));
-      timer = setTimeout(look, 1000 * (seconds ?? options.surveySeconds ?? wait));
-      timer.unref();
-    };
-    /** At once where that is not too often, else as soon as it is not. */
-    const lookSoon = (): void =>
-      due() ? look() : again(Math.max(100, SHARE * surveyed.took - (performance.now() - surveyed.at)) / 1000);
-
-    pm.listen(
-      (event) => {
-        queue.flush(event.token);
-        tell(table.take(event));
-        const without = table.turnedAway();
-        if (without === 0) return;
-        if (due()) survey();
-        if (table.sessions.size >= limits.sessions)
-          warnOnce(`more than ${limits.sessions} sessions are open: those beyond that number are left alone`);
-      },
-      () => {
-        overruns++;
-        warn(
-          "the kernel dropped MPTCP events: this machine is overloaded, or too many sessions open at once; asking for what was missed",
-        );
-        lost = true;
-        lookSoon();
-      },
+    steps.unshift(
+      chooseUserspace({
+        netns,
+        program: options.name ?? first.name,
+        replace: options.replace ?? false,
+        say: (text) => report({ kind: "notice", text }),
+        warn: (text) => report({ kind: "warning", text }),
+      }),
     );
-    let warned = "";
-    const warnOnce = (text: string): void => {
-      if (warned !== text) warn(text);
-      warned = text;
-    };
-
-    /** Tells every session of a change, after those have ended that nobody told of. */
-    const change = (address: HostAddress, added: boolean, before: (session: Session) => void): void => {
-      // A session that begins from here on finds the address in the map; one that is found is told of a removal.
-      const now = new Map<number, Session | undefined>(table.sessions);
-      if (now.size > 0 && due()) {
-        const found = survey();
-        if (!added) for (const token of found) now.set(token, undefined);
-      }
-      queue.add(new Map([...now].map(([token, session]) => [token, { token, session }])), ({ token, session }) => {
-        const present = table.sessions.get(token);
-        if (!present || (session && session !== present)) return;
-        before(present);
-        tell([localChange(present, address, added)]);
-      });
-    };
-    addresses = watchAddresses(
-      netns,
-      (address) => {
-        locals?.add(address);
-        change(address, true, () => undefined);
-      },
-      (address) => {
-        locals?.remove(address);
-        change(address, false, (session) => {
-          const id = forgetLocalId(session, address.bytes);
-          // The peer must hear of it, or it would go on sending there. The first subflow's address has id 0.
-          if (id !== undefined) pm.remove(session.token, id);
-          if (sameAddress(session.local.bytes, address.bytes)) pm.remove(session.token, 0);
-        });
-      },
-    );
-    for (const address of addresses.current) locals?.add(address);
-    survey();
-    queue.add(new Map([[LAST, undefined]]), () => {
-      if (counts.found > 0)
-        report({ kind: "notice", text: `${sessionsText(counts.found)} open already: managed from now on` });
-      if (others.size > 0)
-        warn(`${sessionsText(others.size)} open already, and began under the kernel's path manager: not managed`);
-    });
+    const pm = opened(openMptcpNetlink(netns, options.receiveBuffer));
+    const diag = opened(openSockDiag(netns));
+    const doors = { pm, diag, watchAddresses: watchAddresses.bind(undefined, netns) };
+    const daemon = startDaemon(module, doors, options);
+    steps.unshift(() => daemon.close());
+    return Object.defineProperty(Object.create(daemon) as Daemon, "close", { value: close });
   } catch (error) {
     close();
     throw error;
   }
-  return {
-    machine,
-    sessions: table.sessions,
-    get overruns() {
-      return overruns;
-    },
-    counts,
-    get waiting() {
-      return queue.waiting;
-    },
-    close,
-  };
-}
-
-const sessionsText = (count: number): string => `${count} MPTCP ${count === 1 ? "session is" : "sessions are"}`;
-
-/** Checks a helper's addresses at once, and queues the rest. The errno of what is queued shows in the reports only. */
-function request(
-  { session }: Delivery,
-  queue: (() => void)[],
-  local: Uint8Array,
-  remote: Uint8Array,
-  ends: Ends,
-  act: (session: Session, from: Endpoint, to: Endpoint) => number,
-): number {
-  const from = endpoint(local, ends.local);
-  const to = endpoint(remote, ends.remote);
-  if (!from || !to || from.bytes.length !== to.bytes.length) return EINVAL;
-  if (!session.established) return ENOTCONN;
-  queue.push(() => void act(session, from, to));
-  return 0;
-}
-
-function localsOf(module: BpfModule, machine: Machine, warn: (text: string) => void): LocalAddresses | undefined {
-  const spec = module.maps.find((map) => map.name === LOCAL_ADDRESSES_MAP);
-  const map = machine.maps.get(LOCAL_ADDRESSES_MAP);
-  if (!spec || !map) return undefined;
-  return localAddresses(
-    spec,
-    { store: (slot, value) => void map.write(new Uint8Array(new Uint32Array([slot]).buffer), [value]) },
-    warn,
-  );
-}
-
-/** The module with its params set, for machines that have no loader. */
-export function withParams(module: BpfModule, params: Readonly<Record<string, unknown>>): BpfModule {
-  const values = encodeParams(module, params);
-  if (values.size === 0) return module;
-  return {
-    ...module,
-    globals: module.globals.map((variable) => ({
-      ...variable,
-      init: (variable.param ? values.get(variable.name) : undefined) ?? variable.init,
-    })),
-  };
 }

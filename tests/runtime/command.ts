@@ -73,7 +73,8 @@ export function start(args: readonly string[]): Running {
     if (/^\{".*\}$/.test(line)) events.push(JSON.parse(line) as Record<string, unknown>);
   });
   collect(child.stderr, (line) => errors.push(line));
-  const ended = new Promise<number | null>((resolve) => child.on("exit", (code) => resolve(code)));
+  // When all that it wrote has been read, too.
+  const ended = new Promise<number | null>((resolve) => child.on("close", (code) => resolve(code)));
   return {
     child,
     lines,

@@ -1,10 +1,26 @@
 // The commands as users run them, from the built package.
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { allLinks, allPrograms } from "../../runtime/kernel/info.ts";
+import { load } from "../../runtime/api.ts";
+import { ATTACH_FLAGS, ATTACH_TYPES, BPF } from "../../runtime/kernel/abi.ts";
+import { bpf } from "../../runtime/kernel/bpf.ts";
+import { openCgroup } from "../../runtime/kernel/places.ts";
+import { missing } from "../../runtime/kernel/probe.ts";
 import { start, stopAll, tsbpf } from "./command.ts";
+import { compiled } from "./compiled.ts";
 import { openLab, sh, until, whyNot, type Lab, type Peer } from "./lab.ts";
 
 const skip = whyNot();
@@ -112,6 +128,79 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
     expect({ code, err }).toEqual({ code: 0, err: "" });
     expect(out).toBe(`watcher attached to ${cgroup}; Ctrl-C detaches\ndetached\n`);
     await gone();
+  });
+
+  it("run ends with an error when its cgroup is removed, or its program detached", async () => {
+    const mine = `${lab.prefix}-fleeting`;
+    const running = start(["run", source(), "--cgroup", mine, "--make", "--json"]);
+    await running.line(/"attached"/);
+    const path = JSON.parse(running.lines.find((one) => one.includes('"attached"'))!) as { cgroup: string };
+    expect(statSync(path.cgroup).isDirectory()).toBe(true);
+    rmdirSync(path.cgroup);
+    expect(await running.ended).toBe(1);
+    expect(running.events.at(-1)).toMatchObject({
+      error: { key: "ended", message: `the cgroup ${path.cgroup} was removed, and watcher is attached to nothing now` },
+    });
+    const other = start(["run", source(), "--cgroup", cgroup, "--json"]);
+    await other.line(/"attached"/);
+    const id = BigInt(statSync(cgroup).ino);
+    const link = [...allLinks()].find((one) => one.cgroupId === id)!;
+    expect(tsbpf(["detach", "--link", String(link.id)]).err).toBe("");
+    expect(await other.ended).toBe(1);
+    expect(other.events.at(-1)).toMatchObject({
+      error: { message: `watcher is attached no more: somebody else has detached it from ${cgroup}` },
+    });
+  });
+
+  it("run, load and list name other programs on the cgroup and above it, however they were attached", async () => {
+    const below = join(cgroup, "below");
+    mkdirSync(below);
+    const legacy = legacyAttach(cgroup, ATTACH_FLAGS.override);
+    try {
+      const run = tsbpf(["run", source(), "--cgroup", below, "--for", "0.1"]);
+      expect({ code: run.code, err: run.err }).toEqual({
+        code: 0,
+        err: `warning: watcher (program ${legacy.id} of user 0, held by process ${process.pid} (${comm()}), attached with BPF_F_ALLOW_OVERRIDE) on ${cgroup}: it does not run for sockets of ${below} as long as this one is attached\n`,
+      });
+      const listed = tsbpf(["list", "--pins", pins]).out;
+      expect(listed).toMatch(
+        new RegExp(`^- +watcher +${legacy.id} +\\(nobody: attached without a link\\) +${cgroup}$`, "m"),
+      );
+      const refused = tsbpf(["run", source(), "--cgroup", cgroup, "--for", "0.1"]);
+      expect(refused.code).toBe(1);
+      expect(refused.err).toContain(`nothing else can be attached to ${cgroup}`);
+      expect(refused.err).toContain(`bpftool cgroup detach ${cgroup} sock_ops id ${legacy.id}`);
+    } finally {
+      legacy.detach();
+    }
+    const alone = legacyAttach(cgroup, 0);
+    try {
+      const refused = tsbpf(["run", source(), "--cgroup", below, "--for", "0.1"]);
+      expect(refused.err).toContain(`attached alone) on ${cgroup}: nothing else can be attached to ${below}`);
+    } finally {
+      alone.detach();
+    }
+    try {
+      expect(tsbpf(["load", source(), "--cgroup", cgroup, "--pins", pins]).err).toBe("");
+      const second = tsbpf(["load", source(), "--cgroup", below, "--name", "second", "--pins", pins]);
+      expect(second.err).toMatch(
+        new RegExp(
+          `^warning: watcher \\(program \\d+ of user 0, held by the pinned object watcher\\) on ${cgroup}: both run, this one first, and share the socket's callback flags\n$`,
+        ),
+      );
+      expect(tsbpf(["list", "--pins", pins]).out).toMatch(/^watcher and watcher \(program \d+ of user 0/m);
+      tsbpf(["detach", "--all", "--pins", pins]);
+    } finally {
+      rmdirSync(below);
+    }
+  });
+
+  it("load of a path manager on a kernel that cannot run it says what can", () => {
+    if (missing(["helper:mptcp-open-subflow"]).length === 0) return;
+    const { code, err } = tsbpf(["load", "programs/ndiffports.ts", "--cgroup", cgroup, "--pins", pins]);
+    expect(code).toBe(1);
+    expect(err).toContain("`tsbpf run FILE` serves a network namespace over netlink");
+    expect(err).not.toContain("--backend");
   });
 
   it("load pins; list, show, map and trace find it; load --replace keeps the maps; detach removes it", async () => {
@@ -222,21 +311,29 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
     port++;
     const target = port;
     const listening = await server.call<number>("listen", { host: "10.96.0.2", port: target, mode: "close" });
-    const storm = client.call<{ done: number; failed: number }>("storm", {
-      host: "10.96.0.2",
-      port: target,
-      rate: 200,
-      seconds: 4,
-    });
-    for (let turn = 0; turn < 3; turn++)
-      expect(tsbpf(["load", source(), "--replace", "--param", `tag=${turn + 2}`, "--pins", pins]).err).toBe("");
-    const { done, failed } = await storm;
-    expect({ done, failed }).toEqual({ done: 800, failed: 0 });
+    // Connections for as long as it takes to replace it three times.
+    const replaced = (async (): Promise<void> => {
+      for (let turn = 0; turn < 3; turn++) {
+        const loading = start(["load", source(), "--replace", "--param", `tag=${turn + 2}`, "--pins", pins]);
+        expect(await loading.ended).toBe(0);
+        expect(loading.errors).toEqual([]);
+      }
+    })();
+    let made = 0;
+    let under = true;
+    void replaced.finally(() => (under = false)).catch(() => undefined);
+    while (under) {
+      const args = { host: "10.96.0.2", port: target, rate: 100, seconds: 1 };
+      const { done, failed } = await client.call<{ done: number; failed: number }>("storm", args);
+      expect(failed).toBe(0);
+      made += done;
+    }
+    await replaced;
     const records = (): { side: number }[] =>
       tracing.events
         .map((event) => event["record"] as { port: number; side: number })
         .filter((record) => record?.port === target);
-    await until("every connection has its record", () => records().length === 800);
+    await until("every connection has its record", () => records().length === made, 30_000);
     expect(new Set(records().map((record) => record.side)).size).toBeGreaterThan(1);
     await tracing.stop();
     await server.call("closeServer", { id: listening });
@@ -249,6 +346,7 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
     const report = JSON.parse(out) as {
       features: { feature: string; ok: boolean }[];
       programs: { program: string; target: string; runs: boolean; missing: string[] }[];
+      summary: { ok: boolean; text: string };
     };
     expect(report.features.find((one) => one.feature === "sock-ops")).toMatchObject({ ok: true });
     expect(report.programs.find((one) => one.program === "user-timeout.ts" && one.target === "mainline")).toMatchObject(
@@ -257,9 +355,30 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
     const lacking = report.programs.find((one) => one.program === "ndiffports.ts")!;
     const patched = report.features.find((one) => one.feature === "helper:mptcp-open-subflow")!.ok;
     expect(lacking.missing.includes("helper:mptcp-open-subflow")).toBe(!patched);
-    expect(code === 0 || code === 1).toBe(true);
+    // All that this kernel can run runs here: what only another one has is no fault of the machine.
+    expect(code).toBe(0);
+    expect(report.summary.ok).toBe(true);
+    if (!patched) expect(report.summary.text).toContain("delayed-ack.ts: with the patched kernel");
   });
 });
+
+const comm = (): string => readFileSync("/proc/self/comm", "utf8").trim();
+/** Attaches without a link, as older loaders do. */
+function legacyAttach(cgroup: string, flags: number): { readonly id: number; detach(): void } {
+  const object = load(compiled("watcher", undefined, ECHO));
+  const program = object.programs["watcher"]!;
+  const target = openCgroup(cgroup);
+  const fields = { target_fd: target, attach_bpf_fd: program.fd, attach_type: ATTACH_TYPES.cgroup_sock_ops };
+  expect(bpf(BPF.progAttach, "attach", { ...fields, attach_flags: flags })).toBe(0);
+  return {
+    id: program.info().id,
+    detach() {
+      expect(bpf(BPF.progDetach, "attach", fields)).toBe(0);
+      closeSync(target);
+      object.close();
+    },
+  };
+}
 
 describe("errors of the commands", () => {
   const help = (args: readonly string[]): string => tsbpf(args).err;

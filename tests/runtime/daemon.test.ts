@@ -1,4 +1,5 @@
 // Path managers through the command, over netlink: what `run` and `show` do, and what is left when they are ended or killed.
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { allLinks, allPrograms } from "../../runtime/kernel/info.ts";
 import { inNetns } from "../../runtime/kernel/places.ts";
 import { start, stopAll, tsbpf } from "./command.ts";
+import { repository } from "./repository.ts";
 import { openLab, pause, until, whyNot, type Lab, type Peer } from "./lab.ts";
 
 const PM_TYPE = "/proc/sys/net/mptcp/pm_type";
@@ -100,22 +102,96 @@ describe.skipIf(skip)(skip ? `the daemon (skipped: ${skip})` : "the daemon", () 
     expect([pmType(0), pmType(1)]).toEqual(["0", "0"]);
   });
 
-  it("killed, it leaves sessions alone, and the next one takes new sessions and says what it does not manage", async () => {
+  it("killed, it leaves sessions alone; the next one manages them, and puts back what the first found", async () => {
     const first = daemon(0);
     await first.line(/"listening"/);
+    expect(first.lines.join("\n")).toContain("net.mptcp.path_manager kernel → userspace");
     const old = await connect(0);
     await until("the mesh", () => shown(0)[0]?.subflows.length === 2);
     await first.stop("SIGKILL");
+    expect(pmType(0)).toBe("1");
     expect(shown(0)[0]?.subflows).toHaveLength(2);
     const second = daemon(0);
-    await second.line(/1 MPTCP session is open already/);
     await second.line(/"listening"/);
+    await second.line(/1 MPTCP session is open already: managed from now on/);
+    expect(second.lines.join("\n")).toContain(
+      `fullmesh (process ${first.child.pid}) was killed: net.mptcp.path_manager of network namespace`,
+    );
     const fresh = await connect(0);
     await until("the mesh of the new one", () => shown(0).every((session) => session.subflows.length === 2));
     expect(shown(0)).toHaveLength(2);
     for (const id of [old, fresh]) await nets[0]!.client.call("close", { id });
     expect(await second.stop("SIGTERM")).toBe(0);
-    lab.inside(nets[0]!.name, "sysctl", "-qw", "net.mptcp.pm_type=0");
+    expect(pmType(0)).toBe("0");
+  });
+
+  it("a killed one is undone by the next run of any program", async () => {
+    const first = daemon(0);
+    await first.line(/"listening"/);
+    await first.stop("SIGKILL");
+    expect(pmType(0)).toBe("1");
+    const { code, out } = tsbpf(["run", "programs/user-timeout.ts", "--cgroup", lab.cgroup("next"), "--for", "0.1"]);
+    expect(code).toBe(0);
+    expect(out).toContain(
+      `fullmesh (process ${first.child.pid}) was killed: net.mptcp.path_manager of network namespace /run/netns/${nets[0]!.name} is kernel again`,
+    );
+    expect(pmType(0)).toBe("0");
+  });
+
+  it.each(["SIGQUIT", "SIGUSR2", "SIGHUP"] as const)("%s ends it in order", async (signal) => {
+    const running = daemon(0);
+    await running.line(/"listening"/);
+    expect(await running.stop(signal)).toBe(0);
+    expect(pmType(0)).toBe("0");
+  });
+
+  it("a namespace has one: a second is told who holds it, and takes over with --replace", async () => {
+    const first = daemon(0);
+    await first.line(/"listening"/);
+    const old = await connect(0);
+    await until("the mesh", () => shown(0)[0]?.subflows.length === 2);
+    const args = ["run", join(folder, "ndiffports.o"), "--netns", nets[0]!.name, "--backend", "netlink"];
+    const refused = tsbpf(args);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toBe(
+      `error[in-use]: fullmesh (process ${first.child.pid}) manages the paths of network namespace ${nets[0]!.name}\n` +
+        `  help: --replace puts this one in its place; kill ${first.child.pid} ends it\n`,
+    );
+    expect(pmType(0)).toBe("1");
+    const second = start([...args, "--replace", "--json"]);
+    await second.line(/"listening"/);
+    expect(await first.ended).toBe(0);
+    expect(pmType(0)).toBe("1");
+    // The other program's session is this one's now: two more on the same pair of addresses.
+    await until("its subflows", () => shown(0)[0]?.subflows.length === 4);
+    await nets[0]!.client.call("close", { id: old });
+    expect(await second.stop("SIGINT")).toBe(0);
+    expect(pmType(0)).toBe("0");
+  });
+
+  it("with --make, works in a namespace that it makes, and leaves none behind", async () => {
+    const name = `${lab.prefix}-made`;
+    const args = ["run", "programs/ndiffports.ts", "--netns", name, "--cgroup", name, "--backend", "netlink", "--make"];
+    const path = `/run/netns/${name}`;
+    const before = readFileSync(PM_TYPE, "utf8");
+    const running = start(args);
+    await running.line(/Ctrl-C ends it/);
+    expect(running.lines.slice(1, 4)).toEqual([
+      `network namespace ${name}: made now, removed when this ends; enter it with: ip netns exec ${name} COMMAND`,
+      "over netlink a path manager serves every session of its network namespace, not a cgroup",
+      `network namespace ${name}: net.mptcp.path_manager kernel → userspace for new sessions, until this ends`,
+    ]);
+    expect(lab.inside(name, "cat", PM_TYPE).trim()).toBe("1");
+    expect(lab.inside(name, "ip", "-br", "addr", "show", "lo")).toContain("127.0.0.1/8");
+    expect(readFileSync(PM_TYPE, "utf8")).toBe(before);
+    await running.stop("SIGKILL");
+    expect(existsSync(path)).toBe(true);
+    // The next one of that name uses it, and removes it.
+    const again = start(args);
+    await again.line(/Ctrl-C ends it/);
+    expect(again.lines.join("\n")).toContain("a run that was killed has made it; removed when this ends");
+    expect(await again.stop()).toBe(0);
+    expect(existsSync(path)).toBe(false);
   });
 
   it("says at the start that what acceptSubflow refuses is up for a moment", async () => {
@@ -135,10 +211,15 @@ export const none = pathManager({ acceptSubflow: () => false });
   });
 
   it("ends with its error when it cannot start, without --for too", () => {
-    const nobody = { uid: 65534, gid: 65534 };
-    const refused = tsbpf(["run", "programs/ndiffports.ts", "--backend", "netlink"], nobody);
-    expect(refused).toMatchObject({ code: 1 });
-    expect(refused.err).toBe(
+    // In a namespace of the test: were the caller allowed to, the machine's own would be changed.
+    const enter = [`--net=/run/netns/${nets[0]!.name}`, "-S", "65534", "-G", "65534", process.execPath];
+    const { status, stderr } = spawnSync(
+      "nsenter",
+      [...enter, join(repository, "bin/tsbpf.cjs"), "run", "programs/ndiffports.ts", "--backend", "netlink"],
+      { cwd: repository, encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } },
+    );
+    expect(status).toBe(1);
+    expect(stderr).toContain(
       "error[not-permitted]: choosing the userspace path manager: EACCES\n  help: run as root\n",
     );
     const needy = tsbpf(["run", "programs/delayed-ack.ts", "--cgroup", lab.cgroup("needy")]);

@@ -22,6 +22,7 @@ const FAMILY = {
   linkDetach: "link_detach.",
   testRun: "test.",
   enableStats: "enable_stats.",
+  query: "query.",
 } as const;
 const noHeader =
   spawnSync("cc", ["-E", "-include", "linux/bpf.h", "-x", "c", "/dev/null"]).status === 0

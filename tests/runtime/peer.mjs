@@ -13,6 +13,10 @@ const getsockopt = libc.func(
 );
 const setsockopt = libc.func("int setsockopt(int fd, int level, int option, uint8_t *value, uint32_t length)");
 
+const write = libc.func("int64 write(int fd, uint8_t *bytes, size_t length)");
+const close = libc.func("int close(int fd)");
+const kept = [];
+
 const PROTOCOL = { tcp: 0, mptcp: 262 };
 const sockets = new Map();
 const servers = new Map();
@@ -76,6 +80,7 @@ const commands = {
     const reply = Buffer.alloc(Number(size ?? 0), 0x61);
     const server = net.createServer({ allowHalfOpen: false, noDelay: true }, (stream) => {
       const { id, state } = track(stream);
+      state.port = port;
       stream.on("data", (chunk) => {
         state.received += chunk.length;
         if (kind === "sink") state.hash.update(chunk);
@@ -145,6 +150,28 @@ const commands = {
   /** Ends with a reset, not in order. */
   reset({ id }) {
     sockets.get(id)?.stream.resetAndDestroy();
+  },
+  /** Resets what was accepted on a port and still is open: of all connections every `step`th. Gives their number. */
+  resetAll({ port, step = 1 }) {
+    const open = [...sockets.values()].filter((one) => one.port === port && !one.ended);
+    const chosen = open.filter((_, index) => index % step === 0);
+    for (const { stream } of chosen) stream.resetAndDestroy();
+    return chosen.length;
+  },
+  /** Many connections, each with one byte sent, kept open by number. Gives how many there are. */
+  burst({ protocol = "tcp", host, port, count }) {
+    const address = sockaddr(host, port);
+    for (let turn = 0; turn < count; turn++) {
+      const fd = open(protocol, host);
+      if (connect(fd, address, address.length) < 0) fail(`connect ${host}:${port}`);
+      if (write(fd, Buffer.from("x"), 1) < 0) fail("write");
+      kept.push(fd);
+    }
+    return kept.length;
+  },
+  /** Closes what `burst` has opened. */
+  letGo() {
+    for (const fd of kept.splice(0)) close(fd);
   },
   end({ id }) {
     sockets.get(id)?.stream.end();

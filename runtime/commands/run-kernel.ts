@@ -1,0 +1,121 @@
+/** `tsbpf run` with a program that runs in the kernel. */
+import { out } from "../../compiler/cli/output.ts";
+import { RuntimeError } from "../kernel/errors.ts";
+import { closeFd } from "../kernel/fd.ts";
+import type { LinkHandle } from "../kernel/links.ts";
+import { loadModule } from "../kernel/load.ts";
+import { checkObjectName } from "../kernel/names.ts";
+import type { LoadedObject } from "../kernel/object.ts";
+import type { ObjectToLoad } from "../kernel/object-file.ts";
+import { openObject, pinnedObjects, pinObject, removeObject } from "../kernel/pins.ts";
+import { openCgroup } from "../kernel/places.ts";
+import { replaceObject } from "../kernel/replace.ts";
+import { undoList } from "../kernel/undo.ts";
+import { followLocalAddresses } from "../mptcp/daemon.ts";
+import { confirmAttached, neighbourTexts, watchLinks } from "./attached.ts";
+import { line, warn } from "./report.ts";
+import type { RunOptions } from "./run.ts";
+import { endAll } from "./stop.ts";
+import { prints, watchLog, watchRings } from "./watch.ts";
+
+export async function runKernel(
+  input: ObjectToLoad,
+  fileName: string,
+  params: Readonly<Record<string, unknown>>,
+  options: RunOptions,
+  stopped: Promise<void>,
+): Promise<number> {
+  const { cgroup } = options;
+  if (cgroup === undefined)
+    throw new RuntimeError("bad-argument", "a cgroup-v2 directory to attach to is needed", {
+      help: "--cgroup DIR; with --make it is made first, and removed at the end: --cgroup lab --make",
+    });
+  closeFd(openCgroup(cgroup));
+  const { module } = input;
+  const name = typeof options.pin === "string" ? checkObjectName(options.pin) : fileName;
+  const steps: (() => void)[] = [];
+  try {
+    // Before anything is attached: what was logged until now is of others.
+    const log = prints(module)
+      ? watchLog((text) => (options.json ? line({ log: text }) : out(`log  ${text}`)), "from now on")
+      : undefined;
+    if (typeof log === "string") warn(options, log);
+    else if (log) steps.push(log.close);
+    const { object, links } = start(input, name, params, options, steps);
+    const own = new Set(Object.values(object.programs).map((program) => program.info().id));
+    for (const text of neighbourTexts(cgroup, own, options.pins)) warn(options, text);
+    const rings = watchRings(object, options.json ?? false);
+    const programs = Object.keys(object.programs);
+    if (options.json) line({ event: "attached", name, programs, cgroup: options.cgroup, params });
+    else out(`${programs.join(", ")} attached to ${options.cgroup}; Ctrl-C detaches`);
+    const watch = watchLinks(links, cgroup);
+    steps.push(watch.close);
+    const lost = await Promise.race([stopped.then(() => undefined), watch.lost]);
+    rings.close();
+    await rings.done;
+    for (const ring of Object.values(object.rings)) {
+      const dropped = ring.dropped();
+      if (dropped !== undefined && dropped > 0n)
+        warn(options, `${ring.name}: ${dropped} records did not fit and were dropped`);
+    }
+    if (lost) throw lost;
+  } finally {
+    endAll(steps);
+  }
+  if (options.json) line({ event: "detached", name });
+  else out("detached");
+  return 0;
+}
+
+interface Started {
+  readonly object: LoadedObject;
+  readonly links: ReadonlyMap<string, LinkHandle>;
+}
+/** Loads and attaches; with --pin, takes over what a run before has left. */
+function start(
+  input: ObjectToLoad,
+  name: string,
+  params: Readonly<Record<string, unknown>>,
+  options: RunOptions,
+  steps: (() => void)[],
+): Started {
+  const { module, kernelInfo } = input;
+  const cgroup = options.cgroup!;
+  // What is pinned goes again unless all that follows succeeds.
+  const undo = undoList();
+  const loading = { name, params, pinRoot: options.pins, undo };
+  const follow = (object: LoadedObject): void => {
+    const followed = followLocalAddresses(object, options.netns, (text) => warn(options, text));
+    if (followed) steps.push(followed.close);
+  };
+  try {
+    if (options.pin !== undefined && pinnedObjects(options.pins).includes(name)) {
+      const pinned = openObject(name, options.pins);
+      steps.push(pinned.close);
+      const object = loadModule(module, { ...loading, reuse: pinned.object }, kernelInfo);
+      steps.push(object.close);
+      follow(object);
+      const links = replaceObject(pinned, object, options.pins, cgroup);
+      steps.push(() => void removeObject(name, options.pins));
+      confirmAttached(object, links, cgroup);
+      undo.keep();
+      if (options.json) line({ event: "taken-over", name });
+      else out(`took over ${name}, which was pinned; its maps are kept`);
+      return { object, links };
+    }
+    const object = loadModule(module, loading, kernelInfo);
+    steps.push(object.close);
+    follow(object);
+    const links = new Map(Object.values(object.programs).map((program) => [program.name, program.attach(cgroup)]));
+    if (options.pin !== undefined) {
+      pinObject(object, [...links], options.pins);
+      steps.push(() => void removeObject(name, options.pins));
+    }
+    confirmAttached(object, links, cgroup);
+    undo.keep();
+    return { object, links };
+  } catch (error) {
+    undo.run();
+    throw error;
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * The sock_ops programs of a cgroup and of those above it, however they were attached, and what follows from that for each
+ * other (kernel/bpf/cgroup.c: hierarchy_allows_attach and compute_effective_progs).
+ */
+import { closeSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { ATTACH_FLAGS, ATTACH_TYPES, ATTR, BPF, MOST_PROGRAMS } from "./abi.ts";
+import { attrBlock, call, fdById } from "./bpf.ts";
+import { closeFd } from "./fd.ts";
+import { programInfo } from "./info.ts";
+import { cgroupRoot, openCgroup } from "./places.ts";
+
+/** How a program lets others beside it: all run; one below takes its place; nobody else may. */
+export type Sharing = "multi" | "override" | "alone";
+export interface Neighbour {
+  readonly cgroup: string;
+  readonly programId: number;
+  readonly program: string;
+  /** User that loaded it. */
+  readonly uid: number;
+  readonly sharing: Sharing;
+}
+
+/** The programs of one cgroup itself, in the order in which they run. Empty where the caller may not ask. */
+export function programsOf(cgroup: string): readonly Neighbour[] {
+  const fd = openCgroup(cgroup);
+  try {
+    const ids = new Uint8Array(MOST_PROGRAMS * 4);
+    const block = attrBlock("query", {
+      target_fd: fd,
+      attach_type: ATTACH_TYPES.cgroup_sock_ops,
+      prog_ids: ids,
+      prog_cnt: MOST_PROGRAMS,
+    });
+    if (call(BPF.progQuery, block) < 0) return [];
+    const count = block.view.getUint32(ATTR.query.prog_cnt[0], true);
+    const flags = block.view.getUint32(ATTR.query.attach_flags[0], true);
+    const sharing: Sharing =
+      (flags & ATTACH_FLAGS.multi) !== 0 ? "multi" : (flags & ATTACH_FLAGS.override) !== 0 ? "override" : "alone";
+    return [...new Uint32Array(ids.buffer, 0, count)].map((programId) => ({
+      cgroup,
+      programId,
+      ...namesOf(programId),
+      sharing,
+    }));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function namesOf(id: number): { readonly program: string; readonly uid: number } {
+  const fd = fdById(BPF.progFdById, id);
+  if (fd < 0) return { program: "?", uid: 0 };
+  try {
+    const { name, uid } = programInfo(fd);
+    return { program: name || "(no name)", uid };
+  } finally {
+    closeFd(fd);
+  }
+}
+
+/** The cgroup and those above it, the nearest first. */
+function upwards(cgroup: string): readonly string[] {
+  const root = cgroupRoot();
+  const paths: string[] = [];
+  for (let at = realpathSync(cgroup); root !== undefined && `${at}/`.startsWith(`${root}/`); at = dirname(at))
+    paths.push(at);
+  return paths;
+}
+
+/** Programs on a cgroup and above it, but for those of the caller. */
+export const neighbours = (cgroup: string, own: ReadonlySet<number> = new Set()): readonly Neighbour[] =>
+  upwards(cgroup).flatMap((path) => programsOf(path).filter((one) => !own.has(one.programId)));
+
+/** Every cgroup that has sock_ops programs of its own. */
+export function cgroupsWithPrograms(): ReadonlyMap<string, readonly Neighbour[]> {
+  const found = new Map<string, readonly Neighbour[]>();
+  const visit = (path: string): void => {
+    try {
+      const own = programsOf(path);
+      if (own.length > 0) found.set(path, own);
+      for (const entry of readdirSync(path, { withFileTypes: true }))
+        if (entry.isDirectory()) visit(join(path, entry.name));
+    } catch {
+      // A cgroup may vanish while we look, or be closed to the caller.
+    }
+  };
+  const root = cgroupRoot();
+  if (root !== undefined) visit(root);
+  return found;
+}
+
+/** Processes that hold programs, by number of the program: pid and name. Those that the caller may not see are missing. */
+export function holdersOf(programs: ReadonlySet<number>): ReadonlyMap<number, string> {
+  const found = new Map<number, string>();
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
+        const id = Number(/^prog_id:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1"))?.[1]);
+        if (programs.has(id)) found.set(id, `process ${pid} (${readFileSync(`/proc/${pid}/comm`, "utf8").trim()})`);
+      }
+    } catch {
+      // It has ended, or is another user's.
+    }
+  }
+  return found;
+}
+
+/** "NAME (program 7 of user 0, held by process 12 (node)) on /sys/fs/cgroup/x" */
+export function whose(one: Neighbour, holders: ReadonlyMap<number, string>): string {
+  const holder = holders.get(one.programId);
+  const way =
+    one.sharing === "multi" ? "" : `, attached ${one.sharing === "alone" ? "alone" : "with BPF_F_ALLOW_OVERRIDE"}`;
+  return `${one.program} (program ${one.programId} of user ${one.uid}${holder ? `, held by ${holder}` : ""}${way}) on ${one.cgroup}`;
+}
+
+/** What another program means for one that is attached to `cgroup` by a link. */
+export function consequence(one: Neighbour, cgroup: string): string {
+  if (one.sharing === "multi")
+    return `both run, ${one.cgroup === realpathSync(cgroup) ? "in the order in which they were attached" : "this one first"}, and share the socket's callback flags`;
+  if (one.cgroup !== realpathSync(cgroup) && one.sharing === "override")
+    return `it does not run for sockets of ${cgroup} as long as this one is attached`;
+  return `nothing else can be attached to ${cgroup}`;
+}
