@@ -17,6 +17,7 @@ export const FEATURES = {
   "event:mptcp-add-local-address": "address added to this host, told to every session",
   "event:mptcp-remove-local-address": "address removed from this host, told to every session",
   "event:mptcp-accept-subflow": "incoming MPTCP subflow may be refused",
+  "event:mptcp-subflow-priority": "MP_PRIO received",
   "helper:mptcp-open-subflow": "bpf_mptcp_open_subflow",
   "helper:mptcp-close-subflow": "bpf_mptcp_close_subflow",
   "helper:mptcp-set-priority": "bpf_mptcp_set_priority",

@@ -134,6 +134,7 @@ export const SOCK_OPS_EVENTS = {
   MptcpAddLocalAddress: { op: 74, kernel: "BPF_MPTCP_ADD_LADDR", needs: "event:mptcp-add-local-address" },
   MptcpRemoveLocalAddress: { op: 75, kernel: "BPF_MPTCP_REM_LADDR", needs: "event:mptcp-remove-local-address" },
   MptcpAcceptSubflow: { op: 76, kernel: "BPF_MPTCP_ACCEPT_SUBFLOW", needs: "event:mptcp-accept-subflow" },
+  MptcpSubflowPriority: { op: 77, kernel: "BPF_MPTCP_SUBFLOW_PRIORITY", needs: "event:mptcp-subflow-priority" },
 } as const satisfies Record<string, SockOpsEvent>;
 export type SockOpsEventName = keyof typeof SOCK_OPS_EVENTS;
 

@@ -21,7 +21,7 @@ export const SOCKET_OPTIONS = {
   TCP_BPF_DELACK_MAX: { level: SOL_TCP, number: 1003, value: "u32", set: true, needs: "bpf-delack-max" },
   TCP_BPF_RTO_MIN: { level: SOL_TCP, number: 1004, value: "u32", set: true, needs: "bpf-delack-max" },
   TCP_DELACK_MIN_US: { level: SOL_TCP, number: 64, value: "u32", set: true, get: true, needs: "delayed-ack-options" },
-  TCP_DELACK_MAX_US: { level: SOL_TCP, number: 65, value: "u32", set: true, get: true, needs: "delayed-ack-options" },
+  TCP_DELACK_MAX_US: { level: SOL_TCP, number: 46, value: "u32", set: true, get: true, needs: "delayed-ack-options" },
   TCP_DELACK_SEGS: { level: SOL_TCP, number: 66, value: "u32", set: true, get: true, needs: "delayed-ack-options" },
 } as const satisfies Record<string, SocketOption>;
 export type SocketOptionName = keyof typeof SOCKET_OPTIONS;

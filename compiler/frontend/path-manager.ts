@@ -8,7 +8,16 @@ import { BOOL, U32, U8 } from "./types.ts";
 
 /** What a handler is given, in order. `argN`: a word of args. */
 type Given =
-  "session" | "remote" | "local" | "is-master" | "address-id" | "local-id" | "remote-id" | "backup" | "error";
+  | "session"
+  | "remote"
+  | "local"
+  | "is-master"
+  | "is-first"
+  | "address-id"
+  | "local-id"
+  | "remote-id"
+  | "backup"
+  | "error";
 interface EventRow {
   readonly event: SockOpsEventName;
   readonly given: readonly Given[];
@@ -22,8 +31,12 @@ export const PATH_MANAGER_EVENTS: Readonly<Record<string, EventRow>> = {
   closeSession: { event: "MptcpCloseSession", given: ["session"] },
   addRemoteAddress: { event: "MptcpAddRemoteAddress", given: ["session", "remote"] },
   removeRemoteAddress: { event: "MptcpRemoveRemoteAddress", given: ["session", "address-id"] },
-  subflowEstablished: { event: "MptcpSubflowEstablished", given: ["session", "local-id", "remote-id", "backup"] },
+  subflowEstablished: {
+    event: "MptcpSubflowEstablished",
+    given: ["session", "local-id", "remote-id", "backup", "is-first"],
+  },
   subflowClosed: { event: "MptcpSubflowClosed", given: ["session", "local-id", "remote-id", "error"] },
+  subflowPriority: { event: "MptcpSubflowPriority", given: ["session", "local-id", "remote-id", "backup"] },
   addLocalAddress: { event: "MptcpAddLocalAddress", given: ["session", "local"] },
   removeLocalAddress: { event: "MptcpRemoveLocalAddress", given: ["session", "local"] },
   acceptSubflow: { event: "MptcpAcceptSubflow", given: ["session", "remote-id", "backup"], decides: true },
@@ -61,6 +74,8 @@ export function pathManagerProgram(program: ProgramBuilder): void {
             return { kind: "context", role: what, ctx };
           case "is-master":
             return flag(1);
+          case "is-first":
+            return flag(3);
           case "backup":
             return flag(2);
           case "local-id":

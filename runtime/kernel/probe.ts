@@ -128,6 +128,7 @@ const PROBES: Readonly<Record<Feature, () => Probe>> = {
   "event:mptcp-add-local-address": () => readsField(FIELD.mptcpToken),
   "event:mptcp-remove-local-address": () => readsField(FIELD.mptcpToken),
   "event:mptcp-accept-subflow": () => readsField(FIELD.mptcpToken),
+  "event:mptcp-subflow-priority": () => readsField(FIELD.mptcpToken),
   "helper:mptcp-open-subflow": () => opensSubflow(HELPER.openSubflow, 4),
   "helper:mptcp-close-subflow": () => opensSubflow(HELPER.closeSubflow, 4),
   "helper:mptcp-set-priority": () => opensSubflow(HELPER.setPriority, 3),

@@ -211,6 +211,11 @@ export function sessionTable(limits: Limits = LIMITS): SessionTable {
           backup: event.backup,
         }
       : undefined;
+  /** Of the session, by its first subflow. */
+  const established = (session: Session): readonly Delivery[] => [
+    { event: "MptcpFullyEstablished", args: [session.token, 1], session },
+    { event: "MptcpSubflowEstablished", args: [0, 0, 0, 1], session },
+  ];
   const joined = (session: Session, subflow: Subflow): readonly Delivery[] => {
     const { localId, remoteId, backup } = subflow;
     // Told already, or refused already: a listing and an event may speak of the same one.
@@ -228,7 +233,7 @@ export function sessionTable(limits: Limits = LIMITS): SessionTable {
       // Only clients open subflows, so those of a server came in.
       ...(session.serverSide ? [asked] : []),
       { event: "MptcpFullyEstablished", args: [session.token, 0], session, subflow },
-      { event: "MptcpSubflowEstablished", args: [localId, remoteId, backup ? 1 : 0], session, subflow },
+      { event: "MptcpSubflowEstablished", args: [localId, remoteId, backup ? 1 : 0, 0], session, subflow },
     ];
   };
   const left = (session: Session, subflow: Subflow, error: number): readonly Delivery[] => {
@@ -270,7 +275,7 @@ export function sessionTable(limits: Limits = LIMITS): SessionTable {
         case "established":
           if (session.established) return [];
           session.established = true;
-          return [...begin, { event: "MptcpFullyEstablished", args: [session.token, 1], ...base }];
+          return [...begin, ...established(session)];
         case "closed":
           return end(event.token);
         case "announced": {
@@ -284,7 +289,11 @@ export function sessionTable(limits: Limits = LIMITS): SessionTable {
           return subflow ? joined(session, subflow) : [];
         case "subflowClosed":
           return subflow ? left(session, subflow, event.error) : [];
-        case "priority":
+        case "priority": {
+          if (!subflow) return [];
+          const args = [event.localId, event.remoteId, event.backup ? 1 : 0];
+          return [{ event: "MptcpSubflowPriority", args, ...base, subflow }];
+        }
         case "listenerCreated":
         case "listenerClosed":
           return [];
@@ -310,7 +319,7 @@ export function sessionTable(limits: Limits = LIMITS): SessionTable {
         opened,
         begin: [
           { event: "MptcpNewSession", args: [token], session },
-          ...(session.established ? [{ event: "MptcpFullyEstablished", args: [token, 1], session } as const] : []),
+          ...(session.established ? established(session) : []),
           // What the peer has announced is not listed; what a subflow leads to it must have announced.
           ...[...announced.values()].map(({ remote: { bytes, port }, remoteId }) =>
             announcement(session, bytes, port, remoteId),
@@ -322,10 +331,10 @@ export function sessionTable(limits: Limits = LIMITS): SessionTable {
     catchUp(session, subflows) {
       const there = new Set(subflows.map((one) => endpointKey(one.local, one.remote)));
       const gone = [...session.subflows].filter(([key]) => !there.has(key));
-      const established = !session.established && subflows.some((one) => one.fullyEstablished);
-      session.established ||= established;
+      const isNew = !session.established && subflows.some((one) => one.fullyEstablished);
+      session.established ||= isNew;
       return [
-        ...(established ? [{ event: "MptcpFullyEstablished", args: [session.token, 1], session } as const] : []),
+        ...(isNew ? established(session) : []),
         ...gone.flatMap(([, subflow]) => left(session, subflow, 0)),
         ...subflows.filter(isUp).flatMap((one) => joined(session, one)),
       ];

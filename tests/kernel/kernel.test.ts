@@ -18,7 +18,7 @@ const title = `hooks and helpers on the patched kernel${debug ? ", debug configu
 
 /** The names of the tests in the virtual machine, read from their sources: none may vanish. */
 function testNames(): string[] {
-  return ["tcp", "mptcp"].flatMap((group) =>
+  return ["tcp", "mptcp", "session", "address", "others"].flatMap((group) =>
     [...readFileSync(join(vm, `${group}_tests.py`), "utf8").matchAll(/^def test_(\w+)/gm)].map(
       (match) => `${group}: ${(match[1] ?? "").replaceAll("_", " ")}`,
     ),
@@ -36,7 +36,7 @@ describe.skipIf(missing)(missing === undefined ? title : `${title} (skipped: ${m
   function run(): Map<string, Result> {
     if (results !== undefined) return results;
     results = new Map();
-    const sources = ["probe", "strip"].map((name) => join(vm, `${name}.bpf.c`));
+    const sources = ["probe", "strip", "others"].map((name) => join(vm, `${name}.bpf.c`));
     probe = compilePrograms(sources, join(kernel.directory ?? "", "include"));
     const done = runInVm(["python3", "-B", join(vm, "main.py"), join(probe.directory, "probe.o")], debug ? 7200 : 1800);
     report = done.stderr;

@@ -24,7 +24,7 @@ else
 	tar -xf /usr/src/linux-source-6.12.tar.xz -C "$work" --strip-components=1 --wildcards "${parts[@]/#/*/}"
 fi
 # The series changes one of them.
-git -C "$work" apply --include='tools/testing/*' "$here"/../../../kernel/patches/0013-*.patch
+git -C "$work" apply --include='tools/testing/*' "$here"/../../../kernel/patches/0014-*.patch
 bpf=$work/tools/testing/selftests/bpf
 net=$work/tools/testing/selftests/net
 

@@ -21,10 +21,10 @@ ANY = 0xFFFFFFFF
 SLOW = 6 if os.environ.get("TSBPF_KERNEL_DEBUG") == "1" else 1
 TIMEOUT = 20 * SLOW
 
-OPEN, CLOSE, PRIORITY, SET_INT, GET_INT, SET_STRING, SET_FLAGS, OPEN_EVENT, STORE_MAINLINE, RESERVE_MAINLINE = range(1, 11)
+OPEN, CLOSE, PRIORITY, SET_INT, GET_INT, SET_STRING, SET_FLAGS, OPEN_EVENT, STORE_MAINLINE, RESERVE_MAINLINE, OPEN_LOCAL, CLOSE_LOCAL = range(1, 13)
 CONNECT, ACTIVE, PASSIVE, LISTEN, HDR_OPT_LEN, WRITE_HDR_OPT = 3, 4, 5, 11, 14, 15
 SIZE, WRITE, PARSE, NEW, FULLY, CLOSED_SESSION, ADD_RADDR, REM_RADDR = range(64, 72)
-ESTABLISHED, CLOSED, ADD_LADDR, REM_LADDR, ACCEPT = range(72, 77)
+ESTABLISHED, CLOSED, ADD_LADDR, REM_LADDR, ACCEPT, PRIO = range(72, 78)
 OPTIONS_FLAG, MAINLINE_WRITE_FLAG = 0x80, 0x40
 
 
@@ -106,14 +106,14 @@ def unpack(raw):
 class Probe:
     """One instance of the probe program, attached to one cgroup."""
 
-    def __init__(self, object_file, name):
-        self.cgroup = f"/sys/fs/cgroup/tsbpf-{name}"
+    def __init__(self, object_file, name, cgroup=None):
+        self.cgroup = cgroup or f"/sys/fs/cgroup/tsbpf-{name}"
         self.prog = f"/sys/fs/bpf/{name}"
         os.makedirs(self.cgroup, exist_ok=True)
         sh(f"bpftool prog load {object_file} {self.prog} pinmaps /sys/fs/bpf/{name}-maps")
         self.attach()
         maps = f"/sys/fs/bpf/{name}-maps/"
-        self.config_map, self.action_map = Map(maps + "config", 40), Map(maps + "actions", 132)
+        self.config_map, self.action_map = Map(maps + "config", 48), Map(maps + "actions", 136)
         self.event_map, self.count_map = Map(maps + "events", ENTRY.size), Map(maps + "counts", 8)
         self.reset()
 
@@ -131,14 +131,14 @@ class Probe:
             self.count_map.set(i, b"")
         self.actions = 0
 
-    def config(self, port=0, quiet=1, size=0, write_fails=0, write=b"", refuse=0, data_only=0):
-        self.config_map.set(0, struct.pack("<IIiI16sII", port, quiet, size, write_fails, write, refuse, data_only))
+    def config(self, port=0, quiet=1, size=0, write_fails=0, write=b"", refuse=0, data_only=0, slow_op=0, slow_ms=0):
+        self.config_map.set(0, struct.pack("<IIiI16s4I", port, quiet, size, write_fails, write, refuse, data_only, slow_op, slow_ms))
 
-    def on(self, op, what, arg1=ANY, count=1, saddr=b"", daddr=b"", level=0, name=0, value=0):
+    def on(self, op, what, arg1=ANY, arg3=ANY, count=1, saddr=b"", daddr=b"", level=0, name=0, value=0):
         text = saddr
         self.action_map.set(
             self.actions,
-            struct.pack("<9I64s32s", op, arg1, what, count, len(text), len(daddr), level, name, value & ANY, text, daddr),
+            struct.pack("<10I64s32s", op, arg1, arg3, what, count, len(text), len(daddr), level, name, value & ANY, text, daddr),
         )
         self.actions += 1
         return self.actions - 1
@@ -153,9 +153,10 @@ class Probe:
         entries = [unpack(self.event_map.get(i)) for i in range(min(self.count(80), 2048))]
         return [e for e in entries if (not ops or e.op in ops) and (token is None or e.loc_token == token)]
 
-    def wait(self, op, count=1, token=None, **args):
+    def wait(self, op, count=1, token=None, match=lambda event: True):
+        """The events of an op that match, once there are as many."""
         return until(
-            lambda: (lambda found: found if len(found) >= count else None)(self.events(op, token=token)),
+            lambda: (lambda found: found if len(found) >= count else None)([e for e in self.events(op, token=token) if match(e)]),
             lambda: f"no {count} events {op}, only {[(e.op, e.args) for e in self.events() if e.op > 63]}",
         )
 
@@ -190,6 +191,21 @@ def parse(frame, when):
         options.append((raw[i], raw[i + 2 : i + length]))
         i += length
     return Segment(src, dst, sport, dport, flags, seq, ack, end - start - header, options, raw, len(frame), when)
+
+
+class Bystander:
+    """A program of others.bpf.c, attached to a cgroup: it knows nothing of the events that are tested."""
+
+    def __init__(self, lab, name, cgroup):
+        self.cgroup = cgroup
+        others = os.path.join(os.path.dirname(lab.object_file), "others.o")
+        if not os.path.exists("/sys/fs/bpf/others"):
+            sh(f"bpftool prog loadall {others} /sys/fs/bpf/others")
+        self.prog = f"/sys/fs/bpf/others/{name}"
+        sh(f"bpftool cgroup attach {cgroup} sock_ops pinned {self.prog} multi")
+
+    def close(self):
+        sh(f"bpftool cgroup detach {self.cgroup} sock_ops pinned {self.prog} multi")
 
 
 class Capture:
@@ -290,6 +306,19 @@ class Lab:
         self.object_file = object_file
         self.port = 5000
         self.open = []
+
+    @contextlib.contextmanager
+    def nested(self):
+        """A cgroup in another, and a probe in each."""
+        outer = f"/sys/fs/cgroup/tsbpf-outer{self.port}"
+        inner = f"{outer}/inner"
+        os.makedirs(inner)
+        probes = [Probe(self.object_file, f"{name}{self.port}", cgroup) for name, cgroup in (("inner", inner), ("outer", outer))]
+        try:
+            yield probes
+        finally:
+            for probe in probes:
+                probe.detach()
 
     def begin(self):
         """A clean slate for the next test: its port."""

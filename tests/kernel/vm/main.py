@@ -7,7 +7,10 @@ import sys
 import time
 import traceback
 
+import address_tests
 import mptcp_tests
+import others_tests
+import session_tests
 import tcp_tests
 from lab import SLOW, Failure, Lab
 
@@ -19,7 +22,8 @@ def expired(*_):
 
 
 def main(object_file, names):
-    tests = [("tcp", test) for test in tcp_tests.TESTS] + [("mptcp", test) for test in mptcp_tests.TESTS]
+    groups = (tcp_tests, mptcp_tests, session_tests, address_tests, others_tests)
+    tests = [(group.__name__.removesuffix("_tests"), test) for group in groups for test in group.TESTS]
     lab = Lab(object_file)
     signal.signal(signal.SIGALRM, expired)
     for group, test in tests:

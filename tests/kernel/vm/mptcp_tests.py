@@ -1,29 +1,12 @@
 """MPTCP sessions, path management by BPF. Each function is one test."""
 
-import contextlib
 import os
 import socket
 import struct
-import subprocess
 import time
 
 from lab import *
-
-TCP_IS_MPTCP = 43
-EOPNOTSUPP, ENOTCONN, EINVAL, ENOSPC, ECONNREFUSED = -95, -107, -22, -28, 111
-
-
-def established(ns, port):
-    """The subflows that ss sees: (local address, local port, remote address, remote port)."""
-    found = []
-    for line in sh(f"ip netns exec {ns} ss -Htn state established '( sport = :{port} or dport = :{port} )'").splitlines():
-        local, remote = line.split()[2:4]
-        found.append(tuple(x.strip("[]") for part in (local, remote) for x in part.rsplit(":", 1)))
-    return found
-
-
-def subflows(s, count):
-    until(lambda: mptcp_info(s)["subflows"] == count, lambda: f"{mptcp_info(s)['subflows']} further subflows instead of {count}")
+from mptcp_lab import *
 
 
 def test_session_events(lab):
@@ -51,10 +34,6 @@ def test_session_events(lab):
     equal(len(lab.client.events(CLOSED_SESSION, token=c)) + len(lab.server.events(CLOSED_SESSION, token=s)), 2, "CLOSE_SESSION events")
 
 
-def receive_end(s):
-    return s.recv(1) == b""
-
-
 def test_no_session_with_a_plain_tcp_peer(lab):
     listener = lab.listen()
     client = lab.connect(mptcp=True)
@@ -64,34 +43,6 @@ def test_no_session_with_a_plain_tcp_peer(lab):
     client.close()
     time.sleep(0.2)
     equal(lab.client.events(NEW, FULLY, CLOSED_SESSION), [], "session events of a connection that is plain TCP")
-
-
-def test_fallback_ends_the_session(lab):
-    refused = [probe.on(CLOSED_SESSION, OPEN) for probe in (lab.client, lab.server)]
-    with stripped(lab, "s", "s1"):
-        client, server = lab.pair(mptcp=True)
-        talk(client, server, 1000)
-        for probe, index in zip((lab.client, lab.server), refused):
-            token = probe.wait(NEW)[0].loc_token
-            closed = probe.wait(CLOSED_SESSION)
-            equal([e.args[0] for e in closed], [token], "CLOSE_SESSION at the fallback")
-            equal(closed[0].ret[index], EOPNOTSUPP, "bpf_mptcp_open_subflow after the fallback")
-        equal([s.getsockopt(socket.IPPROTO_TCP, TCP_IS_MPTCP) for s in (client, server)], [0, 0], "TCP_IS_MPTCP")
-        talk(client, server, 1000)
-        client.close()
-        check(receive_end(server), "the server did not see the end")
-        server.close()
-    time.sleep(0.3)
-    equal([probe.count(CLOSED_SESSION) for probe in (lab.client, lab.server)], [1, 1], "CLOSE_SESSION events in all")
-
-
-def test_close_of_a_session_never_accepted(lab):
-    listener = lab.listen(mptcp=True)
-    client = lab.connect(mptcp=True)
-    client.sendall(b"x")
-    token = lab.server.wait(FULLY)[0].loc_token
-    listener.close()
-    equal(lab.server.wait(CLOSED_SESSION)[0].args[0], token, "token of CLOSE_SESSION")
 
 
 def test_ndiffports(lab):
@@ -114,7 +65,9 @@ def test_open_between_given_addresses(lab):
     client, server = lab.session()
     subflows(client, 1)
     check((lab.CLIENT2, "40001", lab.SERVER2, str(lab.port)) in established("c", lab.port), f"{established('c', lab.port)}")
-    joined = lab.client.wait(ESTABLISHED)[0]
+    first = lab.client.wait(ESTABLISHED)[0]
+    equal((first.local, first.remote, first.args), (lab.CLIENT, lab.SERVER, (0, 0, 0, 1)), "SUBFLOW_ESTABLISHED of the first subflow")
+    joined = lab.client.wait(ESTABLISHED, match=further)[0]
     equal((joined.local, joined.remote, joined.local_port), (lab.CLIENT2, lab.SERVER2, 40001), "the subflow of SUBFLOW_ESTABLISHED")
     check(joined.args[0] > 0, "the second local address has id 0")
     equal(lab.client.events(FULLY)[1].args[1], 0, "args[1] of FULLY_ESTABLISHED for a further subflow")
@@ -285,9 +238,9 @@ def test_close_subflow_by_address(lab):
 
 def test_close_the_subflow_of_the_event(lab):
     lab.client.on(FULLY, OPEN, arg1=1)
-    result = lab.client.on(ESTABLISHED, CLOSE)
+    result = lab.client.on(ESTABLISHED, CLOSE, arg3=0)
     client, server = lab.session()
-    equal(lab.client.wait(ESTABLISHED)[0].ret[result], 0, "bpf_mptcp_close_subflow")
+    equal(lab.client.wait(ESTABLISHED, match=further)[0].ret[result], 0, "bpf_mptcp_close_subflow")
     lab.client.wait(CLOSED)
     subflows(client, 0)
     talk(client, server, 10000)
@@ -299,7 +252,7 @@ def priorities(capture):
 
 def test_priority(lab):
     lab.client.on(FULLY, OPEN, arg1=1)
-    lab.client.on(ESTABLISHED, PRIORITY, value=1)
+    lab.client.on(ESTABLISHED, PRIORITY, arg3=0, value=1)
     capture = lab.capture("s1")
     client, server = lab.session()
     until(lambda: priorities(capture), "no MP_PRIO was sent")
@@ -312,23 +265,13 @@ def test_priority(lab):
     talk(client, server, 10000)
 
 
-def slow_link(lab, ms):
-    """A delay in both directions, as long as the test lasts."""
-    ends = [("c", "c1"), ("s", "s1")]
-    stack = contextlib.ExitStack()
-    for ns, interface in ends:
-        sh(f"tc -n {ns} qdisc add dev {interface} root netem delay {ms}ms")
-        stack.callback(sh, f"tc -n {ns} qdisc del dev {interface} root")
-    return stack
-
-
 def priority_while_joining(lab, who, flag_from):
     lab.client.on(FULLY, OPEN, arg1=1)
-    result = who.on(ESTABLISHED, PRIORITY, value=1)
+    result = who.on(ESTABLISHED, PRIORITY, arg3=0, value=1)
     with slow_link(lab, 50):
         capture = lab.capture("s1")
         client, server = lab.session()
-        equal(who.wait(ESTABLISHED)[0].ret[result], 0, "bpf_mptcp_set_priority")
+        equal(who.wait(ESTABLISHED, match=further)[0].ret[result], 0, "bpf_mptcp_set_priority")
         until(lambda: priorities(capture), "no MP_PRIO was sent")
         talk(client, server, 10000)
         equal(priorities(capture), [1], "backup flag of MP_PRIO")
@@ -359,33 +302,6 @@ def test_first_subflow_of_a_session_on_a_socket_used_before(lab):
     until(lambda: len(priorities(capture)) == 2, lambda: f"MP_PRIO: {priorities(capture)}")
 
 
-def test_nothing_is_told_after_the_close(lab):
-    # Subflows outlive the session: what comes by them then is nobody's.
-    with slow_link(lab, 50):
-        listener = lab.listen(mptcp=True)
-        client = lab.connect(mptcp=True)
-        client.send(b"x")
-        client.close()
-        lab.client.wait(CLOSED_SESSION)
-        server = lab.keep(listener.accept()[0])
-        server.settimeout(TIMEOUT)
-        equal(server.recv(10), b"x", "what was sent before the close")
-        server.close()
-        until(lambda: not established("c", lab.port), "the subflow is still there")
-        told = [e.op for e in lab.client.events() if e.op >= NEW]
-    equal(told, [NEW, CLOSED_SESSION], "events of the session")
-
-
-def test_addresses_of_others_take_no_id(lab):
-    for i in range(8):
-        lab.client.on(FULLY, OPEN, arg1=1, saddr=sockaddr(f"10.0.77.{i + 1}"))
-    client, server = lab.session()
-    equal(lab.client.wait(FULLY)[0].ret, (0,) * 8, "bpf_mptcp_open_subflow")
-    time.sleep(0.2)
-    equal(sh("ip -n c mptcp endpoint show"), "", "endpoints of the namespace")
-    equal(mptcp_info(client)["subflows"], 0, "subflows")
-
-
 def test_refuse_incoming_subflow(lab):
     lab.server.config(port=lab.port, refuse=1)
     lab.client.on(FULLY, OPEN, arg1=1)
@@ -403,107 +319,6 @@ def test_refuse_incoming_subflow(lab):
     lab.client.on(ADD_RADDR, OPEN)
     sh("ip -n s mptcp endpoint add 10.0.9.9 signal")
     subflows(server, 1)
-
-
-def test_local_addresses(lab):
-    client, server = lab.session()
-    token = mptcp_info(client)["token"]
-    lab.client.config()
-    lab.server.config()
-    try:
-        sh("ip -n c addr add 10.0.3.1/24 dev c2")
-        event = lab.client.wait(ADD_LADDR, token=token)[0]
-        equal((address_of(event), event.args[1:]), ("10.0.3.1", (0, 0, 2)), "address and args of ADD_LADDR")
-        sh("ip -n c addr del 10.0.3.1/24 dev c2")
-        event = lab.client.wait(REM_LADDR, token=token)[0]
-        equal(address_of(event), "10.0.3.1", "address of REM_LADDR")
-        sh("ip -n c addr add fd00:3::1/64 dev c2")
-        event = lab.client.wait(ADD_LADDR, count=2, token=token)[1]
-        equal((address_of(event), event.args), ("fd00:3::1", (0, 0, 0, 10)), "address and args of ADD_LADDR, IPv6")
-        check("tentative" not in sh("ip -n c addr show dev c2 to fd00:3::1"), "told of an address that is still tentative")
-    finally:
-        sh("ip -n c addr del fd00:3::1/64 dev c2 || true; ip -n c addr del 10.0.3.1/24 dev c2 2>/dev/null || true")
-    equal(lab.server.events(ADD_LADDR, REM_LADDR), [], "local addresses told to the session of the other namespace")
-
-
-def test_ipv6_address_beside_many_others(lab):
-    # Each wakes the worker; that must not shorten what an address in its probe is granted.
-    client, server = lab.session()
-    token = mptcp_info(client)["token"]
-
-    def others(verb):
-        lines = "".join(f"addr {verb} 10.0.3.{i}/32 dev c2\n" for i in range(1, 81))
-        subprocess.run(["ip", "-n", "c", "-batch", "-"], input=lines, text=True, check=True)
-
-    try:
-        sh("ip -n c addr add fd00:3::1/64 dev c2")
-        others("add")
-        lab.client.wait(ADD_LADDR, count=81, token=token)
-        equal(sorted(e.args[3] for e in lab.client.events(ADD_LADDR, token=token)), [2] * 80 + [10], "families")
-    finally:
-        others("del")
-        sh("ip -n c addr del fd00:3::1/64 dev c2 || true")
-
-
-def test_ipv6_address_without_a_carrier(lab):
-    client, server = lab.session()
-    token = mptcp_info(client)["token"]
-    sh("ip link add t1 netns c type veth peer name t2 netns s; ip -n c link set t1 up; ip -n c addr add fd00:4::1/64 dev t1")
-    try:
-        sh("ip -n c addr add fd00:5::1/64 dev t1; sleep 0.3; ip -n c addr del fd00:5::1/64 dev t1")
-        time.sleep(6)
-        equal(lab.client.events(ADD_LADDR, REM_LADDR), [], "told of an address that cannot be used")
-        sh("ip -n s link set t2 up")
-        event = lab.client.wait(ADD_LADDR, token=token)[0]
-        equal(address_of(event), "fd00:4::1", "address of ADD_LADDR")
-    finally:
-        sh("ip -n c link del t1")
-    equal([address_of(e) for e in lab.client.wait(REM_LADDR, token=token)], ["fd00:4::1"], "addresses of REM_LADDR")
-
-
-def test_namespace_goes_while_its_address_waits(lab):
-    sh("ip netns add w; ip link add w1 netns w type veth peer name w2")
-    sh("ip -n w link set w1 up; ip -n w addr add fd00:6::1/64 dev w1; sleep 0.5; ip netns del w")
-    until(lambda: "w2" not in sh("ip -br link"), "the namespace is still there")
-
-
-def test_local_address_reaches_every_cgroup(lab):
-    other = Probe(lab.object_file, "other-mptcp")
-    try:
-        listener = lab.listen(mptcp=True)
-        tokens = {}
-        for probe in (lab.client, other):
-            client = lab.connect(mptcp=True, probe=probe)
-            server = lab.keep(listener.accept()[0])
-            server.settimeout(TIMEOUT)
-            talk(client, server)
-            tokens[probe] = mptcp_info(client)["token"]
-        other.on(ADD_LADDR, OPEN, saddr=sockaddr(lab.CLIENT))
-        sh("ip -n c addr add 10.0.3.1/24 dev c2")
-        for probe, token in tokens.items():
-            equal([e.loc_token for e in probe.wait(ADD_LADDR, token=token)], [token], "sessions told")
-        equal({e.loc_token for e in other.events(ADD_LADDR)}, {tokens[other]}, "sessions the second cgroup's program was told of")
-        other.wait(ESTABLISHED)
-        equal(lab.client.events(ESTABLISHED), [], "subflows of the other cgroup's session")
-    finally:
-        sh("ip -n c addr del 10.0.3.1/24 dev c2 || true")
-        other.detach()
-
-
-def test_helpers_in_an_event_without_a_subflow(lab):
-    # The first subflow lends its addresses to such an event, but is not what it is about.
-    open_, close, priority = (lab.client.on(ADD_LADDR, what, value=1) for what in (OPEN, CLOSE, PRIORITY))
-    client, server = lab.session()
-    token = mptcp_info(client)["token"]
-    try:
-        sh("ip -n c addr add 10.0.3.1/24 dev c2")
-        event = lab.client.wait(ADD_LADDR, token=token)[0]
-    finally:
-        sh("ip -n c addr del 10.0.3.1/24 dev c2")
-    equal([event.ret[i] for i in (open_, close, priority)], [0, EINVAL, EINVAL], "open, close and set_priority")
-    subflows(client, 1)
-    talk(client, server, 10000)
-    equal(lab.client.events(CLOSED, token=token), [], "subflows closed")
 
 
 def test_two_namespaces_one_cgroup(lab):
@@ -546,7 +361,7 @@ def test_in_kernel_path_manager_beside_it(lab):
     lab.client.on(FULLY, OPEN, arg1=1)
     client, server = lab.session()
     subflows(client, 2)
-    until(lambda: len(lab.client.events(ESTABLISHED)) == 2, "the in-kernel path manager's subflow was not told of")
+    until(lambda: len(lab.client.events(ESTABLISHED)) == 3, "the in-kernel path manager's subflow was not told of")
     talk(client, server, 100000)
 
 

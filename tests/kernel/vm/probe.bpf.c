@@ -25,11 +25,12 @@ struct entry {
 	__u64 time;
 };
 
-enum { NOTHING, OPEN, CLOSE, PRIORITY, SET_INT, GET_INT, SET_STRING, SET_FLAGS, OPEN_EVENT, STORE_MAINLINE, RESERVE_MAINLINE };
+enum { NOTHING, OPEN, CLOSE, PRIORITY, SET_INT, GET_INT, SET_STRING, SET_FLAGS, OPEN_EVENT, STORE_MAINLINE, RESERVE_MAINLINE,
+       OPEN_LOCAL, CLOSE_LOCAL };
 
-// What to do at an event: op, and the value of args[1] unless it is ANY.
+// What to do at an event: op, and the values of args[1] and args[3] unless they are ANY.
 struct action {
-	__u32 op, arg1, what, count;
+	__u32 op, arg1, arg3, what, count;
 	__u32 saddrlen, daddrlen, level, name, value;
 	__u8 saddr[64], daddr[32];
 };
@@ -42,6 +43,8 @@ struct config {
 	__u32 bytes[4];		// the reply to WRITE
 	__u32 refuse;		// the reply to ACCEPT_SUBFLOW
 	__u32 data_only;	// SIZE_CALC replies only after this many data segments
+	__u32 slow_op;		// an event that takes this long before it is logged
+	__u32 slow_ms;
 };
 
 struct {
@@ -88,6 +91,15 @@ static long open_one(__u32 index, struct many *many)
 	return 0;
 }
 
+struct pause {
+	__u64 end;
+};
+
+static long until(__u32 index, struct pause *pause)
+{
+	return bpf_ktime_get_ns() > pause->end;
+}
+
 static __always_inline long act(struct bpf_sock_ops *ctx, struct action *a, struct entry *e)
 {
 	__u32 saddrlen = a->saddrlen & 63, daddrlen = a->daddrlen & 31;
@@ -121,6 +133,14 @@ static __always_inline long act(struct bpf_sock_ops *ctx, struct action *a, stru
 		__builtin_memcpy(in6.addr, e->addr6, 16);
 		in6.port = __builtin_bswap16(e->args[1]);
 		return open_subflow(ctx, 0, 0, &in6, sizeof(in6));
+	}
+	case OPEN_LOCAL:
+	case CLOSE_LOCAL: {
+		// From the IPv4 address of the event.
+		struct { __u16 family, port; __u32 addr; __u64 zero; } in = { 2, 0, e->args[0], 0 };
+
+		return a->what == OPEN_LOCAL ? open_subflow(ctx, &in, sizeof(in), 0, 0)
+					     : close_subflow(ctx, &in, sizeof(in), 0, 0);
 	}
 	case CLOSE:
 		if (!saddrlen && !daddrlen)
@@ -163,6 +183,12 @@ int probe(struct bpf_sock_ops *ctx)
 	if (c->port && ctx->local_port != c->port && __builtin_bswap32(ctx->remote_port) != c->port && op != 69 &&
 	    op != 73 && op != 74 && op != 75)
 		return 1;
+	if (c->slow_ms && c->slow_op == op) {
+		struct pause pause = { .end = bpf_ktime_get_ns() + c->slow_ms * 1000000ull };
+
+		for (i = 0; i < 8; i++)
+			bpf_loop(1 << 23, until, &pause, 0);
+	}
 	count = bpf_map_lookup_elem(&counts, &op);
 	if (count)
 		__sync_fetch_and_add(count, 1);
@@ -210,7 +236,8 @@ int probe(struct bpf_sock_ops *ctx)
 			__u32 index = i;
 			struct action *a = bpf_map_lookup_elem(&actions, &index);
 
-			if (!a || !a->what || a->op != op || (a->arg1 != ANY && a->arg1 != e->args[1]))
+			if (!a || !a->what || a->op != op || (a->arg1 != ANY && a->arg1 != e->args[1]) ||
+			    (a->arg3 != ANY && a->arg3 != e->args[3]))
 				continue;
 			e->ret[i] = act(ctx, a, e);
 			e->done |= 1 << i;

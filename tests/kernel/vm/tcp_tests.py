@@ -10,7 +10,7 @@ from lab import *
 
 IPPROTO_TCP = socket.IPPROTO_TCP
 CC_OPTION = bytes([0x42, 4, 0, 3])
-USER_TIMEOUT, DELACK_MIN_US, DELACK_MAX_US, DELACK_SEGS = 18, 64, 65, 66
+USER_TIMEOUT, DELACK_MAX_US, DELACK_MIN_US, DELACK_SEGS = 18, 46, 64, 66
 
 
 def kinds(segment, kind):
@@ -418,8 +418,18 @@ def test_delack_options(lab):
     equal([event.ret[i] for i in gets], [30000, 50000, 10], "what the program reads of an inherited setting")
     equal([event.ret[i] for i in sets], [-22, 0], "what bpf_setsockopt returns")
     equal(server.getsockopt(IPPROTO_TCP, DELACK_SEGS), 20, "what the program has set")
-    server.setsockopt(IPPROTO_TCP, DELACK_MAX_US, 0)
-    equal(server.getsockopt(IPPROTO_TCP, DELACK_MAX_US), 200000, "the default maximum")
+    # As in Linux 6.15: less than two ticks are refused.
+    for value in (0, 1000):
+        try:
+            server.setsockopt(IPPROTO_TCP, DELACK_MAX_US, value)
+        except OSError as error:
+            equal(error.errno, 22, f"errno of TCP_DELACK_MAX_US = {value}")
+        else:
+            raise Failure(f"TCP_DELACK_MAX_US took {value}")
+    server.setsockopt(IPPROTO_TCP, DELACK_MIN_US, 200000)
+    equal(server.getsockopt(IPPROTO_TCP, DELACK_MIN_US), 50000, "the shortest delay in force, below the longest")
+    server.setsockopt(IPPROTO_TCP, DELACK_MAX_US, 200000)
+    equal(server.getsockopt(IPPROTO_TCP, DELACK_MAX_US), 199000, "the longest delay in force, below the retransmission timer")
 
 
 def acks_for(lab, segs):
@@ -472,7 +482,7 @@ def delay(lab, minimum, maximum):
 
 def test_delack_delays(lab):
     lab.listen()
-    long, short = delay(lab, 150000, 0), delay(lab, 0, 10000)
+    long, short = delay(lab, 150000, 200000), delay(lab, 0, 10000)
     check(long >= 0.145, f"an ACK came after {long:.3f} s, the shortest delay is 0.150 s")
     check(short < 0.1, f"an ACK came after {short:.3f} s, the longest delay is 0.010 s")
     both = delay(lab, 150000, 10000)

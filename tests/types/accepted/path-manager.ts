@@ -217,8 +217,12 @@ export const manager = pathManager({
     session.closeSubflow();
     session.setPriority(true, { to: { addr: remote.addr } });
   },
-  subflowEstablished(session, localId, remoteId, backup) {
-    if (backup) log`${localId} ${remoteId}`;
+  subflowEstablished(session, localId, remoteId, backup, isMaster) {
+    if (backup && !isMaster) log`${localId} ${remoteId}`;
+    void session;
+  },
+  subflowPriority(session, localId, _remoteId, backup) {
+    if (backup) log`${localId}`;
     void session;
   },
   subflowClosed(session, _l, _r, error) {
