@@ -160,7 +160,45 @@ export const language = {
   spread: row(
     "error",
     () => "a spread makes a value whose fields are not known",
-    () => "list the fields one by one",
+    () => "list the fields one by one; copy a whole struct with new S(other)",
+  ),
+  "reference-replaced": row<{ name: string; what: string; copy: string }>(
+    "error",
+    (f) =>
+      `${f.name} may stand for the struct that ${f.what} replaces: JavaScript would keep the old one for it, and its memory is the new one's`,
+    (f) => `copy what is still needed: const ${f.name} = ${f.copy}; or take the reference again after this line`,
+  ),
+  "replaced-in-use": row<{ what: string }>(
+    "error",
+    (f) => `${f.what} replaces a struct that the expression or loop around it still uses: its memory is the new one's`,
+    () => "assign in a statement of its own, before or after",
+  ),
+  "reference-assigned": row<{ name: string; copy: string }>(
+    "error",
+    (f) => `${f.name} refers to a struct that lies elsewhere, and cannot be made to stand for another one`,
+    (f) => `refer with another name: const other = …; or begin with a copy, which can be assigned: let own = ${f.copy}`,
+  ),
+  "reference-copied": row<{ name: string; from: string; copy: string }>(
+    "error",
+    (f) => `in JavaScript ${f.name} and ${f.from} would stand for one struct after this`,
+    (f) => `copy it: ${f.name} = ${f.copy}; or refer to it by a name of its own: const other = ${f.from}`,
+  ),
+  "reference-outlives": row<{ name: string; what: string; copy: string }>(
+    "error",
+    (f) => `${f.name} would keep a struct that each turn of the loop makes anew in the same memory`,
+    (f) =>
+      `declare a variable for it before the loop and copy: ${f.name} = ${f.copy}; or keep a number that finds it again, such as its index`,
+  ),
+  "copy-written": row<{ name: string; into: string }>(
+    "warning",
+    (f) => `${f.name} was copied before, and what is written to it here is never read`,
+    (f) => `write to ${f.into} instead, or before the copy is made`,
+  ),
+  "stale-reference": row<{ name: string; what: string; how: "set" | "delete" }>(
+    "warning",
+    (f) =>
+      `${f.name} may stand for the entry that ${f.what} ${f.how === "set" ? "replaces" : "removes"}: the kernel may give its memory to another one`,
+    (f) => `use ${f.name} before this line, or get it again after it`,
   ),
   "loop-variable": row(
     "error",

@@ -10,6 +10,7 @@ import { at, fail, silent, type Lowering } from "./lowering.ts";
 import { MAP_METHODS } from "./maps.ts";
 import { asPlace, inside, read } from "./memory.ts";
 import { entityAt, memberOf } from "./names.ts";
+import { holding } from "./references.ts";
 import { alignAt, ERROR, type Memory, type Operand, type Place, type Scalar } from "./operand.ts";
 import { isPrimitive, type DslType } from "./types.ts";
 import { constantOf, describe, knownRange, toScalar } from "./values.ts";
@@ -111,7 +112,7 @@ export function element(f: Lowering, node: ts.ElementAccessExpression): Operand 
 function elementOf(f: Lowering, base: Operand, node: ts.ElementAccessExpression): Operand {
   const place = base.kind === "error" ? undefined : asPlace(f, base, node.expression);
   if (!place) return ERROR;
-  const index = expression(f, node.argumentExpression);
+  const index = holding(f, place, () => expression(f, node.argumentExpression));
   if (place.type.kind !== "array") {
     if (place.type.kind === "struct" && index.kind === "text") {
       const field = place.type.fields.find((one) => one.name === index.text);
@@ -173,7 +174,9 @@ export function elementPlace(
   let wide: Value = index.value;
   if (wide.type !== "w64") wide = f.b.unary("zext", wide, span);
   const scaled = size === 1 ? wide : f.b.binary("mul", wide, f.b.constant("w64", BigInt(size), span), span);
-  return { ...list.at, base: f.b.ptradd(list.at.base, scaled, span), align: alignAt(list.at.align, size) };
+  // Which element it is, and so how far from the root, is not known here.
+  const { from: _, ...rest } = list.at;
+  return { ...rest, base: f.b.ptradd(list.at.base, scaled, span), align: alignAt(list.at.align, size) };
 }
 
 /** An element that may not be there: the comparison is emitted here. */

@@ -6,6 +6,7 @@ import { at, bare, fail, type Lowering } from "./lowering.ts";
 import { expression } from "./expressions.ts";
 import { inside, newSlot, store } from "./memory.ts";
 import type { Memory, Operand, Place } from "./operand.ts";
+import { copied, textOf } from "./references.ts";
 import { hasPadding, isPrimitive, typeName, U32, U64, type Aggregate } from "./types.ts";
 import { cstringBytes } from "./strings.ts";
 
@@ -14,7 +15,7 @@ interface Leaf {
   readonly offset: number;
   readonly layout: Layout;
   readonly operand: Operand;
-  readonly node: ts.Node;
+  readonly node: ts.Expression;
 }
 interface Parts {
   readonly leaves: Leaf[];
@@ -30,18 +31,28 @@ export const buildsAggregate = (f: Lowering, written: ts.Expression): boolean =>
   return false;
 };
 
-/** Evaluates `written` and stores it at `memory`, which holds a `layout`. `fresh`: nothing else refers to that memory yet. */
+/**
+ * Evaluates `written` and stores it at `memory`, which holds a `layout`. `fresh`: nothing else refers to that memory yet.
+ * `evaluated` is called between the two.
+ */
 export function storeExpression(
   f: Lowering,
   layout: Layout,
   memory: Memory,
   written: ts.Expression,
   fresh: boolean,
+  evaluated?: () => void,
 ): void {
-  if (isPrimitive(layout) || !buildsAggregate(f, written))
-    return store(f, layout, memory, expression(f, written, layout), written);
+  if (isPrimitive(layout) || !buildsAggregate(f, written)) {
+    const operand = expression(f, written, layout);
+    evaluated?.();
+    return store(f, layout, memory, operand, written);
+  }
   const parts: Parts = { leaves: [], covered: 0 };
+  const before = f.held.length;
   collect(f, layout, written, 0, parts);
+  f.held.length = before;
+  evaluated?.();
   const aliased =
     !fresh &&
     parts.leaves.some(
@@ -59,7 +70,11 @@ export function storeExpression(
 function storeParts(f: Lowering, layout: Aggregate, memory: Memory, parts: Parts, node: ts.Node): void {
   if (parts.covered < sizeOf(layout) || hasPadding(layout))
     f.b.zero(memory.base, memory.offset, sizeOf(layout), memory.align, at(f, node));
-  for (const leaf of parts.leaves) store(f, leaf.layout, inside(memory, leaf.offset), leaf.operand, leaf.node);
+  for (const leaf of parts.leaves) {
+    store(f, leaf.layout, inside(memory, leaf.offset), leaf.operand, leaf.node);
+    const said = ts.isNewExpression(leaf.node.parent);
+    if (!isPrimitive(leaf.layout) && !said) copied(f, leaf.operand, leaf.node, node, textOf(f, node));
+  }
 }
 
 /** Builds an aggregate in a slot of its own. */
@@ -86,6 +101,8 @@ function collect(f: Lowering, layout: Layout, written: ts.Expression, offset: nu
     });
   }
   const operand = expression(f, node, layout);
+  // It is copied when all of the literal is evaluated.
+  f.held.push(operand);
   parts.covered += sizeOf(layout);
   parts.leaves.push({ offset, layout, operand, node });
 }
@@ -107,10 +124,8 @@ function collectNew(
   if (!init) return;
   const record = bare(init);
   if (ts.isObjectLiteralExpression(record)) return collectObject(f, layout, record, offset, parts);
-  fail(f, "literal-needed", init, {
-    what: `the fields of new ${made.name}`,
-    example: `{ ${made.fields[0]?.name ?? "field"}: … }`,
-  });
+  // A copy of another one.
+  collect(f, layout, record, offset, parts);
 }
 
 function collectObject(

@@ -2,16 +2,17 @@
 import { ts } from "ts-morph";
 import type { ArrayLayout } from "../layout.ts";
 import { elementPlace, showInside, indexOf, memoryOf } from "./access.ts";
-import { storeExpression } from "./aggregates.ts";
+import { buildsAggregate, storeExpression } from "./aggregates.ts";
 import { binary } from "./arithmetic.ts";
 import { isLiteral } from "./constant-expressions.ts";
 import { setReply } from "./contexts.ts";
 import { entityOperand, expression } from "./expressions.ts";
 import { at, bare, fail, lookup, type Binding, type Lowering } from "./lowering.ts";
-import { asPlace, copyPlace, loadPrimitive, read, storePrimitive } from "./memory.ts";
+import { asPlace, loadPrimitive, read, store, storePrimitive } from "./memory.ts";
 import { spanOf } from "./module-state.ts";
 import { entityAt, resolveName } from "./names.ts";
-import { ERROR, type Context, type Memory, type Operand, type Place } from "./operand.ts";
+import { ERROR, originOf, type Context, type Memory, type Operand, type Place } from "./operand.ts";
+import { copied, copyOf, copyText, holding, outlives, replace, textOf } from "./references.ts";
 import { assemble, flatten } from "./shapes.ts";
 import { isAggregate, isPrimitive, U8, U32, type Aggregate, type DslType, type Primitive } from "./types.ts";
 import { convert, describe, knownRange } from "./values.ts";
@@ -19,7 +20,15 @@ import { convert, describe, knownRange } from "./values.ts";
 /** Where an assignment goes. */
 type Target =
   | { readonly kind: "variable"; readonly binding: Binding & { kind: "variable" }; readonly name: string }
-  | { readonly kind: "memory"; readonly type: DslType; readonly memory: Memory }
+  | {
+      readonly kind: "memory";
+      readonly type: DslType;
+      readonly memory: Memory;
+      /** What it is part of, evaluated before the value. */
+      readonly of?: Operand;
+      /** A variable: in JavaScript it would stand for another struct after the assignment. */
+      readonly name?: string;
+    }
   | { readonly kind: "reply"; readonly context: Context };
 
 /** Evaluates the left side; reports what cannot be assigned. */
@@ -45,9 +54,11 @@ function named(f: Lowering, node: ts.Identifier): Target | undefined {
   if (binding?.constant) return void fail(f, "constant-assigned", node, { name: node.text });
   if (binding?.kind === "variable") return { kind: "variable", binding, name: node.text };
   if (binding) {
-    if (binding.operand.kind === "place")
-      return { kind: "memory", type: binding.operand.type, memory: binding.operand.at };
+    if (binding.owns && binding.operand.kind === "place")
+      return { kind: "memory", type: binding.operand.type, memory: binding.operand.at, name: node.text };
     if (binding.operand.kind === "error") return undefined;
+    if (binding.operand.kind === "place" || binding.operand.kind === "nullable")
+      return void fail(f, "reference-assigned", node, { name: node.text, copy: copyOf(f, binding, node.text) });
     return void fail(f, "not-assignable", node, { why: `${node.text} is ${describe(binding.operand)}` });
   }
   const entity = resolveName(f.state, f.file, node.text);
@@ -69,7 +80,7 @@ function globalTarget(
     });
   }
   const operand = isAggregate(entity.type) ? entityOperand(f, entity, node) : undefined;
-  if (operand?.kind === "place") return { kind: "memory", type: operand.type, memory: operand.at };
+  if (operand?.kind === "place") return { kind: "memory", type: operand.type, memory: operand.at, name: entity.name };
   return {
     kind: "memory",
     type: entity.type,
@@ -96,7 +107,7 @@ function member(f: Lowering, node: ts.PropertyAccessExpression): Target | undefi
   const found = memoryOf(f, operand, name, node);
   if (found) {
     if (found.memory.readOnly) return void fail(f, "read-only", node, { why: found.memory.readOnly });
-    return { kind: "memory", type: found.layout, memory: found.memory };
+    return { kind: "memory", type: found.layout, memory: found.memory, of: operand };
   }
   const struct = operand.kind === "place" ? operand.type : operand.kind === "nullable" ? operand.of : undefined;
   if (struct?.kind === "struct")
@@ -109,7 +120,7 @@ function member(f: Lowering, node: ts.PropertyAccessExpression): Target | undefi
 function elementTarget(f: Lowering, node: ts.ElementAccessExpression): Target | undefined {
   const base = expression(f, node.expression);
   const place = base.kind === "error" ? undefined : asPlace(f, base, node.expression);
-  const index = expression(f, node.argumentExpression);
+  const index = holding(f, place, () => expression(f, node.argumentExpression));
   if (!place) return undefined;
   if (place.type.kind !== "array") return void fail(f, "not-an-array", node, { found: describe(base) });
   if (place.at.readOnly) return void fail(f, "read-only", node, { why: place.at.readOnly });
@@ -137,6 +148,7 @@ function elementTarget(f: Lowering, node: ts.ElementAccessExpression): Target | 
     kind: "memory",
     type: place.type.of,
     memory: elementPlace(f, place as Place & { readonly type: ArrayLayout }, scalar, node),
+    of: place,
   };
 }
 
@@ -167,16 +179,12 @@ function put(f: Lowering, to: Target, operand: Operand, node: ts.Node): Operand 
     const values = flatten(f, operand, to.binding.type, node);
     if (!values) return ERROR;
     values.forEach((value, index) => f.b.set(to.binding.variables[index]!, value));
+    if (operand.kind === "nullable") to.binding.holds?.push(originOf(operand));
+    else if ("at" in operand) to.binding.holds?.push(originOf(operand.at));
     return assemble(to.binding.type, values);
   }
   const layout = storedAs(to.type);
-  if (!layout) return ERROR;
-  if (isAggregate(layout)) {
-    const place = asPlace(f, operand, node);
-    const values = place && flatten(f, place, layout, node);
-    if (place && values) copyPlace(f, layout, to.memory, place.at, node);
-    return operand;
-  }
+  if (!layout || isAggregate(layout)) return ERROR;
   const value = convert(f, operand, to.type as Primitive, node);
   if (!value) return ERROR;
   storePrimitive(f, layout, to.memory, value, node);
@@ -186,21 +194,51 @@ function put(f: Lowering, to: Target, operand: Operand, node: ts.Node): Operand 
 export function assign(f: Lowering, node: ts.BinaryExpression): Operand {
   const to = target(f, node.left);
   const type = to?.kind === "variable" ? to.binding.type : to?.kind === "memory" ? to.type : undefined;
+  const of = to?.kind === "memory" ? to.of : undefined;
   if (to?.kind === "memory" && isAggregate(to.type)) {
-    storeExpression(f, to.type, to.memory, node.right, false);
-    return { kind: "place", type: to.type, at: to.memory };
+    const { type: layout, memory, name } = to;
+    return holding(f, of, () => assignStruct(f, node, layout, memory, name));
   }
-  const operand = expression(f, node.right, type);
+  const operand = holding(f, of, () => expression(f, node.right, type));
+  if (to?.kind === "variable" && outlives(f, to.binding, to.name, operand, node.right)) return ERROR;
   if (to) return put(f, to, operand, node.right);
   if (operand.kind === "context") return fail(f, "context-escapes", node, { what: describe(operand) });
   return ERROR;
+}
+
+/** A struct into a field, an element, or a variable of its own: its bytes are copied there. */
+function assignStruct(
+  f: Lowering,
+  node: ts.BinaryExpression,
+  type: Aggregate,
+  memory: Memory,
+  name: string | undefined,
+): Operand {
+  const value = buildsAggregate(f, node.right) ? undefined : expression(f, node.right, type);
+  if (value?.kind === "error") return ERROR;
+  const place = value && asPlace(f, value, node.right);
+  if (value && !place) return ERROR;
+  if (name !== undefined && place && !place.fresh && type.kind !== "cstring") {
+    const from = textOf(f, node.right);
+    return fail(f, "reference-copied", node, { name, from, copy: copyText(type, from) });
+  }
+  if (place && place.at.base === memory.base && place.at.offset === memory.offset) return place; // itself
+  const text = textOf(f, node.left);
+  if (place) {
+    replace(f, { type, ...originOf(memory), text }, node, node.right);
+    store(f, type, memory, place, node.right);
+    copied(f, place, node.right, node, text);
+    return place;
+  }
+  storeExpression(f, type, memory, node.right, false, () => replace(f, { type, ...originOf(memory), text }, node));
+  return { kind: "place", type, at: memory };
 }
 
 /** `x += f()` reads x first. */
 export function assignCompound(f: Lowering, node: ts.BinaryExpression, token: ts.SyntaxKind): Operand {
   const to = target(f, node.left);
   const before = to ? current(f, to, node.left) : ERROR;
-  const right = expression(f, node.right);
+  const right = holding(f, to?.kind === "memory" ? to.of : undefined, () => expression(f, node.right));
   if (!to) return ERROR;
   return put(f, to, binary(f, token, before, right, node, node.left, node.right), node);
 }

@@ -177,7 +177,8 @@ function ip6(f: Lowering, ctx: Value, field: SockOpsField, node: ts.Node, name: 
   if (!memory) return ERROR;
   for (let word = 0; word < 4; word++)
     f.b.store(4, memory.base, 4 * word, loadContext(f, ctx, field, node, word, name), at(f, node));
-  return { kind: "place", type: layout, at: memory, fresh: true };
+  // A write to it would be lost: the next access reads the kernel's field anew.
+  return { kind: "place", type: layout, at: { ...memory, readOnly: `${name} belongs to the kernel` }, fresh: true };
 }
 
 /** `ctx.reply = n`. */

@@ -49,6 +49,8 @@ export function constantContext(state: ModuleState, file: ParsedFile): Lowering 
     returns: { what: "function", type: undefined, annotated: false },
     scratch: new Map(),
     constantOnly: true,
+    held: [],
+    replaced: [],
   };
 }
 

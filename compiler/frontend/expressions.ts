@@ -194,7 +194,15 @@ export function entityOperand(f: Lowering, entity: Entity, node: ts.Node): Opera
       const base = f.b.global(entity.name, at(f, node));
       const { layout } = entity.variable;
       const readOnly = entity.variable.param ? "it is a param: only the loader sets it" : "it is a constant";
-      const memory = { base, offset: 0, align: alignOf(layout), ...(entity.mutable ? {} : { readOnly }) };
+      const root = { kind: "global" as const, name: entity.name };
+      const memory = {
+        base,
+        offset: 0,
+        align: alignOf(layout),
+        root,
+        from: 0,
+        ...(entity.mutable ? {} : { readOnly }),
+      };
       const found = read(f, layout, memory, node, entity.name);
       return found.kind === "scalar" && (entity.type.kind === "bool" || entity.type.kind === "string")
         ? { kind: "scalar", type: entity.type, value: found.value }

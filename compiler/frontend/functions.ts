@@ -10,9 +10,20 @@ import type { FunctionEntity } from "./entities.ts";
 import { expression } from "./expressions.ts";
 import { at, bind, fail, type Lowering, type Returns } from "./lowering.ts";
 import { freshName, spanOf, type LoweredFunction, type ModuleState } from "./module-state.ts";
-import { ERROR, UNDEFINED, type Context, type Operand } from "./operand.ts";
+import {
+  ERROR,
+  originOf,
+  sameRoot,
+  UNDEFINED,
+  type Context,
+  type Given,
+  type Operand,
+  type Origin,
+} from "./operand.ts";
+import { replacedByCall, turnsOf } from "./references.ts";
 import { assemble, flatten, irTypes, variablesFor, type Knowledge } from "./shapes.ts";
 import { body } from "./statements.ts";
+import { loopsAround } from "./uses.ts";
 import { irType, isAggregate, isScalar, type DslType } from "./types.ts";
 import { describe } from "./values.ts";
 
@@ -60,6 +71,8 @@ export function invoke(f: Lowering, callee: FunctionEntity, call: ts.CallExpress
     });
   const passed: Value[] = [];
   const parameters: Parameter[] = [];
+  const operands: (Operand | undefined)[] = [];
+  const before = f.held.length;
   let failed = false;
   for (const [index, { name, type, node }] of types.entries()) {
     const argument = call.arguments[index];
@@ -76,6 +89,8 @@ export function invoke(f: Lowering, callee: FunctionEntity, call: ts.CallExpress
       continue;
     }
     const operand = expression(f, argument, type);
+    operands[index] = operand;
+    f.held.push(operand);
     if (node.initializer && operand.kind === "undefined") {
       parameters.push({ name, type, node, known: {}, given: "never" });
       continue;
@@ -89,10 +104,12 @@ export function invoke(f: Lowering, callee: FunctionEntity, call: ts.CallExpress
     passed.push(...values);
     parameters.push({ name, type, node, given, known: knowledge(operand, type) });
   }
+  f.held.length = before;
   if (failed) return ERROR;
   const lowered = lowerFunction(f.state, callee, parameters);
   if (!lowered) return ERROR;
-  return result(f, lowered, passed, call);
+  replacedByCall(f, lowered.replaced, operands, call);
+  return result(f, lowered, passed, operands, call);
 }
 
 /** The IR values of an argument. */
@@ -127,7 +144,13 @@ function knowledge(operand: Operand, type: DslType): Knowledge {
   return { align: Math.min(align, natural), readOnly };
 }
 
-function result(f: Lowering, lowered: LoweredFunction, passed: readonly Value[], call: ts.CallExpression): Operand {
+function result(
+  f: Lowering,
+  lowered: LoweredFunction,
+  passed: readonly Value[],
+  operands: readonly (Operand | undefined)[],
+  call: ts.CallExpression,
+): Operand {
   const span = at(f, call);
   const type = lowered.returns;
   const value = f.b.invoke(lowered.irName, passed, returnedAs(type), span);
@@ -136,8 +159,28 @@ function result(f: Lowering, lowered: LoweredFunction, passed: readonly Value[],
     const high = f.b.unary("trunc", f.b.binary("lshr", value, f.b.constant("w64", 32n, span), span), span);
     return { kind: "optional", of: type.of, present: high, value: f.b.unary("trunc", value, span) };
   }
-  // A struct may be one that the function was given, so a variable made from it is a copy.
-  return assemble(type, [value]);
+  const { given } = lowered;
+  if (!given) return assemble(type, [value]);
+  const operand = assemble(type, [value], { ...given, ...givenOrigin(given, operands, call) });
+  return operand.kind === "place" && given.fresh ? { ...operand, fresh: true } : operand;
+}
+
+/** Where a reference that a function gives back comes from, in the caller's terms. */
+function givenOrigin(given: Given, operands: readonly (Operand | undefined)[], call: ts.CallExpression): Origin {
+  const { root, from } = given;
+  const argument = root?.kind === "parameter" ? operands[root.index] : undefined;
+  const passed: Origin | undefined =
+    argument?.kind === "place" ? argument.at : argument?.kind === "nullable" ? argument : undefined;
+  const own = given.turns !== undefined ? [loopsAround(call)] : [];
+  const turns = [...own, ...operands.flatMap((one) => turnsOf(one) ?? [])];
+  const start = passed?.from === undefined || from === undefined ? undefined : passed.from + from;
+  const known: Origin =
+    root?.kind === "parameter"
+      ? { ...(passed?.root ? { root: passed.root } : {}), ...(start === undefined ? {} : { from: start }) }
+      : root?.kind === "slot"
+        ? {}
+        : { ...(root ? { root } : {}), ...(from === undefined ? {} : { from }) };
+  return { ...known, ...(turns.length > 0 ? { turns: Math.max(...turns) } : {}) };
 }
 
 /** The one IR value of a result. A scalar that may be missing travels as a pair in 64 bits. */
@@ -207,6 +250,8 @@ function signatureContext(state: ModuleState, callee: FunctionEntity): Lowering 
     returns,
     scratch: new Map(),
     constantOnly: false,
+    held: [],
+    replaced: [],
   };
 }
 
@@ -258,20 +303,29 @@ function lowerFunction(
     returns,
     scratch: new Map(),
     constantOnly: false,
+    held: [],
+    replaced: [],
   };
   state.calling.push(callee);
   let taken = 0;
-  for (const parameter of parameters) {
+  for (const [index, parameter] of parameters.entries()) {
     const count = parameter.given === "never" ? 0 : irTypes(passedAs(parameter)).length;
     const values = b.params.slice(taken, taken + count);
     taken += count;
-    if (parameter.given === "always") bindParameter(f, parameter, values);
+    const root = { kind: "parameter", index } as const;
+    if (parameter.given === "always") bindParameter(f, parameter, values, { root, from: 0 });
     else bindDefault(f, parameter, values);
   }
   body(f, callee.node);
   finish(f, callee);
   state.calling.pop();
-  const lowered: LoweredFunction = { irName, returns: returns.type ?? { kind: "undefined" }, func: b.finish() };
+  const lowered: LoweredFunction = {
+    irName,
+    returns: returns.type ?? { kind: "undefined" },
+    func: b.finish(),
+    replaced: f.replaced,
+    ...(returns.given ? { given: returns.given } : {}),
+  };
   state.functions.set(key, lowered);
   return lowered;
 }
@@ -289,7 +343,7 @@ function bindDefault(f: Lowering, parameter: Parameter, passed: readonly Value[]
 }
 
 /** Scalars are the function's own copies and may be assigned; references stay what they are. */
-function bindParameter(f: Lowering, parameter: Parameter, values: readonly Value[]): void {
+function bindParameter(f: Lowering, parameter: Parameter, values: readonly Value[], origin: Origin = {}): void {
   const { name, type, node } = parameter;
   if (type.kind === "context") {
     const [ctx, wish] = values;
@@ -305,7 +359,7 @@ function bindParameter(f: Lowering, parameter: Parameter, values: readonly Value
   if (isAggregate(type) || (type.kind === "optional" && isAggregate(type.of))) {
     return bind(f, name, {
       kind: "operand",
-      operand: values.length > 0 ? assemble(type, values, parameter.known) : ERROR,
+      operand: values.length > 0 ? assemble(type, values, { ...parameter.known, ...origin }) : ERROR,
       node,
       constant: false,
     });
@@ -359,6 +413,7 @@ export function returnValue(
     return f.b.return(undefined, span);
   }
   const values = flatten(f, operand, type, value ?? node);
+  returns.given = bothGiven(returns.given, operand);
   const ir = returnedAs(type);
   if (!values || ir === undefined) return f.b.return(ir === undefined ? undefined : f.b.constant(ir, 0n, span), span);
   if (type.kind === "optional" && isScalar(type.of)) {
@@ -370,6 +425,26 @@ export function returnValue(
     return f.b.return(f.b.binary("or", high, f.b.unary("zext", values[1]!, span), span), span);
   }
   f.b.return(values[0], span);
+}
+
+/** What the caller must know of the references that a function gives back. */
+function bothGiven(before: Given | undefined, operand: Operand): Given | undefined {
+  if (operand.kind !== "place" && operand.kind !== "nullable") return before;
+  const memory = operand.kind === "place" ? operand.at : operand;
+  const { align, readOnly } = memory;
+  // A variable of the function's own is nobody else's after it.
+  const fresh = operand.kind === "place" && (operand.fresh === true || memory.root?.kind === "slot");
+  const given: Given = { align, ...(readOnly ? { readOnly } : {}), ...originOf(memory), fresh };
+  if (!before) return given;
+  const same = before.root && given.root && sameRoot(before.root, given.root);
+  return {
+    align: Math.min(before.align, align),
+    ...((before.readOnly ?? readOnly) ? { readOnly: before.readOnly ?? readOnly } : {}),
+    ...(same ? { root: before.root } : {}),
+    ...(same && before.from !== undefined && before.from === given.from ? { from: given.from } : {}),
+    ...(before.turns !== undefined || given.turns !== undefined ? { turns: 0 } : {}),
+    fresh: before.fresh && fresh,
+  };
 }
 
 /** The type of a function without annotation, from its first `return`. */

@@ -8,9 +8,9 @@ import { errno } from "./contexts.ts";
 import { constantInteger, fieldType } from "./declare.ts";
 import { expression } from "./expressions.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
-import { asPlace, copyPlace } from "./memory.ts";
+import { asPlace, copyPlace, ownMemory } from "./memory.ts";
 import { need } from "./module-state.ts";
-import { ERROR, type Context, type Memory, type Operand } from "./operand.ts";
+import { ERROR, originOf, type Context, type Memory, type Operand } from "./operand.ts";
 import { layoutOfLiteral } from "./literal-layouts.ts";
 import { U32, U8 } from "./types.ts";
 import { convert } from "./values.ts";
@@ -74,7 +74,7 @@ function optionSlot(
     });
   }
   const base = f.b.slot(Math.ceil(length / 8) * 8, 8, name, at(f, node));
-  return { base, payload: { base, offset: 2, align: 2 }, length };
+  return { base, payload: ownMemory(base, 2, 2, node), length };
 }
 
 /** `ctx.storeOption(kind, payload)`. */
@@ -136,5 +136,5 @@ function loadOption(f: Lowering, context: Context, call: ts.CallExpression): Ope
   f.b.place(done);
   const result = f.b.get(pointer);
   f.b.forget(pointer);
-  return { kind: "nullable", of: layout, pointer: result, align: 2 };
+  return { kind: "nullable", of: layout, pointer: result, align: 2, ...originOf(slot.payload) };
 }

@@ -10,6 +10,7 @@ import { at, bare, bind, fail, scoped, scratch, type Lowering } from "./lowering
 import { alwaysThere, lookupPointer } from "./map-calls.ts";
 import { asPlace, read } from "./memory.ts";
 import { entityAt } from "./names.ts";
+import { holding } from "./references.ts";
 import { ERROR, type Operand, type Place, type Scalar } from "./operand.ts";
 import { block, statement } from "./statements.ts";
 import { variables } from "./variables.ts";
@@ -104,8 +105,10 @@ export function forOfLoop(f: Lowering, node: ts.ForOfStatement, names: readonly 
     return unknownLoop(f, node, names, name);
   }
   const list = place as Place & { readonly type: ArrayLayout };
-  counted(f, node, names, list.type.length, undefined, (index) =>
-    bindTurn(f, name, read(f, list.type.of, elementPlace(f, list, index, over), over, name?.text)),
+  holding(f, list, () =>
+    counted(f, node, names, list.type.length, undefined, (index) =>
+      bindTurn(f, name, read(f, list.type.of, elementPlace(f, list, index, over), over, name?.text)),
+    ),
   );
 }
 

@@ -5,14 +5,22 @@ import type { FuncBuilder, Label, Variable } from "../ir/build.ts";
 import type { Value } from "../ir/ir.ts";
 import type { Span } from "../span.ts";
 import { say, spanOf, type ModuleState } from "./module-state.ts";
-import type { Operand, Place } from "./operand.ts";
+import type { Given, Operand, Origin, Place } from "./operand.ts";
 import type { ParsedFile } from "./project.ts";
+import type { Replaced } from "./references.ts";
 import type { DslType } from "./types.ts";
 
 /** What a local name stands for. */
 export type Binding =
-  /** A constant, a parameter that is never assigned, a struct in its slot. */
-  | { readonly kind: "operand"; readonly operand: Operand; readonly node: ts.Node; readonly constant: boolean }
+  /** A constant, a parameter that is never assigned, a struct. */
+  | {
+      readonly kind: "operand";
+      readonly operand: Operand;
+      readonly node: ts.Node;
+      readonly constant: boolean;
+      /** The struct was made for this name; else the name refers to one that lies somewhere. */
+      readonly owns?: true;
+    }
   /** A variable; optional values have two IR variables (present, value), pointers and scalars one. */
   | {
       readonly kind: "variable";
@@ -20,6 +28,8 @@ export type Binding =
       readonly variables: readonly Variable[];
       readonly node: ts.Node;
       readonly constant: boolean;
+      /** What it was made to refer to so far. */
+      readonly holds?: Origin[];
     };
 
 export interface Scope {
@@ -46,6 +56,8 @@ export interface Returns {
   readonly annotated: boolean;
   /** Where handlers go on: they are part of a larger program. */
   readonly to?: Label;
+  /** Of the references that were given back so far. */
+  given?: Given | undefined;
   /** For `sockOps`: the program's result. */
   readonly result?: Variable;
 }
@@ -63,6 +75,10 @@ export interface Lowering {
   readonly impossible: Label;
   /** In the initialiser of a top-level constant: there is no run time. */
   readonly constantOnly: boolean;
+  /** References that were evaluated and are still to be used, while something else is evaluated. */
+  readonly held: Operand[];
+  /** What the function replaces as a whole, of what is not its own. */
+  readonly replaced: Replaced[];
   /** Which handler this is ("write"), for rules that depend on it. */
   readonly handler?: string;
 }

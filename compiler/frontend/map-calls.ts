@@ -11,8 +11,10 @@ import { expression } from "./expressions.ts";
 import { at, bare, fail, pointerTo, scratch, type Lowering } from "./lowering.ts";
 import { MAP_METHODS } from "./maps.ts";
 import { asPlace, loadPrimitive, newSlot } from "./memory.ts";
-import { ERROR, type Operand, type Scalar } from "./operand.ts";
-import { BE32, I32, isPrimitive, irType, rangeOf, sameLayout, typeName, U32, type Range } from "./types.ts";
+import { ERROR, type Operand, type Root, type Scalar } from "./operand.ts";
+import { copied, holding, replace, textOf } from "./references.ts";
+import { BE32, bytesOf, I32, isPrimitive, irType, rangeOf, sameLayout, typeName, U32 } from "./types.ts";
+import type { Primitive, Range } from "./types.ts";
 import { convert, describe, knownRange } from "./values.ts";
 
 const MODES: Readonly<Record<string, bigint>> = { any: 0n, insert: 1n, update: 2n };
@@ -47,15 +49,26 @@ const status = (f: Lowering, result: Value, node: ts.Node): Scalar => ({
 });
 const isArray = (map: MapEntity): boolean => map.mapKind === "ArrayMap" || map.mapKind === "PerCpuArray";
 
+/** A slot for short use that holds this value. */
+function filled(f: Lowering, layout: Primitive, value: Value, name: string, node: ts.Node): Value {
+  const span = at(f, node);
+  const pointer = scratch(f, sizeOf(layout), alignOf(layout), name, span);
+  f.b.store(bytesOf(layout), pointer, 0, value, span);
+  return pointer;
+}
+
 /** Pointer to memory that holds a value of this layout: the place itself, or a slot filled for the call. */
-function inMemory(f: Lowering, layout: Layout, node: ts.Expression, name: string): Value | undefined {
+function inMemory(
+  f: Lowering,
+  layout: Layout,
+  node: ts.Expression,
+  name: string,
+  evaluated?: (operand: Operand) => void,
+): Value | undefined {
   const span = at(f, node);
   if (isPrimitive(layout)) {
     const value = convert(f, expression(f, node, layout), layout, node);
-    if (!value) return undefined;
-    const pointer = scratch(f, sizeOf(layout), alignOf(layout), name, span);
-    f.b.store(sizeOf(layout) as 1 | 2 | 4 | 8, pointer, 0, value, span);
-    return pointer;
+    return value && filled(f, layout, value, name, node);
   }
   if (buildsAggregate(f, node)) {
     const memory = newSlot(f, layout, name, node);
@@ -68,19 +81,32 @@ function inMemory(f: Lowering, layout: Layout, node: ts.Expression, name: string
   const place = operand.kind === "place" || operand.kind === "nullable" ? asPlace(f, operand, node) : undefined;
   if (!place || !sameLayout(place.type, layout))
     return void fail(f, "type-mismatch", node, { expected: typeName(layout), found: describe(operand) });
+  evaluated?.(place);
   return pointerTo(f, place, span);
 }
 
 /** An evaluated key, not yet in memory: the value argument may use the same slot. */
-function keyPointer(f: Lowering, map: MapEntity, node: ts.Expression): Value | undefined {
-  if (map.mapKind !== "Ipv4Trie") return inMemory(f, map.spec.key!, node, "key");
+function keyPointer(
+  f: Lowering,
+  map: MapEntity,
+  node: ts.Expression,
+): { readonly pointer: Value; readonly known?: bigint | undefined } | undefined {
+  const { key: layout } = map.spec;
+  if (map.mapKind !== "Ipv4Trie" && layout && isPrimitive(layout)) {
+    const value = convert(f, expression(f, node, layout), layout, node);
+    return value && { pointer: filled(f, layout, value, "key", node), known: f.b.constantOf(value) };
+  }
+  if (map.mapKind !== "Ipv4Trie") {
+    const pointer = inMemory(f, layout!, node, "key");
+    return pointer && { pointer };
+  }
   const span = at(f, node);
   const address = convert(f, expression(f, node, BE32), BE32, node);
   if (!address) return undefined;
   const pointer = scratch(f, 8, 4, "prefix", span);
   f.b.store(4, pointer, 0, f.b.constant("w32", 32n, span), span);
   f.b.store(4, pointer, 4, address, span);
-  return pointer;
+  return { pointer };
 }
 
 /** The pointer that map_lookup_elem gives, or 0. */
@@ -104,10 +130,11 @@ function lookup(f: Lowering, map: MapEntity, call: ts.CallExpression, asRef: boo
     // A slot outside is never there, whoever knows it: the look-up says so at run time.
     const inside = min >= 0n && max < BigInt(map.spec.maxEntries);
     const pointer = lookupPointer(f, map, key, call);
-    return inside && !asRef ? alwaysThere(f, map, pointer, call) : found(f, map, pointer, call, asRef);
+    const known = f.b.constantOf(value);
+    return inside && !asRef ? alwaysThere(f, map, pointer, call, known) : found(f, map, pointer, call, asRef, known);
   }
   const key = keyPointer(f, map, args[0]!);
-  return key ? found(f, map, lookupPointer(f, map, key, call), call, asRef) : ERROR;
+  return key ? found(f, map, lookupPointer(f, map, key.pointer, call), call, asRef, key.known) : ERROR;
 }
 
 /** The index of an array map as a value; a written number outside of the map is an error. */
@@ -125,11 +152,19 @@ function rangeOfIndex(f: Lowering, index: Operand, value: Value): Range {
 }
 
 /** What lies behind a pointer that may be 0. A scalar is read at once; a struct is referred to. */
-function found(f: Lowering, map: MapEntity, pointer: Value, node: ts.Node, asRef: boolean): Operand {
+function found(
+  f: Lowering,
+  map: MapEntity,
+  pointer: Value,
+  node: ts.Node,
+  asRef: boolean,
+  key: bigint | undefined,
+): Operand {
   const { value } = map;
   const span = at(f, node);
-  if (!isPrimitive(value)) return { kind: "nullable", of: value, pointer, align: alignOf(value) };
-  if (asRef) return { kind: "nullable", of: value, pointer, align: alignOf(value), ref: true };
+  const origin = { root: rootOf(map, key), from: 0 };
+  if (!isPrimitive(value)) return { kind: "nullable", of: value, pointer, align: alignOf(value), ...origin };
+  if (asRef) return { kind: "nullable", of: value, pointer, align: alignOf(value), ref: true, ...origin };
   const type: Type = irType(value);
   const present = { type: "w32" as const };
   const held = { type };
@@ -156,7 +191,7 @@ function found(f: Lowering, map: MapEntity, pointer: Value, node: ts.Node, asRef
  * A slot of an array map that certainly exists. The verifier wants the check all the same, so it is here; the other way
  * cannot be taken, and leaves the program.
  */
-export function alwaysThere(f: Lowering, map: MapEntity, pointer: Value, node: ts.Node): Operand {
+export function alwaysThere(f: Lowering, map: MapEntity, pointer: Value, node: ts.Node, key?: bigint): Operand {
   const span = at(f, node);
   const there = f.b.label();
   const never = f.b.label();
@@ -164,7 +199,7 @@ export function alwaysThere(f: Lowering, map: MapEntity, pointer: Value, node: t
   f.b.place(never);
   f.b.jump(f.impossible, span);
   f.b.place(there);
-  const memory = { base: pointer, offset: 0, align: alignOf(map.value) };
+  const memory = { base: pointer, offset: 0, align: alignOf(map.value), root: rootOf(map, key), from: 0 };
   if (isPrimitive(map.value)) return loadPrimitive(f, map.value, memory, node);
   return { kind: "place", type: map.value, at: memory };
 }
@@ -177,18 +212,19 @@ function update(f: Lowering, map: MapEntity, call: ts.CallExpression): Operand {
   const mode = args[2] ? modeOf(f, args[2]) : 0n;
   // The key is evaluated first, but stored last: evaluating the value may look something up through the same slot.
   const { key: layout } = map.spec;
+  let held: Operand | undefined;
   const early = !isPrimitive(layout!)
-    ? inMemory(f, layout!, args[0]!, "key")
+    ? inMemory(f, layout!, args[0]!, "key", (operand) => (held = operand))
     : array
       ? indexValue(f, map, expression(f, args[0]!, layout), args[0]!)
       : convert(f, expression(f, args[0]!, layout), layout, args[0]!);
-  const value = inMemory(f, map.value, args[1]!, "value");
+  let stored: Operand | undefined;
+  const value = holding(f, held, () => inMemory(f, map.value, args[1]!, "value", (operand) => (stored = operand)));
   if (!early || !value || mode === undefined) return ERROR;
-  let key = early;
-  if (isPrimitive(layout!)) {
-    key = scratch(f, sizeOf(layout), alignOf(layout), "key", span);
-    f.b.store(sizeOf(layout) as 1 | 2 | 4 | 8, key, 0, early, at(f, args[0]!));
-  }
+  const key = isPrimitive(layout!) ? filled(f, layout, early, "key", args[0]!) : early;
+  const known = isPrimitive(layout!) ? f.b.constantOf(early) : undefined;
+  changed(f, map, known, array ? undefined : "set", call, args[1]);
+  if (stored) copied(f, stored, args[1]!, call, `${map.spec.name}.set()`);
   return status(
     f,
     f.b.call(
@@ -201,6 +237,28 @@ function update(f: Lowering, map: MapEntity, call: ts.CallExpression): Operand {
   );
 }
 
+/** An entry is replaced or removed: names for it stand for something else now. */
+function changed(
+  f: Lowering,
+  map: MapEntity,
+  key: bigint | undefined,
+  entry: "set" | "delete" | undefined,
+  call: ts.CallExpression,
+  stored?: ts.Expression,
+): void {
+  // A store over a scalar in an array map is seen through a Ref, as it should be.
+  if (!entry && isPrimitive(map.value)) return;
+  const text = textOf(f, call);
+  const whole = { type: map.value, root: rootOf(map, key), from: 0, text };
+  replace(f, entry ? { ...whole, entry } : whole, call, stored);
+}
+/** What values of a map lie in. */
+const rootOf = (map: MapEntity, key: bigint | undefined): Root => ({
+  kind: "map",
+  name: map.spec.name,
+  ...(key === undefined ? {} : { key }),
+});
+
 function modeOf(f: Lowering, node: ts.Expression): bigint | undefined {
   const text = bare(node);
   if (ts.isStringLiteralLike(text) && Object.hasOwn(MODES, text.text)) return MODES[text.text];
@@ -212,7 +270,8 @@ function remove(f: Lowering, map: MapEntity, call: ts.CallExpression): Operand {
   const key = args && keyPointer(f, map, args[0]!);
   if (!key) return ERROR;
   const span = at(f, call);
-  return status(f, f.b.call("map_delete_elem", [f.b.map(map.spec.name, span), key], "w64", span), call);
+  changed(f, map, key.known, "delete", call);
+  return status(f, f.b.call("map_delete_elem", [f.b.map(map.spec.name, span), key.pointer], "w64", span), call);
 }
 
 // --- socket storage ----------------------------------------------------------------------------------------------
@@ -237,6 +296,7 @@ function storageCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExp
   const missing = f.b.label();
   const done = f.b.label();
   const removing = name === "delete";
+  if (removing) changed(f, map, undefined, "delete", call);
   const result = { type: (removing ? "w64" : "ptr") as Type };
   f.b.branch("ne", socket, f.b.constant("ptr", 0n, span), there, missing, span);
   f.b.place(missing);
@@ -256,7 +316,14 @@ function storageCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExp
   f.b.forget(result);
   return removing
     ? status(f, value, call)
-    : { kind: "nullable", of: map.value, pointer: value, align: alignOf(map.value) };
+    : {
+        kind: "nullable",
+        of: map.value,
+        pointer: value,
+        align: alignOf(map.value),
+        root: rootOf(map, undefined),
+        from: 0,
+      };
 }
 
 /** `events.output(record)`: copies a record to user space. */

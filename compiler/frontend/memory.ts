@@ -4,7 +4,7 @@ import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { Value } from "../ir/ir.ts";
 import { alignOf, sizeOf, type Layout } from "../layout.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
-import { alignAt, type Memory, type Operand, type Place, type Scalar } from "./operand.ts";
+import { alignAt, originOf, type Memory, type Operand, type Place, type Scalar } from "./operand.ts";
 import {
   bytesOf,
   irType,
@@ -15,11 +15,13 @@ import {
   type Aggregate,
   type Primitive,
 } from "./types.ts";
+import { loopsAround } from "./uses.ts";
 import { convert, describe } from "./values.ts";
 
 /** A place inside a place. */
 export const inside = (memory: Memory, offset: number): Memory => ({
   ...memory,
+  ...(memory.from === undefined ? {} : { from: memory.from + offset }),
   offset: memory.offset + offset,
   align: alignAt(memory.align, offset),
 });
@@ -80,7 +82,7 @@ export function asPlace(f: Lowering, operand: Operand, node: ts.Node): Place | u
     return {
       kind: "place",
       type: operand.of,
-      at: { base: pointer, offset: 0, align, ...(readOnly ? { readOnly } : {}) },
+      at: { base: pointer, offset: 0, align, ...originOf(operand), ...(readOnly ? { readOnly } : {}) },
     };
   }
   if (operand.kind !== "error") fail(f, "not-a-struct", node, { found: describe(operand) });
@@ -112,5 +114,15 @@ export function newSlot(f: Lowering, layout: Layout, name: string, node: ts.Node
     return undefined;
   }
   const align = Math.max(alignOf(layout), 1);
-  return { base: f.b.slot(size, align, name, at(f, node)), offset: 0, align };
+  return ownMemory(f.b.slot(size, align, name, at(f, node)), 0, align, node);
 }
+
+/** Memory in a stack variable that is made at `node`. */
+export const ownMemory = (slot: Value, offset: number, align: number, node: ts.Node): Memory => ({
+  base: slot,
+  offset,
+  align,
+  root: { kind: "slot", slot },
+  from: offset,
+  turns: loopsAround(node),
+});

@@ -8,6 +8,8 @@ import { alignOf, sizeOf, type Layout } from "../layout.ts";
 import type { GlobalSection, GlobalVar } from "../module.ts";
 import type { Span } from "../span.ts";
 import type { Entity, FunctionEntity, MapEntity, ProgramEntity } from "./entities.ts";
+import type { Given } from "./operand.ts";
+import type { Replaced } from "./references.ts";
 import type { LanguageModule, ParsedFile, Project } from "./project.ts";
 import type { DslType } from "./types.ts";
 
@@ -45,6 +47,10 @@ export interface LoweredFunction {
   readonly irName: string;
   readonly returns: DslType;
   readonly func: Func;
+  /** What it replaces as a whole of what its caller may have names for. */
+  readonly replaced: readonly Replaced[];
+  /** Of the reference that it gives back. */
+  readonly given?: Given;
 }
 
 export interface ModuleState {

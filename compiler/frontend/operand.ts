@@ -5,8 +5,26 @@ import type { Variable } from "../ir/build.ts";
 import type { Entity } from "./entities.ts";
 import type { Aggregate, Primitive, Range, Role, ScalarType } from "./types.ts";
 
+/** What a reference lies in, as far as it is known: tells which stores replace what it stands for. */
+export type Root =
+  /** A stack variable of this function. */
+  | { readonly kind: "slot"; readonly slot: Value }
+  | { readonly kind: "global"; readonly name: string }
+  /** A value of a map. `key`: of a constant one. */
+  | { readonly kind: "map"; readonly name: string; readonly key?: bigint }
+  /** Something of the caller's. */
+  | { readonly kind: "parameter"; readonly index: number };
+/** Where a reference comes from. */
+export interface Origin {
+  readonly root?: Root;
+  /** Bytes from the beginning of the root; absent where an index decides. */
+  readonly from?: number;
+  /** May be a stack variable: how many loops are around its declaration, each turn of which uses the same one. */
+  readonly turns?: number;
+}
+
 /** An address: where it is, how well it is aligned, and why it must not be written, if so. */
-export interface Memory {
+export interface Memory extends Origin {
   readonly base: Value;
   readonly offset: number;
   /** Largest power of two that divides the address of `base + offset`; at most 8. */
@@ -30,7 +48,7 @@ export interface Place {
   readonly fresh?: true;
 }
 /** A pointer that may be 0: what `get()` of a struct and `ref()` give. */
-export interface Nullable {
+export interface Nullable extends Origin {
   readonly kind: "nullable";
   readonly of: Layout;
   readonly pointer: Value;
@@ -85,6 +103,27 @@ export type Operand =
 
 export const ERROR: Operand = { kind: "error" };
 export const UNDEFINED: Operand = { kind: "undefined" };
+
+/** The origin alone, of something that has one. */
+export const originOf = ({ root, from, turns }: Origin): Origin => ({
+  ...(root ? { root } : {}),
+  ...(from === undefined ? {} : { from }),
+  ...(turns === undefined ? {} : { turns }),
+});
+
+export const sameRoot = (a: Root, b: Root): boolean => {
+  if (a.kind === "slot") return b.kind === "slot" && a.slot.id === b.slot.id;
+  if (a.kind === "global") return b.kind === "global" && a.name === b.name;
+  if (a.kind === "map") return b.kind === "map" && a.name === b.name && a.key === b.key;
+  return b.kind === "parameter" && a.index === b.index;
+};
+/** What a caller must know of the reference that a function gives back. */
+export interface Given extends Origin {
+  readonly align: number;
+  readonly readOnly?: string | undefined;
+  /** Made by the function, and nobody else's. */
+  readonly fresh: boolean;
+}
 
 /** The alignment of an address `offset` bytes after one aligned to `align`. */
 export const alignAt = (align: number, offset: number): number => {

@@ -168,6 +168,8 @@ export function runHandler(
     returns,
     scratch: program.scratch,
     constantOnly: false,
+    held: [],
+    replaced: [],
     handler: handler.name,
   };
   bindParameters(f, handler, args);

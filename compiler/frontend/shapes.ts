@@ -5,7 +5,7 @@ import type { Type, Value } from "../ir/ir.ts";
 import { alignOf } from "../layout.ts";
 import { at, fail, pointerTo, type Lowering } from "./lowering.ts";
 import { asPlace } from "./memory.ts";
-import { UNDEFINED, type Operand } from "./operand.ts";
+import { originOf, sameRoot, UNDEFINED, type Operand, type Origin } from "./operand.ts";
 import {
   BOOL,
   I32,
@@ -82,7 +82,7 @@ export function flatten(f: Lowering, operand: Operand, type: DslType, node: ts.N
 const isLayout = (type: DslType): type is Extract<DslType, { kind: "int" | "be" | "struct" | "array" | "cstring" }> =>
   isPrimitive(type) || isAggregate(type);
 
-export interface Knowledge {
+export interface Knowledge extends Origin {
   readonly range?: Range | undefined;
   /** Alignment of the pointer, where it is not the type's own. */
   readonly align?: number | undefined;
@@ -94,7 +94,7 @@ export function assemble(type: DslType, values: readonly Value[], known: Knowled
   const [first, second] = values;
   if (type.kind === "undefined" || !first) return UNDEFINED;
   const range = known.range ? { range: known.range } : {};
-  const readOnly = known.readOnly ? { readOnly: known.readOnly } : {};
+  const more = { ...originOf(known), ...(known.readOnly ? { readOnly: known.readOnly } : {}) };
   if (isScalar(type))
     return {
       kind: "scalar",
@@ -105,9 +105,16 @@ export function assemble(type: DslType, values: readonly Value[], known: Knowled
   switch (type.kind) {
     case "optional": {
       if (isAggregate(type.of))
-        return { kind: "nullable", of: type.of, pointer: first, align: known.align ?? alignOf(type.of), ...readOnly };
+        return { kind: "nullable", of: type.of, pointer: first, align: known.align ?? alignOf(type.of), ...more };
       if (type.ref && isPrimitive(type.of))
-        return { kind: "nullable", of: type.of, pointer: first, align: type.of.bits / 8, ref: true };
+        return {
+          kind: "nullable",
+          of: type.of,
+          pointer: first,
+          align: type.of.bits / 8,
+          ref: true,
+          ...originOf(known),
+        };
       return { kind: "optional", of: type.of as never, present: first, value: second ?? first, ...range };
     }
     case "ref":
@@ -117,7 +124,7 @@ export function assemble(type: DslType, values: readonly Value[], known: Knowled
         ? { kind: "context", role: type.role, ctx: first }
         : { kind: "context", role: type.role, ctx: first };
     default:
-      return { kind: "place", type, at: { base: first, offset: 0, align: known.align ?? alignOf(type), ...readOnly } };
+      return { kind: "place", type, at: { base: first, offset: 0, align: known.align ?? alignOf(type), ...more } };
   }
 }
 
@@ -208,11 +215,20 @@ export function bothKnown(f: Lowering, a: Operand, b: Operand): Knowledge {
     operand.kind === "place" ? operand.at.align : operand.kind === "nullable" ? operand.align : undefined;
   const readOnly = (operand: Operand): string | undefined =>
     operand.kind === "place" ? operand.at.readOnly : operand.kind === "nullable" ? operand.readOnly : undefined;
+  const origins = [a, b].flatMap((operand): Origin[] =>
+    operand.kind === "place" ? [operand.at] : operand.kind === "nullable" ? [operand] : [],
+  );
+  const [m, n] = origins;
+  const same = m?.root && (origins.length === 1 || (n?.root && sameRoot(m.root, n.root)));
+  const turns = origins.flatMap((one) => one.turns ?? []);
   const aligns = [align(a), align(b)].filter((one) => one !== undefined);
   return {
     range: x && y ? { min: x.min < y.min ? x.min : y.min, max: x.max > y.max ? x.max : y.max } : undefined,
     align: aligns.length > 0 ? Math.min(...aligns) : undefined,
     readOnly: readOnly(a) ?? readOnly(b),
+    ...(same && m.root ? { root: m.root } : {}),
+    ...(same && m.from !== undefined && (origins.length === 1 || m.from === n?.from) ? { from: m.from } : {}),
+    ...(turns.length > 0 ? { turns: Math.max(...turns) } : {}),
   };
 }
 

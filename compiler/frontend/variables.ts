@@ -4,12 +4,12 @@ import { sizeOf } from "../layout.ts";
 import { annotation } from "./annotations.ts";
 import { arrayLiteralLayout, build, buildsAggregate } from "./aggregates.ts";
 import { expression } from "./expressions.ts";
-import { at, bare, bind, fail, type Lowering } from "./lowering.ts";
-import { asPlace, copyPlace, newSlot } from "./memory.ts";
+import { at, bare, bind, fail, pointerTo, type Lowering } from "./lowering.ts";
+import { asPlace, newSlot } from "./memory.ts";
 import { entityAt } from "./names.ts";
-import { ERROR, type Operand } from "./operand.ts";
+import { ERROR, originOf, type Operand, type Origin } from "./operand.ts";
 import { flatten, variablesFor } from "./shapes.ts";
-import { isAggregate, isScalar, type Aggregate, type DslType } from "./types.ts";
+import { isAggregate, isScalar, sameLayout, typeName, type Aggregate, type DslType } from "./types.ts";
 import { describe, toScalar, typeOf } from "./values.ts";
 
 const K = ts.SyntaxKind;
@@ -51,13 +51,9 @@ function variable(f: Lowering, node: ts.VariableDeclaration, flags: ts.NodeFlags
   const layout = aggregateOf(f, init, declared);
   if (layout) {
     const place = build(f, layout, init, name);
-    // From here on it has a name, so that another variable made from it is a copy.
-    return bind(f, name, {
-      kind: "operand",
-      operand: place ? { kind: "place", type: place.type, at: place.at } : ERROR,
-      node,
-      constant,
-    });
+    // From here on it has a name.
+    const operand: Operand = place ? { kind: "place", type: place.type, at: place.at } : ERROR;
+    return bind(f, name, { kind: "operand", operand, node, constant, owns: true });
   }
   const operand = expression(f, init, declared);
   if (failed) return bindNothing(f, node.name);
@@ -83,6 +79,7 @@ function uninitialised(f: Lowering, node: ts.VariableDeclaration, name: string, 
       operand: memory ? { kind: "place", type, at: memory } : ERROR,
       node,
       constant: false,
+      owns: true,
     });
   }
   if (type.kind === "context") {
@@ -91,7 +88,7 @@ function uninitialised(f: Lowering, node: ts.VariableDeclaration, name: string, 
   }
   const variables = variablesFor(type, name);
   for (const one of variables) f.b.set(one, f.b.constant(one.type, 0n, at(f, node)));
-  bind(f, name, { kind: "variable", type, variables, node, constant: false });
+  bind(f, name, { kind: "variable", type, variables, node, constant: false, holds: [] });
 }
 
 function bindValue(
@@ -120,23 +117,24 @@ function bindValue(
     return keep(operand);
   const type = declared ?? (operand.kind === "text" ? toScalar(f, operand, init)?.type : typeOf(operand));
   if (!type) return keep(ERROR);
-  if (isAggregate(type)) return copied(f, name, node, init, operand, type, constant);
+  if (isAggregate(type)) return struct(f, name, node, init, operand, type, constant);
   const values = flatten(f, operand, type, init);
   if (!values) return keep(ERROR);
   if (constant && isScalar(type) && values[0]) {
     const range = operand.kind === "scalar" && operand.range ? { range: operand.range } : {};
     return keep({ kind: "scalar", type, value: values[0], ...(type.kind === "int" ? range : {}) });
   }
-  if (operand.kind === "nullable" && !operand.ref && !ts.isCallExpression(bare(init)))
-    return keep(copiedIfPresent(f, name, node, init, operand));
   if (constant && type.kind !== "undefined" && !declared) return keep(operand);
   const variables = variablesFor(type, name);
   values.forEach((value, index) => f.b.set(variables[index]!, value));
-  bind(f, name, { kind: "variable", type, variables, node, constant });
+  bind(f, name, { kind: "variable", type, variables, node, constant, holds: holds(operand) });
 }
+/** What a variable that gets this operand refers to. */
+const holds = (operand: Operand): Origin[] =>
+  operand.kind === "nullable" ? [originOf(operand)] : "at" in operand ? [originOf(operand.at)] : [];
 
-/** Structs are values: a variable has a copy, unless it was given a new one. */
-function copied(
+/** A name for a struct: the one that was made for it, or one that lies somewhere. Only `new S(…)` makes or copies one. */
+function struct(
   f: Lowering,
   name: string,
   node: ts.VariableDeclaration,
@@ -146,62 +144,20 @@ function copied(
   constant: boolean,
 ): void {
   const place = operand.kind === "place" || operand.kind === "nullable" ? asPlace(f, operand, init) : undefined;
-  const checked = place && flatten(f, place, type, init);
-  const keep = (held: Operand): void => bind(f, name, { kind: "operand", operand: held, node, constant });
-  if (!place || !checked) {
-    if (!place)
-      fail(f, "type-mismatch", init, {
-        expected: describe({ kind: "place", type, at: { base: { id: 0, type: "ptr" }, offset: 0, align: 1 } }),
-        found: describe(operand),
-      });
-    return keep(ERROR);
+  const bindPlace = (held: Operand, owns?: true): void =>
+    bind(f, name, { kind: "operand", operand: held, node, constant, ...(owns ? { owns } : {}) });
+  if (!place || !sameLayout(place.type, type)) {
+    if (operand.kind !== "error")
+      fail(f, "type-mismatch", init, { expected: typeName(type), found: describe(operand) });
+    return bindPlace(ERROR);
   }
-  // A constant string is never written, and what a map's slot or a call gives is not copied.
-  if (place.fresh || place.type.kind === "cstring" || isMapSlot(f, init))
-    return keep({ kind: "place", type, at: place.at });
-  const memory = newSlot(f, type, name, node);
-  if (!memory) return keep(ERROR);
-  copyPlace(f, type, memory, place.at, init);
-  keep({ kind: "place", type, at: memory });
-}
-
-/** An element or field that may be missing: the variable has a copy of it, if it is there. What calls give is referred to. */
-function copiedIfPresent(
-  f: Lowering,
-  name: string,
-  node: ts.Node,
-  init: ts.Expression,
-  operand: Operand & { kind: "nullable" },
-): Operand {
-  const memory = newSlot(f, operand.of, name, node);
-  const place = asPlace(f, operand, init);
-  if (!memory || !place) return ERROR;
-  const span = at(f, init);
-  const pointer = { type: "ptr" as const, name };
-  const there = f.b.label();
-  const done = f.b.label();
-  const none = f.b.constant("ptr", 0n, span);
-  f.b.set(pointer, none);
-  f.b.branch("ne", operand.pointer, none, there, done, span);
-  f.b.place(there);
-  copyPlace(f, place.type, memory, place.at, init);
-  f.b.set(pointer, memory.base);
-  f.b.jump(done, span);
-  f.b.place(done);
-  const copy = f.b.get(pointer);
-  f.b.forget(pointer);
-  return { kind: "nullable", of: operand.of, pointer: copy, align: memory.align };
-}
-
-/** `map.get(3)` of an array map refers to the slot, as every get() does. */
-function isMapSlot(f: Lowering, written: ts.Expression): boolean {
-  const node = bare(written);
-  return (
-    ts.isCallExpression(node) &&
-    ts.isPropertyAccessExpression(node.expression) &&
-    node.expression.name.text === "get" &&
-    entityAt(f, node.expression.expression)?.kind === "map"
-  );
+  // Strings are never written in part: a variable of one stands for another after an assignment.
+  if (type.kind === "cstring" && !constant) {
+    const variables = variablesFor(type, name);
+    f.b.set(variables[0]!, pointerTo(f, place, at(f, init)));
+    return bind(f, name, { kind: "variable", type, variables, node, constant, holds: [originOf(place.at)] });
+  }
+  bindPlace({ kind: "place", type, at: place.at }, place.fresh);
 }
 
 /** A name whose declaration was reported: using it says nothing more. */

@@ -1,0 +1,15 @@
+import { ArrayMap, license, struct, u32 } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+class Pair extends struct({ a: u32, b: u32 }) {}
+class Box extends struct({ p: Pair, q: Pair }) {}
+export const out = new ArrayMap({ value: Box, maxEntries: 1 });
+export const program = sockOps(() => {
+  const o = out.get(0);
+  o.p.a = reset(o); //~ replaced-in-use
+  return 1;
+});
+function reset(box: Box): u32 {
+  box.p = new Pair();
+  return 5;
+}
