@@ -134,17 +134,37 @@ const truths = [
   runningKernel(),
   patchedKernel(),
 ];
+type Table = keyof typeof TABLES;
+/** What only the compiler's headers know: macros are neither in BTF nor in what the patched kernel added. */
+const ENUMS: readonly Table[] = [
+  "helpers",
+  "map types",
+  "map flags",
+  "program types",
+  "events",
+  "callback flags",
+  "socket options",
+  "kinds of BTF",
+];
+const ADDED: readonly Table[] = ["helpers", "events", "callback flags", "socket options"];
+const has = (what: string): [string, Numbers][] =>
+  (Object.entries(TABLES) as [Table, Numbers][]).filter(([table]) =>
+    (what.endsWith("vmlinux") ? ENUMS : what.endsWith("uapi.json") ? ADDED : [table]).includes(table),
+  );
 const here = truths.filter(({ reason }) => reason === undefined);
 
 for (const truth of truths) {
   describe.skipIf(truth.reason !== undefined)(`${truth.what}${truth.reason ?? ""}`, () => {
-    test.each(Object.entries(TABLES) as [string, Numbers][])("agrees on: %s", (_, table) => {
+    test.each(has(truth.what))("agrees on: %s", (_, table) => {
       const theirs: Record<string, number> = {};
       for (const name of Object.keys(table)) {
         const value = truth.value(name);
         if (value !== undefined) theirs[name] = value;
       }
       expect(table).toMatchObject(theirs);
+      // Nothing to compare with is no agreement. A release may be older than a row, not than most of a table.
+      const share = Object.keys(theirs).length / Object.keys(table).length;
+      expect(share).toBeGreaterThan(0.4);
     });
 
     test("agrees on where the fields of struct bpf_sock_ops lie", () => {

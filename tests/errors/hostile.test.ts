@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { frontend } from "../../compiler/frontend/lower.ts";
 import { declarations } from "../../compiler/frontend/declarations.generated.ts";
 import { checkModule } from "../../compiler/ir/check.ts";
+import { mutated } from "./sources.ts";
 import { renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -34,53 +35,11 @@ function survive(text: string): void {
     ).toBe(true);
 }
 
-/** A small generator of numbers (mulberry32), so that a failure can be repeated. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
-const tokens = (text: string): string[] =>
-  text.match(/\s+|\/\/[^\n]*|[A-Za-z_$][\w$]*|\d[\w.]*|"[^"\n]*"|`[^`]*`|=>|[-+*/%&|^<>=!?.]+|./gu) ?? [];
-
-function mutate(text: string, seed: number): string {
-  const next = random(seed);
-  const list = tokens(text);
-  const other = tokens(texts[next(texts.length)]!);
-  for (let n = 1 + next(3); n > 0; n--) {
-    const at = next(list.length);
-    switch (next(5)) {
-      case 0:
-        list.splice(at, 1 + next(3));
-        break;
-      case 1:
-        list.splice(at, 0, other[next(other.length)]!);
-        break;
-      case 2:
-        list[at] = other[next(other.length)]!;
-        break;
-      case 3:
-        [list[at], list[next(list.length)]] = [list[next(list.length)]!, list[at]!];
-        break;
-      default: {
-        const from = next(other.length);
-        list.splice(at, next(4), ...other.slice(from, from + next(12)));
-      }
-    }
-  }
-  return list.join("");
-}
-
 describe("errors: hostile input", () => {
   const COUNT = Number(process.env["TSBPF_FUZZ"] ?? 300);
   test(`${COUNT} mutated programs`, () => {
     for (let seed = 1; seed <= COUNT; seed++) {
-      const text = mutate(texts[seed % texts.length]!, seed);
+      const text = mutated(texts, seed);
       try {
         survive(text);
       } catch (error) {
