@@ -1,7 +1,7 @@
 /** `tsbpf detach`: ends attachments and removes pins. */
 import { out } from "../../compiler/cli/output.ts";
 import { BPF } from "../kernel/abi.ts";
-import { fdById } from "../kernel/bpf.ts";
+import { fdById, SYS_ADMIN } from "../kernel/bpf.ts";
 import { failed, RuntimeError } from "../kernel/errors.ts";
 import { linkHandle } from "../kernel/links.ts";
 import { checkId, pinnedObjects, removeObject } from "../kernel/pins.ts";
@@ -42,7 +42,7 @@ function detachLink(text: string, options: DetachOptions): void {
   const id = checkId(text, "a link");
   const fd = fdById(BPF.linkFdById, id);
   if (fd === -2) throw new RuntimeError("not-found", `no link ${id}`, { help: "tsbpf list shows the links" });
-  if (fd < 0) throw failed("not-permitted", `opening link ${id}`, fd);
+  if (fd < 0) throw failed("not-permitted", `opening link ${id}`, fd, SYS_ADMIN);
   const link = linkHandle(fd);
   try {
     link.detach();

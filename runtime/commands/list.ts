@@ -1,10 +1,12 @@
 /** `tsbpf list`: pinned objects, and every sock_ops program attached to a cgroup. */
-import { out } from "../../compiler/cli/output.ts";
-import { allLinks, allPrograms } from "../kernel/info.ts";
-import { pinnedLinks, pinnedObjects } from "../kernel/pins.ts";
+import { err, out } from "../../compiler/cli/output.ts";
+import { closeFd } from "../kernel/fd.ts";
+import { linkInfo } from "../kernel/info.ts";
 import { cgroupsWithPrograms } from "../kernel/neighbours.ts";
+import { pinnedFds, pinnedObjects } from "../kernel/pins.ts";
 import { cgroupPath } from "../kernel/places.ts";
 import { neighbourTexts } from "./attached.ts";
+import { inSight, onlyPinned, type InSight } from "./in-sight.ts";
 import { document, table } from "./report.ts";
 
 export interface ListOptions {
@@ -21,18 +23,18 @@ export interface Attachment {
   readonly object: string | null;
 }
 
-export function attachments(pins: string): readonly Attachment[] {
+export function attachments(pins: string, sight: InSight = inSight(pins)): readonly Attachment[] {
   const holders = new Map<number, string>();
   for (const name of pinnedObjects(pins)) {
-    for (const [, link] of pinnedLinks(name, pins)) {
-      holders.set(link.id, name);
-      link.close();
+    for (const [, fd] of pinnedFds(name, "links", pins)) {
+      holders.set(linkInfo(fd).id, name);
+      closeFd(fd);
     }
   }
   const programs = new Map(
-    [...allPrograms()].filter((program) => program.type === "sock_ops").map((program) => [program.id, program]),
+    sight.programs().flatMap((program) => (program.type === "sock_ops" ? [[program.id, program] as const] : [])),
   );
-  const linked = [...allLinks()].flatMap((link): Attachment[] => {
+  const linked = sight.links().flatMap((link): Attachment[] => {
     const program = programs.get(link.programId);
     if (!program) return [];
     const cgroup = link.cgroupId === undefined || link.cgroupId === 0n ? null : (cgroupPath(link.cgroupId) ?? null);
@@ -59,10 +61,11 @@ function together(pins: string): readonly { readonly cgroup: string; readonly no
 }
 
 export function list(options: ListOptions): Promise<number> {
-  const attached = attachments(options.pins);
+  const sight = inSight(options.pins);
+  const attached = attachments(options.pins, sight);
   const pinned = pinnedObjects(options.pins);
   const shared = together(options.pins);
-  if (options.json) document({ attached, pinned, shared });
+  if (options.json) document({ attached, pinned, shared, complete: sight.complete });
   else {
     const rows = attached.map((one) => [
       one.link === null ? "-" : String(one.link),
@@ -74,6 +77,7 @@ export function list(options: ListOptions): Promise<number> {
     const idle = pinned.filter((name) => !attached.some((one) => one.object === name));
     out(table(["LINK", "PROGRAM", "ID", "HELD BY", "CGROUP"], rows) || "nothing is attached");
     for (const { notes } of shared) for (const text of notes) out(text);
+    if (!sight.complete) err(onlyPinned(options.pins));
     if (idle.length > 0) out(`pinned, not attached: ${idle.join(", ")}`);
   }
   return Promise.resolve(0);

@@ -1,5 +1,5 @@
 /** `tsbpf map get|set|dump`: OBJECT/MAP, id:N, or the path of a pin. */
-import { drained, out, outputFailed } from "../../compiler/cli/output.ts";
+import { drained, err, out, outputFailed } from "../../compiler/cli/output.ts";
 import type { Layout } from "../../compiler/layout.ts";
 import { printable } from "../../compiler/printable.ts";
 import { PER_CPU_MAPS, RING_MAPS } from "../kernel/abi.ts";
@@ -15,6 +15,9 @@ export interface MapOptions {
   readonly pins: string;
   readonly json?: boolean;
 }
+
+const UNTYPED =
+  "the types of keys and values cannot be read, which takes CAP_SYS_ADMIN: they are taken by their size alone";
 
 interface OpenMap {
   readonly map: MapHandle;
@@ -38,6 +41,7 @@ function openByName(where: string, options: MapOptions): { readonly map: MapHand
       help: "OBJECT/MAP (see tsbpf list), id:N, or the path of a pin",
     });
   const pinned = openObject(object, options.pins);
+  if (pinned.untyped) err(UNTYPED);
   const map = pinned.object.maps[name];
   if (!map) {
     const names = Object.keys(pinned.object.maps);

@@ -1,6 +1,7 @@
 /** The commands that talk to the kernel. Their code, and koffi with it, is loaded when one of them runs. */
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
+import { NEEDS, needsText, type CommandWithNeeds } from "../kernel/capabilities.ts";
 
 const DEFAULT_PINS = "/sys/fs/bpf/tsbpf";
 
@@ -148,4 +149,12 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .addOption(pins())
     .addOption(json())
     .action(act(async (options) => (await import("./doctor.ts")).doctor(options)));
+
+  for (const [command, name] of [...program.commands, ...map.commands].flatMap((one) => {
+    const whole = map.commands.includes(one) ? `map ${one.name()}` : one.name();
+    return isNeeds(whole) ? [[one, whole] as const] : [];
+  }))
+    command.addHelpText("after", needsText(name));
 }
+
+const isNeeds = (name: string): name is CommandWithNeeds => Object.hasOwn(NEEDS, name);

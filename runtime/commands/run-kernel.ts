@@ -3,7 +3,7 @@ import { out } from "../../compiler/cli/output.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { closeFd } from "../kernel/fd.ts";
 import type { LinkHandle } from "../kernel/links.ts";
-import { loadModule } from "../kernel/load.ts";
+import { loadModule, prints } from "../kernel/load.ts";
 import { checkObjectName } from "../kernel/names.ts";
 import type { LoadedObject } from "../kernel/object.ts";
 import type { ObjectToLoad } from "../kernel/object-file.ts";
@@ -16,7 +16,7 @@ import { confirmAttached, neighbourTexts, watchLinks } from "./attached.ts";
 import { line, warn } from "./report.ts";
 import type { RunOptions } from "./run.ts";
 import { endAll } from "./stop.ts";
-import { prints, watchLog, watchRings } from "./watch.ts";
+import { watchLog, watchRings } from "./watch.ts";
 
 export async function runKernel(
   input: ObjectToLoad,

@@ -1,10 +1,11 @@
 /** `tsbpf show`: what runs, how often, how long; maps, links, open MPTCP sessions. */
-import { out } from "../../compiler/cli/output.ts";
+import { err, out } from "../../compiler/cli/output.ts";
 import { enableStats } from "../kernel/bpf.ts";
 import { closeFd } from "../kernel/fd.ts";
-import { allMaps, allPrograms, type MapInfo, type ProgramInfo } from "../kernel/info.ts";
-import { openObject } from "../kernel/pins.ts";
+import { programInfo, type MapInfo, type ProgramInfo } from "../kernel/info.ts";
+import { openObject, pinnedFds, pinnedObjects } from "../kernel/pins.ts";
 import { openSessions } from "../mptcp/sock-diag.ts";
+import { inSight, onlyPinned } from "./in-sight.ts";
 import { attachments, type Attachment } from "./list.ts";
 import { document, table } from "./report.ts";
 import { untilStopped } from "./stop.ts";
@@ -19,18 +20,32 @@ export interface ShowOptions {
 export async function show(name: string | undefined, options: ShowOptions): Promise<number> {
   const wanted = programIds(name, options.pins);
   const isWanted = (program: ProgramInfo): boolean => (wanted ? wanted.has(program.id) : program.type === "sock_ops");
-  const before = new Map([...allPrograms()].filter(isWanted).map((program) => [program.id, program]));
+  const sight = inSight(options.pins);
+  const before = new Map(
+    sight
+      .programs()
+      .filter(isWanted)
+      .map((program) => [program.id, program]),
+  );
   // Counting costs the programs a little, so it is on only for as long as we look; older kernels cannot, and show none.
   const stats = enableStats();
   try {
     if (before.size > 0) await untilStopped(options.for ?? 1, (stopped) => stopped);
-    const programs = [...allPrograms()].filter(isWanted).map((program) => measured(program, before.get(program.id)));
+    const programs = sight
+      .programs()
+      .filter(isWanted)
+      .map((program) => measured(program, before.get(program.id)));
     const mapIds = new Set(programs.flatMap((program) => program.mapIds));
-    const maps = [...allMaps()].filter((map) => mapIds.has(map.id));
-    const links = attachments(options.pins).filter((link) => programs.some((program) => program.id === link.programId));
+    const maps = sight.maps().filter((map) => mapIds.has(map.id));
+    const links = attachments(options.pins, sight).filter((link) =>
+      programs.some((program) => program.id === link.programId),
+    );
     const sessions = openSessions(options.netns);
-    if (options.json) document({ programs, maps, links, sessions });
-    else print(programs, maps, links, sessions, options);
+    if (options.json) document({ programs, maps, links, sessions, complete: sight.complete });
+    else {
+      if (!sight.complete) err(onlyPinned(options.pins));
+      print(programs, maps, links, sessions, options);
+    }
     return 0;
   } finally {
     if (stats >= 0) closeFd(stats);
@@ -39,12 +54,16 @@ export async function show(name: string | undefined, options: ShowOptions): Prom
 
 function programIds(name: string | undefined, pins: string): ReadonlySet<number> | undefined {
   if (name === undefined) return undefined;
-  const pinned = openObject(name, pins);
-  try {
-    return new Set(Object.values(pinned.object.programs).map((program) => program.info().id));
-  } finally {
-    pinned.close();
-  }
+  if (!pinnedObjects(pins).includes(name)) openObject(name, pins).close();
+  return new Set(
+    pinnedFds(name, "programs", pins).map(([, fd]) => {
+      try {
+        return programInfo(fd).id;
+      } finally {
+        closeFd(fd);
+      }
+    }),
+  );
 }
 
 interface Measured {

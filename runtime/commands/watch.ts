@@ -1,7 +1,6 @@
 /** What a running object says, as it says it: ring-buffer records and lines of `log`. */
 import { existsSync, openSync, readSync, writeFileSync } from "node:fs";
 import { out } from "../../compiler/cli/output.ts";
-import type { BpfModule } from "../../compiler/module.ts";
 import type { Value } from "../kernel/codec.ts";
 import { show, toJson } from "../kernel/format.ts";
 import type { LoadedObject } from "../kernel/object.ts";
@@ -27,13 +26,6 @@ export function watchRings(object: LoadedObject, asJson: boolean): { close(): vo
   ).then(() => undefined);
   return { close: () => streams.forEach(({ stream }) => stream.close()), done };
 }
-
-/** Helpers that print to the trace pipe: bpf_trace_printk and bpf_trace_vprintk. */
-const PRINTING = new Set([6, 177]);
-export const prints = (module: BpfModule): boolean =>
-  module.programs.some((program) =>
-    program.insns.some((insn) => insn.code === 0x85 && insn.src === 0 && PRINTING.has(insn.imm)),
-  );
 
 const TRACE_PIPES = ["/sys/kernel/tracing/trace_pipe", "/sys/kernel/debug/tracing/trace_pipe"];
 

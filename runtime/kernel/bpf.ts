@@ -58,6 +58,9 @@ export const pin = (fd: number, path: string): number =>
   bpf(BPF.objPin, "object", { bpf_fd: fd, pathname: cString(path) });
 export const openPin = (path: string): number => bpf(BPF.objGet, "object", { pathname: cString(path) });
 
+/** Finding objects by number, and opening types, is root's alone (kernel/bpf/syscall.c). */
+export const SYS_ADMIN = "this takes CAP_SYS_ADMIN: run as root";
+
 /** Every id of one kind of kernel object, in ascending order. */
 export function* ids(command: typeof BPF.progNextId | typeof BPF.mapNextId | typeof BPF.linkNextId): Generator<number> {
   let last = 0;
@@ -65,7 +68,7 @@ export function* ids(command: typeof BPF.progNextId | typeof BPF.mapNextId | typ
     const block = attrBlock("id", { start_id: last });
     const result = call(command, block);
     if (result === -2) return;
-    if (result < 0) throw failed("not-permitted", "listing the kernel's BPF objects", result);
+    if (result < 0) throw failed("not-permitted", "listing the kernel's BPF objects", result, SYS_ADMIN);
     last = block.view.getUint32(ATTR.id.next_id[0], true);
     yield last;
   }

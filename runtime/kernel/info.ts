@@ -2,7 +2,7 @@
 import { MAP_TYPES } from "../../compiler/bpf/map-types.ts";
 import { PROGRAM_TYPES } from "../../compiler/bpf/program-types.ts";
 import { BPF } from "./abi.ts";
-import { fdById, ids, info } from "./bpf.ts";
+import { fdById, ids, info, SYS_ADMIN } from "./bpf.ts";
 import { failed } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import { syscalls } from "./syscalls.ts";
@@ -119,7 +119,7 @@ export function linkInfo(fd: number): LinkInfo {
 /** The BTF blob of an id, as the kernel holds it. */
 export function kernelBtf(id: number): Uint8Array {
   const fd = fdById(BPF.btfFdById, id);
-  if (fd < 0) throw failed("not-permitted", `opening BTF ${id}`, fd);
+  if (fd < 0) throw failed("not-permitted", `opening BTF ${id}`, fd, SYS_ADMIN);
   try {
     const size = checked(info(fd, 32), "BTF").getUint32(8, true);
     const blob = new Uint8Array(size);

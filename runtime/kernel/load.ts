@@ -8,6 +8,7 @@ import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import type { BpfModule, BpfProgram, GlobalSection } from "../../compiler/module.ts";
 import { BPF, CGROUP_ATTACH } from "./abi.ts";
 import { bpf } from "./bpf.ts";
+import { lacking as lackingCapabilities, NEEDS, type Capability } from "./capabilities.ts";
 import { encode } from "./codec.ts";
 import { createMap, createSection, sectionContent, usedSections, type MapContext } from "./create-maps.ts";
 import { failed, RuntimeError } from "./errors.ts";
@@ -160,15 +161,38 @@ export function encodeParams(
   return encoded;
 }
 
+/** Helpers that print to the trace pipe: bpf_trace_printk and bpf_trace_vprintk. */
+const PRINTING = new Set([6, 177]);
+/** Whether a program of the module logs. */
+export const prints = (module: BpfModule): boolean =>
+  module.programs.some((program) =>
+    program.insns.some((insn) => insn.code === 0x85 && insn.src === 0 && PRINTING.has(insn.imm)),
+  );
+
+const loadingNeeds = (module: BpfModule): readonly Capability[] => [
+  ...NEEDS.load.all,
+  ...(prints(module) ? (["CAP_PERFMON"] as const) : []),
+];
+const lacks = (needs: readonly Capability[]): string => {
+  const absent = lackingCapabilities(needs);
+  return absent.length === 0 || absent.length === needs.length ? "" : ` (lacking: ${absent.join(", ")})`;
+};
+
 /** The kernel must have what the object needs; said before the verifier says it in its own words. */
 export function checkNeeds(module: BpfModule): void {
+  // The kernel would call the helper unknown.
+  if (prints(module) && lackingCapabilities(["CAP_BPF", "CAP_NET_ADMIN"]).length === 0 && lackingCapabilities(["CAP_PERFMON"]).length > 0)
+    throw new RuntimeError("not-permitted", "not permitted to load BPF programs that log", {
+      errno: 1,
+      help: "run as root, or with CAP_PERFMON as well; or leave the log lines out",
+    });
   const lacking = missing(module.needs);
   const first = lacking[0];
   if (!first) return;
   if (first.reason.startsWith("not permitted"))
     throw new RuntimeError("not-permitted", "not permitted to load BPF programs", {
       errno: 1,
-      help: "run as root, or with CAP_BPF and CAP_NET_ADMIN",
+      help: `run as root, or with ${loadingNeeds(module).join(", ")}${lacks(loadingNeeds(module))}`,
     });
   const patched = lacking.some((need) => /^(event|helper):mptcp|^tcp-option-events|^delayed-ack/.test(need.feature));
   const paths = module.needs.some((need) => /^(event|helper):mptcp/.test(need));

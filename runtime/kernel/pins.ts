@@ -11,7 +11,7 @@ import type { BpfModule, BpfProgram, GlobalSection, GlobalVar, MapSpec } from ".
 import { decodeBtf, type Btf } from "../../compiler/object/btf.ts";
 import { layoutOfSize, layoutReader } from "../../compiler/object/type-layouts.ts";
 import { BPF } from "./abi.ts";
-import { fdById } from "./bpf.ts";
+import { fdById, SYS_ADMIN } from "./bpf.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import { ringTypedef } from "./kernel-btf.ts";
@@ -95,10 +95,15 @@ export function pinObject(
 export interface PinnedObject {
   readonly object: LoadedObject;
   readonly links: ReadonlyMap<string, LinkHandle>;
+  /** The types of maps and globals could not be read, which takes CAP_SYS_ADMIN: values are bytes, globals are left out. */
+  readonly untyped: boolean;
   close(): void;
 }
 
-/** Opens a pinned object; layouts come from the BTF that the kernel keeps with the maps. */
+/**
+ * Opens a pinned object; layouts come from the BTF that the kernel keeps with the maps. A caller who may not open BTF gets
+ * the object without them.
+ */
 export function openObject(name: string, root = DEFAULT_PIN_ROOT): PinnedObject {
   const opened = inObjects(root, (objects) => openIn(objects.folder(fileOf(objects, name)), name));
   if (!opened) throw notPinned(name, root);
@@ -108,6 +113,16 @@ export function openObject(name: string, root = DEFAULT_PIN_ROOT): PinnedObject 
 function openIn(directory: PinFolder | undefined, name: string): PinnedObject | undefined {
   if (!directory) return undefined;
   const undo = undoList();
+  let untyped = false;
+  const typesOf = (id: number): Btf | undefined => {
+    try {
+      return readTypes(id);
+    } catch (error) {
+      if (!(error instanceof RuntimeError) || error.key !== "not-permitted") throw error;
+      untyped = true;
+      return undefined;
+    }
+  };
   const each = (kind: string): readonly (readonly [string, number])[] => {
     const folder = directory.folder(kind);
     return (folder?.names() ?? []).map((file) => [nameOfPin(file), undo.fd(folder!.open(file))] as const);
@@ -118,7 +133,7 @@ function openIn(directory: PinFolder | undefined, name: string): PinnedObject | 
     const specs: MapSpec[] = [];
     const globals: GlobalVar[] = [];
     for (const [file, fd] of each("maps")) {
-      const read = describeMap(file, fd);
+      const read = describeMap(file, fd, typesOf);
       if ("spec" in read) {
         maps.set(read.spec.name, fd);
         specs.push(read.spec);
@@ -143,7 +158,7 @@ function openIn(directory: PinFolder | undefined, name: string): PinnedObject | 
     };
     const links = new Map(each("links").map(([file, fd]) => [file, linkHandle(fd)]));
     const object = loadedObject({ name, module, maps, sections, programs: new Map(programs), owned: undo.keep() });
-    return { object, links, close: object.close };
+    return { object, links, untyped, close: object.close };
   } catch (error) {
     undo.run();
     throw error;
@@ -155,6 +170,7 @@ const INT: Layout = { kind: "int", bits: 32, signed: true };
 function describeMap(
   file: string,
   fd: number,
+  typesOf: (id: number) => Btf | undefined,
 ): { readonly spec: MapSpec } | { readonly section: GlobalSection; readonly globals: GlobalVar[] } {
   const info = mapInfo(fd);
   const btf = info.btfId === 0 ? undefined : typesOf(info.btfId);
@@ -180,7 +196,7 @@ function describeMap(
   };
 }
 
-function typesOf(id: number): Btf | undefined {
+function readTypes(id: number): Btf | undefined {
   const decoded = decodeBtf(kernelBtf(id));
   return "value" in decoded ? decoded.value : undefined;
 }
@@ -221,15 +237,23 @@ function describeProgram(name: string, fd: number): BpfProgram {
   return { name, section: "", type, attachType: 0, insns: [], relocations: [], lines: [], functions: [], stack: 0 };
 }
 
-/** Name and link of each attachment of a pinned object; the caller closes them. */
-export function pinnedLinks(name: string, root = DEFAULT_PIN_ROOT): readonly (readonly [string, LinkHandle])[] {
+/** Name and descriptor of what an object has pinned of one kind; the caller closes them. Opens nothing else. */
+export function pinnedFds(
+  name: string,
+  kind: (typeof KINDS)[number],
+  root = DEFAULT_PIN_ROOT,
+): readonly (readonly [string, number])[] {
   return (
     inObjects(root, (objects) => {
-      const links = objects.folder(fileOf(objects, name))?.folder("links");
-      return (links?.names() ?? []).map((file) => [nameOfPin(file), linkHandle(links!.open(file))] as const);
+      const folder = objects.folder(fileOf(objects, name))?.folder(kind);
+      return (folder?.names() ?? []).map((file) => [nameOfPin(file), folder!.open(file)] as const);
     }) ?? []
   );
 }
+
+/** Name and link of each attachment of a pinned object; the caller closes them. */
+export const pinnedLinks = (name: string, root = DEFAULT_PIN_ROOT): readonly (readonly [string, LinkHandle])[] =>
+  pinnedFds(name, "links", root).map(([program, fd]) => [program, linkHandle(fd)] as const);
 
 /**
  * Detaches a pinned object's links and removes all its pins, whatever state they are in. Gives the cgroups that it was
@@ -308,7 +332,7 @@ function removeIfEmpty(root: string): void {
 export function openMap(where: string): { readonly map: MapHandle; close(): void } {
   const fd = where.startsWith("id:") ? mapById(where.slice(3)) : mapByPath(where);
   try {
-    const read = describeMap(mapInfo(fd).name || where, fd);
+    const read = describeMap(mapInfo(fd).name || where, fd, readTypes);
     const spec = "spec" in read ? read.spec : undefined;
     if (!spec?.key || !spec.value) throw new RuntimeError("not-found", `${where} is not a map with keys and values`);
     const map = mapHandle(fd, {
@@ -328,7 +352,7 @@ export function openMap(where: string): { readonly map: MapHandle; close(): void
 function mapById(text: string): number {
   const fd = fdById(BPF.mapFdById, checkId(text, "a map"));
   if (fd === -2) throw new RuntimeError("not-found", `no map ${text}`, { help: "tsbpf show lists maps" });
-  if (fd < 0) throw failed("system", `opening map ${text}`, fd);
+  if (fd < 0) throw failed("system", `opening map ${text}`, fd, SYS_ADMIN);
   return fd;
 }
 
