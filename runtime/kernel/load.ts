@@ -181,7 +181,11 @@ const lacks = (needs: readonly Capability[]): string => {
 /** The kernel must have what the object needs; said before the verifier says it in its own words. */
 export function checkNeeds(module: BpfModule): void {
   // The kernel would call the helper unknown.
-  if (prints(module) && lackingCapabilities(["CAP_BPF", "CAP_NET_ADMIN"]).length === 0 && lackingCapabilities(["CAP_PERFMON"]).length > 0)
+  if (
+    prints(module) &&
+    lackingCapabilities(["CAP_BPF", "CAP_NET_ADMIN"]).length === 0 &&
+    lackingCapabilities(["CAP_PERFMON"]).length > 0
+  )
     throw new RuntimeError("not-permitted", "not permitted to load BPF programs that log", {
       errno: 1,
       help: "run as root, or with CAP_PERFMON as well; or leave the log lines out",
