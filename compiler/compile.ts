@@ -3,13 +3,15 @@
  * Pure and total: it touches no file, reads no clock, and a wrong program is a list of diagnostics.
  */
 import { backend } from "./backend/emit.ts";
-import { kernels, type TargetName } from "./bpf/kernels.ts";
+import { kernels, type Kernel, type TargetName } from "./bpf/kernels.ts";
+import type { Release } from "./bpf/verifier-rules.ts";
 import type { Diagnostic, Key } from "./diagnostics.ts";
 import { declarations } from "./frontend/declarations.generated.ts";
 import { frontend } from "./frontend/lower.ts";
 import type { IrModule } from "./ir/ir.ts";
 import type { BpfModule } from "./module.ts";
 import { writeObject } from "./object/write.ts";
+import { looseOffsets } from "./verifier/loose-offsets.ts";
 import { optimize } from "./passes/pipeline.ts";
 import type { FoundImport, SourceFile } from "./span.ts";
 import { verifyModule } from "./verifier/module.ts";
@@ -17,6 +19,8 @@ import { verifyModule } from "./verifier/module.ts";
 export interface CompileOptions {
   /** Absent: follows from the imports (`tsbpf/mptcp` and `tsbpf/delack` need the patched kernel). */
   readonly target?: TargetName;
+  /** The oldest kernel that must take the object, where it is not the target's own ("5.10" for mainline). */
+  readonly kernel?: Release;
   /** Most instruction slots of one program; absent: the target's limit, 4096. */
   readonly maxInsns?: number;
   /** Passes to switch off, by name. */
@@ -76,7 +80,7 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
   if (!lowered.module || failed(diagnostics)) return { target, diagnostics, sources };
   options.afterPass?.("lower", lowered.module);
 
-  const kernel = kernels[target];
+  const kernel: Kernel = { ...kernels[target], ...(options.kernel ? { oldest: options.kernel } : {}) };
   const maxInsns = options.maxInsns ?? kernel.maxInsns;
   const optimized = optimize(lowered.module, kernel, {
     maxInsns,
@@ -86,19 +90,55 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
   diagnostics.push(...optimized.diagnostics);
   if (failed(diagnostics)) return { target, diagnostics, sources, ir: optimized.module };
 
-  const emitted = backend(optimized.module, kernel, { maxInsns });
+  const emitted = emitProven(optimized.module, kernel, maxInsns, options.verify !== false);
   diagnostics.push(...emitted.diagnostics);
-  if (!emitted.module || failed(diagnostics)) return { target, diagnostics, sources, ir: optimized.module };
-
-  if (options.verify !== false) diagnostics.push(...verifyModule(emitted.module, kernel));
+  if (!emitted.module) return { target, diagnostics, sources, ir: optimized.module };
   if (failed(diagnostics)) return { target, diagnostics, sources, ir: optimized.module, module: emitted.module };
+  const module: BpfModule = { ...emitted.module, kernel: kernel.oldest };
 
   return {
     target,
     diagnostics,
     sources,
     ir: optimized.module,
-    module: emitted.module,
-    object: writeObject(emitted.module),
+    module,
+    object: writeObject(module),
   };
+}
+
+/** Most times that a module is emitted anew. */
+const ROUNDS = 12;
+
+/**
+ * Emits a module that the verifiers of its kernels can follow: where they lose sight of an offset that is known to be inside of
+ * its array, a check is put before it. Programs of which they see enough stay as they are.
+ */
+function emitProven(
+  module: IrModule,
+  kernel: Kernel,
+  maxInsns: number,
+  prove: boolean,
+): { readonly module?: BpfModule; readonly diagnostics: readonly Diagnostic[] } {
+  const guards = new Map<string, ReadonlySet<number>>();
+  for (let round = 0; ; round++) {
+    const emitted = backend(module, kernel, { maxInsns, guards });
+    const made = emitted.module;
+    if (!made || failed(emitted.diagnostics) || !prove) return emitted;
+    const verdicts = new Map(
+      made.programs.map((program) => [program, verifyModule({ ...made, programs: [program] }, kernel)]),
+    );
+    const said = { module: made, diagnostics: [...emitted.diagnostics, ...[...verdicts.values()].flat()] };
+    if (round === ROUNDS) return said;
+    let more = false;
+    for (const [program, verdict] of verdicts) {
+      if (!failed(verdict)) continue;
+      const before = guards.get(program.name) ?? new Set();
+      const offsets = emitted.offsets.get(program.name) ?? [];
+      const loose = [...looseOffsets(made, program, kernel, offsets)].filter((number) => !before.has(number));
+      if (loose.length === 0) continue;
+      guards.set(program.name, new Set([...before, ...loose]));
+      more = true;
+    }
+    if (!more) return said;
+  }
 }

@@ -10,6 +10,8 @@ export interface BpfModule {
   readonly license: string;
   /** Name of the target in compiler/bpf/kernels.ts; "unknown" for objects of other compilers. */
   readonly target: string;
+  /** The oldest kernel release for whose verifier it was proved; absent for objects of other compilers. */
+  readonly kernel?: string;
   /** What a kernel must have to run this object, as feature keys of compiler/bpf/kernels.ts. */
   readonly needs: readonly string[];
   readonly maps: readonly MapSpec[];

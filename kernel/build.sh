@@ -4,22 +4,24 @@
 # plus kernel/config.  The result lies in a cache outside the repository,
 # under a key made of everything that went in; a second call only prints it.
 #
-#   kernel/build.sh [--debug-config] [--unpatched] [--if-cached] [--unpack DIRECTORY]
+#   kernel/build.sh [--debug-config] [--unpatched | --kernel RELEASE] [--if-cached] [--unpack DIRECTORY]
 #
 # Prints the directory that holds bzImage, config, include/ (the user-space
 # headers) and uapi.json; all else goes to standard error.
 #   --debug-config  lockdep, KASAN and friends: kernel/config.debug as well
 #   --unpatched     without the series, to compare with
+#   --kernel        another release (5.10, 6.1; 6.12 is --unpatched), without the
+#                   series: kernel/config.RELEASE says how its configuration differs
 #   --if-cached     build nothing; exit 3 when the cache does not have it
 #   --unpack        no build: the unpatched source, into a directory that exists
 #
-# KERNEL_SOURCE      an unpatched 6.12 tree; it is copied, never changed
+# KERNEL_SOURCE      an unpatched tree of 6.12 or RELEASE; it is copied, never changed
 # TSBPF_KERNEL_CACHE default: ${XDG_CACHE_HOME:-$HOME/.cache}/tsbpf/kernel
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${TSBPF_KERNEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tsbpf/kernel}
-tarball=/usr/src/linux-source-6.12.tar.xz
+release=6.12
 packages=(build-essential flex bison bc libelf-dev libssl-dev dwarves xz-utils patch perl)
 need_mb=6000
 
@@ -34,6 +36,13 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--debug-config) fragments+=("$here/config.debug"); flavour=debug ;;
 	--unpatched) unpatched=1 ;;
+	--kernel)
+		release=${2:-}
+		unpatched=1
+		[ "$release" = 6.12 ] || [ -f "$here/config.$release" ] ||
+			die "there is no configuration for Linux ${release:-of no release}; there is one for$(
+				printf '%s\n' 6.12 "$here"/config.[0-9]* | sed 's/.*config\.//' | sort -V | tr '\n' ' ' | sed 's/^/ /;s/ $//')"
+		shift ;;
 	--if-cached) if_cached=1 ;;
 	--unpack)
 		unpack_into=${2:-}
@@ -44,6 +53,12 @@ while [ $# -gt 0 ]; do
 	shift
 done
 [ -z "$unpatched" ] || flavour=$flavour-unpatched
+if [ "$release" != 6.12 ]; then
+	fragments+=("$here/config.$release")
+	flavour=${flavour%-unpatched}-$release
+fi
+package=linux-source-$release
+tarball=/usr/src/$package.tar.xz
 
 # Installs what is missing; asks nothing.
 install() {
@@ -74,22 +89,24 @@ if [ -n "${KERNEL_SOURCE:-}" ]; then
 	version=$(awk -F' *= *' '$1 ~ /^(VERSION|PATCHLEVEL|SUBLEVEL)$/ { v = v "." $2 } /^NAME/ { exit }
 		END { print substr(v, 2) }' "$KERNEL_SOURCE/Makefile")
 	case $version in
-	6.12|6.12.*) ;;
-	*) die "KERNEL_SOURCE is Linux ${version:-of no version}; the series is for 6.12 (see kernel/README.md on carrying it over)" ;;
+	"$release"|"$release".*) ;;
+	*)
+		[ -z "$unpatched" ] || die "KERNEL_SOURCE is Linux ${version:-of no version}, not $release"
+		die "KERNEL_SOURCE is Linux ${version:-of no version}; the series is for 6.12 (see kernel/README.md on carrying it over)" ;;
 	esac
-	for patch in $(grep -v '^#' "$here/patches/series" | sed -n '1p;$p'); do
+	for patch in $([ "$release" != 6.12 ] || grep -v '^#' "$here/patches/series" | sed -n '1p;$p'); do
 		! patch -d "$KERNEL_SOURCE" -p1 -R -f -s --dry-run < "$here/patches/$patch" > /dev/null 2>&1 ||
 			die "KERNEL_SOURCE=$KERNEL_SOURCE has $patch already; name an unpatched tree"
 	done
 	source="tree $version $(cd "$KERNEL_SOURCE" && find . -type f -not -path './.git/*' \
 		-printf '%P %s %T@\n' | LC_ALL=C sort | sha256sum | cut -c1-16)"
 else
-	version=$(dpkg-query -W -f '${Version}' linux-source-6.12 2>/dev/null || true)
+	version=$(dpkg-query -W -f '${Version}' "$package" 2>/dev/null || true)
 	if [ -z "$version" ] || [ ! -f $tarball ]; then
 		[ -n "$if_cached" ] && exit 3
-		install linux-source-6.12
-		version=$(dpkg-query -W -f '${Version}' linux-source-6.12)
-		[ -f $tarball ] || die "linux-source-6.12 is installed but $tarball is not there"
+		install "$package"
+		version=$(dpkg-query -W -f '${Version}' "$package")
+		[ -f $tarball ] || die "$package is installed but $tarball is not there"
 	fi
 	source="debian $version"
 fi
@@ -189,12 +206,11 @@ kmake=(make -C "$work/src" "O=$build" "LOCALVERSION=-tsbpf")
 run "${kmake[@]}" tinyconfig
 run "$work/src/scripts/kconfig/merge_config.sh" -m -O "$build" "$build/.config" "${fragments[@]}"
 run "${kmake[@]}" olddefconfig
-cat "${fragments[@]}" | grep '^CONFIG_' | while read -r line; do
-	# A later fragment may overrule an earlier one; only the last counts.
-	name=${line%%=*}
-	last=$(cat "${fragments[@]}" | grep "^$name=" | tail -1)
-	grep -qx -- "$last" "$build/.config" || die "$last did not survive olddefconfig: a dependency is missing"
-done
+# A later fragment may overrule an earlier one; only the last line of a name counts.
+lost=$(cat "${fragments[@]}" | sed -nE 's/^# (CONFIG_[A-Z0-9_a-z]+) is not set$/\1 &/p; s/^(CONFIG_[A-Z0-9_a-z]+)=.*/\1 &/p' |
+	awk '{ name = $1; sub(/^[^ ]+ /, ""); last[name] = $0 } END { for (name in last) if (last[name] !~ /^#/) print last[name] }' |
+	grep -vxF -f "$build/.config" | LC_ALL=C sort | tr '\n' ' ' || true)
+[ -z "$lost" ] || die "${lost% } did not survive olddefconfig: a dependency is missing"
 
 say "building Linux $version, $flavour configuration, with ${#series[@]} patches on $(nproc) processors"
 run nice "${kmake[@]}" "-j$(nproc)" bzImage

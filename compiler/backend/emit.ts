@@ -10,6 +10,7 @@ import { lowerSwitches } from "../passes/lower-switch.ts";
 import type { Span } from "../span.ts";
 import { allocate } from "./allocate.ts";
 import { encode } from "./encode.ts";
+import { guardOffsets, type BoundedOffset } from "./guard.ts";
 import { layOutFrame } from "./frame.ts";
 import { isaOf } from "./isa.ts";
 import { orderBlocks } from "./layout.ts";
@@ -20,6 +21,14 @@ import { tidy } from "./tidy.ts";
 export interface BackendOptions {
   /** Most instruction slots of one program; absent: the kernel's limit. */
   readonly maxInsns?: number;
+  /** By program: the bounded offsets to check in sight of the verifier, by number. */
+  readonly guards?: ReadonlyMap<string, ReadonlySet<number>>;
+}
+export interface Emitted {
+  readonly module?: BpfModule;
+  /** By program: where bounded offsets are added to addresses; their position is their number. */
+  readonly offsets: ReadonlyMap<string, readonly BoundedOffset[]>;
+  readonly diagnostics: Diagnostic[];
 }
 
 /** Emits every program of the module, or says which limits they break. */
@@ -27,12 +36,15 @@ export function backend(
   module: IrModule,
   kernel: Kernel,
   options: BackendOptions = {},
-): { module?: BpfModule; diagnostics: Diagnostic[] } {
+): Emitted {
   const diagnostics: Diagnostic[] = [];
-  const programs = module.programs.map((program) => emitProgram(program, module, kernel, options, diagnostics));
-  if (diagnostics.some((d) => d.severity === "error")) return { diagnostics };
+  const offsets = new Map<string, readonly BoundedOffset[]>();
+  const programs = module.programs.map((program) =>
+    emitProgram(program, module, kernel, options, diagnostics, offsets),
+  );
+  if (diagnostics.some((d) => d.severity === "error")) return { diagnostics, offsets };
   const { license, target, needs, maps, globals, sources } = module;
-  return { module: { license, target, needs, maps, globals, programs, sources }, diagnostics };
+  return { module: { license, target, needs, maps, globals, programs, sources }, diagnostics, offsets };
 }
 
 function emitProgram(
@@ -41,15 +53,18 @@ function emitProgram(
   kernel: Kernel,
   options: BackendOptions,
   diagnostics: Diagnostic[],
+  bounded: Map<string, readonly BoundedOffset[]>,
 ): BpfProgram {
   const isa = isaOf(kernel);
   // The optimizer has lowered all this already; a module that did not go through it is emitted just as well.
   const divided = isa.signed ? program.func : lowerDivisions(program.func);
   const lowered = lowerCompares(lowerSwitches(lowerMemoryOps(divided)));
   const tidied = tidy(allocate(select(lowered, module.globals, isa, program.type)));
-  const machine = { ...tidied, blocks: orderBlocks(tidied.blocks) };
+  const guards = options.guards?.get(program.func.name) ?? new Set<number>();
+  const machine = { ...tidied, blocks: guardOffsets(orderBlocks(tidied.blocks), guards) };
   const frame = layOutFrame(machine);
-  const { insns, relocations, lines } = encode(machine.blocks, frame);
+  const { insns, relocations, lines, offsets } = encode(machine.blocks, frame);
+  bounded.set(program.func.name, offsets);
 
   const maxInsns = options.maxInsns ?? kernel.maxInsns;
   if (insns.length > maxInsns) {

@@ -4,6 +4,7 @@ import type { RawInsn } from "../bpf/raw.ts";
 import type { LineEntry, Relocation } from "../module.ts";
 import type { Span } from "../span.ts";
 import type { FrameLayout } from "./frame.ts";
+import { isBoundedOffset, type BoundedOffset } from "./guard.ts";
 import { FRAME, slotsOf, type Finish, type Insn, type MachineBlock, type Operand, type Reg } from "./insn.ts";
 import { NEGATED } from "./isa.ts";
 
@@ -11,6 +12,8 @@ export interface Encoded {
   readonly insns: readonly RawInsn[];
   readonly relocations: readonly Relocation[];
   readonly lines: readonly LineEntry[];
+  /** Where bounded offsets are added to addresses, in order. */
+  readonly offsets: readonly BoundedOffset[];
 }
 
 const slot = (code: number, dst: number, src: number, off: number, imm: number): RawInsn => ({
@@ -34,6 +37,7 @@ export function encode(blocks: readonly MachineBlock<Reg>[], frame: FrameLayout)
   const insns: RawInsn[] = [];
   const relocations: Relocation[] = [];
   const lines: LineEntry[] = [];
+  const offsets: BoundedOffset[] = [];
   const put = (span: Span, ...made: RawInsn[]): void => {
     lines.push({ slot: insns.length, span });
     insns.push(...made);
@@ -65,6 +69,7 @@ export function encode(blocks: readonly MachineBlock<Reg>[], frame: FrameLayout)
         );
         continue;
       }
+      if (isBoundedOffset(insn)) offsets.push({ slot: insns.length, most: insn.most });
       put(insn.span, ...encodeInsn(insn, frame));
     }
     const { end } = block;
@@ -87,7 +92,7 @@ export function encode(blocks: readonly MachineBlock<Reg>[], frame: FrameLayout)
       }
     }
   });
-  return { insns, relocations, lines };
+  return { insns, relocations, lines, offsets };
 }
 
 /** Slots that the end of a block takes, given the block that follows. */

@@ -36,6 +36,8 @@ export type Insn<R> = {
       readonly wide: boolean;
       readonly dst: R;
       readonly src: Operand<R>;
+      /** Of an offset that is added to an address: the largest it may be. */
+      readonly most?: number;
     }
   | { readonly kind: "mov"; readonly wide: boolean; readonly dst: R; readonly src: Operand<R> }
   /** Sign-extends 32 to 64 bits (v4). */

@@ -18,7 +18,8 @@ export function pointerAdd(s: Selection, inst: Extract<Inst, { kind: "ptradd" }>
   const dst = registerOf(s, inst.result);
   into(s, dst, inst.base, span);
   if (constant(s, inst.offset) === 0n) return;
-  s.out.push({ kind: "alu", op: "add", wide: true, dst, src: operand(s, inst.offset, span), span });
+  const bound = inst.most === undefined || constant(s, inst.offset) !== undefined ? {} : { most: inst.most };
+  s.out.push({ kind: "alu", op: "add", wide: true, dst, src: operand(s, inst.offset, span), ...bound, span });
 }
 
 /** A load; zeros come above what is narrower than the register. */

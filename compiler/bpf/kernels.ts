@@ -1,5 +1,7 @@
 /** The targets: what a kernel has and which limits hold there. Asking is `has(kernel, feature)`, never a version comparison. */
 
+import { OLDEST, RELEASES, type Release } from "./verifier-rules.ts";
+
 export type TargetName = "mainline" | "patched";
 
 /** What an object may need of a kernel. The loader's `doctor` and the object's needs speak in these keys. */
@@ -33,6 +35,8 @@ export type Feature = keyof typeof FEATURES;
 export interface Kernel {
   readonly name: TargetName;
   readonly about: string;
+  /** The release whose verifier must be able to follow what is emitted; the newer ones do too. */
+  readonly oldest: Release;
   /** Least instruction-set level: v3 has 32-bit ALU and jumps, v4 signed division, sign-extending moves and loads. */
   readonly isa: "v1" | "v2" | "v3" | "v4";
   readonly features: ReadonlySet<Feature>;
@@ -60,6 +64,7 @@ export const kernels = {
   mainline: {
     name: "mainline",
     about: "Linux 5.10 and later, as distributed",
+    oldest: OLDEST,
     isa: "v3",
     features: new Set<Feature>(everywhere),
     maxInsns: 4096,
@@ -70,6 +75,7 @@ export const kernels = {
   patched: {
     name: "patched",
     about: "Linux 6.12 with the patches of kernel/",
+    oldest: "6.12",
     isa: "v3",
     features: new Set<Feature>(Object.keys(FEATURES) as Feature[]),
     maxInsns: 4096,
@@ -80,3 +86,20 @@ export const kernels = {
 } as const satisfies Record<TargetName, Kernel>;
 
 export const has = (kernel: Kernel, feature: Feature): boolean => kernel.features.has(feature);
+
+/** The number of a release as text, "6.1" or "6.1.192-generic", as major and minor; undefined where it is none. */
+function numbered(text: string): readonly [number, number] | undefined {
+  const found = /^(\d+)\.(\d+)(?:[.\-+_~].*)?$/.exec(text);
+  return found ? [Number(found[1]), Number(found[2])] : undefined;
+}
+const olderOrSame = ([a, b]: readonly [number, number], [c, d]: readonly [number, number]): boolean =>
+  a < c || (a === c && b <= d);
+
+/**
+ * The release whose rules say what the verifier of a kernel does: the newest known one that is not newer. Undefined for what is
+ * no release, or older than all that are known.
+ */
+export function releaseFor(text: string): Release | undefined {
+  const wanted = numbered(text);
+  return wanted && RELEASES.filter((known) => olderOrSame(numbered(known)!, wanted)).at(-1);
+}

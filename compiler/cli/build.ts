@@ -2,6 +2,7 @@
 import { basename, join } from "node:path";
 import { typesFor } from "../../runtime/kernel/types.ts";
 import { kernels, type TargetName } from "../bpf/kernels.ts";
+import type { Release } from "../bpf/verifier-rules.ts";
 import { compile, raised, type CompileResult } from "../compile.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../diagnostics/render.ts";
 import { printModule } from "../ir/print.ts";
@@ -16,6 +17,8 @@ import { colour, err, json, out, troubleText } from "./output.ts";
 export interface BuildOptions {
   readonly output?: string;
   readonly target?: TargetName;
+  /** The oldest kernel that must take the objects. */
+  readonly kernel?: Release;
   readonly emit?: "obj" | "asm" | "ir";
   readonly printAfter?: string;
   readonly maxInsns?: number;
@@ -39,6 +42,7 @@ export function compileFile(
   const result = compile(readSource(path), {
     readImport: importReader(path, options.root),
     ...(options.target ? { target: options.target } : {}),
+    ...(options.kernel ? { kernel: options.kernel } : {}),
     ...(options.maxInsns ? { maxInsns: options.maxInsns } : {}),
     ...(options.passes ? { withoutPasses: options.passes } : {}),
     ...(afterPass ? { afterPass } : {}),
@@ -60,7 +64,7 @@ function summary(source: string, written: string, module: BpfModule, maxInsns: n
     const slots = `${program.insns.length} of ${maxInsns} instructions`;
     return `  ${program.name}  section ${program.section}, ${slots}, ${program.stack} bytes of stack`;
   });
-  return [`${source} → ${written} (target ${module.target})`, ...rows].join("\n");
+  return [`${source} → ${written} (target ${module.target}, Linux ${module.kernel} and later)`, ...rows].join("\n");
 }
 
 /** Runs over files one by one; a file's error does not stop the next. Returns the exit code. */

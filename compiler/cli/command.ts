@@ -1,7 +1,8 @@
 /** The command line: commander in, exit code out. Exit 0 good, 1 the program is wrong, 2 the command line is wrong. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { registerRuntimeCommands } from "../../runtime/commands/register.ts";
-import { kernels, type TargetName } from "../bpf/kernels.ts";
+import { kernels, releaseFor, type TargetName } from "../bpf/kernels.ts";
+import { RELEASES, type Release } from "../bpf/verifier-rules.ts";
 import { build, check, type BuildOptions } from "./build.ts";
 import { disasm } from "./disasm.ts";
 import { TroubleError } from "./files.ts";
@@ -28,6 +29,16 @@ const rootOption = () =>
     "folder below which imports may lie (default: that of the nearest package.json or tsconfig.json)",
   );
 const strictOption = () => new Option("--strict", "treat warnings as errors");
+/** A release as text to the one whose rules are known. */
+const release = (text: string): Release => {
+  const found = releaseFor(text);
+  if (found === undefined)
+    throw new InvalidArgumentError(`a kernel release is needed, ${RELEASES[0]} or newer (as uname -r says).`);
+  return found;
+};
+const kernelOption = (what: string) =>
+  new Option("--kernel <release>", `${what} (rules are known of ${RELEASES.join(", ")})`).argParser(release);
+const OLDEST_KERNEL = "oldest kernel that must take the object (default: the target's, 5.10 for mainline)";
 const maxInsnsOption = () =>
   new Option("--max-insns <n>", "lift the limit of 4096 instructions per program").argParser(count);
 
@@ -57,6 +68,7 @@ Examples:
     .argument("<file...>", "TypeScript sources")
     .option("-o, --output <dir>", "folder for the objects (default: the current one)")
     .addOption(targetOption())
+    .addOption(kernelOption(OLDEST_KERNEL))
     .addOption(
       new Option("--emit <what>", "write an object, or print text instead")
         .choices(["obj", "asm", "ir"])
@@ -82,6 +94,7 @@ Examples:
     .description("report errors, write nothing")
     .argument("<file...>", "TypeScript sources")
     .addOption(targetOption())
+    .addOption(kernelOption(OLDEST_KERNEL))
     .addOption(maxInsnsOption())
     .addOption(rootOption())
     .addOption(strictOption())
@@ -104,6 +117,7 @@ Examples:
     .option("--corpus <file>", "answer one JSON line for each program of a corpus file")
     .option("--verbose", "show the register state at each instruction")
     .addOption(targetOption())
+    .addOption(kernelOption("whose verifier is asked (default: the newest known, and the oldest that an object of ours is for)"))
     .option("--json", "print JSON instead of text")
     .addHelpText("after", "\nExample:\n  tsbpf build programs/ndiffports.ts && tsbpf verify ndiffports.o")
     .action((files: string[], options: VerifyOptions) => finish(verifyCommand(files, options)));

@@ -1,6 +1,7 @@
 /** `tsbpf verify`: what the kernel's verifier would say of objects, or of the programs of a corpus file. */
 import { readFileSync } from "node:fs";
-import type { TargetName } from "../bpf/kernels.ts";
+import { kernels, releaseFor, type TargetName } from "../bpf/kernels.ts";
+import { NEWEST, type Release } from "../bpf/verifier-rules.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../diagnostics/render.ts";
 import { readObject } from "../object/read.ts";
 import { corpusAnswer, type CorpusAnswer, type CorpusProgram } from "../verifier/corpus.ts";
@@ -13,6 +14,8 @@ export interface VerifyOptions {
   readonly corpus?: string;
   readonly verbose?: boolean;
   readonly target?: TargetName;
+  /** Whose verifier is asked. */
+  readonly kernel?: Release;
   readonly json?: boolean;
 }
 
@@ -43,15 +46,20 @@ function verifyObject(file: string, options: VerifyOptions): { ok: boolean; json
   if (!module)
     throw trouble("bad-object", `${file}: ${problems.map(problemText).join("; ")}`, "give a BPF object file (ELF)");
   const target = options.target ?? (module.target === "patched" ? "patched" : "mainline");
+  const release =
+    options.kernel ??
+    (target === "patched" ? kernels.patched.oldest : module.kernel === undefined ? NEWEST : (releaseFor(module.kernel) ?? NEWEST));
   let ok = true;
   const programs = module.programs.map((program) => {
-    const { result, diagnostics, log } = verifyProgram(module, program, target, { verbose: options.verbose ?? false });
+    const { result, diagnostics, log } = verifyProgram(module, program, target, release, {
+      verbose: options.verbose ?? false,
+    });
     if (result.verdict === "reject") ok = false;
     if (!options.json) {
       if (log) out(log.join("\n"));
       if (result.verdict === "accept") {
         out(
-          `${file}: ${program.name}: accepted, ${result.processed} instructions processed, ${result.stack} bytes of stack`,
+          `${file}: ${program.name}: accepted by Linux ${release}, ${result.processed} instructions processed, ${result.stack} bytes of stack`,
         );
       } else err(renderDiagnostics(diagnostics, module.sources, { colour: colour(process.stderr) }));
     }
@@ -64,7 +72,7 @@ function verifyObject(file: string, options: VerifyOptions): { ok: boolean; json
     const shown = diagnosticsToJson(diagnostics, module.sources);
     return { name: program.name, verdict: result.verdict, ...facts, diagnostics: shown, ...(log ? { log } : {}) };
   });
-  return { ok, json: { object: file, ok, programs } };
+  return { ok, json: { object: file, ok, kernel: release, programs } };
 }
 
 /** One answer per program, whatever the program is; the exit code says only whether the file could be read. */
@@ -79,14 +87,14 @@ function verifyCorpus(path: string, options: VerifyOptions): number {
   if (!Array.isArray(programs)) throw trouble("bad-corpus", `${path} is not a list of programs`);
   for (const [index, program] of programs.entries()) {
     if (outputFailed()) break;
-    const answer = answerFor(program, `${path}[${index}]`);
+    const answer = answerFor(program, `${path}[${index}]`, options.kernel ?? NEWEST);
     if (options.json) out(json(answer, 0));
     else out(`${answer.verdict.padEnd(11)} ${answer.name}${answer.message === null ? "" : `: ${answer.message}`}`);
   }
   return 0;
 }
 
-function answerFor(program: unknown, place: string): CorpusAnswer {
+function answerFor(program: unknown, place: string, release: Release): CorpusAnswer {
   const p = program as Partial<CorpusProgram> | null;
   if (typeof p?.name !== "string" || typeof p.insns !== "string" || typeof p.type !== "string") {
     const name = typeof p?.name === "string" ? p.name : place;
@@ -94,7 +102,7 @@ function answerFor(program: unknown, place: string): CorpusAnswer {
     return { name, verdict: "reject", failingInsn: null, category: "format", message };
   }
   try {
-    return corpusAnswer({ attach: 0, flags: 0, ...p } as CorpusProgram);
+    return corpusAnswer({ attach: 0, flags: 0, ...p } as CorpusProgram, { release });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return { name: p.name, verdict: "reject", failingInsn: null, category: "format", message: error.message };

@@ -144,10 +144,10 @@ export function functionBuilder(
       emit({ kind: "map", result, name: mapName, span: at });
       return result;
     },
-    ptradd(base: Value, offset: Value, at: Span): Value {
+    ptradd(base: Value, offset: Value, at: Span, most?: number): Value {
       if (constants.get(offset.id) === 0n) return base;
       const result = value("ptr");
-      emit({ kind: "ptradd", result, base, offset, span: at });
+      emit({ kind: "ptradd", result, base, offset, ...(most === undefined ? {} : { most }), span: at });
       return result;
     },
     load(type: Type, bytes: AccessBytes, base: Value, offset: number, at: Span, valueName?: string): Value {

@@ -58,8 +58,14 @@ export type Inst = { readonly span: Span } & (
   | { readonly kind: "global"; readonly result: Value; readonly name: string }
   /** A map of the module, only as a helper's argument. */
   | { readonly kind: "map"; readonly result: Value; readonly name: string }
-  /** Pointer plus w64 offset in bytes. */
-  | { readonly kind: "ptradd"; readonly result: Value; readonly base: Value; readonly offset: Value }
+  /** Pointer plus w64 offset in bytes; of an element's place, the offset of the array's last element. */
+  | {
+      readonly kind: "ptradd";
+      readonly result: Value;
+      readonly base: Value;
+      readonly offset: Value;
+      readonly most?: number;
+    }
   /** 1, 2 and 4 bytes give w32, zero-extended; 8 bytes give w64 or ptr. */
   | {
       readonly kind: "load";

@@ -94,7 +94,7 @@ function body(inst: Inst): string {
     case "map":
       return `${inst.kind} ${inst.name}`;
     case "ptradd":
-      return `ptradd ${use(inst.base)}, ${use(inst.offset)}`;
+      return `ptradd ${use(inst.base)}, ${use(inst.offset)}${inst.most === undefined ? "" : ` most ${inst.most}`}`;
     case "load":
       return `load${inst.bytes} ${memory(inst.base, inst.offset)}`;
     case "store":

@@ -393,7 +393,9 @@ function readBody(c: Cursor, values: ReadonlyMap<number, Value>, made: Value | u
     case "ptradd": {
       const base = use(c, values);
       comma();
-      return { kind: "ptradd", result: need(), base, offset: use(c, values) };
+      const offset = use(c, values);
+      if (!accept(c, "most")) return { kind: "ptradd", result: need(), base, offset };
+      return { kind: "ptradd", result: need(), base, offset, most: integer(c) };
     }
     case "zero": {
       const where = memory(c, values);

@@ -20,6 +20,8 @@ export type ExpansionRow = readonly [kind: "call" | "loop", at: SpanIndex, what:
 export interface Metadata {
   readonly version: typeof METADATA_VERSION;
   readonly target: string;
+  /** The oldest release that it was proved for. */
+  readonly kernel?: string;
   readonly needs: readonly string[];
   readonly sources: readonly { readonly path: string; readonly text: string }[];
   readonly spans: readonly SpanRow[];
@@ -115,6 +117,7 @@ export function metadataOf(module: BpfModule, symbols: SymbolNames): Metadata {
   return {
     version: METADATA_VERSION,
     target: module.target,
+    ...(module.kernel === undefined ? {} : { kernel: module.kernel }),
     needs: module.needs,
     // Files that no span points into (the declarations, say) are named but not carried along.
     sources: module.sources.map((source, index) => ({

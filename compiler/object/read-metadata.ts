@@ -9,6 +9,7 @@ import { METADATA_SECTION, METADATA_VERSION, type Metadata } from "./metadata.ts
 /** Metadata with its spans made whole and its bytes decoded. */
 export interface ReadMetadata {
   readonly target: string;
+  readonly kernel?: string;
   readonly needs: readonly string[];
   readonly sources: readonly { readonly path: string; readonly text: string }[];
   readonly maps: readonly {
@@ -112,6 +113,10 @@ function metadata(json: Shape): ReadMetadata {
   };
   return {
     target: text(json["target"], "target"),
+    ...present(
+      "kernel",
+      optional(json["kernel"], (value) => text(value, "kernel")),
+    ),
     needs: list(json["needs"], "needs").map((need, index) => {
       const key = text(need, `needs[${index}]`);
       return Object.hasOwn(FEATURES, key) ? key : wrong(`needs[${index}]`, "a feature that this tsbpf knows");

@@ -288,6 +288,7 @@ function withMetadata(module: BpfModule, metadata: ReadMetadata): Whole {
     module: {
       license: module.license,
       target: metadata.target,
+      ...(metadata.kernel === undefined ? {} : { kernel: metadata.kernel }),
       needs: metadata.needs,
       maps: ownMaps,
       globals: ownGlobals,

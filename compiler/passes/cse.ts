@@ -151,7 +151,7 @@ function expressionKey(inst: Inst): string | undefined {
     case "unary":
       return `${inst.op} ${inst.result.type} ${inst.value.id}`;
     case "ptradd":
-      return `ptradd ${inst.base.id} ${inst.offset.id}`;
+      return `ptradd ${inst.base.id} ${inst.offset.id} ${inst.most ?? ""}`;
     case "global":
     case "map":
       return `${inst.kind} ${inst.name}`;

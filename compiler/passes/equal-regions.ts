@@ -50,7 +50,7 @@ export function shape(inst: Inst): string {
     case "map":
       return `${inst.kind} ${inst.name}`;
     case "ptradd":
-      return "ptradd";
+      return `ptradd ${inst.most ?? ""}`;
     default:
       // A stack variable is memory of its own, and what is not lowered yet is left alone.
       return `${inst.kind} ${resultOf(inst)?.id}`;

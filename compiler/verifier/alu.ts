@@ -1,8 +1,10 @@
 /** Arithmetic on scalars: what is known of a result, given what is known of the operands. As sharp as the kernel's verifier, not sharper. */
 import type { AluName } from "../bpf/opcodes.ts";
+import type { Rules } from "../bpf/verifier-rules.ts";
 import * as tnum from "./tnum.ts";
 import {
   ANYTHING,
+  anyOfBytes,
   bounds32FromBits,
   boundsFromBits,
   draft,
@@ -47,44 +49,67 @@ function setSigned32(d: Draft, low: number, up: number): void {
   d.s32max = fits ? up : S32_MAX;
 }
 /** Both ends wrap around or none does: the range is whole. One does: nothing is known. */
-function setUnsigned(d: Draft, low: bigint, up: bigint): void {
-  const whole = (low >= 0n && low <= U64_MAX) === (up >= 0n && up <= U64_MAX);
+function setUnsigned(d: Draft, low: bigint, up: bigint, rules: Rules): void {
+  const lowFits = low >= 0n && low <= U64_MAX;
+  const upFits = up >= 0n && up <= U64_MAX;
+  const whole = rules.wrappedSums ? lowFits === upFits : lowFits && upFits;
   d.umin = whole ? u64(low) : 0n;
   d.umax = whole ? u64(up) : U64_MAX;
 }
-function setUnsigned32(d: Draft, low: number, up: number): void {
-  const whole = fitsU32(low) === fitsU32(up);
+function setUnsigned32(d: Draft, low: number, up: number, rules: Rules): void {
+  const whole = rules.wrappedSums ? fitsU32(low) === fitsU32(up) : fitsU32(low) && fitsU32(up);
   d.u32min = whole ? low >>> 0 : 0;
   d.u32max = whole ? up >>> 0 : U32_MAX;
 }
 
-function addBounds(d: Draft, a: Scalar, b: Scalar): void {
+function addBounds(d: Draft, a: Scalar, b: Scalar, rules: Rules): void {
   setSigned32(d, a.s32min + b.s32min, a.s32max + b.s32max);
-  setUnsigned32(d, a.u32min + b.u32min, a.u32max + b.u32max);
+  setUnsigned32(d, a.u32min + b.u32min, a.u32max + b.u32max, rules);
   setSigned(d, a.smin + b.smin, a.smax + b.smax);
-  setUnsigned(d, a.umin + b.umin, a.umax + b.umax);
+  setUnsigned(d, a.umin + b.umin, a.umax + b.umax, rules);
 }
 
 /** Adds the constant by which two values differ; `narrow`: the difference was made by 32-bit arithmetic. */
-export function addDifference(a: Scalar, b: Scalar, narrow: boolean): Scalar {
+export function addDifference(a: Scalar, b: Scalar, narrow: boolean, rules: Rules): Scalar {
   const d = draft(a);
-  addBounds(d, a, b);
+  addBounds(d, a, b, rules);
   d.bits = tnum.add(a.bits, b.bits);
   if (narrow) zeroExtend(d);
-  return settle(d);
+  return rules.differenceLinks ? settle(d, rules) : d;
 }
 
 /** Byte swaps keep track of bits alone; all but the 64-bit ones zero-extend. `swaps`: the order is not the machine's already. */
-export function byteOrder(a: Scalar, bits: 16 | 32 | 64, swaps: boolean): Scalar {
-  const swapped = swaps ? settle({ ...ANYTHING, bits: tnum.swapBytes(a.bits, bits / 8) }) : a;
-  return bits === 64 ? swapped : truncate(swapped, bits / 8);
+export function byteOrder(a: Scalar, bits: 16 | 32 | 64, swaps: boolean, rules: Rules): Scalar {
+  if (!rules.byteSwaps) return ANYTHING;
+  const swapped = swaps ? settle({ ...ANYTHING, bits: tnum.swapBytes(a.bits, bits / 8) }, rules) : a;
+  return bits === 64 ? swapped : truncate(swapped, bits / 8, rules);
 }
 
-function subtractBounds(d: Draft, a: Scalar, b: Scalar): void {
+function subtractBounds(d: Draft, a: Scalar, b: Scalar, rules: Rules): void {
   setSigned32(d, a.s32min - b.s32max, a.s32max - b.s32min);
-  setUnsigned32(d, a.u32min - b.u32max, a.u32max - b.u32min);
+  setUnsigned32(d, a.u32min - b.u32max, a.u32max - b.u32min, rules);
   setSigned(d, a.smin - b.smax, a.smax - b.smin);
-  setUnsigned(d, a.umin - b.umax, a.umax - b.umin);
+  setUnsigned(d, a.umin - b.umax, a.umax - b.umin, rules);
+}
+
+/** Products of small numbers that are not negative, which is all that the signed and unsigned ranges agree on. */
+function multiplySmall(d: Draft, a: Scalar, b: Scalar): void {
+  if (a.s32min < 0 || b.s32min < 0 || a.u32max > 0xffff || b.u32max > 0xffff) forget32(d);
+  else {
+    d.u32min = a.u32min * b.u32min;
+    d.u32max = a.u32max * b.u32max;
+    const fits = d.u32max <= S32_MAX;
+    d.s32min = fits ? d.u32min : S32_MIN;
+    d.s32max = fits ? d.u32max : S32_MAX;
+  }
+  if (a.smin < 0n || b.smin < 0n || a.umax > tnum.U32 || b.umax > tnum.U32) forget64(d);
+  else {
+    d.umin = a.umin * b.umin;
+    d.umax = a.umax * b.umax;
+    const fits = d.umax <= S64_MAX;
+    d.smin = fits ? d.umin : S64_MIN;
+    d.smax = fits ? d.umax : S64_MAX;
+  }
 }
 
 function multiplyBounds(d: Draft, a: Scalar, b: Scalar): void {
@@ -119,11 +144,12 @@ function bitwise(
   b: Scalar,
   bounds32: () => readonly [number, number],
   bounds64: () => readonly [bigint, bigint],
+  rules: Rules,
 ): void {
   if (isKnown32(a) && isKnown32(b)) become32(d, low32u(d.bits.value));
   else {
     [d.u32min, d.u32max] = bounds32();
-    const keepsSign = (d.u32min | 0) <= (d.u32max | 0);
+    const keepsSign = rules.signsOfBitwise ? (d.u32min | 0) <= (d.u32max | 0) : a.s32min >= 0 && b.s32min >= 0;
     d.s32min = keepsSign ? d.u32min | 0 : S32_MIN;
     d.s32max = keepsSign ? d.u32max | 0 : S32_MAX;
   }
@@ -132,15 +158,15 @@ function bitwise(
     return;
   }
   [d.umin, d.umax] = bounds64();
-  const keepsSign = s64(d.umin) <= s64(d.umax);
+  const keepsSign = rules.signsOfBitwise ? s64(d.umin) <= s64(d.umax) : a.smin >= 0n && b.smin >= 0n;
   d.smin = keepsSign ? s64(d.umin) : S64_MIN;
   d.smax = keepsSign ? s64(d.umax) : S64_MAX;
-  boundsFromBits(d);
+  boundsFromBits(d, rules);
 }
 
 /** Shifts by a constant that the instruction's width allows. */
-const shifts: Record<"lsh" | "rsh" | "arsh", (d: Draft, a: Scalar, by: number, wide: boolean) => void> = {
-  lsh(d, a, by, wide) {
+const shifts: Record<"lsh" | "rsh" | "arsh", (d: Draft, a: Scalar, by: number, wide: boolean, rules: Rules) => void> = {
+  lsh(d, a, by, wide, rules) {
     const n = BigInt(by);
     if (wide) {
       // Shifting by 32 moves the low half up, so the 32-bit signed bounds become the 64-bit ones.
@@ -157,14 +183,14 @@ const shifts: Record<"lsh" | "rsh" | "arsh", (d: Draft, a: Scalar, by: number, w
     d.u32max = fits32 ? (a.u32max << by) >>> 0 : U32_MAX;
     if (wide) {
       d.bits = tnum.shiftLeft(a.bits, n);
-      boundsFromBits(d);
+      boundsFromBits(d, rules);
     } else {
       d.bits = tnum.low32(tnum.shiftLeft(tnum.low32(a.bits), n));
       forget64(d);
       bounds32FromBits(d);
     }
   },
-  rsh(d, a, by, wide) {
+  rsh(d, a, by, wide, rules) {
     const n = BigInt(by);
     if (wide) {
       d.smin = S64_MIN;
@@ -173,7 +199,7 @@ const shifts: Record<"lsh" | "rsh" | "arsh", (d: Draft, a: Scalar, by: number, w
       d.umin = a.umin >> n;
       d.umax = a.umax >> n;
       forget32(d);
-      boundsFromBits(d);
+      boundsFromBits(d, rules);
     } else {
       d.s32min = S32_MIN;
       d.s32max = S32_MAX;
@@ -184,7 +210,7 @@ const shifts: Record<"lsh" | "rsh" | "arsh", (d: Draft, a: Scalar, by: number, w
       bounds32FromBits(d);
     }
   },
-  arsh(d, a, by, wide) {
+  arsh(d, a, by, wide, rules) {
     const n = BigInt(by);
     if (wide) {
       d.smin = a.smin >> n;
@@ -193,7 +219,7 @@ const shifts: Record<"lsh" | "rsh" | "arsh", (d: Draft, a: Scalar, by: number, w
       d.umin = 0n;
       d.umax = U64_MAX;
       forget32(d);
-      boundsFromBits(d);
+      boundsFromBits(d, rules);
     } else {
       d.s32min = a.s32min >> by;
       d.s32max = a.s32max >> by;
@@ -231,7 +257,11 @@ function ofConstants(op: Binary, a: bigint, b: bigint, wide: boolean): bigint | 
 }
 
 /** `a op b` in 64 bits (`wide`) or in 32 with zero-extension. */
-export function binary(op: Binary, a: Scalar, b: Scalar, wide: boolean): Scalar {
+export function binary(op: Binary, a: Scalar, b: Scalar, wide: boolean, rules: Rules): Scalar {
+  if (!rules.variableOperands) {
+    if (contradicts(b, wide)) return ANYTHING;
+    if (!(wide ? isKnown(b) : isKnown32(b)) && op !== "add" && op !== "sub" && op !== "and") return ANYTHING;
+  }
   if (isConstant(a) && isConstant(b)) {
     const sum = ofConstants(op, a.umin, b.umin, wide);
     if (sum !== undefined) return known(sum);
@@ -239,16 +269,17 @@ export function binary(op: Binary, a: Scalar, b: Scalar, wide: boolean): Scalar 
   const d = draft(a);
   switch (op) {
     case "add":
-      addBounds(d, a, b);
+      addBounds(d, a, b, rules);
       d.bits = tnum.add(a.bits, b.bits);
       break;
     case "sub":
-      subtractBounds(d, a, b);
+      subtractBounds(d, a, b, rules);
       d.bits = tnum.sub(a.bits, b.bits);
       break;
     case "mul":
-      d.bits = tnum.multiply(a.bits, b.bits);
-      multiplyBounds(d, a, b);
+      d.bits = rules.sharpProducts ? tnum.multiply(a.bits, b.bits) : tnum.multiplyApart(a.bits, b.bits);
+      if (rules.signedProducts) multiplyBounds(d, a, b);
+      else multiplySmall(d, a, b);
       break;
     case "and":
       d.bits = tnum.and(a.bits, b.bits);
@@ -258,6 +289,7 @@ export function binary(op: Binary, a: Scalar, b: Scalar, wide: boolean): Scalar 
         b,
         () => [low32u(d.bits.value), Math.min(a.u32max, b.u32max)],
         () => [d.bits.value, min(a.umax, b.umax)],
+        rules,
       );
       break;
     case "or":
@@ -268,6 +300,7 @@ export function binary(op: Binary, a: Scalar, b: Scalar, wide: boolean): Scalar 
         b,
         () => [Math.max(a.u32min, b.u32min), low32u(d.bits.value | d.bits.mask)],
         () => [max(a.umin, b.umin), d.bits.value | d.bits.mask],
+        rules,
       );
       break;
     case "xor":
@@ -278,19 +311,33 @@ export function binary(op: Binary, a: Scalar, b: Scalar, wide: boolean): Scalar 
         b,
         () => [low32u(d.bits.value), low32u(d.bits.value | d.bits.mask)],
         () => [d.bits.value, d.bits.value | d.bits.mask],
+        rules,
       );
       break;
     case "lsh":
     case "rsh":
     case "arsh": {
       const amount = shiftAmount(b, wide);
-      if (amount === undefined) return ANYTHING;
-      shifts[op](d, a, amount, wide);
+      // What is forgotten in a 32-bit operation of older releases is zero-extended all the same.
+      if (amount === undefined) return rules.variableOperands || wide ? ANYTHING : anyOfBytes(4);
+      shifts[op](d, a, amount, wide, rules);
       break;
     }
   }
   if (!wide) zeroExtend(d);
-  return settle(d);
+  return settle(d, rules);
+}
+
+/** An operand whose bounds and bits do not fit together, as on a path that cannot be taken: the result is anything. */
+export function contradicts(b: Scalar, wide: boolean): boolean {
+  if (wide)
+    return (isKnown(b) && (b.smin !== b.smax || b.umin !== b.umax)) || b.smin > b.smax || b.umin > b.umax;
+  return (isKnown32(b) && (b.s32min !== b.s32max || b.u32min !== b.u32max)) || b.s32min > b.s32max || b.u32min > b.u32max;
+}
+
+/** Quotients and remainders: anything; of a constant divisor in 32 bits, on older releases, anything that fits. */
+export function quotient(b: Scalar, wide: boolean, rules: Rules): Scalar {
+  return rules.variableOperands || wide || !isKnown32(b) || contradicts(b, wide) ? ANYTHING : anyOfBytes(4);
 }
 
 /** The amount, if it is one constant that the width allows. */
@@ -301,8 +348,8 @@ function shiftAmount(b: Scalar, wide: boolean): number | undefined {
   return fixed && b.umax < (wide ? 64n : 32n) ? Number(b.umax) : undefined;
 }
 
-export function negate(a: Scalar, wide: boolean): Scalar {
-  return binary("sub", known(0n), a, wide);
+export function negate(a: Scalar, wide: boolean, rules: Rules): Scalar {
+  return rules.negation ? binary("sub", known(0n), a, wide, rules) : ANYTHING;
 }
 
 const SIGNED_RANGE = { 8: [-128n, 127n], 16: [-32768n, 32767n], 32: [-0x8000_0000n, 0x7fff_ffffn] } as const;
@@ -334,7 +381,7 @@ export function signExtend(a: Scalar, bits: SignBits): Scalar {
 }
 
 /** Sign extension of the low 8 or 16 bits to 32, zero-extended to 64. */
-export function signExtend32(a: Scalar, bits: 8 | 16): Scalar {
+export function signExtend32(a: Scalar, bits: 8 | 16, rules: Rules): Scalar {
   const d = draft(a);
   if (isKnown(a)) {
     const value = BigInt.asIntN(bits, a.bits.value);
@@ -359,13 +406,13 @@ export function signExtend32(a: Scalar, bits: 8 | 16): Scalar {
     }
   }
   zeroExtend(d);
-  return settle(d);
+  return settle(d, rules);
 }
 
 /** The low half, zero-extended: a 32-bit move. */
-export function move32(a: Scalar): Scalar {
-  if (isKnown(a)) return truncate(a, 4);
+export function move32(a: Scalar, rules: Rules): Scalar {
+  if (isKnown(a) && rules.mixedWidths) return truncate(a, 4, rules);
   const d = draft(a);
   zeroExtend(d);
-  return settle(d);
+  return settle(d, rules);
 }

@@ -47,6 +47,9 @@ const MEMORY = ["fp", "pkt", "pkt_meta", "map_value", "mem", "ringbuf_mem"] as c
 const MEMORY_NAMES = "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_";
 const SOCKETS = ["sock_common", "sock", "tcp_sock", "xdp_sock"] as const satisfies readonly RegType[];
 
+const KEY_MEMORY = ["fp", "pkt", "pkt_meta", "map_value"] as const satisfies readonly RegType[];
+const isEntry = (kind: ArgKind): boolean => typeof kind === "string" && (kind === "key" || kind.startsWith("value"));
+
 const isMemory = (kind: ArgKind): boolean =>
   typeof kind === "object" || kind.startsWith("mem") || kind === "key" || kind.startsWith("value");
 const mayBeNull = (kind: ArgKind): boolean => typeof kind === "string" && kind.endsWith("-or-null");
@@ -91,7 +94,7 @@ function checkArgument(
   }
   if (kind === "value" || kind === "value-or-null" || kind === "value-out") kind = valueKind(name, kind, facts);
   if (!(isNull(reg) && mayBeNull(kind))) {
-    checkType(reg, kind, index);
+    checkType(env, reg, kind, index);
     checkOffset(reg, index, helper.releases === position);
   }
   if (helper.releases === position) {
@@ -154,8 +157,9 @@ function accepted(kind: ArgKind): { readonly types: readonly RegType[]; readonly
   }
 }
 
-function checkType(reg: Reg, kind: ArgKind, index: number): void {
-  const { types, names } = accepted(kind);
+function checkType(env: Env, reg: Reg, kind: ArgKind, index: number): void {
+  const { types, names } =
+    isEntry(kind) && !env.rules.keysInMemory ? { types: KEY_MEMORY, names: KEY_MEMORY.join(", ") } : accepted(kind);
   if (types.includes(reg.type) && (!reg.nullable || mayBeNull(kind))) return;
   if (kind === "func") unsupported("callbacks");
   reject(`R${index} type=${typeName(reg)} expected=${names}`, index);

@@ -1,7 +1,8 @@
 /** Moves and arithmetic on registers: numbers by the rules of alu.ts, pointers by the kernel's much narrower ones. */
 import type { AluName } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
-import { binary, byteOrder, move32, negate, signExtend, signExtend32, type Binary, type SignBits } from "./alu.ts";
+import type { Rules } from "../bpf/verifier-rules.ts";
+import { binary, byteOrder, move32, negate, quotient, signExtend, signExtend32, type Binary, type SignBits } from "./alu.ts";
 import { constantOf } from "./branch.ts";
 import { usesRegister } from "./decode.ts";
 import { checkInvariants, checkTarget, goOn, later, newId, regsOf, source, type Env } from "./env.ts";
@@ -45,8 +46,8 @@ export function move(env: Env, insn: RawInsn, wide: boolean): void {
     regs[insn.dst] = scalarOf(wide ? BigInt(insn.imm) : BigInt(insn.imm >>> 0));
     return;
   }
-  const widths: readonly number[] = wide ? [0, 8, 16, 32] : [0, 8, 16];
-  if (wide && insn.off === ADDRESS_SPACE_CAST) {
+  const widths: readonly number[] = !env.rules.isaV4 ? [0] : wide ? [0, 8, 16, 32] : [0, 8, 16];
+  if (env.rules.isaV4 && wide && insn.off === ADDRESS_SPACE_CAST) {
     if (insn.imm !== 1 && insn.imm !== 1 << 16)
       reject("addr_space_cast insn can only convert between address space 1 and 0");
     reject("addr_space_cast insn can only be used in a program that has an associated arena");
@@ -62,14 +63,14 @@ function moved(env: Env, insn: RawInsn, wide: boolean): Reg {
   const regs = regsOf(env);
   const from = regs[insn.src]!;
   if (wide && insn.off === 0) return (regs[insn.src] = identify(env, from));
-  if (from.type !== "scalar") return wide ? ANY_SCALAR : { ...ANY_SCALAR, value: move32(ANY_SCALAR.value) };
+  if (from.type !== "scalar") return wide ? ANY_SCALAR : { ...ANY_SCALAR, value: move32(ANY_SCALAR.value, env.rules) };
   // A copy stays linked to its source only where it is sure to be the same number.
-  const same = insn.off === 0 ? width(from.value) <= 32 : from.value.umax < 1n << BigInt(insn.off - 1);
+  const same = insn.off === 0 && !env.rules.narrowLinks ? false : insn.off === 0 ? width(from.value) <= 32 : from.value.umax < 1n << BigInt(insn.off - 1);
   if (same) regs[insn.src] = identify(env, from);
   const copy = same ? regs[insn.src]! : unlinked(from);
-  if (insn.off === 0) return { ...copy, value: move32(from.value) };
+  if (insn.off === 0) return { ...copy, value: move32(from.value, env.rules) };
   if (wide) return { ...copy, value: signExtend(from.value, insn.off as SignBits) };
-  return { ...copy, value: signExtend32(from.value, insn.off as 8 | 16) };
+  return { ...copy, value: signExtend32(from.value, insn.off as 8 | 16, env.rules) };
 }
 
 export function alu(env: Env, insn: RawInsn, name: Exclude<AluName, "mov">, wide: boolean): void {
@@ -78,16 +79,16 @@ export function alu(env: Env, insn: RawInsn, name: Exclude<AluName, "mov">, wide
     const value = source(env, insn.dst);
     checkTarget(insn.dst);
     if (value.type !== "scalar") regs[insn.dst] = ANY_SCALAR;
-    else if (name === "neg") regs[insn.dst] = scalar(checkInvariants(env, negate(value.value, wide)));
+    else if (name === "neg") regs[insn.dst] = scalar(checkInvariants(env, negate(value.value, wide, env.rules)));
     else {
       const swaps = wide || usesRegister(insn.code);
       const changed = swaps || insn.imm !== 64;
-      const made = checkInvariants(env, byteOrder(value.value, insn.imm as 16 | 32 | 64, swaps));
-      regs[insn.dst] = changed ? scalar(made) : { ...value, value: made };
+      const made = checkInvariants(env, byteOrder(value.value, insn.imm as 16 | 32 | 64, swaps, env.rules));
+      regs[insn.dst] = changed || !env.rules.byteSwaps ? scalar(made) : { ...value, value: made };
     }
     return;
   }
-  const signed = insn.off === 1 && (name === "div" || name === "mod");
+  const signed = env.rules.isaV4 && insn.off === 1 && (name === "div" || name === "mod");
   const withRegister = usesRegister(insn.code);
   if ((insn.off !== 0 && !signed) || (withRegister ? insn.imm !== 0 : insn.src !== 0))
     reject("BPF_ALU uses reserved fields");
@@ -114,11 +115,11 @@ function combine(env: Env, insn: RawInsn, name: AluName, wide: boolean, left: Re
     return offset(env, insn, name, wide, right, left, false);
   }
   if (isPointer(left)) return offset(env, insn, name, wide, left, right, true);
-  if (name === "div" || name === "mod") return ANY_SCALAR;
+  if (name === "div" || name === "mod") return scalar(quotient(right.value, wide, env.rules));
   let a = left;
-  if ((name === "and" || name === "or") && isKnown(right.value)) a = fork(env, insn, left);
-  const value = binary(name as Binary, a.value, right.value, wide);
-  return { ...scalar(value), ...link(insn, name, wide, left, right) };
+  if (env.rules.splitsMasks && (name === "and" || name === "or") && isKnown(right.value)) a = fork(env, insn, left);
+  const value = binary(name as Binary, a.value, right.value, wide, env.rules);
+  return { ...scalar(value), ...link(env.rules, insn, name, wide, left, right) };
 }
 
 const OPERATORS: Readonly<Partial<Record<AluName, string>>> = {
@@ -136,8 +137,9 @@ const OPERATORS: Readonly<Partial<Record<AluName, string>>> = {
 };
 
 /** After `r1 = r2; r1 += 4` the two stay linked by the difference; any other arithmetic ends the link. */
-function link(insn: RawInsn, name: AluName, wide: boolean, left: Reg, right: Reg): Pick<Reg, "id" | "delta" | "off"> {
+function link(rules: Rules, insn: RawInsn, name: AluName, wide: boolean, left: Reg, right: Reg): Pick<Reg, "id" | "delta" | "off"> {
   const none = { id: 0, delta: 0, off: 0 } as const;
+  if (!rules.sumLinks || (!rules.differenceLinks && (name !== "add" || !wide))) return none;
   if ((name !== "add" && name !== "sub") || left.id === 0 || left.delta !== 0) return none;
   if (usesRegister(insn.code) && insn.src === insn.dst) return none;
   // 32-bit arithmetic on a wider number drops the upper half, and the difference with it.
@@ -145,6 +147,7 @@ function link(insn: RawInsn, name: AluName, wide: boolean, left: Reg, right: Reg
   const constant = constantOf(right.value, wide);
   if (constant === undefined) return none;
   const added = BigInt.asIntN(wide ? 64 : 32, constant);
+  if (!rules.differenceLinks && added < 0n) return none;
   const difference = name === "sub" ? -added : added;
   if (difference < BigInt(S32_MIN) || difference > BigInt(S32_MAX)) return none;
   if (added < BigInt(S32_MIN) || added > BigInt(S32_MAX)) return none;
@@ -231,7 +234,7 @@ function offset(
   checkSane(made, type);
   const d = draft(made.value);
   forget32(d);
-  return { ...made, value: settle(d) };
+  return { ...made, value: settle(d, env.rules) };
 }
 
 function checkSane({ off, value }: Pick<Reg, "off" | "value">, type: string): void {

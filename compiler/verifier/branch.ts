@@ -1,7 +1,22 @@
 /** Conditional jumps between scalars: whether the outcome is certain, and what each outcome tells of the operands. */
 import type { Condition } from "../bpf/opcodes.ts";
+import type { Rules } from "../bpf/verifier-rules.ts";
 import * as tnum from "./tnum.ts";
-import { ANYTHING, draft, low32s, low32u, max, min, s64, settle, type Draft, type Scalar } from "./scalar.ts";
+import {
+  ANYTHING,
+  draft,
+  known,
+  low32s,
+  low32u,
+  lowFromWhole,
+  max,
+  min,
+  s64,
+  settle,
+  wholeFromLow,
+  type Draft,
+  type Scalar,
+} from "./scalar.ts";
 
 /** The condition with its operands exchanged: `a < b` is `b > a`. */
 export const EXCHANGED: Record<Condition, Condition> = {
@@ -39,7 +54,8 @@ export function constantOf(s: Scalar, wide: boolean): bigint | undefined {
 }
 
 /** Whether `a condition b` holds: always (true), never (false), or it depends (undefined). */
-export function decided(condition: Condition, a: Scalar, b: Scalar, wide: boolean): boolean | undefined {
+export function decided(condition: Condition, a: Scalar, b: Scalar, wide: boolean, rules: Rules): boolean | undefined {
+  if (!rules.comparedVariables) return decidedByConstant(condition, a, b, wide);
   switch (condition) {
     case "jeq":
       return equality(a, b, wide);
@@ -51,6 +67,27 @@ export function decided(condition: Condition, a: Scalar, b: Scalar, wide: boolea
       return bitTest(a, b, wide);
     default:
       return wide ? order(condition, unsignedOf(a, b, condition)) : order(condition, unsigned32Of(a, b, condition));
+  }
+}
+
+/** Before variables were compared: only a constant on the right decides, and equality only by all of the bits. */
+function decidedByConstant(condition: Condition, a: Scalar, b: Scalar, wide: boolean): boolean | undefined {
+  const right = constantOf(b, wide);
+  if (right === undefined) return undefined;
+  switch (condition) {
+    case "jeq":
+    case "jne": {
+      const left = constantOf(a, wide);
+      return left === undefined ? undefined : (left === right) === (condition === "jeq");
+    }
+    case "jset":
+      return bitTest(a, b, wide);
+    default: {
+      const value = known(right);
+      return wide
+        ? order(condition, unsignedOf(a, value, condition))
+        : order(condition, unsigned32Of(a, value, condition));
+    }
   }
 }
 
@@ -120,12 +157,55 @@ export function refine(
   a: Scalar,
   b: Scalar | "itself",
   wide: boolean,
+  rules: Rules,
 ): readonly [Scalar, Scalar] {
+  if (!rules.comparedVariables) return refineByConstant(holds ? condition : OPPOSITE[condition], a, b, wide, rules);
   const left = draft(a);
   const right = b === "itself" ? left : draft(b);
   learn(holds ? condition : OPPOSITE[condition], left, right, wide);
-  const settled = settle(left);
-  return [settled, settle(right)];
+  const settled = settle(left, rules);
+  return [settled, settle(right, rules)];
+}
+
+/**
+ * Before variables were compared: the one that is compared with a constant learns, in the width of the comparison; its other
+ * half is what the bits then say. Two variables learn from being equal in 64 bits.
+ */
+function refineByConstant(
+  condition: Condition | "not-jset",
+  a: Scalar,
+  b: Scalar | "itself",
+  wide: boolean,
+  rules: Rules,
+): readonly [Scalar, Scalar] {
+  const other = b === "itself" ? a : b;
+  const right = constantOf(other, wide);
+  const left = constantOf(a, wide);
+  if (right !== undefined && b !== "itself") return [learnFrom(condition, a, right, wide, rules), b];
+  if (left !== undefined && b !== "itself") {
+    const exchanged = condition === "not-jset" ? condition : EXCHANGED[condition];
+    return [a, learnFrom(exchanged, b, left, wide, rules)];
+  }
+  if (!wide || condition !== "jeq") return [a, other];
+  const first = draft(a);
+  const second = draft(other);
+  equal(first, second, true);
+  return [settle(first, rules), settle(second, rules)];
+}
+
+function learnFrom(condition: Condition | "not-jset", a: Scalar, value: bigint, wide: boolean, rules: Rules): Scalar {
+  const constant = known(value);
+  const d = draft(a);
+  if (condition === "jeq") {
+    // The bounds are not cut but replaced.
+    if (wide) Object.assign(d, constant);
+    else {
+      d.u32min = d.u32max = constant.u32min;
+      d.s32min = d.s32max = constant.s32min;
+      d.bits = tnum.withLow32(d.bits, constant.bits);
+    }
+  } else if (condition !== "jne") learn(condition, d, draft(constant), wide);
+  return wide ? lowFromWhole(d, rules) : wholeFromLow(d, rules);
 }
 
 function learn(condition: Condition | "not-jset", a: Draft, b: Draft, wide: boolean): void {

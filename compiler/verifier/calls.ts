@@ -1,5 +1,6 @@
 /** Calls: of helpers, of functions of the program, and the return from them. */
 import { helperFor, mayCall } from "../bpf/helper-access.ts";
+import type { Rules } from "../bpf/verifier-rules.ts";
 import { helperName, type Helper, type HelperName } from "../bpf/helpers.ts";
 import { goTogether } from "../bpf/map-helpers.ts";
 import { checkArguments, fillStack, type CallFacts } from "./arguments.ts";
@@ -99,7 +100,7 @@ function resultType(env: Env, name: HelperName, helper: Helper, facts: CallFacts
   const nullable = (): Partial<Reg> => ({ nullable: true, id: newId(env) });
   switch (helper.returns) {
     case "integer":
-      return integerResult(name, facts);
+      return integerResult(name, facts, env.rules);
     case "void":
       return UNINITIALISED;
     case "value":
@@ -107,6 +108,7 @@ function resultType(env: Env, name: HelperName, helper: Helper, facts: CallFacts
     case "value-or-null": {
       const map = facts.map!;
       const found =
+        env.rules.constantKeys &&
         name === "map_lookup_elem" &&
         (map.type === "array" || map.type === "percpu_array") &&
         facts.constantKey !== undefined &&
@@ -132,7 +134,7 @@ function resultType(env: Env, name: HelperName, helper: Helper, facts: CallFacts
 }
 
 /** Some helpers return nothing outside a known range. */
-function integerResult(name: HelperName, facts: CallFacts): Reg {
+function integerResult(name: HelperName, facts: CallFacts, rules: Rules): Reg {
   const d = draft(ANYTHING);
   switch (name) {
     case "get_stack":
@@ -144,13 +146,14 @@ function integerResult(name: HelperName, facts: CallFacts): Reg {
       d.s32min = -MAX_ERRNO;
       d.smax = BigInt.asIntN(64, facts.sizeMax);
       d.s32max = Number(BigInt.asIntN(32, facts.sizeMax));
-      return scalar(settle(d));
+      return scalar(settle(d, rules));
     case "get_smp_processor_id":
+      if (!rules.processorRange) return scalar(ANYTHING);
       d.umin = d.smin = 0n;
       d.umax = d.smax = BigInt(MOST_CPUS - 1);
       d.u32min = d.s32min = 0;
       d.u32max = d.s32max = MOST_CPUS - 1;
-      return scalar(settle(d));
+      return scalar(settle(d, rules));
     default:
       return scalar(ANYTHING);
   }

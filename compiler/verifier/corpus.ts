@@ -1,5 +1,6 @@
 /** Programs in the format of the verifier corpus: raw instructions in hex with their maps, and one answer per program. */
 import { decodeSlots } from "../bpf/raw.ts";
+import { NEWEST, type Release } from "../bpf/verifier-rules.ts";
 import { MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
 import { verify, type Options, type Program, type Result, type VerifierMap } from "./verify.ts";
 
@@ -52,7 +53,7 @@ const GPL = new Set(["GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL
 export const isGplCompatible = (license: string): boolean => GPL.has(license);
 
 /** The verifier's input for a program of a corpus. Throws RangeError where the hex is not whole instructions. */
-export function corpusProgram(program: CorpusProgram): Program {
+export function corpusProgram(program: CorpusProgram, release: Release = NEWEST): Program {
   const maps = new Map<number, VerifierMap>();
   for (const [fd, map] of Object.entries(program.maps ?? {})) {
     const made = corpusMap(map);
@@ -66,17 +67,23 @@ export function corpusProgram(program: CorpusProgram): Program {
     maps,
     typed: false,
     gpl: isGplCompatible(program.license ?? "GPL"),
+    release,
     patched: false,
   };
 }
 
 /** Verifies one program of a corpus. */
-export function verifyCorpusProgram(program: CorpusProgram, options: Options = {}): Result {
-  return verify(corpusProgram(program), options);
+export interface CorpusOptions extends Options {
+  /** The kernel that is asked; absent: the newest. */
+  readonly release?: Release;
+}
+
+export function verifyCorpusProgram(program: CorpusProgram, options: CorpusOptions = {}): Result {
+  return verify(corpusProgram(program, options.release), options);
 }
 
 /** The answer as it is printed. */
-export function corpusAnswer(program: CorpusProgram, options: Options = {}): CorpusAnswer {
+export function corpusAnswer(program: CorpusProgram, options: CorpusOptions = {}): CorpusAnswer {
   const result = verifyCorpusProgram(program, options);
   return {
     name: program.name,

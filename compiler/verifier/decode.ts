@@ -1,6 +1,7 @@
 /** Opcodes as the verifier tells them apart: which exist, and where control goes. */
 import { ALU, CLASS, JMP, LDDW, MODE, SIZE, SIZE_BYTES, SRC_X, type AluName, type JmpName } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
+import type { Rule, Rules } from "../bpf/verifier-rules.ts";
 
 export const classOf = (code: number): number => code & 7;
 export const modeOf = (code: number): number => code & 0xe0;
@@ -63,8 +64,20 @@ for (const size of Object.values(SIZE)) {
 }
 known.add(LDDW);
 
-/** Whether the kernel knows the opcode at all. */
-export const isKnownOpcode = (code: number): boolean => known.has(code);
+/** Opcodes that came later, with the rule that says whether a release has them. */
+const later = new Map<number, Rule>([
+  [CLASS.alu64 | ALU.end.code, "isaV4"],
+  [CLASS.jmp32 | JMP.ja.code, "gotol"],
+  [MAY_GOTO, "mayGoto"],
+  [CLASS.stx | SIZE.b | MODE.atomic, "acquireRelease"],
+  [CLASS.stx | SIZE.h | MODE.atomic, "acquireRelease"],
+]);
+
+/** Whether a kernel with these rules knows the opcode at all. */
+export function isKnownOpcode(code: number, rules: Rules): boolean {
+  const rule = later.get(code);
+  return known.has(code) && (rule === undefined || rules[rule]);
+}
 
 /** Slots that control may go to next inside the same function, the fall-through first. A call goes on behind itself. */
 export function successors(insns: readonly RawInsn[], at: number): readonly number[] {

@@ -1,6 +1,7 @@
 /** What one verification carries along: the program, the current state, and what was learned of the instructions so far. */
 import type { ContextLayout } from "../bpf/contexts.ts";
 import type { RawInsn } from "../bpf/raw.ts";
+import type { Release, Rules } from "../bpf/verifier-rules.ts";
 import type { Flow } from "./flow.ts";
 import type { Structure } from "./structure.ts";
 import { ANY_SCALAR, currentFrame, replaceRegs, type Reg, type State, type VerifierMap } from "./state.ts";
@@ -32,6 +33,8 @@ export interface Program {
   readonly typed: boolean;
   /** GPL-compatible, so that every helper may be called. */
   readonly gpl: boolean;
+  /** The release whose verifier is asked. */
+  readonly release: Release;
   /** The patched kernel of this project: more context, more helpers. */
   readonly patched: boolean;
 }
@@ -64,6 +67,8 @@ export interface Explored {
 
 export interface Env {
   readonly program: Program;
+  /** What the verifier of the program's release tracks. */
+  readonly rules: Rules;
   readonly structure: Structure;
   readonly context: ContextLayout;
   readonly flow: Flow;
@@ -138,7 +143,7 @@ export const INVALIDATED: Reg = ANY_SCALAR;
 
 /** The kernel's self-check after arithmetic: contradictory knowledge is forgotten, or, if the loader asked for it, an error. */
 export function checkInvariants(env: Env, value: Scalar): Scalar {
-  if (!violatesInvariants(value)) return value;
+  if (!env.rules.repairs || !violatesInvariants(value)) return value;
   if (hasFlag(env, "testRegInvariants")) reject("REG INVARIANTS VIOLATION");
   return repair(value);
 }

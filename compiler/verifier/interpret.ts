@@ -11,6 +11,7 @@ import { conditionalJump } from "./jumps.ts";
 import { checkAccess, checkUnmodified, noteAccessType } from "./memory.ts";
 import { anyOfBytes } from "./scalar.ts";
 import { ANY_SCALAR, copyState, isSocket, isPacket, pointer, scalar, scalarOf, typeName, type Reg } from "./state.ts";
+import * as tnum from "./tnum.ts";
 import { reject, unsupported } from "./verdict.ts";
 
 /** Executes the instruction at `env.insn` and moves on. Returns true where the path ends well. */
@@ -105,18 +106,19 @@ const atomicAllowed = (reg: Reg): boolean =>
   reg.type !== "ctx" && !isPacket(reg.type) && reg.type !== "flow_keys" && !(isSocket(reg.type) && !reg.nullable);
 
 function atomic(env: Env, insn: RawInsn): void {
-  if (insn.imm === LOAD_ACQUIRE) {
+  if (env.rules.acquireRelease && insn.imm === LOAD_ACQUIRE) {
     const base = source(env, insn.src);
     load(env, insn, false, true);
     if (!atomicAllowed(base)) reject(`BPF_ATOMIC loads from R${insn.src} ${typeName(base)} is not allowed`, insn.src);
     return;
   }
-  if (insn.imm === STORE_RELEASE) {
+  if (env.rules.acquireRelease && insn.imm === STORE_RELEASE) {
     const base = source(env, insn.dst);
     storeRegister(env, insn, true);
     if (!atomicAllowed(base)) reject(`BPF_ATOMIC stores into R${insn.dst} ${typeName(base)} is not allowed`, insn.dst);
     return;
   }
+  if (!env.rules.atomics && insn.imm !== ATOMIC.add) reject("BPF_XADD uses reserved fields");
   if (!READ_MODIFY_WRITE.has(insn.imm))
     reject(`BPF_ATOMIC uses invalid atomic opcode ${(insn.imm >>> 0).toString(16).padStart(2, "0")}`);
   const size = sizeOf(insn.code);
@@ -242,7 +244,10 @@ function exit(env: Env): boolean {
   if (result.type !== "scalar") reject(`At program exit the register R0 is not a known value (${typeName(result)})`, 0);
   env.flow.demandRegister(env, 0);
   const [low, high] = range;
-  if (result.value.smin < BigInt(low) || result.value.smax > BigInt(high))
+  const inside = env.rules.returnsByRange
+    ? result.value.smin >= BigInt(low) && result.value.smax <= BigInt(high)
+    : tnum.contains(tnum.range(BigInt(low), BigInt(high)), result.value.bits);
+  if (!inside)
     reject(
       `At program exit the register R0 has smin=${result.value.smin} smax=${result.value.smax} should have been in [${low}, ${high}]`,
       0,

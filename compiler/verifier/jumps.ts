@@ -1,6 +1,7 @@
 /** Conditional jumps: which ways to go, and what each way tells of registers, linked registers, pointers and the packet. */
 import { CLASS, type Condition } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
+import type { Rules } from "../bpf/verifier-rules.ts";
 import { addDifference } from "./alu.ts";
 import { constantOf, decided, EXCHANGED, refine } from "./branch.ts";
 import { classOf, usesRegister } from "./decode.ts";
@@ -19,6 +20,7 @@ import {
   replaceRegs,
   scalar,
   scalarOf,
+  spillBytes,
   type Reg,
   type RegType,
   type State,
@@ -40,7 +42,7 @@ export function conditionalJump(env: Env, insn: RawInsn, condition: Condition): 
     b = scalarOf(BigInt(insn.imm));
   }
   const target = env.insn + 1 + insn.off;
-  const outcome = certain(condition, a, b, wide);
+  const outcome = certain(condition, a, b, wide, env.rules);
   if (outcome !== undefined) {
     env.flow.decided(env);
     env.insn = outcome ? target : env.insn + 1;
@@ -50,15 +52,17 @@ export function conditionalJump(env: Env, insn: RawInsn, condition: Condition): 
 }
 
 /** The outcome, where it is certain. */
-function certain(condition: Condition, a: Reg, b: Reg, wide: boolean): boolean | undefined {
+function certain(condition: Condition, a: Reg, b: Reg, wide: boolean, rules: Rules): boolean | undefined {
   if (isPacketOrEnd(a) && isPacketOrEnd(b) && wide) return packetOutcome(condition, a, b);
   if (isPointer(a) || isPointer(b)) {
-    if (!wide) return undefined;
-    const [ptr, number] = constantOf2(b, wide) === undefined ? [b, a] : [a, b];
-    if (constantOf2(number, wide) !== 0n || !neverNull(ptr)) return undefined;
+    if (!wide && !rules.narrowNullChecks) return undefined;
+    const exchanged = constantOf2(b, wide) === undefined;
+    if (exchanged && !rules.exchangedNullChecks) return undefined;
+    const [ptr, number] = exchanged ? [b, a] : [a, b];
+    if (constantOf2(number, wide) !== 0n || !neverNull(ptr, rules)) return undefined;
     return condition === "jeq" ? false : condition === "jne" ? true : undefined;
   }
-  return decided(condition, a.value, b.value, wide);
+  return decided(condition, a.value, b.value, wide, rules);
 }
 const constantOf2 = (reg: Reg, wide: boolean): bigint | undefined =>
   reg.type === "scalar" ? constantOf(reg.value, wide) : undefined;
@@ -74,8 +78,11 @@ const NEVER_NULL: ReadonlySet<RegType> = new Set<RegType>([
   "map_ptr",
   "trusted_ptr_",
 ]);
-function neverNull(reg: Reg): boolean {
+/** Before trusted pointers, the list was shorter, and an offset did not matter. */
+const NEVER_NULL_BEFORE: ReadonlySet<RegType> = new Set<RegType>(["sock", "tcp_sock", "map_value", "sock_common"]);
+function neverNull(reg: Reg, rules: Rules): boolean {
   if (reg.nullable) return false;
+  if (!rules.nullByEquality) return NEVER_NULL_BEFORE.has(reg.type);
   if (reg.value.smin <= BigInt(-MAX_OFFSET) || reg.value.smax >= BigInt(MAX_OFFSET)) return false;
   return NEVER_NULL.has(reg.type) || (reg.type === "ptr_" && reg.ref !== 0);
 }
@@ -116,8 +123,8 @@ function branch(env: Env, insn: RawInsn, condition: Condition, wide: boolean, ta
   if (a.type === "scalar" && b.type === "scalar") {
     const sameReg = withRegister && insn.src === insn.dst;
     const other = sameReg ? "itself" : b.value;
-    const [aFalls, bFalls] = refine(condition, false, a.value, other, wide);
-    const [aJumps, bJumps] = refine(condition, true, a.value, other, wide);
+    const [aFalls, bFalls] = refine(condition, false, a.value, other, wide, env.rules);
+    const [aJumps, bJumps] = refine(condition, true, a.value, other, wide, env.rules);
     otherRegs[insn.dst] = { ...a, value: checkInvariants(env, aJumps) };
     const bJumpsChecked = checkInvariants(env, bJumps);
     regs[insn.dst] = { ...a, value: checkInvariants(env, aFalls) };
@@ -128,11 +135,11 @@ function branch(env: Env, insn: RawInsn, condition: Condition, wide: boolean, ta
     }
   }
   if (withRegister) {
-    spreadToLinks(here, members, insn.src);
-    spreadToLinks(there, members, insn.src);
+    spreadToLinks(env.rules, here, members, insn.src);
+    spreadToLinks(env.rules, there, members, insn.src);
   }
-  spreadToLinks(here, members, insn.dst);
-  spreadToLinks(there, members, insn.dst);
+  spreadToLinks(env.rules, here, members, insn.dst);
+  spreadToLinks(env.rules, there, members, insn.dst);
   learnOfPointers(env, insn, condition, wide, here, there);
   if (forward === true) {
     env.state = there;
@@ -150,6 +157,7 @@ interface Member {
 }
 
 const MOST_LINKS = 6;
+const ALL_LIVE = 0x3ff;
 /**
  * The live registers and the spilled ones that are linked with the operands. The kernel follows a handful at most (both operands'
  * links count) and breaks the links of the rest.
@@ -161,15 +169,17 @@ function linkedWith(env: Env, operands: readonly Reg[]): readonly Member[] {
     if (type !== "scalar" || id === 0) continue;
     for (let depth = frames.length - 1; depth >= 0; depth--) {
       const { regs, stack } = frames[depth]!;
-      const live = env.flow.liveRegs(frames[depth + 1]?.callsite ?? env.insn);
+      const live = env.rules.fewLinks ? env.flow.liveRegs(frames[depth + 1]?.callsite ?? env.insn) : ALL_LIVE;
+      const most = env.rules.fewLinks ? MOST_LINKS : Infinity;
       for (let reg = 0; reg < 10; reg++) {
         if (((live >> reg) & 1) === 0 || regs[reg]!.type !== "scalar" || regs[reg]!.id !== id) continue;
-        if (members.length < MOST_LINKS) members.push({ frame: depth, reg });
+        if (members.length < most) members.push({ frame: depth, reg });
         else regs[reg] = unlinked(regs[reg]!);
       }
       stack.forEach((slot, index) => {
+        if (!env.rules.narrowSpillLinks && isSpill(slot) && spillBytes(slot) < 8) return;
         if (!isSpill(slot) || slot.reg.type !== "scalar" || slot.reg.id !== id) return;
-        if (members.length < MOST_LINKS) members.push({ frame: depth, slot: index });
+        if (members.length < most) members.push({ frame: depth, slot: index });
         else stack[index] = { ...slot, reg: unlinked(slot.reg) };
       });
     }
@@ -179,29 +189,29 @@ function linkedWith(env: Env, operands: readonly Reg[]): readonly Member[] {
 }
 
 /** What was learned of the register at `from` holds for those that are the same value, or the same plus a constant. */
-function spreadToLinks(state: State, members: readonly Member[], from: number): void {
+function spreadToLinks(rules: Rules, state: State, members: readonly Member[], from: number): void {
   const depth = state.frames.length - 1;
   const source = state.frames[depth]!.regs[from]!;
   if (source.type !== "scalar" || source.id === 0) return;
   for (const { frame, reg, slot } of members) {
     const { regs, stack } = state.frames[frame]!;
     if (reg !== undefined) {
-      if (frame !== depth || reg !== from) regs[reg] = adjusted(regs[reg]!, source);
+      if (frame !== depth || reg !== from) regs[reg] = adjusted(rules, regs[reg]!, source);
     } else if (slot !== undefined) {
       const spilled = stack[slot];
-      if (isSpill(spilled)) stack[slot] = { ...spilled, reg: adjusted(spilled.reg, source) };
+      if (isSpill(spilled)) stack[slot] = { ...spilled, reg: adjusted(rules, spilled.reg, source) };
     }
   }
 }
 
-function adjusted(reg: Reg, source: Reg): Reg {
+function adjusted(rules: Rules, reg: Reg, source: Reg): Reg {
   if (reg.type !== "scalar" || reg.id !== source.id) return reg;
   // Differences made by 32-bit arithmetic say nothing of those made by 64-bit arithmetic.
   if (reg.delta !== 0 && source.delta !== 0 && reg.delta !== source.delta) return reg;
   if ((reg.delta === 0 && source.delta === 0) || reg.off === source.off)
     return { ...reg, value: source.value, off: source.off, delta: source.delta };
   const difference = known(BigInt(reg.off - source.off));
-  return { ...reg, value: addDifference(source.value, difference, reg.delta === 32 || source.delta === 32) };
+  return { ...reg, value: addDifference(source.value, difference, reg.delta === 32 || source.delta === 32, rules) };
 }
 
 function learnOfPointers(
@@ -219,11 +229,11 @@ function learnOfPointers(
   const a = regs[insn.dst]!;
   if (usesRegister(insn.code)) {
     const b = regs[insn.src]!;
-    if (equality && isPointer(a) && isPointer(b) && a.type !== "ptr_" && b.type !== "ptr_") {
+    if (env.rules.nullByEquality && equality && isPointer(a) && isPointer(b) && a.type !== "ptr_" && b.type !== "ptr_") {
       // Equal to a pointer that is not null: not null either.
       const equalRegs = currentFrame(equal).regs;
-      if (neverNull(a) && b.nullable) equalRegs[insn.src] = notNull(b);
-      if (neverNull(b) && a.nullable) equalRegs[insn.dst] = notNull(a);
+      if (neverNull(a, env.rules) && b.nullable) equalRegs[insn.src] = notNull(b);
+      if (neverNull(b, env.rules) && a.nullable) equalRegs[insn.dst] = notNull(a);
     }
     comparePackets(env, condition, insn, a, b, falls, jumps);
     return;

@@ -137,12 +137,12 @@ export function checkAccess(env: Env, access: Access): Reg | undefined {
   const loaded = accessThrough(env, reg, access);
   if (loaded === undefined || !access.wanted) return undefined;
   if (access.size === 8 || loaded.type !== "scalar") return loaded;
-  return { ...loaded, value: narrow(loaded, access) };
+  return { ...loaded, value: narrow(env, loaded, access) };
 }
 
-function narrow(loaded: Reg, { size, signExtends }: Access): Reg["value"] {
+function narrow(env: Env, loaded: Reg, { size, signExtends }: Access): Reg["value"] {
   if (signExtends) return signExtend(loaded.value, (size * 8) as 8 | 16 | 32);
-  return loaded.value === anyOfBytes(8) ? anyOfBytes(size) : truncate(loaded.value, size);
+  return loaded.value === anyOfBytes(8) ? anyOfBytes(size) : truncate(loaded.value, size, env.rules);
 }
 
 const ANY = scalar(anyOfBytes(8));

@@ -1,6 +1,7 @@
 /** The verifier on whole modules: every program, with results as diagnostics that point into the source. */
 import { disassemble } from "../bpf/disassemble.ts";
 import type { Kernel } from "../bpf/kernels.ts";
+import { NEWEST, type Release } from "../bpf/verifier-rules.ts";
 import { report, type Diagnostic, type Note } from "../diagnostics.ts";
 import type { BpfModule, BpfProgram, LineEntry } from "../module.ts";
 import type { Span } from "../span.ts";
@@ -26,18 +27,24 @@ export interface ModuleOptions {
 }
 
 /** Verifies all programs of a module for a kernel: the diagnostics of those that it would refuse. Pure and total. */
-export function verifyModule(module: BpfModule, kernel: Pick<Kernel, "name">): readonly Diagnostic[] {
-  return module.programs.flatMap((program) => verifyProgram(module, program, kernel.name).diagnostics);
+export function verifyModule(module: BpfModule, kernel: Pick<Kernel, "name" | "oldest">): readonly Diagnostic[] {
+  // What the oldest verifier follows the newest does too, but for rules that were made stricter.
+  const releases = [...new Set([kernel.oldest, kernel.name === "patched" ? kernel.oldest : NEWEST])];
+  return module.programs.flatMap((program) => {
+    const verdicts = releases.map((release) => verifyProgram(module, program, kernel.name, release).diagnostics);
+    return verdicts.find((diagnostics) => diagnostics.length > 0) ?? [];
+  });
 }
 
-/** Verifies one program of a module. `target` names the kernel. */
+/** Verifies one program of a module. `target` names the kernel, `release` the verifier that is asked. */
 export function verifyProgram(
   module: BpfModule,
   program: BpfProgram,
   target: string,
+  release: Release,
   { verbose = false }: ModuleOptions = {},
 ): ProgramVerdict {
-  const input = verifierProgram(module, program, target);
+  const input = verifierProgram(module, program, target, release);
   const log = boundedLog();
   const options: Options = verbose
     ? {

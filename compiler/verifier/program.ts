@@ -1,6 +1,7 @@
 /** From a program of a module, with relocations in place of map descriptors, to the verifier's input. */
 import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
 import { PSEUDO } from "../bpf/opcodes.ts";
+import type { Release } from "../bpf/verifier-rules.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import { sizeOf } from "../layout.ts";
 import type { BpfModule, BpfProgram, GlobalSection, GlobalVar, MapSpec } from "../module.ts";
@@ -40,8 +41,8 @@ function sectionMap(section: GlobalSection, globals: readonly GlobalVar[]): Veri
   return { ...base, flags: MAP_FLAGS.mmapable | MAP_FLAGS.readOnlyProgram, frozen, varying };
 }
 
-/** What the verifier needs to know of a program; `target` names the kernel, as in compiler/bpf/kernels.ts. */
-export function verifierProgram(module: BpfModule, program: BpfProgram, target: string): Program {
+/** What the verifier needs to know of a program; `target` names the kernel, as in compiler/bpf/kernels.ts, `release` its verifier. */
+export function verifierProgram(module: BpfModule, program: BpfProgram, target: string, release: Release): Program {
   const maps = new Map<number, VerifierMap>();
   const descriptors = new Map<string, number>();
   const describe = (key: string, make: () => VerifierMap | undefined): number => {
@@ -77,6 +78,7 @@ export function verifierProgram(module: BpfModule, program: BpfProgram, target: 
     maps,
     typed: true,
     gpl: isGplCompatible(module.license),
+    release,
     patched: target === "patched",
   };
 }

@@ -32,7 +32,7 @@ export function seenBefore(env: Env): boolean {
     for (let index = 0; index < known.length; index++) {
       const old = known[index]!;
       if (old.branches > 0) {
-        if (mayLoop(old.state, env.state) && equalStates(env, old.state, true))
+        if (mayLoop(old.state, env.state) && equalStates(env, old.state, env.rules.exactLoops))
           // The kernel's log ends with the instruction that went back.
           rejectAt(env.previous, `infinite loop detected at insn ${env.insn}`);
         // On the way round a loop states are only remembered now and then.

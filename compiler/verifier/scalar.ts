@@ -5,6 +5,7 @@
  */
 import * as tnum from "./tnum.ts";
 import { U32, U64, type Tnum } from "./tnum.ts";
+import { NEWEST_RULES, type Rules } from "../bpf/verifier-rules.ts";
 
 export interface Scalar {
   readonly bits: Tnum;
@@ -73,7 +74,7 @@ export const isKnown32 = (s: Scalar): boolean => (s.bits.mask & U32) === 0n;
 export const isZero = (s: Scalar): boolean => s.bits.mask === 0n && s.bits.value === 0n;
 
 /** Bounds follow from the bits. */
-export function boundsFromBits(d: Draft): void {
+export function boundsFromBits(d: Draft, rules: Rules): void {
   const { value, mask } = d.bits;
   const low = low32u(value);
   const lowMask = low32u(mask);
@@ -85,6 +86,7 @@ export function boundsFromBits(d: Draft): void {
   d.smax = min(d.smax, s64(value | (mask & BigInt("0x7fffffffffffffff"))));
   d.umin = max(d.umin, value);
   d.umax = min(d.umax, value | mask);
+  if (!rules.singleValues) return;
   if (mask !== 0n) singleValue(d);
   else if (d.umin !== value || d.umax < value) Object.assign(d, known(value));
 }
@@ -217,15 +219,23 @@ function deduce(d: Draft): void {
 }
 
 /** Bits follow from bounds. */
-function bitsFromBounds(d: Draft): void {
+function bitsFromBounds(d: Draft, rules: Rules): void {
   const whole = tnum.intersect(d.bits, tnum.range(d.umin, d.umax));
-  const low = tnum.intersect(tnum.low32(whole), tnum.range(BigInt(d.u32min), BigInt(d.u32max)));
+  const before = tnum.low32(rules.lowBitsFromWhole ? whole : d.bits);
+  const low = tnum.intersect(before, tnum.range(BigInt(d.u32min), BigInt(d.u32max)));
   d.bits = { value: (whole.value & ~U32 & U64) | low.value, mask: (whole.mask & ~U32 & U64) | low.mask };
 }
 
 /** Every part of the knowledge sharpens the others. The draft becomes the value: do not change it afterwards. */
-export function settle(d: Draft): Scalar {
-  boundsFromBits(d);
+export function settle(d: Draft, rules: Rules): Scalar {
+  boundsFromBits(d, rules);
+  if (!rules.mixedWidths) {
+    deduceSign32(d);
+    deduceSign64(d);
+    bitsFromBounds(d, rules);
+    boundsFromBits(d, rules);
+    return d;
+  }
   // Three rounds, unless one brings nothing new.
   for (let round = 0; round < 3; round++) {
     const { smin, smax, umin, umax, s32min, s32max, u32min, u32max } = d;
@@ -233,9 +243,60 @@ export function settle(d: Draft): Scalar {
     if (d.s32min !== s32min || d.s32max !== s32max || d.u32min !== u32min || d.u32max !== u32max) continue;
     if (d.smin === smin && d.smax === smax && d.umin === umin && d.umax === umax) break;
   }
-  bitsFromBounds(d);
-  boundsFromBits(d);
+  bitsFromBounds(d, rules);
+  boundsFromBits(d, rules);
   return d;
+}
+
+/**
+ * Where the widths are kept apart: signed and unsigned bounds are the same unless they cross the sign boundary; one that does not
+ * cross it tells the sign of the other.
+ */
+function deduceSign32(d: Draft): void {
+  const unite = (low: number, up: number): void => {
+    d.s32min = low | 0;
+    d.u32min = low;
+    d.s32max = up | 0;
+    d.u32max = up;
+  };
+  const low = Math.max(d.s32min >>> 0, d.u32min);
+  const up = Math.min(d.s32max >>> 0, d.u32max);
+  if (d.s32min >= 0 || d.s32max < 0) unite(low, up);
+  else if ((d.u32max | 0) >= 0) unite(d.u32min, up);
+  else if ((d.u32min | 0) < 0) unite(low, d.u32max);
+}
+function deduceSign64(d: Draft): void {
+  const unite = (low: bigint, up: bigint): void => {
+    d.smin = s64(low);
+    d.umin = low;
+    d.smax = s64(up);
+    d.umax = up;
+  };
+  const low = max(u64(d.smin), d.umin);
+  const up = min(u64(d.smax), d.umax);
+  if (d.smin >= 0n || d.smax < 0n) unite(low, up);
+  else if (s64(d.umax) >= 0n) unite(d.umin, up);
+  else if (s64(d.umin) < 0n) unite(low, d.umax);
+}
+
+/** Where the widths are kept apart: after something 32-bit was learned, the whole is known by its lower half or by its bits alone. */
+export function wholeFromLow(d: Draft, rules: Rules): Scalar {
+  if (d.bits.value >> 32n === 0n && d.bits.mask >> 32n === 0n) zeroExtend(d);
+  else forget64(d);
+  return settle(d, rules);
+}
+/** And after something 64-bit was learned, the lower half is known by the whole or by its bits alone. */
+export function lowFromWhole(d: Draft, rules: Rules): Scalar {
+  forget32(d);
+  if (d.smin >= BigInt(S32_MIN) && d.smin <= BigInt(S32_MAX) && d.smax >= BigInt(S32_MIN) && d.smax <= BigInt(S32_MAX)) {
+    d.s32min = Number(d.smin);
+    d.s32max = Number(d.smax);
+  }
+  if (d.umin <= U32 && d.umax <= U32) {
+    d.u32min = Number(d.umin);
+    d.u32max = Number(d.umax);
+  }
+  return settle(d, rules);
 }
 
 /** Takes the 32-bit knowledge for the whole, as a 32-bit operation zero-extends. Does not settle. */
@@ -253,7 +314,7 @@ export function zeroExtend(d: Draft): void {
 }
 
 /** Zero-extension of the low 1, 2 or 4 bytes. */
-export function truncate(s: Scalar, bytes: number): Scalar {
+export function truncate(s: Scalar, bytes: number, rules: Rules): Scalar {
   const d = draft(s);
   d.bits = tnum.truncate(s.bits, bytes);
   const mask = (1n << BigInt(bytes * 8)) - 1n;
@@ -266,8 +327,9 @@ export function truncate(s: Scalar, bytes: number): Scalar {
   }
   d.smin = d.umin;
   d.smax = d.umax;
+  if (!rules.mixedWidths) return bytes < 4 ? lowFromWhole(d, rules) : d;
   if (bytes < 4) forget32(d);
-  return settle(d);
+  return settle(d, rules);
 }
 
 const unsigned = new Map<number, Scalar>();
@@ -275,7 +337,7 @@ const unsigned = new Map<number, Scalar>();
 export function anyOfBytes(bytes: number): Scalar {
   if (bytes === 8) return ANYTHING;
   let made = unsigned.get(bytes);
-  if (made === undefined) unsigned.set(bytes, (made = truncate(ANYTHING, bytes)));
+  if (made === undefined) unsigned.set(bytes, (made = truncate(ANYTHING, bytes, NEWEST_RULES)));
   return made;
 }
 

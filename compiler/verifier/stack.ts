@@ -1,5 +1,5 @@
 /** The stack: what is written, spilled, read and filled, byte by byte. */
-import { anyOfBytes, isKnown, isZero, known, width, ZERO } from "./scalar.ts";
+import { ANYTHING, anyOfBytes, isKnown, isZero, known, same, width, ZERO } from "./scalar.ts";
 import * as tnum from "./tnum.ts";
 import { newId, regsOf, type Env } from "./env.ts";
 import {
@@ -12,6 +12,7 @@ import {
   MAX_STACK,
   scalar,
   spillBytes,
+  UNINITIALISED,
   withByte,
   type Byte,
   type Frame,
@@ -95,21 +96,22 @@ export function writeFixed(
   const regs = regsOf(env);
   let reg = source === undefined ? undefined : regs[source]!;
   env.flow.stackWrite(env, frame, index);
-  if (reg !== undefined && place === 0 && reg.type === "scalar") {
+  const anything = env.rules.spillsAnything;
+  if (reg !== undefined && place === 0 && reg.type === "scalar" && (anything || isWorthSpilling(reg))) {
     const fits = width(reg.value) <= size * 8;
-    if (fits) regs[source!] = reg = identify(env, reg);
-    frame.stack[index] = spill(slot, fits ? reg : unlinkedSpill(reg), size);
+    if (fits && anything) regs[source!] = reg = identify(env, reg);
+    frame.stack[index] = spill(slot, fits ? reg : unlinkedSpill(reg), size, anything);
     return;
   }
-  if (reg === undefined && stored && place === 0) {
-    frame.stack[index] = spill(slot, scalar(known(immediate)), size);
+  if (reg === undefined && stored && place === 0 && (anything || immediate !== 0n)) {
+    frame.stack[index] = spill(slot, scalar(known(immediate)), size, anything);
     return;
   }
   if (reg !== undefined && isPointer(reg)) {
     if (size !== 8) reject("invalid size of register spill", source);
     if (frame !== env.state.frames[env.state.frames.length - 1] && reg.type === "fp")
       reject("cannot spill pointers to stack into stack frame of the caller", source);
-    frame.stack[index] = spill(slot, reg, size);
+    frame.stack[index] = spill(slot, reg, size, anything);
     return;
   }
   let bytes = scrub(slot);
@@ -122,14 +124,21 @@ export function writeFixed(
 /** A narrowing spill keeps the value but not its links. */
 const unlinkedSpill = (reg: Reg): Reg => ({ ...reg, id: 0, delta: 0, off: 0 });
 
-function spill(slot: Slot | undefined, reg: Reg, size: number): Slot {
+/** Before everything was spilled: a number that is not 0 and of which something is known. */
+const isWorthSpilling = (reg: Reg): boolean => !isZero(reg.value) && !same(reg.value, ANYTHING);
+
+/** `keepsZeroes`: what lies beside a narrow spill stays what it was; else zeroes become anything. */
+function spill(slot: Slot | undefined, reg: Reg, size: number, keepsZeroes: boolean): Slot {
   let bytes = slot?.bytes ?? 0;
   for (let at = 0; at < 8; at++) {
     if (at < size) bytes = withByte(bytes, at, BYTE.spill);
-    else if (byteAt(slot, at) === BYTE.spill) bytes = withByte(bytes, at, BYTE.misc);
+    else if (byteAt(slot, at) === BYTE.spill || (!keepsZeroes && byteAt(slot, at) === BYTE.zero)) bytes = withByte(bytes, at, BYTE.misc);
   }
   return { bytes, reg };
 }
+
+/** What is left of a spilled register in part of its slot: to be overwritten, not to be read. */
+const LOST = UNINITIALISED;
 
 /** Writes somewhere in a range: whatever lies there may be gone. */
 export function writeVariable(env: Env, frame: Frame, range: StackRange, size: number, zero: boolean): void {
@@ -140,15 +149,17 @@ export function writeVariable(env: Env, frame: Frame, range: StackRange, size: n
     const slot = frame.stack[index];
     env.flow.stackWrite(env, frame, index);
     const kind = byteAt(slot, place);
-    if (zero && kind === BYTE.spill && isSpill(slot) && slot.reg.type === "scalar" && isZero(slot.reg.value)) {
+    if (env.rules.spillsAnything && zero && kind === BYTE.spill && isSpill(slot) && slot.reg.type === "scalar" && isZero(slot.reg.value)) {
       zeroUsed = true;
       continue;
     }
-    let bytes = scrub(slot);
+    // Where only the touched bytes are changed, the rest of a spilled register is of no use any more.
+    const scrubs = env.rules.scrubsWholeSlots;
+    let bytes = scrubs ? scrub(slot) : (slot?.bytes ?? 0);
     const keepsZero = zero && kind === BYTE.zero;
     zeroUsed ||= keepsZero;
     bytes = withByte(bytes, place, keepsZero ? BYTE.zero : BYTE.misc);
-    frame.stack[index] = { bytes, reg: undefined };
+    frame.stack[index] = { bytes, reg: scrubs ? undefined : isSpill({ bytes, reg: undefined }) ? LOST : undefined };
   }
   if (zeroUsed) env.flow.demandSource(env);
 }
@@ -159,13 +170,16 @@ export function readFixed(env: Env, frame: Frame, offset: number, size: number, 
   const place = placeOf(offset);
   const slot = frame.stack[index];
   env.flow.stackRead(env, frame, index);
+  checkDeepRead(env, frame, offset, offset, size);
   if (!isSpill(slot)) return wanted ? bytesRead(slot, place, size) : undefined;
   const filled = spillBytes(slot);
   const { reg } = slot;
   if (size === 8 && filled === 8) return wanted ? reg : undefined;
   if (reg.type !== "scalar") reject("invalid size of register fill");
   if (!wanted) return undefined;
-  if (place === 0 && size <= filled) return width(reg.value) > size * 8 ? unlinked(reg) : reg;
+  const whole = env.rules.partialFills ? size <= filled : size === filled;
+  if (place === 0 && whole) return width(reg.value) > size * 8 ? unlinked(reg) : reg;
+  if (!env.rules.partialFills) return scalar(anyOfBytes(8));
   let spills = 0;
   let zeros = 0;
   for (let at = place; at < place + size; at++) {
@@ -177,13 +191,28 @@ export function readFixed(env: Env, frame: Frame, offset: number, size: number, 
   return scalar(anyOfBytes(8));
 }
 
+/** Bytes of a spilled register whose lowest byte was overwritten: they are neither a register nor data. */
+function checkBytes(slot: Slot | undefined, place: number, size: number): void {
+  if (isSpill(slot)) return;
+  for (let at = place; at < place + size; at++)
+    if (byteAt(slot, at) === BYTE.spill) reject(`invalid read from stack off ${at} size ${size}`);
+}
+
 function bytesRead(slot: Slot | undefined, place: number, size: number): Reg {
+  checkBytes(slot, place, size);
   for (let at = place; at < place + size; at++) if (byteAt(slot, at) !== BYTE.zero) return scalar(anyOfBytes(8));
   return scalar(ZERO);
 }
 
+/** Where the stack has only as many bytes as were written so far, what lies below them cannot be read. */
+function checkDeepRead(env: Env, frame: Frame, low: number, high: number, size: number): void {
+  if (env.rules.readsDeepStack || slotOf(low) < frame.stack.length) return;
+  reject(`invalid read from stack off ${low}+${high - low} size ${size}`);
+}
+
 /** Reads somewhere in a range, by a load. */
 export function readVariable(env: Env, frame: Frame, range: StackRange, size: number): Reg {
+  checkDeepRead(env, frame, range.low, range.high, size);
   scan(env, frame, range.low, range.high + size, false);
   for (let offset = range.low; offset < range.high + size; offset++) {
     if (byteAt(frame.stack[slotOf(offset)], placeOf(offset)) !== BYTE.zero) return scalar(anyOfBytes(8));
@@ -193,6 +222,7 @@ export function readVariable(env: Env, frame: Frame, range: StackRange, size: nu
 
 /** A helper reads the bytes [low, end), and may write them if `clobber` says so. */
 export function helperReads(env: Env, frame: Frame, low: number, end: number, clobber: boolean): void {
+  if (end > low) checkDeepRead(env, frame, low, low, end - low);
   scan(env, frame, low, end, clobber);
 }
 
@@ -201,8 +231,9 @@ function scan(env: Env, frame: Frame, low: number, end: number, clobber: boolean
     const index = slotOf(offset);
     const slot = frame.stack[index];
     env.flow.stackRead(env, frame, index);
-    if (!clobber) continue;
     const place = placeOf(offset);
+    checkBytes(slot, place, 1);
+    if (!clobber) continue;
     const kind: Byte = byteAt(slot, place);
     if (isSpill(slot)) frame.stack[index] = { bytes: scrub(slot), reg: undefined };
     else if (kind !== BYTE.misc)

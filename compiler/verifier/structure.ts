@@ -5,6 +5,7 @@
 import { CLASS, JMP, MODE, PSEUDO } from "../bpf/opcodes.ts";
 import { helper } from "../bpf/helpers.ts";
 import type { RawInsn } from "../bpf/raw.ts";
+import type { Rules } from "../bpf/verifier-rules.ts";
 import {
   CALL_CODE,
   classOf,
@@ -18,6 +19,7 @@ import {
   jumpDistance,
   modeOf,
   operationOf,
+  successors,
 } from "./decode.ts";
 import type { VerifierMap } from "./state.ts";
 import { rejectAt, unsupported } from "./verdict.ts";
@@ -43,11 +45,13 @@ export function checkStructure(
   insns: readonly RawInsn[],
   maps: ReadonlyMap<number, VerifierMap>,
   typed: boolean,
+  rules: Rules,
 ): Structure {
   const subprograms = findSubprograms(insns);
   checkJumps(insns, subprograms);
   if (!typed) checkEarlyEnds(insns, subprograms.slice(1));
-  checkWords(insns, maps);
+  checkWords(insns, maps, rules);
+  if (!rules.entersLoopsAnywhere) checkBackEdges(insns);
   const prunePoints = checkReachability(insns, subprograms);
   return { subprograms, prunePoints };
 }
@@ -95,16 +99,16 @@ function checkEarlyEnds(insns: readonly RawInsn[], subprograms: readonly Subprog
   }
 }
 
-function checkWords(insns: readonly RawInsn[], maps: ReadonlyMap<number, VerifierMap>): void {
+function checkWords(insns: readonly RawInsn[], maps: ReadonlyMap<number, VerifierMap>, rules: Rules): void {
   for (let at = 0; at < insns.length; at++) {
     const insn = insns[at]!;
     const mode = modeOf(insn.code);
-    if (classOf(insn.code) === CLASS.ldx && ((mode !== MODE.mem && mode !== MODE.memsx) || insn.imm !== 0))
+    if (classOf(insn.code) === CLASS.ldx && ((mode !== MODE.mem && (mode !== MODE.memsx || !rules.isaV4)) || insn.imm !== 0))
       rejectAt("none", "BPF_LDX uses reserved fields");
     if (isLddw(insn)) {
-      checkWideLoad(insn, insns[at + 1], maps);
+      checkWideLoad(insn, insns[at + 1], maps, rules);
       at++;
-    } else if (!isKnownOpcode(insn.code)) {
+    } else if (!isKnownOpcode(insn.code, rules)) {
       rejectAt("none", `unknown opcode ${insn.code.toString(16).padStart(2, "0")}`);
     }
   }
@@ -112,12 +116,14 @@ function checkWords(insns: readonly RawInsn[], maps: ReadonlyMap<number, Verifie
 
 const DIRECT_VALUE_MAPS: ReadonlySet<string> = new Set(["array", "arena", "percpu_array"]);
 
-function checkWideLoad(insn: RawInsn, second: RawInsn | undefined, maps: ReadonlyMap<number, VerifierMap>): void {
+function checkWideLoad(insn: RawInsn, second: RawInsn | undefined, maps: ReadonlyMap<number, VerifierMap>, rules: Rules): void {
   if (second === undefined || second.code !== 0 || second.dst !== 0 || second.src !== 0 || second.off !== 0)
     rejectAt("none", "invalid bpf_ld_imm64 insn");
   switch (insn.src) {
     case 0:
+      return;
     case PSEUDO.func:
+      if (!rules.functionAddresses) rejectAt("none", "unrecognized bpf_ld_imm64 insn");
       return;
     case PSEUDO.btfId:
       return unsupported("addresses of kernel variables (BTF ids)");
@@ -143,6 +149,33 @@ function checkWideLoad(insn: RawInsn, second: RawInsn | undefined, maps: Readonl
   if (map.type !== "array") unsupported(`addresses of values in ${map.type} maps`);
   if (map.max !== 1 || offset >= map.value)
     rejectAt("none", `invalid access to map value pointer, value_size=${map.value} off=${offset}`);
+}
+
+/** Where loops may only be entered by a jump: no instruction runs, or returns from a call, into one that is on the way to it. */
+function checkBackEdges(insns: readonly RawInsn[]): void {
+  const NEW = 0;
+  const ON_THE_WAY = 1;
+  const DONE = 2;
+  const state = new Uint8Array(insns.length);
+  const stack: { readonly at: number; readonly ways: readonly number[]; next: number; readonly mayLoop: boolean }[] = [];
+  const enter = (at: number): void => {
+    const insn = insns[at]!;
+    const calls = isLocalCall(insn) ? [at + 1 + insn.imm] : [];
+    const ways = isLddw(insn) ? [at + 2] : successors(insns, at);
+    state[at] = ON_THE_WAY;
+    const mayLoop = isJump(insn.code) && insn.code !== CALL_CODE;
+    stack.push({ at, ways: [...ways, ...calls], next: 0, mayLoop });
+  };
+  enter(0);
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const to = top.ways[top.next++];
+    if (to === undefined) {
+      state[top.at] = DONE;
+      stack.pop();
+    } else if (to < 0 || to >= insns.length) continue;
+    else if (state[to] === NEW) enter(to);
+    else if (state[to] === ON_THE_WAY && !top.mayLoop) rejectAt("none", `back-edge from insn ${top.at} to ${to}`);
+  }
 }
 
 /** Every slot must be reachable; collects the prune points on the way. */

@@ -1,10 +1,12 @@
 /**
- * The verifier: says of a program what the verifier of a Linux 6.18 kernel says to a privileged loader, instruction for instruction.
+ * The verifier: says of a program what the verifier of a kernel says to a privileged loader, instruction for instruction; which
+ * releases it knows, and what they track, is data (compiler/bpf/verifier-rules.ts).
  * It walks every path with what is known of each register and stack slot, in the kernel's order, and stops where a path is covered by
  * one that was walked before. Where it cannot tell, it says so ("unsupported") rather than guess.
  */
+import { rulesOf } from "../bpf/verifier-rules.ts";
 import { contextLayout } from "../bpf/contexts.ts";
-import type { Env, Outcome, Program } from "./env.ts";
+import { LOAD_FLAGS, type Env, type Outcome, type Program } from "./env.ts";
 import { createFlow } from "./flow.ts";
 import { step } from "./interpret.ts";
 import { endPath, seenBefore } from "./prune.ts";
@@ -90,7 +92,9 @@ export function verify(program: Program, options: Options = {}): Result {
 function prepare(program: Program): Env {
   const context = contextLayout(program.type, program.attach, program.patched);
   if (context === undefined) return unsupported(`programs of type ${program.type}`);
-  const structure = checkStructure(program.insns, program.maps, program.typed);
+  if ((program.flags & LOAD_FLAGS.testRegInvariants) !== 0 && !rulesOf(program.release).invariantsFlag)
+    rejectAt("none", "unknown flags");
+  const structure = checkStructure(program.insns, program.maps, program.typed, rulesOf(program.release));
   return newEnv(program, structure, context, undefined);
 }
 
@@ -99,6 +103,7 @@ export function newEnv(program: Program, structure: Structure, context: Env["con
   frame.regs[1] = pointer("ctx");
   return {
     program,
+    rules: rulesOf(program.release),
     structure,
     context,
     flow: createFlow(program.insns, structure),
@@ -166,7 +171,7 @@ export function replayPath(program: Program, path: Rejection["path"]): readonly 
   try {
     const context = contextLayout(program.type, program.attach, program.patched);
     if (context === undefined) return [];
-    const structure = checkStructure(program.insns, program.maps, program.typed);
+    const structure = checkStructure(program.insns, program.maps, program.typed, rulesOf(program.release));
     const env = newEnv(program, structure, context, () => left.shift()?.taken ?? false);
     while (env.processed++ < MAX_PROCESSED) {
       steps.push({ insn: env.insn, state: copyState(env.state) });

@@ -1,0 +1,46 @@
+/**
+ * Checks that cannot fail, for the verifier's sake: where it does not see that an offset lies in its array, a comparison right in
+ * front of the addition shows it. Made last, when every value has its register, so that what was compared is what is added.
+ */
+import type { Insn, MachineBlock, Reg } from "./insn.ts";
+
+/** An addition of an offset to an address. */
+export interface BoundedOffset {
+  readonly slot: number;
+  /** The largest that the offset can be, in bytes. */
+  readonly most: number;
+}
+type Addition = Extract<Insn<Reg>, { kind: "alu" }> & { readonly most: number };
+export const isBoundedOffset = (insn: Insn<Reg>): insn is Addition =>
+  insn.kind === "alu" && insn.most !== undefined && "reg" in insn.src;
+
+/** Puts a check before the bounded offsets with these numbers, counted in the blocks' order. */
+export function guardOffsets(blocks: readonly MachineBlock<Reg>[], guards: ReadonlySet<number>): MachineBlock<Reg>[] {
+  if (guards.size === 0) return [...blocks];
+  let next = blocks.reduce((most, block) => Math.max(most, block.id), 0) + 1;
+  const out = next++;
+  let number = 0;
+  const guarded = blocks.flatMap((block) => {
+    const parts: MachineBlock<Reg>[] = [];
+    let { id } = block;
+    let insns: Insn<Reg>[] = [];
+    for (const insn of block.insns) {
+      if (isBoundedOffset(insn) && guards.has(number++) && "reg" in insn.src) {
+        const { span, most } = insn;
+        const rest = next++;
+        const left = insn.src.reg;
+        const end = { kind: "branch", op: "jgt", wide: true, left, right: { imm: most }, then: out, else: rest } as const;
+        parts.push({ id, insns, end: { ...end, span } });
+        id = rest;
+        insns = [];
+      }
+      insns.push(insn);
+    }
+    return [...parts, { id, insns, end: block.end }];
+  });
+  const { span } = guarded[0]!.end;
+  return [
+    ...guarded,
+    { id: out, insns: [{ kind: "mov", wide: false, dst: 0, src: { imm: 0 }, span }], end: { kind: "exit", span } },
+  ];
+}
