@@ -32,11 +32,7 @@ export interface Emitted {
 }
 
 /** Emits every program of the module, or says which limits they break. */
-export function backend(
-  module: IrModule,
-  kernel: Kernel,
-  options: BackendOptions = {},
-): Emitted {
+export function backend(module: IrModule, kernel: Kernel, options: BackendOptions = {}): Emitted {
   const diagnostics: Diagnostic[] = [];
   const offsets = new Map<string, readonly BoundedOffset[]>();
   const programs = module.programs.map((program) =>

@@ -29,7 +29,15 @@ export function guardOffsets(blocks: readonly MachineBlock<Reg>[], guards: Reado
         const { span, most } = insn;
         const rest = next++;
         const left = insn.src.reg;
-        const end = { kind: "branch", op: "jgt", wide: true, left, right: { imm: most }, then: out, else: rest } as const;
+        const end = {
+          kind: "branch",
+          op: "jgt",
+          wide: true,
+          left,
+          right: { imm: most },
+          then: out,
+          else: rest,
+        } as const;
         parts.push({ id, insns, end: { ...end, span } });
         id = rest;
         insns = [];

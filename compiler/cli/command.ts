@@ -117,7 +117,9 @@ Examples:
     .option("--corpus <file>", "answer one JSON line for each program of a corpus file")
     .option("--verbose", "show the register state at each instruction")
     .addOption(targetOption())
-    .addOption(kernelOption("whose verifier is asked (default: the newest known, and the oldest that an object of ours is for)"))
+    .addOption(
+      kernelOption("whose verifier is asked (default: the newest known, and the oldest that an object of ours is for)"),
+    )
     .option("--json", "print JSON instead of text")
     .addHelpText("after", "\nExample:\n  tsbpf build programs/ndiffports.ts && tsbpf verify ndiffports.o")
     .action((files: string[], options: VerifyOptions) => finish(verifyCommand(files, options)));

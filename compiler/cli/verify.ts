@@ -48,7 +48,11 @@ function verifyObject(file: string, options: VerifyOptions): { ok: boolean; json
   const target = options.target ?? (module.target === "patched" ? "patched" : "mainline");
   const release =
     options.kernel ??
-    (target === "patched" ? kernels.patched.oldest : module.kernel === undefined ? NEWEST : (releaseFor(module.kernel) ?? NEWEST));
+    (target === "patched"
+      ? kernels.patched.oldest
+      : module.kernel === undefined
+        ? NEWEST
+        : (releaseFor(module.kernel) ?? NEWEST));
   let ok = true;
   const programs = module.programs.map((program) => {
     const { result, diagnostics, log } = verifyProgram(module, program, target, release, {

@@ -330,9 +330,10 @@ export function binary(op: Binary, a: Scalar, b: Scalar, wide: boolean, rules: R
 
 /** An operand whose bounds and bits do not fit together, as on a path that cannot be taken: the result is anything. */
 export function contradicts(b: Scalar, wide: boolean): boolean {
-  if (wide)
-    return (isKnown(b) && (b.smin !== b.smax || b.umin !== b.umax)) || b.smin > b.smax || b.umin > b.umax;
-  return (isKnown32(b) && (b.s32min !== b.s32max || b.u32min !== b.u32max)) || b.s32min > b.s32max || b.u32min > b.u32max;
+  if (wide) return (isKnown(b) && (b.smin !== b.smax || b.umin !== b.umax)) || b.smin > b.smax || b.umin > b.umax;
+  return (
+    (isKnown32(b) && (b.s32min !== b.s32max || b.u32min !== b.u32max)) || b.s32min > b.s32max || b.u32min > b.u32max
+  );
 }
 
 /** Quotients and remainders: anything; of a constant divisor in 32 bits, on older releases, anything that fits. */

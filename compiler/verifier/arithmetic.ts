@@ -2,7 +2,17 @@
 import type { AluName } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import type { Rules } from "../bpf/verifier-rules.ts";
-import { binary, byteOrder, move32, negate, quotient, signExtend, signExtend32, type Binary, type SignBits } from "./alu.ts";
+import {
+  binary,
+  byteOrder,
+  move32,
+  negate,
+  quotient,
+  signExtend,
+  signExtend32,
+  type Binary,
+  type SignBits,
+} from "./alu.ts";
 import { constantOf } from "./branch.ts";
 import { usesRegister } from "./decode.ts";
 import { checkInvariants, checkTarget, goOn, later, newId, regsOf, source, type Env } from "./env.ts";
@@ -65,7 +75,12 @@ function moved(env: Env, insn: RawInsn, wide: boolean): Reg {
   if (wide && insn.off === 0) return (regs[insn.src] = identify(env, from));
   if (from.type !== "scalar") return wide ? ANY_SCALAR : { ...ANY_SCALAR, value: move32(ANY_SCALAR.value, env.rules) };
   // A copy stays linked to its source only where it is sure to be the same number.
-  const same = insn.off === 0 && !env.rules.narrowLinks ? false : insn.off === 0 ? width(from.value) <= 32 : from.value.umax < 1n << BigInt(insn.off - 1);
+  const same =
+    insn.off === 0 && !env.rules.narrowLinks
+      ? false
+      : insn.off === 0
+        ? width(from.value) <= 32
+        : from.value.umax < 1n << BigInt(insn.off - 1);
   if (same) regs[insn.src] = identify(env, from);
   const copy = same ? regs[insn.src]! : unlinked(from);
   if (insn.off === 0) return { ...copy, value: move32(from.value, env.rules) };
@@ -137,7 +152,14 @@ const OPERATORS: Readonly<Partial<Record<AluName, string>>> = {
 };
 
 /** After `r1 = r2; r1 += 4` the two stay linked by the difference; any other arithmetic ends the link. */
-function link(rules: Rules, insn: RawInsn, name: AluName, wide: boolean, left: Reg, right: Reg): Pick<Reg, "id" | "delta" | "off"> {
+function link(
+  rules: Rules,
+  insn: RawInsn,
+  name: AluName,
+  wide: boolean,
+  left: Reg,
+  right: Reg,
+): Pick<Reg, "id" | "delta" | "off"> {
   const none = { id: 0, delta: 0, off: 0 } as const;
   if (!rules.sumLinks || (!rules.differenceLinks && (name !== "add" || !wide))) return none;
   if ((name !== "add" && name !== "sub") || left.id === 0 || left.delta !== 0) return none;

@@ -229,7 +229,14 @@ function learnOfPointers(
   const a = regs[insn.dst]!;
   if (usesRegister(insn.code)) {
     const b = regs[insn.src]!;
-    if (env.rules.nullByEquality && equality && isPointer(a) && isPointer(b) && a.type !== "ptr_" && b.type !== "ptr_") {
+    if (
+      env.rules.nullByEquality &&
+      equality &&
+      isPointer(a) &&
+      isPointer(b) &&
+      a.type !== "ptr_" &&
+      b.type !== "ptr_"
+    ) {
       // Equal to a pointer that is not null: not null either.
       const equalRegs = currentFrame(equal).regs;
       if (neverNull(a, env.rules) && b.nullable) equalRegs[insn.src] = notNull(b);

@@ -288,7 +288,12 @@ export function wholeFromLow(d: Draft, rules: Rules): Scalar {
 /** And after something 64-bit was learned, the lower half is known by the whole or by its bits alone. */
 export function lowFromWhole(d: Draft, rules: Rules): Scalar {
   forget32(d);
-  if (d.smin >= BigInt(S32_MIN) && d.smin <= BigInt(S32_MAX) && d.smax >= BigInt(S32_MIN) && d.smax <= BigInt(S32_MAX)) {
+  if (
+    d.smin >= BigInt(S32_MIN) &&
+    d.smin <= BigInt(S32_MAX) &&
+    d.smax >= BigInt(S32_MIN) &&
+    d.smax <= BigInt(S32_MAX)
+  ) {
     d.s32min = Number(d.smin);
     d.s32max = Number(d.smax);
   }

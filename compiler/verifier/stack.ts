@@ -132,7 +132,8 @@ function spill(slot: Slot | undefined, reg: Reg, size: number, keepsZeroes: bool
   let bytes = slot?.bytes ?? 0;
   for (let at = 0; at < 8; at++) {
     if (at < size) bytes = withByte(bytes, at, BYTE.spill);
-    else if (byteAt(slot, at) === BYTE.spill || (!keepsZeroes && byteAt(slot, at) === BYTE.zero)) bytes = withByte(bytes, at, BYTE.misc);
+    else if (byteAt(slot, at) === BYTE.spill || (!keepsZeroes && byteAt(slot, at) === BYTE.zero))
+      bytes = withByte(bytes, at, BYTE.misc);
   }
   return { bytes, reg };
 }
@@ -149,7 +150,14 @@ export function writeVariable(env: Env, frame: Frame, range: StackRange, size: n
     const slot = frame.stack[index];
     env.flow.stackWrite(env, frame, index);
     const kind = byteAt(slot, place);
-    if (env.rules.spillsAnything && zero && kind === BYTE.spill && isSpill(slot) && slot.reg.type === "scalar" && isZero(slot.reg.value)) {
+    if (
+      env.rules.spillsAnything &&
+      zero &&
+      kind === BYTE.spill &&
+      isSpill(slot) &&
+      slot.reg.type === "scalar" &&
+      isZero(slot.reg.value)
+    ) {
       zeroUsed = true;
       continue;
     }

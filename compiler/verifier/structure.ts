@@ -103,7 +103,10 @@ function checkWords(insns: readonly RawInsn[], maps: ReadonlyMap<number, Verifie
   for (let at = 0; at < insns.length; at++) {
     const insn = insns[at]!;
     const mode = modeOf(insn.code);
-    if (classOf(insn.code) === CLASS.ldx && ((mode !== MODE.mem && (mode !== MODE.memsx || !rules.isaV4)) || insn.imm !== 0))
+    if (
+      classOf(insn.code) === CLASS.ldx &&
+      ((mode !== MODE.mem && (mode !== MODE.memsx || !rules.isaV4)) || insn.imm !== 0)
+    )
       rejectAt("none", "BPF_LDX uses reserved fields");
     if (isLddw(insn)) {
       checkWideLoad(insn, insns[at + 1], maps, rules);
@@ -116,7 +119,12 @@ function checkWords(insns: readonly RawInsn[], maps: ReadonlyMap<number, Verifie
 
 const DIRECT_VALUE_MAPS: ReadonlySet<string> = new Set(["array", "arena", "percpu_array"]);
 
-function checkWideLoad(insn: RawInsn, second: RawInsn | undefined, maps: ReadonlyMap<number, VerifierMap>, rules: Rules): void {
+function checkWideLoad(
+  insn: RawInsn,
+  second: RawInsn | undefined,
+  maps: ReadonlyMap<number, VerifierMap>,
+  rules: Rules,
+): void {
   if (second === undefined || second.code !== 0 || second.dst !== 0 || second.src !== 0 || second.off !== 0)
     rejectAt("none", "invalid bpf_ld_imm64 insn");
   switch (insn.src) {
@@ -157,7 +165,8 @@ function checkBackEdges(insns: readonly RawInsn[]): void {
   const ON_THE_WAY = 1;
   const DONE = 2;
   const state = new Uint8Array(insns.length);
-  const stack: { readonly at: number; readonly ways: readonly number[]; next: number; readonly mayLoop: boolean }[] = [];
+  const stack: { readonly at: number; readonly ways: readonly number[]; next: number; readonly mayLoop: boolean }[] =
+    [];
   const enter = (at: number): void => {
     const insn = insns[at]!;
     const calls = isLocalCall(insn) ? [at + 1 + insn.imm] : [];

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import { compile } from "../../compiler/compile.ts";
+import { NEWEST } from "../../compiler/bpf/verifier-rules.ts";
 import { verifyProgram } from "../../compiler/verifier/module.ts";
 import { repository } from "./clang.ts";
 import { AUTHORS, type Yardstick } from "./equal-work.ts";
@@ -73,7 +74,7 @@ async function kernelFigures(target: TargetName): Promise<Measured> {
 }
 
 function ownCount(variant: Variant): number | undefined {
-  const { result } = verifyProgram(variant.module, programOf(variant), variant.target);
+  const { result } = verifyProgram(variant.module, programOf(variant), variant.target, NEWEST);
   return result.verdict === "accept" ? result.processed : undefined;
 }
 
@@ -125,7 +126,7 @@ const comparisons: Comparison[] = rows
 
 const equalWork: EqualWork[] = equalWorkBuilds.map(({ yardstick, module, program, key }) => {
   const inKernel = measured.patched.figures.get(key)?.processed;
-  const { result } = verifyProgram(module, program, "patched");
+  const { result } = verifyProgram(module, program, "patched", NEWEST);
   const own = result.verdict === "accept" ? result.processed : undefined;
   const { slots, stack } = staticFigures(program);
   const counted = inKernel === undefined ? "own" : "kernel";

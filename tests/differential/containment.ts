@@ -2,6 +2,7 @@
  * The virtual machine inside of the verifier: both walk the same path in step, and at every instruction each concrete register
  * must be one that the verifier's abstract register stands for.
  */
+import { NEWEST, NEWEST_RULES } from "../../compiler/bpf/verifier-rules.ts";
 import { contextLayout } from "../../compiler/bpf/contexts.ts";
 import { CLASS } from "../../compiler/bpf/opcodes.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
@@ -84,6 +85,7 @@ export function contains(given: Given): Checked {
     maps,
     typed: false,
     gpl: true,
+    release: NEWEST,
     patched: false,
   };
   let at = 0;
@@ -105,7 +107,7 @@ export function contains(given: Given): Checked {
     return holds(insn.code & 0xf0, BigInt.asUintN(bits, values[insn.dst]!), BigInt.asUintN(bits, other), narrow);
   };
   try {
-    const structure = checkStructure(insns, maps, false);
+    const structure = checkStructure(insns, maps, false, NEWEST_RULES);
     const env = newEnv(program, structure, contextLayout("socket_filter", 0, false)!, went);
     const entry = env.state.frames[0]!.regs;
     if (given.memory !== undefined) {

@@ -6,7 +6,7 @@
 import { CONTEXTS } from "../../compiler/bpf/contexts.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { verify, type Program } from "../../compiler/verifier/verify.ts";
-import { kernelUnavailable } from "./kernel.ts";
+import { kernelUnavailable, runningRelease } from "./kernel.ts";
 import { askKernel } from "./verifier.ts";
 
 /** expected_attach_type of the programs that are tried; several where the rules depend on it. */
@@ -65,6 +65,7 @@ export function contextsMain(): number {
             maps: new Map(),
             typed: false,
             gpl: true,
+            release: runningRelease(),
             patched: false,
           };
           const ours = verify(program);

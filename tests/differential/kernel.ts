@@ -1,4 +1,7 @@
 /** The running kernel as a judge: creates maps, loads programs, never attaches anything. Needs root (CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN). */
+import { release } from "node:os";
+import { releaseFor } from "../../compiler/bpf/kernels.ts";
+import type { Release } from "../../compiler/bpf/verifier-rules.ts";
 import { encodeSlots, type RawInsn } from "../../compiler/bpf/raw.ts";
 import { BPF } from "../../runtime/kernel/abi.ts";
 import { bpf, cString } from "../../runtime/kernel/bpf.ts";
@@ -76,6 +79,13 @@ export function loadProgram(request: LoadRequest): LoadResult {
   if (result >= 0) closeFd(result);
   const log = asksForLog && logBuffer ? new TextDecoder().decode(logBuffer.subarray(0, logBuffer.indexOf(0))) : "";
   return { errno: result < 0 ? -result : 0, log };
+}
+
+/** The release whose rules the running kernel's verifier follows. Throws where none are known. */
+export function runningRelease(): Release {
+  const found = releaseFor(release());
+  if (found === undefined) throw new Error(`no rules are known of Linux ${release()}`);
+  return found;
 }
 
 /** Why the kernel cannot be asked here; undefined if it can. */

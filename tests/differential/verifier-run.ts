@@ -10,7 +10,7 @@ import type { Program } from "../../compiler/verifier/verify.ts";
 import { verifierProgram } from "../../compiler/verifier/program.ts";
 import { compile } from "../../compiler/compile.ts";
 import { numberProgram } from "./generate.ts";
-import { kernelUnavailable } from "./kernel.ts";
+import { kernelUnavailable, runningRelease } from "./kernel.ts";
 import { random } from "./mutate.ts";
 import { compareStates } from "./states.ts";
 import { compare, table, type Seed } from "./verifier.ts";
@@ -41,13 +41,13 @@ export function mutationSeeds(): Seed[] {
       );
       return (module?.programs ?? []).map((program) => ({
         name: `${file} (${program.name})`,
-        program: asLoaded(verifierProgram(module!, program, "mainline")),
+        program: asLoaded(verifierProgram(module!, program, "mainline", runningRelease())),
       }));
     });
   const file = `${process.cwd()}/../shared/data/verifier-corpus.json`;
   if (!existsSync(file)) return own;
   const corpus = (JSON.parse(readFileSync(file, "utf8")) as CorpusProgram[])
-    .map((program): Seed => ({ name: program.name, program: corpusProgram(program) }))
+    .map((program): Seed => ({ name: program.name, program: corpusProgram(program, runningRelease()) }))
     .filter(({ program }) => program.insns.length < LONGEST);
   const repeated = Math.ceil(corpus.length / 4 / Math.max(own.length, 1));
   return [...corpus, ...new Array<Seed[]>(repeated).fill(own).flat()];
@@ -95,6 +95,7 @@ export function statesMain(args: readonly string[]): number {
       maps: new Map(),
       typed: false,
       gpl: true,
+      release: runningRelease(),
       patched: false,
     });
     compared += result.compared;

@@ -2,6 +2,8 @@
 import { expect, test } from "vitest";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import type { BpfModule } from "../../compiler/module.ts";
+import { kernels } from "../../compiler/bpf/kernels.ts";
+import { NEWEST } from "../../compiler/bpf/verifier-rules.ts";
 import { verifyModule, verifyProgram } from "../../compiler/verifier/module.ts";
 import { call, copy, exit, jump, load, mov, op, raw, storeImm } from "./assemble.ts";
 
@@ -64,7 +66,7 @@ const module: BpfModule = {
 };
 
 test("a rejection names the line, the map, the remedy, the path and where the value came from", () => {
-  const [diagnostic, ...more] = verifyModule(module, { name: "mainline" });
+  const [diagnostic, ...more] = verifyModule(module, kernels.mainline);
   expect(more).toEqual([]);
   expect(diagnostic).toMatchObject({ key: "verifier-rejects", severity: "error", span: line(3) });
   expect(diagnostic?.message).toContain("may be null");
@@ -79,7 +81,7 @@ test("a rejection names the line, the map, the remedy, the path and where the va
 });
 
 test("the log has the registers before each instruction", () => {
-  const { log } = verifyProgram(module, module.programs[0]!, "mainline", { verbose: true });
+  const { log } = verifyProgram(module, module.programs[0]!, "mainline", NEWEST, { verbose: true });
   expect(log?.[0]).toMatch(/^0: .*; R1=ctx R10=fp$/);
   expect(log?.some((text) => text.includes("R0=map_value_or_null"))).toBe(true);
 });
@@ -87,5 +89,5 @@ test("the log has the registers before each instruction", () => {
 test("with the check the program passes", () => {
   const checked = [...insns.slice(0, 8), jump("eq", 1, 1, 3), jump("eq", 0, 0, 2), ...insns.slice(9)];
   const program = { ...module.programs[0]!, insns: checked };
-  expect(verifyModule({ ...module, programs: [program] }, { name: "mainline" })).toEqual([]);
+  expect(verifyModule({ ...module, programs: [program] }, kernels.mainline)).toEqual([]);
 });
