@@ -67,6 +67,8 @@ export interface BpfProgram {
   readonly lines: readonly LineEntry[];
   /** Functions in this program, the entry first (slot 0). Our own output has one. */
   readonly functions: readonly FunctionEntry[];
+  /** What the kernel itself has to put in: its functions and variables, by the slot that refers to them. */
+  readonly externs?: readonly Extern[];
   /** Bytes of stack used. */
   readonly stack: number;
   readonly span?: Span;
@@ -74,6 +76,12 @@ export interface BpfProgram {
 export interface LineEntry {
   readonly slot: number;
   readonly span: Span;
+}
+/** A reference that the loader resolves against the running kernel (`__ksym`, `__kconfig`). */
+export interface Extern {
+  readonly slot: number;
+  readonly name: string;
+  readonly kind: "function" | "variable";
 }
 export interface FunctionEntry {
   readonly name: string;

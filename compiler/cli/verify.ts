@@ -53,6 +53,7 @@ function verifyObject(file: string, options: VerifyOptions): { ok: boolean; json
       : module.kernel === undefined
         ? NEWEST
         : (releaseFor(module.kernel) ?? NEWEST));
+  if (module.programs.length === 0 && !options.json) out(`${file}: no programs in this object, so nothing to verify`);
   let ok = true;
   const programs = module.programs.map((program) => {
     const { result, diagnostics, log } = verifyProgram(module, program, target, release, {

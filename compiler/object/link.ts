@@ -4,7 +4,7 @@
  */
 import { CALL, CLASS, JMP, LDDW, PSEUDO } from "../bpf/opcodes.ts";
 import { decodeSlots, SLOT_BYTES, type RawInsn } from "../bpf/raw.ts";
-import type { FunctionEntry, Relocation } from "../module.ts";
+import type { Extern, FunctionEntry, Relocation } from "../module.ts";
 import { clipped, type FormatProblem } from "./bytes.ts";
 import { RELOCATION, SECTION_FLAG, SECTION_TYPE, SYMBOL_TYPE, symbolsBySection, type ElfFile } from "./elf.ts";
 import type { PlacedSection } from "./read-globals.ts";
@@ -24,6 +24,7 @@ export interface Linked {
   readonly insns: readonly RawInsn[];
   readonly relocations: readonly Relocation[];
   readonly functions: readonly FunctionEntry[];
+  readonly externs: readonly Extern[];
   readonly pieces: readonly { readonly part: CodePart; readonly slot: number }[];
 }
 /** What relocations may point to. */
@@ -114,6 +115,7 @@ export function linker(
     const insns: RawInsn[] = [];
     const found: Relocation[] = [];
     const functions: FunctionEntry[] = [];
+    const externs: Extern[] = [];
     const pieces: { part: CodePart; slot: number }[] = [];
     const placed = new Map<CodePart, number>();
 
@@ -142,6 +144,9 @@ export function linker(
           const distance = placed.get(reference.part)! - (base + at) - 1;
           insns[base + at] = { ...insn, src: wide ? PSEUDO.func : CALL.local, imm: distance };
           if (wide) insns[base + at + 1] = { ...insns[base + at + 1]!, imm: 0 };
+        } else if (reference?.kind === "extern") {
+          const variable = wide ? "variable" : "function";
+          externs.push({ slot: base + at, name: reference.name, kind: variable });
         } else if (reference) {
           const global = reference.kind === "global";
           insns[base + at] = { ...insn, src: global ? PSEUDO.mapValue : PSEUDO.mapFd, imm: 0 };
@@ -154,12 +159,13 @@ export function linker(
     };
     if (!append(entry, 0)) return undefined;
     found.sort((left, right) => left.slot - right.slot);
-    return { entry, insns, relocations: found, functions, pieces };
+    return { entry, insns, relocations: found, functions, externs, pieces };
   };
 
   type Reference =
     | { readonly kind: "function"; readonly part: CodePart }
     | { readonly kind: "map"; readonly map: string }
+    | { readonly kind: "extern"; readonly name: string }
     | { readonly kind: "global"; readonly section: PlacedSection["section"]; readonly offset: number };
 
   /** What an instruction refers to by a relocation, or by a call inside its section. */
@@ -175,7 +181,7 @@ export function linker(
     const section = elf.sections[symbol.section];
     if (!section || symbol.section === 0) {
       tell(part, at, `${clipped(symbol.name) || "a symbol without a name"} is not defined in this object`);
-      return undefined;
+      return symbol.name === "" ? undefined : { kind: "extern", name: clipped(symbol.name) };
     }
     if (call && relocated.type === RELOCATION["64_32"])
       return toFunction(part, at, symbol.section, symbol.value / SLOT_BYTES + insn.imm + 1);

@@ -137,6 +137,11 @@ function labelNames({ insns }: BpfProgram): ReadonlyMap<number, string> {
 }
 
 function callText(insn: RawInsn, slot: number, program: BpfProgram, text: string): string {
+  const extern = program.externs?.find((entry) => entry.slot === slot);
+  if (extern) {
+    if (insn.code !== LDDW) return `call ${extern.name}, a function of the kernel`;
+    return `r${insn.dst} = ${extern.name}, of the kernel`;
+  }
   if (insn.code === LDDW && insn.src === PSEUDO.func) {
     const target = program.functions.find((entry) => entry.slot === slot + 1 + insn.imm);
     return target ? `r${insn.dst} = function ${target.name}` : text.replace("\t", " ");

@@ -156,7 +156,7 @@ function program(
   lines: LineSources | undefined,
   records: ReadonlyMap<number, readonly LineRecord[]>,
 ): BpfProgram {
-  const { entry, insns, relocations, functions } = linked;
+  const { entry, insns, relocations, functions, externs } = linked;
   const section = elf.sections[entry.section]!.name;
   const rule = programSection(section);
   const entriesOf = linked.pieces.flatMap(({ part, slot }) =>
@@ -174,6 +174,7 @@ function program(
     relocations,
     lines: entriesOf,
     functions,
+    ...(externs.length > 0 ? { externs } : {}),
     stack: stackBytes(insns),
   };
 }

@@ -31,6 +31,8 @@ export interface Program {
   readonly maps: ReadonlyMap<number, VerifierMap>;
   /** Its functions are described by BTF. */
   readonly typed: boolean;
+  /** What cannot be known of the program before it is loaded, and the instruction that refers to it. */
+  readonly unknown?: { readonly what: string; readonly insn: number };
   /** GPL-compatible, so that every helper may be called. */
   readonly gpl: boolean;
   /** The release whose verifier is asked. */

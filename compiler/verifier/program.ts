@@ -41,6 +41,12 @@ function sectionMap(section: GlobalSection, globals: readonly GlobalVar[]): Veri
   return { ...base, flags: MAP_FLAGS.mmapable | MAP_FLAGS.readOnlyProgram, frozen, varying };
 }
 
+/** The first reference to something of the running kernel: what it is there is not known here. */
+function externOf({ externs }: BpfProgram): Program["unknown"] {
+  const [first] = externs ?? [];
+  return first && { what: `${first.name}, a ${first.kind} of the kernel (an extern)`, insn: first.slot };
+}
+
 /** What the verifier needs to know of a program; `target` names the kernel, as in compiler/bpf/kernels.ts, `release` its verifier. */
 export function verifierProgram(module: BpfModule, program: BpfProgram, target: string, release: Release): Program {
   const maps = new Map<number, VerifierMap>();
@@ -55,13 +61,21 @@ export function verifierProgram(module: BpfModule, program: BpfProgram, target: 
     return fd;
   };
   const insns: RawInsn[] = [...program.insns];
+  let unknown = externOf(program);
   for (const relocation of program.relocations) {
     const first = insns[relocation.slot];
     const second = insns[relocation.slot + 1];
     if (first === undefined || second === undefined) continue;
     if (relocation.kind === "map") {
       const spec = module.maps.find((map) => map.name === relocation.map);
-      const imm = describe(`map ${relocation.map}`, () => (spec === undefined ? undefined : verifierMap(spec)));
+      const known = spec === undefined ? undefined : verifierMap(spec);
+      const imm = describe(`map ${relocation.map}`, () => known);
+      // A map that could not be read (it holds maps or programs, or is in libbpf's old form), or of a type that is not known here.
+      if (known === undefined)
+        unknown ??= {
+          what: `the map ${relocation.map}${spec === undefined ? ", whose definition it does not read" : ` of type ${spec.type}`}`,
+          insn: relocation.slot,
+        };
       insns[relocation.slot] = { ...first, src: PSEUDO.mapFd, imm };
       insns[relocation.slot + 1] = { ...second, imm: 0 };
     } else {
@@ -77,6 +91,7 @@ export function verifierProgram(module: BpfModule, program: BpfProgram, target: 
     flags: 0,
     maps,
     typed: true,
+    ...(unknown === undefined ? {} : { unknown }),
     gpl: isGplCompatible(module.license),
     release,
     patched: target === "patched",

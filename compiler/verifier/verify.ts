@@ -66,6 +66,8 @@ export function verify(program: Program, options: Options = {}): Result {
   try {
     if (program.insns.length === 0) rejectAt("none", "a program has at least one instruction");
     if (program.insns.length > MAX_PROCESSED) rejectAt("none", "the program is too large");
+    if (program.unknown !== undefined)
+      return { verdict: "unsupported", feature: program.unknown.what, insn: program.unknown.insn };
     env = prepare(program);
     explore(env, options);
     const stack = checkStackDepth(program.insns, env.structure, env.stackDepth);
