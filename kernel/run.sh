@@ -2,8 +2,9 @@
 # Boots the patched kernel in QEMU and runs a command in it, in this repository.
 #
 #   kernel/run.sh [--debug-config] [--unpatched] [--timeout SECONDS] [--cpus N]
-#                 [--memory MB] [--kernel BZIMAGE] COMMAND [ARGUMENT…]
+#                 [--memory MB] [--kernel RELEASE|BZIMAGE] COMMAND [ARGUMENT…]
 #
+# --kernel 6.1 boots another release, unpatched, which build.sh builds (5.10, 6.1, 6.12).
 # The host's file system is the root, under a writable overlay that is thrown
 # away; cgroup2 is on /sys/fs/cgroup, bpffs on /sys/fs/bpf.  Output and exit
 # code are the command's, except:
@@ -35,7 +36,10 @@ while [ $# -gt 0 ]; do
 	--timeout) seconds=${2:?}; shift 2 ;;
 	--cpus) cpus=${2:?}; shift 2 ;;
 	--memory) memory=${2:?}; shift 2 ;;
-	--kernel) kernel=${2:?}; shift 2 ;;
+	--kernel)
+		# A release is what looks like one and is no file.
+		if [[ ${2:?} =~ ^[0-9]+\.[0-9]+$ ]] && [ ! -e "$2" ]; then build_args+=(--kernel "$2"); else kernel=$2; fi
+		shift 2 ;;
 	--) shift; break ;;
 	-*) die "unknown option '$1'; see the head of $0" ;;
 	*) break ;;

@@ -174,8 +174,8 @@ export function elementPlace(
   let wide: Value = index.value;
   if (wide.type !== "w64") wide = f.b.unary("zext", wide, span);
   const scaled = size === 1 ? wide : f.b.binary("mul", wide, f.b.constant("w64", BigInt(size), span), span);
-  // Which element it is, and so how far from the root, is not known here.
   const most = (list.type.length - 1) * size;
+  // Which element it is, and so how far from the root, is not known here.
   const { from: _, ...rest } = list.at;
   return { ...rest, base: f.b.ptradd(list.at.base, scaled, span, most), align: alignAt(list.at.align, size) };
 }

@@ -4,8 +4,9 @@ import { release } from "node:os";
 import { dirname, join } from "node:path";
 import { compileFile } from "../../compiler/cli/build.ts";
 import { out } from "../../compiler/cli/output.ts";
-import { FEATURES, kernels, type Feature, type TargetName } from "../../compiler/bpf/kernels.ts";
+import { FEATURES, kernels, releaseFor, type Feature, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { onBpffs } from "../kernel/pin-folder.ts";
+import { RELEASES } from "../../compiler/bpf/verifier-rules.ts";
 import { cgroupRoot } from "../kernel/places.ts";
 import { missing, probe } from "../kernel/probe.ts";
 import { openMptcpNetlink } from "../mptcp/generic-netlink.ts";
@@ -116,6 +117,7 @@ function machineFindings(options: DoctorOptions): Finding[] {
           optional: true,
           detail: "needed for pins only: mount -t bpf -o mode=0700 bpf /sys/fs/bpf",
         },
+    verifierFinding(),
     existsSync("/sys/kernel/btf/vmlinux")
       ? { what: "BTF", ok: true, detail: "/sys/kernel/btf/vmlinux" }
       : { what: "BTF", ok: false, optional: true, detail: "CONFIG_DEBUG_INFO_BTF is off: CO-RE objects cannot load" },
@@ -128,6 +130,15 @@ function machineFindings(options: DoctorOptions): Finding[] {
   ];
   const off = configOff();
   return off ? [...findings, off] : findings;
+}
+
+/** Whose rules `build --kernel` and `verify --kernel` take for this kernel's verifier. */
+function verifierFinding(): Finding {
+  const rules = releaseFor(release());
+  const what = "verifier";
+  return rules === undefined
+    ? { what, ok: false, detail: `Linux ${release()} is older than ${RELEASES[0]}, the oldest that mainline objects are proved for` }
+    : { what, ok: true, detail: `judged by the rules of Linux ${rules} (build --kernel ${rules})` };
 }
 
 /** A kernel built without cgroup programs says EINVAL to everything; its configuration says why. */

@@ -24,7 +24,7 @@ function option(args: readonly string[], name: string, otherwise: number): numbe
 }
 
 /** As the kernel would see it without BTF and with parameters at their initial values, which are constants by then. */
-function asLoaded(program: Program): Program {
+export function asLoaded(program: Program): Program {
   const maps = [...program.maps].map(([fd, map]) => [fd, { ...map, varying: [] }] as const);
   return { ...program, maps: new Map(maps), typed: false };
 }
