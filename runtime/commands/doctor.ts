@@ -137,7 +137,11 @@ function verifierFinding(): Finding {
   const rules = releaseFor(release());
   const what = "verifier";
   return rules === undefined
-    ? { what, ok: false, detail: `Linux ${release()} is older than ${RELEASES[0]}, the oldest that mainline objects are proved for` }
+    ? {
+        what,
+        ok: false,
+        detail: `Linux ${release()} is older than ${RELEASES[0]}, the oldest that mainline objects are proved for`,
+      }
     : { what, ok: true, detail: `judged by the rules of Linux ${rules} (build --kernel ${rules})` };
 }
 

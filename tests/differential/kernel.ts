@@ -2,6 +2,7 @@
 import { release } from "node:os";
 import { releaseFor } from "../../compiler/bpf/kernels.ts";
 import type { Release } from "../../compiler/bpf/verifier-rules.ts";
+import { MAP_TYPES } from "../../compiler/bpf/map-types.ts";
 import { encodeSlots, type RawInsn } from "../../compiler/bpf/raw.ts";
 import { BPF } from "../../runtime/kernel/abi.ts";
 import { bpf, cString } from "../../runtime/kernel/bpf.ts";
@@ -21,9 +22,37 @@ export interface MapDefinition {
   readonly frozen?: string;
 }
 
+const STORAGE: ReadonlySet<number> = new Set([
+  MAP_TYPES.sk_storage.number,
+  MAP_TYPES.inode_storage.number,
+  MAP_TYPES.task_storage.number,
+  MAP_TYPES.cgrp_storage.number,
+]);
+/** BTF with type 1: int, and type 3: so many bytes. */
+function bytesType(size: number): number {
+  const INT = 1 << 24;
+  const ARRAY = 3 << 24;
+  const types = [...[1, INT, 4, 32], ...[5, INT, 1, 8], ...[0, ARRAY, 0, 2, 1, size]];
+  const strings = new TextEncoder().encode("\0int\0byte\0");
+  const blob = new Uint8Array(24 + types.length * 4 + strings.length);
+  const view = new DataView(blob.buffer);
+  view.setUint32(0, 0x0001_eb9f, true);
+  [24, 0, types.length * 4, types.length * 4, strings.length].forEach((word, at) =>
+    view.setUint32(4 + 4 * at, word, true),
+  );
+  types.forEach((word, at) => view.setUint32(24 + 4 * at, word, true));
+  blob.set(strings, 24 + types.length * 4);
+  const fd = bpf(BPF.btfLoad, "btfLoad", { btf: blob, btf_size: blob.length });
+  if (fd < 0) throw new Error(`BPF_BTF_LOAD: ${errnoName(fd)}`);
+  return fd;
+}
+
 /** Creates a map and returns its file descriptor; throws with the errno where the kernel refuses. */
 export function createMap(map: MapDefinition): number {
+  // Storage of sockets, tasks and the like is only made with types.
+  const typed = STORAGE.has(map.type) ? { btf_fd: bytesType(map.value), btf_key_type_id: 1, btf_value_type_id: 3 } : {};
   const fd = bpf(BPF.mapCreate, "mapCreate", {
+    ...typed,
     map_type: map.type,
     key_size: map.key,
     value_size: map.value,

@@ -33,7 +33,17 @@ function machines(): number {
     const inside = ["--in", "--programs", option("programs", "3000"), "--mutants", option("mutants", "10000")];
     const { status } = spawnSync(
       "kernel/run.sh",
-      ["--kernel", kernel, "--timeout", "20000", "--", "node", "tests/bench/run.mjs", "tests/differential/kernels.ts", ...inside],
+      [
+        "--kernel",
+        kernel,
+        "--timeout",
+        "20000",
+        "--",
+        "node",
+        "tests/bench/run.mjs",
+        "tests/differential/kernels.ts",
+        ...inside,
+      ],
       { stdio: "inherit" },
     );
     if (status !== 0) {

@@ -1,7 +1,44 @@
-/** The labelled corpus, where it is at hand: what a 6.18 kernel says of programs that were written to test its verifier. */
+/** Labelled corpora: the repository's own, and the shared one of programs that were written to test the kernel's verifier. */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { releaseFor } from "../../compiler/bpf/kernels.ts";
 import { corpusAnswer, type CorpusProgram } from "../../compiler/verifier/corpus.ts";
+import { readCorpus } from "./corpus/format.ts";
+
+const own = readCorpus();
+
+describe.each(own.labels)("our corpus, labelled by Linux $kernel on $date", (labels) => {
+  test("no false accept, no false reject, the kernel's instruction", { timeout: 120_000 }, () => {
+    const release = releaseFor(labels.kernel)!;
+    const answers = own.programs.map((program, index) => ({
+      name: program.name,
+      answer: corpusAnswer(program, { release }),
+      accepts: labels.accepts[index] === 1,
+      insn: labels.insns[index],
+    }));
+    const of = (verdict: string, accepts: boolean): string[] =>
+      answers.filter((one) => one.answer.verdict === verdict && one.accepts === accepts).map(({ name }) => name);
+    expect(of("accept", false)).toEqual([]);
+    expect(of("reject", true)).toEqual([]);
+    const unsupported = answers.filter(({ answer }) => answer.verdict === "unsupported").length;
+    expect(unsupported / answers.length).toBeLessThan(0.03);
+    const placed = answers.filter((one) => one.answer.verdict === "reject" && one.insn !== undefined);
+    expect(placed.length).toBeGreaterThan(300);
+    const equal = placed.filter((one) => one.answer.failingInsn === one.insn);
+    expect(equal.length / placed.length).toBeGreaterThanOrEqual(0.97);
+  });
+});
+
+test("our corpus has programs of every outcome, and the newest kernel's labels", () => {
+  expect(own.programs.length).toBeGreaterThan(2000);
+  expect(own.labels.map(({ kernel }) => releaseFor(kernel))).toContain("6.18");
+  for (const { accepts } of own.labels) {
+    expect(accepts.length).toBe(own.programs.length);
+    const accepted = accepts.filter((one) => one === 1).length;
+    expect(accepted).toBeGreaterThan(400);
+    expect(accepts.length - accepted).toBeGreaterThan(400);
+  }
+});
 
 interface Labelled extends CorpusProgram {
   readonly verdict: "accept" | "reject";
@@ -10,7 +47,7 @@ interface Labelled extends CorpusProgram {
 const FILE = new URL("../../../shared/data/verifier-corpus.json", import.meta.url);
 const missing = existsSync(FILE) ? "" : " (skipped: no ../shared/data/verifier-corpus.json)";
 
-describe.skipIf(missing !== "")(`verifier corpus${missing}`, () => {
+describe.skipIf(missing !== "")(`the shared corpus${missing}`, () => {
   test(
     "no false accept; few false rejects and unsupported programs; the kernel's instruction",
     { timeout: 60_000 },

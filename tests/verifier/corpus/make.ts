@@ -1,0 +1,112 @@
+/**
+ * Makes the labelled corpus anew, or labels the one that is there by another kernel (root):
+ *
+ *   npm run corpus                                         programs anew, labelled by this machine's kernel
+ *   kernel/run.sh --kernel 6.1 npm run -s corpus -- --label > labels.json
+ *   npm run corpus -- --add labels.json                    adds, or replaces, that kernel's labels
+ *
+ * The programs: bundled ones, random ones of the test suite's generators, and mutants of both.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { release } from "node:os";
+import { encodeSlots } from "../../../compiler/bpf/raw.ts";
+import { compile } from "../../../compiler/compile.ts";
+import { corpusProgram, type CorpusMap, type CorpusProgram } from "../../../compiler/verifier/corpus.ts";
+import { verifierProgram } from "../../../compiler/verifier/program.ts";
+import { mapTypeNumber } from "../../../compiler/verifier/state.ts";
+import type { Program } from "../../../compiler/verifier/verify.ts";
+import { numberProgram } from "../../differential/generate.ts";
+import { kernelUnavailable, runningRelease } from "../../differential/kernel.ts";
+import { mutate, random } from "../../differential/mutate.ts";
+import { askKernel } from "../../differential/verifier.ts";
+import { asLoaded } from "../../differential/verifier-run.ts";
+import { fromSeed } from "../../generate/choices.ts";
+import { indexProgram } from "../../generate/indexes.ts";
+import { readCorpus, writeCorpus, type Labels } from "./format.ts";
+
+const RANDOM = 60;
+const NUMBERS = 80;
+const MUTANTS = 2000;
+/** Slots; longer ones say little more and are large. */
+const LONGEST = 200;
+
+function entry(name: string, program: Program): CorpusProgram {
+  const maps: Record<string, CorpusMap> = {};
+  // Small descriptors compress better, and no constant of a program may pass for one.
+  for (const [fd, map] of program.maps) {
+    const { key, value, max, flags } = map;
+    const frozen = map.frozen === undefined ? {} : { frozen: Buffer.from(map.frozen).toString("hex") };
+    maps[fd] = { type: mapTypeNumber(map), key, value, max, flags, ...frozen };
+  }
+  const insns = Buffer.from(encodeSlots(program.insns)).toString("hex");
+  return { name, type: program.type, attach: program.attach, flags: program.flags, insns, maps };
+}
+
+function own(name: string, text: string): CorpusProgram[] {
+  const { module, object } = compile({ path: name, text }, { target: "mainline" });
+  if (!module || !object) return [];
+  return module.programs
+    .filter((program) => program.insns.length <= LONGEST)
+    .map((program) =>
+      entry(`${name}: ${program.name}`, asLoaded(verifierProgram(module, program, "mainline", runningRelease()))),
+    );
+}
+
+function programs(): CorpusProgram[] {
+  const bundled = readdirSync("programs")
+    .filter((file) => file.endsWith(".ts"))
+    .flatMap((file) => own(`programs/${file}`, readFileSync(`programs/${file}`, "utf8")));
+  const indexed = Array.from({ length: RANDOM }, (_, seed) =>
+    own(`indexes ${seed}`, indexProgram(fromSeed(seed + 1))),
+  ).flat();
+  const rng = random(1);
+  const numbers = Array.from({ length: NUMBERS }, (_, index): CorpusProgram => {
+    const insns = Buffer.from(encodeSlots(numberProgram(rng, 5 + rng.below(30)))).toString("hex");
+    return { name: `numbers ${index}`, type: "socket_filter", attach: 0, flags: 0, insns };
+  });
+  const seeds = [...bundled, ...bundled, ...bundled, ...indexed, ...numbers];
+  const decoded = seeds.map((seed) => corpusProgram(seed));
+  const donors = decoded.map(({ insns }) => insns);
+  const mutants = Array.from({ length: MUTANTS }, (_, index): CorpusProgram => {
+    const which = rng.below(seeds.length);
+    const { insns } = mutate(decoded[which]!.insns, rng, donors);
+    return {
+      ...seeds[which]!,
+      name: `mutant ${index} of ${seeds[which]!.name}`,
+      insns: Buffer.from(encodeSlots(insns)).toString("hex"),
+    };
+  });
+  return [...bundled, ...indexed, ...numbers, ...mutants].filter(({ insns }) => insns.length > 0);
+}
+
+/** Asks the running kernel. */
+function label(list: readonly CorpusProgram[]): Labels {
+  const insns: Record<number, number> = {};
+  const accepts = list.map((program, index): 0 | 1 => {
+    const { accepted, insn } = askKernel(corpusProgram(program));
+    if (!accepted && insn !== undefined) insns[index] = insn;
+    return accepted ? 1 : 0;
+  });
+  return { kernel: release(), date: new Date().toISOString().slice(0, 10), accepts, insns };
+}
+
+const [command, file] = process.argv.slice(2);
+const without = kernelUnavailable();
+if (command === "--add") {
+  const corpus = readCorpus();
+  const more = JSON.parse(readFileSync(file!, "utf8")) as Labels;
+  const labels = [...corpus.labels.filter(({ kernel }) => kernel !== more.kernel), more];
+  if (more.accepts.length !== corpus.programs.length) throw new Error("labels of another corpus");
+  console.log(`${labels.map(({ kernel }) => kernel).join(", ")}: ${writeCorpus({ ...corpus, labels })} bytes`);
+} else if (without !== undefined) {
+  console.error(`the kernel cannot be asked: ${without}`);
+  process.exitCode = 3;
+} else if (command === "--label") {
+  console.log(JSON.stringify(label(readCorpus().programs)));
+} else {
+  const list = programs();
+  const labels = label(list);
+  const refused = labels.accepts.filter((one) => one === 0).length;
+  const bytes = writeCorpus({ programs: list, labels: [labels] });
+  console.log(`${list.length} programs, ${refused} refused by ${labels.kernel}: ${bytes} bytes`);
+}
