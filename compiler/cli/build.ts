@@ -64,7 +64,9 @@ function summary(source: string, written: string, module: BpfModule, maxInsns: n
     const slots = `${program.insns.length} of ${maxInsns} instructions`;
     return `  ${program.name}  section ${program.section}, ${slots}, ${program.stack} bytes of stack`;
   });
-  return [`${source} → ${written} (target ${module.target}, Linux ${module.kernel} and later)`, ...rows].join("\n");
+  // The patched kernel is one release.
+  const since = module.target === "mainline" ? `, Linux ${module.kernel} and later` : "";
+  return [`${source} → ${written} (target ${module.target}${since})`, ...rows].join("\n");
 }
 
 /** Runs over files one by one; a file's error does not stop the next. Returns the exit code. */
