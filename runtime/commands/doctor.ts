@@ -8,6 +8,7 @@ import { FEATURES, kernels, releaseFor, type Feature, type TargetName } from "..
 import { onBpffs } from "../kernel/pin-folder.ts";
 import { RELEASES } from "../../compiler/bpf/verifier-rules.ts";
 import { cgroupRoot } from "../kernel/places.ts";
+import { MPTCP_HAS_NO_ROOM } from "../kernel/option-room.ts";
 import { missing, probe } from "../kernel/probe.ts";
 import { openMptcpNetlink } from "../mptcp/generic-netlink.ts";
 import { document, table } from "./report.ts";
@@ -121,6 +122,9 @@ function machineFindings(options: DoctorOptions): Finding[] {
     existsSync("/sys/kernel/btf/vmlinux")
       ? { what: "BTF", ok: true, detail: "/sys/kernel/btf/vmlinux" }
       : { what: "BTF", ok: false, optional: true, detail: "CONFIG_DEBUG_INFO_BTF is off: CO-RE objects cannot load" },
+    ...(read("/proc/sys/net/mptcp/enabled") === "1" && read("/proc/sys/net/ipv4/tcp_timestamps") !== "0"
+      ? [{ what: "TCP options", ok: true, detail: MPTCP_HAS_NO_ROOM }]
+      : []),
     {
       what: "JIT",
       optional: true,

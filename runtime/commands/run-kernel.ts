@@ -7,11 +7,13 @@ import { loadModule, prints } from "../kernel/load.ts";
 import { checkObjectName } from "../kernel/names.ts";
 import type { LoadedObject } from "../kernel/object.ts";
 import type { ObjectToLoad } from "../kernel/object-file.ts";
+import { MPTCP_HAS_NO_ROOM, segmentsWithoutRoom } from "../kernel/option-room.ts";
 import { openObject, pinnedObjects, pinObject, removeObject } from "../kernel/pins.ts";
 import { openCgroup } from "../kernel/places.ts";
 import { replaceObject } from "../kernel/replace.ts";
 import { undoList } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
+import { openSessions } from "../mptcp/sock-diag.ts";
 import { confirmAttached, neighbourTexts, watchLinks } from "./attached.ts";
 import { line, warn } from "./report.ts";
 import type { RunOptions } from "./run.ts";
@@ -44,6 +46,9 @@ export async function runKernel(
     const { object, links } = start(input, name, params, options, steps);
     const own = new Set(Object.values(object.programs).map((program) => program.info().id));
     for (const text of neighbourTexts(cgroup, own, options.pins)) warn(options, text);
+    const writesOptions = module.needs.some((need) => need === "tcp-option-events" || need === "header-options");
+    if (writesOptions && openSessions(options.netns).length > 0) warn(options, MPTCP_HAS_NO_ROOM);
+    const roomless = writesOptions ? segmentsWithoutRoom(options.netns) : undefined;
     const rings = watchRings(object, options.json ?? false);
     const programs = Object.keys(object.programs);
     if (options.json) line({ event: "attached", name, programs, cgroup: options.cgroup, params });
@@ -58,6 +63,8 @@ export async function runKernel(
       if (dropped !== undefined && dropped > 0n)
         warn(options, `${ring.name}: ${dropped} records did not fit and were dropped`);
     }
+    const lacking = roomless === undefined ? 0 : (segmentsWithoutRoom(options.netns) ?? 0) - roomless;
+    if (lacking > 0) warn(options, `${lacking} segments had no room for an option (tsbpf show counts them)`);
     if (lost) throw lost;
   } finally {
     endAll(steps);

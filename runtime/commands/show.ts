@@ -3,6 +3,7 @@ import { err, out } from "../../compiler/cli/output.ts";
 import { enableStats } from "../kernel/bpf.ts";
 import { closeFd } from "../kernel/fd.ts";
 import { programInfo, type MapInfo, type ProgramInfo } from "../kernel/info.ts";
+import { segmentsWithoutRoom } from "../kernel/option-room.ts";
 import { openObject, pinnedFds, pinnedObjects } from "../kernel/pins.ts";
 import { openSessions } from "../mptcp/sock-diag.ts";
 import { inSight, onlyPinned } from "./in-sight.ts";
@@ -41,10 +42,15 @@ export async function show(name: string | undefined, options: ShowOptions): Prom
       programs.some((program) => program.id === link.programId),
     );
     const sessions = openSessions(options.netns);
-    if (options.json) document({ programs, maps, links, sessions, complete: sight.complete });
+    const optionsWithoutRoom = segmentsWithoutRoom(options.netns) ?? null;
+    if (options.json) document({ programs, maps, links, sessions, optionsWithoutRoom, complete: sight.complete });
     else {
       if (!sight.complete) err(onlyPinned(options.pins));
       print(programs, maps, links, sessions, options);
+      if (optionsWithoutRoom !== null && optionsWithoutRoom > 0)
+        out(
+          `\n${optionsWithoutRoom} segments of this namespace had no room for an option that a program wanted to write`,
+        );
     }
     return 0;
   } finally {

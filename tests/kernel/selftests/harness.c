@@ -46,6 +46,7 @@ extern void test_tcp_hdr_options(void);
 extern void test_tcpbpf_user(void);
 extern void test_tcp_rtt(void);
 extern void test_mptcp(void);
+extern void test_mptcp_pm(void);
 
 static const struct {
 	const char *name;
@@ -55,6 +56,7 @@ static const struct {
 	{ "tcpbpf_user", test_tcpbpf_user },
 	{ "tcp_rtt", test_tcp_rtt },
 	{ "mptcp", test_mptcp },
+	{ "mptcp_pm", test_mptcp_pm },
 };
 
 int main(void)

@@ -1,0 +1,26 @@
+/** Where segments have no room for an option of a program, and how often that was. */
+import { readFileSync } from "node:fs";
+import { inNetns } from "./places.ts";
+
+/** Why full segments of MPTCP carry no option, and what helps. */
+export const MPTCP_HAS_NO_ROOM =
+  "on an MPTCP subflow full segments carry no option of a program: time stamps and the data sequence signal fill the 40 bytes; " +
+  "pure ACKs and the SYN have room, and data segments have 12 bytes with net.ipv4.tcp_timestamps=0";
+
+/**
+ * Segments of a network namespace, the caller's own without a name, that had no room for an option which a program wanted
+ * to write, since the namespace began; undefined on kernels that do not count them (all but the patched one).
+ */
+export function segmentsWithoutRoom(netns?: string): number | undefined {
+  return inNetns(netns, () => withoutRoom(readFileSync("/proc/thread-self/net/netstat", "utf8")));
+}
+
+/** `TcpExt: TCPBpfOptNoRoom` of /proc/net/netstat: a line of names, then one of values. */
+export function withoutRoom(netstat: string): number | undefined {
+  const [names = [], values = []] = netstat
+    .split("\n")
+    .filter((text) => text.startsWith("TcpExt:"))
+    .map((text) => text.split(" "));
+  const at = names.indexOf("TCPBpfOptNoRoom");
+  return at < 0 ? undefined : Number(values[at]);
+}
