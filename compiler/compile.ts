@@ -113,7 +113,7 @@ const ROUNDS = 12;
  * Emits a module that the verifiers of its kernels can follow: where they lose sight of an offset that is known to be inside of
  * its array, a check is put before it. Programs of which they see enough stay as they are.
  */
-function emitProven(
+export function emitProven(
   module: IrModule,
   kernel: Kernel,
   maxInsns: number,

@@ -97,6 +97,12 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
     }
     return facts;
   };
+  /** Whether the ranges decide a branch for its other way. */
+  const neverTaken = ({ id, end }: Block, edge: Edge): boolean => {
+    if (end.kind !== "branch" || end.then === end.else || end.left.type === "ptr") return false;
+    const answer = decided(end.op, at(id, end.left), at(id, end.right));
+    return answer !== undefined && edge === (answer ? end.else : end.then);
+  };
   /** A fact about a value is one about what it was widened, narrowed or shifted from. */
   const note = (value: Value, range: Range, facts: { value: Value; range: Range }[], block: number): void => {
     if (made.get(value.id)?.kind === "const") return;
@@ -162,8 +168,11 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
     const forward = incoming.every((i) => graph.position.get(i.from.id)! < graph.position.get(block.id)!);
     if (forward && incoming.length > 0) {
       const each = incoming.map((i) => edgeFacts(i.from, i.edge));
-      if (incoming.every((i, way) => dead.has(i.from.id) || each[way]!.some((fact) => impossible(fact.range))))
-        dead.add(block.id);
+      const closed = (way: number): boolean =>
+        dead.has(incoming[way]!.from.id) ||
+        each[way]!.some((fact) => impossible(fact.range)) ||
+        neverTaken(incoming[way]!.from, incoming[way]!.edge);
+      if (incoming.every((_, way) => closed(way))) dead.add(block.id);
       // What every way in says.
       for (const { value } of each[0]!) {
         const width = bitsOf(value.type);

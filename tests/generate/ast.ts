@@ -42,7 +42,7 @@ export interface Place {
   readonly path: readonly Step[];
   readonly type: ScalarName;
 }
-/** A field; an index below the length by construction; or any number masked to a power-of-two length. */
+/** A field; an index below the length by construction, or by a check of the named variable; or any number masked to a power-of-two length. */
 export type Step =
   | { readonly kind: "field"; readonly name: string }
   | { readonly kind: "at"; readonly index: number }
@@ -213,20 +213,29 @@ export interface Param {
 export type Global =
   | { readonly kind: "scalar"; readonly name: string; readonly type: IntName; readonly initial: bigint }
   | { readonly kind: "struct"; readonly name: string; readonly struct: Struct };
-export interface HashMapDecl {
+export interface MapDecl {
   readonly name: string;
+  /** A hash map with u32 keys, or an array of slots. */
+  readonly kind: "hash" | "array";
   readonly value: IntName | Struct;
   readonly maxEntries: number;
 }
+/** `const name: type = value` at the top level: what is computed of it folds. */
+export interface Constant {
+  readonly name: string;
+  readonly type: IntName;
+  readonly value: bigint;
+}
 
-/** `input` and `output` are one-entry arrays of In and Out; the program reads the one and fills the other. */
+/** `input` and `output` are one-entry arrays of In and Out, packed or not; the program reads the one and fills the other. */
 export interface Program {
   readonly structs: readonly Struct[];
   readonly input: Struct;
   readonly output: Struct;
+  readonly constants: readonly Constant[];
   readonly params: readonly Param[];
   readonly globals: readonly Global[];
-  readonly maps: readonly HashMapDecl[];
+  readonly maps: readonly MapDecl[];
   readonly functions: readonly Func[];
   readonly body: readonly Stmt[];
 }

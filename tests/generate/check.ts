@@ -80,7 +80,7 @@ export function problemWith(choices: readonly number[], seed: number, checks: Ch
  * makes no sense. Such programs check nothing and count as passed; they are few.
  */
 const REFUSALS = /^(index-range|shift-count|division-by-zero):/;
-const isRefusal = (said: string): boolean => said.split("\n").every((line) => REFUSALS.test(line));
+export const isRefusal = (said: string): boolean => said.split("\n").every((line) => REFUSALS.test(line));
 
 /** The first line of a problem without its numbers: shrinking must not trade one fault for another. */
 const kindOf = (problem: string): string => problem.split(/[:\n]/, 2).join(":").replaceAll(/\d+/g, "#");

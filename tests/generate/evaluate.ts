@@ -49,7 +49,13 @@ export function newWorld(program: Program): World {
     input: zeroStruct(program.input),
     output: zeroStruct(program.output),
     globals: new Map(program.globals.map((g) => [g.name, g.kind === "scalar" ? g.initial : zeroStruct(g.struct)])),
-    maps: new Map(program.maps.map((map) => [map.name, new Map()])),
+    maps: new Map(
+      program.maps.map((map) => {
+        const zero = (): Value => (typeof map.value === "string" ? 0n : zeroStruct(map.value));
+        const slots = map.kind === "array" ? map.maxEntries : 0;
+        return [map.name, new Map(Array.from({ length: slots }, (_, slot) => [BigInt(slot), zero()]))];
+      }),
+    ),
   };
 }
 
@@ -73,7 +79,10 @@ export function evaluate(program: Program, world: World, params: ReadonlyMap<str
   const machine: Machine = {
     program,
     world,
-    params: new Map(program.params.map((p) => [p.name, params.get(p.name) ?? p.initial])),
+    params: new Map([
+      ...program.params.map((p) => [p.name, params.get(p.name) ?? p.initial] as const),
+      ...program.constants.map((c) => [c.name, c.value] as const),
+    ]),
     functions: new Map(program.functions.map((f) => [f.name, f])),
   };
   const scope: Scope = [

@@ -1,6 +1,6 @@
 /** Expressions of a wanted type. The forms are listed simplest first. */
 import type { Choices } from "./choices.ts";
-import type { ArithmeticOp, CompareOp, Expr, IntName, ScalarName } from "./ast.ts";
+import type { ArithmeticOp, CompareOp, Expr, IntName, MapDecl, ScalarName } from "./ast.ts";
 import { INTS } from "./ast.ts";
 import { arrays, placeOf } from "./places.ts";
 import { operandsOf } from "./prune.ts";
@@ -55,12 +55,16 @@ export function intExpr(context: Context, type: IntName, depth: number): Expr {
   if (depth <= 0 || !rich(context)) return choices.below(3) === 1 ? literal(context, type) : leaf(context, type);
   const less = depth - 1;
   const narrow = type === "u8" || type === "u16";
-  const form = choices.below(20);
+  const form = choices.below(22);
   switch (form) {
     case 0:
       return leaf(context, type);
     case 1:
       return literal(context, type);
+    case 20:
+    case 21:
+      if (narrow) break;
+      return chain(context, type);
     case 2:
     case 3:
     case 4:
@@ -108,9 +112,7 @@ export function intExpr(context: Context, type: IntName, depth: number): Expr {
       const found = arrays(context).filter((array) => array.of === type);
       if (found.length === 0) break;
       const { place, length } = pick(choices, found);
-      const index = intExpr(context, pick(choices, ["u32", "u8", "i32"] as const), less);
-      // An index known at compile time must lie inside the array; that is another test's subject.
-      if (isConstant(index)) break;
+      const index = unwritten(indexExpr(context, length, less));
       return { kind: "element", type, array: place, length, index, otherwise: intExpr(context, type, 0) };
     }
     case 15: {
@@ -134,9 +136,9 @@ export function intExpr(context: Context, type: IntName, depth: number): Expr {
     case 18: {
       const found = context.maps.filter((map) => map.value === type);
       if (found.length === 0) break;
-      const { name } = pick(choices, found);
+      const map = pick(choices, found);
       spend(context, 6);
-      return { kind: "map-get", type, map: name, key: mapKey(context), otherwise: intExpr(context, type, 0) };
+      return { kind: "map-get", type, map: map.name, key: mapKey(context, map), otherwise: intExpr(context, type, 0) };
     }
     case 19:
       if (type !== "i32") break;
@@ -191,8 +193,71 @@ function shiftExpr(context: Context, type: IntName, depth: number): Expr {
   };
 }
 
-/** A key from a small set, so that lookups meet what updates stored and a map gets full. */
-export function mapKey(context: Context): Expr {
+/** Operators with literals one after another: ranges and bits that we know, or the verifier does, or both, or neither. */
+function chain(context: Context, type: IntName): Expr {
+  const { choices } = context;
+  const { bits, big } = INTS[type];
+  const number = (value: bigint): Expr => ({ kind: "literal", type, value });
+  let made = typed(context, type, 0);
+  for (let steps = 2 + choices.below(4); steps > 0; steps--) {
+    spend(context);
+    const low = (1n << BigInt(choices.below(bits - 1))) - 1n;
+    const small = BigInt(1 + choices.below(9));
+    const form = choices.below(7);
+    if (form === 6) {
+      const count: Expr = { kind: "literal", type: big ? "u64" : "u32", value: BigInt(choices.below(bits)) };
+      made = { kind: "shift", type, op: pick(choices, ["<<", ">>"] as const), left: made, count };
+      continue;
+    }
+    const [op, right] = (
+      [
+        ["&", low],
+        ["|", low],
+        ["%", small],
+        ["/", small],
+        ["+", small],
+        ["*", small],
+      ] as const
+    )[form]!;
+    made = { kind: "arithmetic", type, op, left: made, right: number(right) };
+  }
+  return made;
+}
+
+/** An index that may or may not lie inside: any number, one that folds, a turn's, or what a remainder leaves. */
+export function indexExpr(context: Context, length: number, depth: number): Expr {
+  const { choices } = context;
+  const number = (value: number): Expr => ({ kind: "literal", type: "u32", value: BigInt(value) });
+  const around = { kind: "arithmetic", type: "u32" } as const;
+  switch (choices.below(6)) {
+    default:
+      return intExpr(context, pick(choices, ["u32", "u8", "i32"] as const), depth);
+    case 2:
+      return { ...around, op: "%", left: typed(context, "u32", depth), right: number(length + choices.below(3)) };
+    case 3:
+      return { ...around, op: "+", left: typed(context, "u32", 0), right: number(choices.below(3)) };
+    case 4:
+      return chain(context, "u32");
+    case 5: {
+      const turn = context.counters.at(-1);
+      if (!turn) return { kind: "cast", type: "u32", value: number(choices.below(2 * length)) };
+      const place = { root: turn.name, path: [], type: "u32" } as const;
+      return { ...around, op: "+", left: { kind: "read", type: "u32", place }, right: number(choices.below(3)) };
+    }
+  }
+}
+
+/** A number as it stands must lie inside; that it may not is an error of its own, with a test of its own. */
+const unwritten = (index: Expr): Expr =>
+  index.kind === "literal" ? { kind: "cast", type: index.type, value: index } : index;
+
+/** A key from a small set, so that lookups meet what updates stored and a map gets full; a slot that may not be there. */
+export function mapKey(context: Context, map: MapDecl): Expr {
+  if (map.kind === "array") {
+    const index = indexExpr(context, map.maxEntries, 1);
+    // Keys are u32.
+    return index.type === "i32" ? { kind: "cast", type: "u32", value: index } : unwritten(index);
+  }
   const key = typed(context, "u32", 1);
   return { kind: "arithmetic", type: "u32", op: "&", left: key, right: { kind: "literal", type: "u32", value: 7n } };
 }
@@ -204,14 +269,15 @@ export function mapChange(context: Context): Expr | undefined {
   if (found.length === 0) return undefined;
   const map = pick(choices, found);
   spend(context, 8);
-  if (choices.below(4) === 3) return { kind: "map-delete", type: "i32", map: map.name, key: mapKey(context) };
+  const key = mapKey(context, map);
+  if (map.kind === "hash" && choices.below(4) === 3) return { kind: "map-delete", type: "i32", map: map.name, key };
   return {
     kind: "map-set",
     type: "i32",
     map: map.name,
-    key: mapKey(context),
+    key,
     value: intExpr(context, map.value as IntName, 1),
-    mode: pick(choices, ["any", "insert", "update"] as const),
+    mode: map.kind === "array" ? "any" : pick(choices, ["any", "insert", "update"] as const),
   };
 }
 

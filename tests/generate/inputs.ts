@@ -27,7 +27,7 @@ export function makeInputs(program: Program, seed: number, runs: number): Inputs
       for (let i = 0; i < map.maxEntries / 2; i++) {
         const value =
           typeof map.value === "string" ? interestingInteger(choices, map.value) : fillStruct(choices, map.value);
-        content.set(BigInt(choices.below(8)), value);
+        content.set(BigInt(choices.below(map.kind === "array" ? map.maxEntries : 8)), value);
       }
       return [map.name, content] as const;
     }),

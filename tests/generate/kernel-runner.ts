@@ -13,7 +13,7 @@ const bytesOf = (layout: Layout): Layout => ({
 });
 
 /** The same instructions as a program of type sched_cls, with maps of bytes. */
-function asClassifier(module: BpfModule): BpfModule {
+export function asClassifier(module: BpfModule): BpfModule {
   return {
     ...module,
     needs: [],

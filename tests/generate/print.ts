@@ -39,8 +39,12 @@ function printBody(program: Program): string {
   lines.push("export const output = new ArrayMap({ value: Out, maxEntries: 1 });");
   for (const map of program.maps) {
     const value = typeof map.value === "string" ? map.value : map.value.name;
-    lines.push(`export const ${map.name} = new HashMap({ key: u32, value: ${value}, maxEntries: ${map.maxEntries} });`);
+    const of = `value: ${value}, maxEntries: ${map.maxEntries} });`;
+    lines.push(`export const ${map.name} = new ${map.kind === "hash" ? "HashMap({ key: u32," : "ArrayMap({"} ${of}`);
   }
+  // Exported, so that one without a use is none of TypeScript's business.
+  for (const { name, type, value } of program.constants)
+    lines.push(`export const ${name}: ${type} = ${literal(value, INTS[type].big)};`);
   for (const param of program.params) {
     lines.push(`export const ${param.name} = param(${param.type}, ${literal(param.initial, INTS[param.type].big)});`);
   }

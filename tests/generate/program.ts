@@ -4,12 +4,13 @@
  */
 import type { Choices } from "./choices.ts";
 import type {
+  Constant,
   Field,
   FieldType,
   Func,
   Global,
-  HashMapDecl,
   IntName,
+  MapDecl,
   Param,
   Program,
   ScalarName,
@@ -28,7 +29,7 @@ export interface Context {
   /** Range counters, with the number they stay below. */
   readonly counters: readonly { readonly name: string; readonly below: number }[];
   readonly functions: readonly { readonly func: Func; readonly cost: number }[];
-  readonly maps: readonly HashMapDecl[];
+  readonly maps: readonly MapDecl[];
   readonly structs: readonly Struct[];
   /** Enclosing loops, innermost last; a switch between a loop and here hides the loop from an unlabelled break. */
   readonly loops: readonly { readonly label: string; readonly kind: "loop" | "switch" }[];
@@ -95,7 +96,7 @@ const OUTPUT: Struct = {
 function generateStruct(choices: Choices, name: string, inner: readonly Struct[]): Struct {
   const count = 1 + choices.below(4);
   const fields: Field[] = Array.from({ length: count }, (_, i) => ({ name: `f${i}`, type: fieldType(choices, inner) }));
-  return { name, packed: choices.below(4) === 1, fields };
+  return { name, packed: choices.below(3) === 1, fields };
 }
 function fieldType(choices: Choices, inner: readonly Struct[]): FieldType {
   const form = choices.below(8);
@@ -104,6 +105,18 @@ function fieldType(choices: Choices, inner: readonly Struct[]): FieldType {
   if (form === 5) return { kind: "scalar", of: pick(choices, ["be16", "be32"] as const) };
   return { kind: "scalar", of: pick(choices, INT_NAMES) };
 }
+
+/** The struct, packed or not, with another one inside or not. */
+function withPart(choices: Choices, struct: Struct, structs: readonly Struct[]): Struct {
+  const part: Field[] =
+    structs.length > 0 && choices.below(2) === 1
+      ? [{ name: "part", type: { kind: "struct", of: pick(choices, structs) } }]
+      : [];
+  return { ...struct, packed: choices.below(4) === 3, fields: [...struct.fields, ...part] };
+}
+
+/** Most programs are small and many; every tenth is large, since what goes wrong between passes may need room. */
+export const sizeOfSeed = (seed: number): number => (seed % 10 === 0 ? 1000 : seed % 5 === 0 ? 500 : 250);
 
 /** One program. `size` is about how many IR operations it may have after unrolling and inlining. */
 export function generateProgram(choices: Choices, size = 250): Program {
@@ -120,16 +133,24 @@ export function generateProgram(choices: Choices, size = 250): Program {
     const type = pick(choices, INT_NAMES);
     return { kind: "scalar", name: `global${i}`, type, initial: integerLiteral(choices, type) };
   });
-  const maps: HashMapDecl[] = Array.from({ length: choices.below(3) }, (_, i) => ({
+  const maps: MapDecl[] = Array.from({ length: choices.below(4) }, (_, i) => ({
     name: `map${i}`,
+    kind: choices.below(2) === 1 ? "array" : "hash",
     value:
       structs.length > 0 && choices.below(2) === 1 ? pick(choices, structs) : pick(choices, ["u32", "u64"] as const),
     maxEntries: pick(choices, [4, 2, 8]),
   }));
+  const constants: Constant[] = Array.from({ length: choices.below(4) }, (_, i) => ({
+    name: `CONST${i}`,
+    type: pick(choices, INT_NAMES),
+    value: BigInt(1 + choices.below(40)),
+  }));
+  const input = withPart(choices, INPUT, structs);
+  const output = withPart(choices, OUTPUT, structs);
 
   const shared = { fuel: size, names: 0 };
   const variables: Variable[] = [
-    ...params.map((p) => ({ name: p.name, type: p.type, writable: false })),
+    ...[...params, ...constants].map((p) => ({ name: p.name, type: p.type, writable: false })),
     ...globals.flatMap((g) => (g.kind === "scalar" ? [{ name: g.name, type: g.type, writable: true }] : [])),
   ];
   const records: Record_[] = globals.flatMap((g) =>
@@ -141,7 +162,8 @@ export function generateProgram(choices: Choices, size = 250): Program {
     records,
     counters: [],
     functions: [],
-    maps: [],
+    // A look-up in an array finds the same slot as before; what a hash map gave may be gone after a call.
+    maps: maps.filter((map) => map.kind === "array"),
     structs,
     loops: [],
     turns: 1,
@@ -160,8 +182,8 @@ export function generateProgram(choices: Choices, size = 250): Program {
     functions,
     maps,
     records: [
-      { name: "inp", struct: INPUT, writable: false },
-      { name: "out", struct: OUTPUT, writable: true },
+      { name: "inp", struct: input, writable: false },
+      { name: "out", struct: output, writable: true },
       ...records,
     ],
   };
@@ -177,8 +199,9 @@ export function generateProgram(choices: Choices, size = 250): Program {
   ];
   return prune({
     structs,
-    input: INPUT,
-    output: OUTPUT,
+    input,
+    output,
+    constants,
     params,
     globals,
     maps,

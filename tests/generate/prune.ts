@@ -330,6 +330,8 @@ function withNamedCounters(program: Program): Program {
       if (type.kind === "struct") useStruct(type.of.name);
     }
   };
+  for (const struct of [program.input, program.output])
+    for (const { type } of struct.fields) if (type.kind === "struct") useStruct(type.of.name);
   for (const map of program.maps) if (typeof map.value !== "string") useStruct(map.value.name);
   for (const global of program.globals) if (global.kind === "struct") useStruct(global.struct.name);
   const locals = (stmts: readonly Stmt[]): void => {

@@ -4,6 +4,7 @@ import { INTS } from "./ast.ts";
 import {
   boolExpr,
   divisor,
+  indexExpr,
   integerLiteral,
   intExpr,
   mapChange,
@@ -33,7 +34,7 @@ const inner = (context: Context, most: number): Stmt[] => block(context, 1 + con
 function statement(context: Context): Made {
   const { choices } = context;
   spend(context);
-  switch (choices.below(18)) {
+  switch (choices.below(20)) {
     default:
       return only(context, assignment(context));
     case 4:
@@ -83,6 +84,11 @@ function statement(context: Context): Made {
     }
     case 16:
       return only(context, withEntry(context) ?? assignment(context));
+    case 18:
+    case 19: {
+      const guarded = guardedStore(context);
+      return guarded ? [guarded, context] : only(context, assignment(context));
+    }
     case 17: {
       const place = maskedElement(context);
       if (!place) return only(context, assignment(context));
@@ -107,6 +113,36 @@ function nestedBounds(context: Context): Stmt | undefined {
   const near = bound + BigInt(choices.below(3)) - 1n;
   const within: Stmt[] = [{ kind: "if", test: against(near), then: inner(context, 1), else: inner(context, 1) }];
   return { kind: "if", test: against(bound), then: within, else: inner(context, 1) };
+}
+
+/** `const i = …; if (i < length) list[i] = …`: under a check that may hold always, sometimes or never. */
+function guardedStore(context: Context): Stmt[] | undefined {
+  const { choices } = context;
+  const found = arrays(context).filter((array) => array.writable);
+  if (found.length === 0) return undefined;
+  const { place, of, length } = pick(choices, found);
+  const name = freshName(context, "at");
+  const init = indexExpr(context, length, 1);
+  const index: Expr = init.type === "u32" ? init : { kind: "cast", type: "u32", value: init };
+  const read: Expr = { kind: "read", type: "u32", place: { root: name, path: [], type: "u32" } };
+  const test: Expr = {
+    kind: "compare",
+    type: "boolean",
+    as: "u32",
+    op: "<",
+    left: read,
+    right: { kind: "literal", type: "u32", value: BigInt(length) },
+  };
+  const to: Place = { root: place.root, path: [...place.path, { kind: "at-counter", counter: name }], type: of };
+  return [
+    { kind: "let", name, type: "u32", fixed: true, init: index },
+    {
+      kind: "if",
+      test,
+      then: [{ kind: "set", place: to, op: "", value: scalarExpr(context, of, 1) }],
+      else: choices.below(3) === 2 ? inner(context, 1) : [],
+    },
+  ];
 }
 
 /** What stores a 32-bit result into 8 or 16 bits because its range fits, without a cast. */
@@ -264,12 +300,12 @@ function withEntry(context: Context): Stmt | undefined {
   const map = pick(choices, found);
   if (typeof map.value === "string") return undefined;
   spend(context, 6);
-  const key = mapKey(context);
+  const key = mapKey(context, map);
   const name = freshName(context, "entry");
   // The maps are out of reach while a pointer into one is live.
   const inside: Context = {
     ...context,
-    maps: [],
+    maps: context.maps.filter((one) => one.kind === "array"),
     records: [...context.records, { name, struct: map.value, writable: true }],
   };
   const then = inner(inside, 3);
@@ -279,6 +315,6 @@ function withEntry(context: Context): Stmt | undefined {
     map: map.name,
     key,
     then,
-    else: choices.below(2) === 1 ? inner({ ...context, maps: [] }, 2) : [],
+    else: choices.below(2) === 1 ? inner({ ...context, maps: inside.maps }, 2) : [],
   };
 }

@@ -7,6 +7,7 @@
 import { builds } from "../bench/variants.ts";
 import { checkSeed } from "../generate/check.ts";
 import { canLoad, kernelRunner } from "../generate/kernel-runner.ts";
+import { sizeOfSeed } from "../generate/program.ts";
 import { validateBundled } from "./bundled.ts";
 import { passSets } from "./without.ts";
 
@@ -47,6 +48,7 @@ for (let seed = first; seed < first + programs; seed++) {
     runs,
     semantics: true,
     without: passSets(seed),
+    size: sizeOfSeed(seed),
     ...(kernel ? { kernel: kernelRunner } : {}),
   });
   if (problem !== undefined) {
