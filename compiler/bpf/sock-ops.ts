@@ -42,7 +42,8 @@ export const SOCK_OPS_FIELDS = {
   /** Microseconds, shifted left by 3. */
   srtt_us: { offset: 80, bytes: 4, full: true },
   bpf_sock_ops_cb_flags: { offset: 84, bytes: 4, full: true },
-  state: { offset: 88, bytes: 4, full: true },
+  /** Of any kind of socket: 12 for a request. */
+  state: { offset: 88, bytes: 4 },
   rtt_min: { offset: 92, bytes: 4, full: true },
   snd_ssthresh: { offset: 96, bytes: 4, full: true },
   rcv_nxt: { offset: 100, bytes: 4, full: true },

@@ -271,4 +271,9 @@ export const types = {
     (f) => `${f.name} is not a socket option that a program can ${f.use}`,
     (f) => `use ${oneOf(nearestFirst(f.name, f.known))}`,
   ),
+  "socket-option-value": row<{ name: string; value: number; least: number; most: number }>(
+    "error",
+    (f) => `no kernel takes ${f.value} for ${f.name}`,
+    (f) => `give it ${f.least} to ${f.most}`,
+  ),
 } as const;

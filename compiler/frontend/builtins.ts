@@ -3,6 +3,7 @@ import { ts } from "ts-morph";
 import type { Value } from "../ir/ir.ts";
 import { sizeOf } from "../layout.ts";
 import { argumentsOf } from "./arguments.ts";
+import { checkOptionValue } from "./contexts.ts";
 import { boolOf, comparison } from "./arithmetic.ts";
 import { parseIpv4, parseIpv6, parsePrefix } from "./addresses.ts";
 import { memoryOf } from "./access.ts";
@@ -184,6 +185,7 @@ const setDelayedAck: Builtin = (f, call) => {
   if (!delay || !segments || conn.kind === "error") return ERROR;
   if (conn.kind !== "context" || conn.role === "remote" || conn.role === "local")
     return fail(f, "type-mismatch", args[0]!, { expected: "a connection", found: describe(conn) });
+  if (!checkOptionValue(f, "TCP_DELACK_MAX_US", delay, args[1]!)) return ERROR;
   const span = at(f, call);
   const set = (name: "TCP_DELACK_MAX_US" | "TCP_DELACK_SEGS", value: Value): Value => {
     const pointer = scratch(f, 4, 4, "sockopt", span);

@@ -1,7 +1,7 @@
 /** What handlers are given: fields of the kernel's context, and the calls on it. */
 import { ts } from "ts-morph";
 import { SOCK_OPS_FIELDS, type SockOpsField } from "../bpf/sock-ops.ts";
-import { SOCKET_OPTIONS } from "../bpf/socket-options.ts";
+import { neverTaken, SOCKET_OPTIONS, type SocketOption, type SocketOptionName } from "../bpf/socket-options.ts";
 import type { Type, Value } from "../ir/ir.ts";
 import { expression } from "./expressions.ts";
 import { argumentsOf } from "./arguments.ts";
@@ -255,7 +255,7 @@ function socketOption(f: Lowering, node: ts.Expression, use: "set" | "get") {
     return void fail(f, "socket-option", node, { name: text.text, use, known });
   }
   const [name, row] = option;
-  return need(f.state, row.needs, at(f, node), name) ? { name, ...row } : undefined;
+  return need(f.state, row.needs, at(f, node), name) ? { ...row, name: name as SocketOptionName } : undefined;
 }
 
 function setSockOpt(f: Lowering, context: Context, call: ts.CallExpression): Operand {
@@ -287,6 +287,7 @@ function setSockOpt(f: Lowering, context: Context, call: ts.CallExpression): Ope
     pointer = place ? pointerTo(f, place, span) : namePointer(f, operand, 16, valueNode);
   } else {
     const value = convert(f, expression(f, valueNode, U32), U32, valueNode);
+    if (value && !checkOptionValue(f, option.name, value, valueNode)) return ERROR;
     if (value) {
       pointer = scratch(f, 4, 4, "sockopt", span);
       f.b.store(4, pointer, 0, value, at(f, valueNode));
@@ -300,6 +301,16 @@ function setSockOpt(f: Lowering, context: Context, call: ts.CallExpression): Ope
     f.b.call("setsockopt", [context.ctx, word(option.level), word(option.number), pointer, word(size)], "w64", span),
     call,
   );
+}
+
+/** Reports a constant that no kernel takes; false then. */
+export function checkOptionValue(f: Lowering, name: SocketOptionName, value: Value, node: ts.Node): boolean {
+  const range = (SOCKET_OPTIONS[name] as SocketOption).takes;
+  const known = f.b.constantOf(value);
+  if (!range || known === undefined || !neverTaken(range, Number(known))) return true;
+  const { least, most } = range;
+  fail(f, "socket-option-value", node, { name, value: Number(known), least, most });
+  return false;
 }
 
 /**

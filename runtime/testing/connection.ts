@@ -16,6 +16,7 @@ export const TCP_STATES = {
   lastAck: 9,
   listen: 10,
   closing: 11,
+  newSynRecv: 12,
 } as const;
 export type TcpStateName = keyof typeof TCP_STATES;
 
@@ -37,6 +38,14 @@ export interface ConnectionFields {
   rttMinUs: number;
   totalRetrans: number;
   packetsOut: number;
+  retransOut: number;
+  lostOut: number;
+  sackedOut: number;
+  sndNxt: number;
+  sndUna: number;
+  rcvNxt: number;
+  rateDelivered: number;
+  rateIntervalUs: number;
   bytesAcked: bigint;
   bytesReceived: bigint;
   /** Addresses of an IPv6 connection, as text; family is 10 when given. */
@@ -79,6 +88,14 @@ export const freshFields = (): ConnectionFields => ({
   rttMinUs: 0xffff_ffff,
   totalRetrans: 0,
   packetsOut: 0,
+  retransOut: 0,
+  lostOut: 0,
+  sackedOut: 0,
+  sndNxt: 0,
+  sndUna: 0,
+  rcvNxt: 0,
+  rateDelivered: 0,
+  rateIntervalUs: 0,
   bytesAcked: 0n,
   bytesReceived: 0n,
   token: 0,
@@ -154,19 +171,28 @@ const number =
   ({ fields }) =>
     fields[name] as number | bigint;
 const zero: Reader = () => 0;
+/** A listener has no peer, and is bound without an IPv6 form of its address. */
+const listens = ({ fields }: Connection): boolean => fields.state === "listen";
+/** An IPv4 socket shows its addresses as ::ffff:192.0.2.1, too (ipv6_addr_set_v4mapped). */
 const ip6 =
-  (name: "localIp6" | "remoteIp6"): Reader =>
-  ({ fields }, index) =>
-    fields[name] === undefined ? 0 : wordOf(parseIpv6(fields[name]), index);
+  (name: "localIp6" | "remoteIp6", short: "localIp4" | "remoteIp4"): Reader =>
+  (connection, index) => {
+    const { fields } = connection;
+    const given = fields[name];
+    if (given !== undefined) return wordOf(parseIpv6(given), index);
+    const address = loaded32(fields[short]);
+    if (address === 0 || index < 2 || listens(connection)) return 0;
+    return index === 2 ? 0xffff_0000 : address;
+  };
 
 /** Fields of struct bpf_sock_ops that the socket alone decides. Those of the event itself are the event's. */
 export const READERS: Partial<Record<SockOpsField, Reader>> = {
   family: ({ fields }) => (fields.remoteIp6 === undefined ? 2 : 10),
-  remote_ip4: ({ fields }) => loaded32(fields.remoteIp4),
+  remote_ip4: (connection) => (listens(connection) ? 0 : loaded32(connection.fields.remoteIp4)),
   local_ip4: ({ fields }) => loaded32(fields.localIp4),
-  remote_ip6: ip6("remoteIp6"),
-  local_ip6: ip6("localIp6"),
-  remote_port: ({ fields }) => loadedPort(fields.remotePort),
+  remote_ip6: ip6("remoteIp6", "remoteIp4"),
+  local_ip6: ip6("localIp6", "localIp4"),
+  remote_port: (connection) => (listens(connection) ? 0 : loadedPort(connection.fields.remotePort)),
   local_port: number("localPort"),
   snd_cwnd: number("sndCwnd"),
   srtt_us: ({ fields }) => fields.srttUs * 8,
@@ -176,6 +202,14 @@ export const READERS: Partial<Record<SockOpsField, Reader>> = {
   snd_ssthresh: number("sndSsthresh"),
   mss_cache: number("mss"),
   packets_out: number("packetsOut"),
+  retrans_out: number("retransOut"),
+  lost_out: number("lostOut"),
+  sacked_out: number("sackedOut"),
+  snd_nxt: number("sndNxt"),
+  snd_una: number("sndUna"),
+  rcv_nxt: number("rcvNxt"),
+  rate_delivered: number("rateDelivered"),
+  rate_interval_us: number("rateIntervalUs"),
   total_retrans: number("totalRetrans"),
   segs_in: number("segsIn"),
   data_segs_in: number("dataSegsIn"),

@@ -74,7 +74,7 @@ export function deliver(loaded: Loaded, connection: Connection, event: KernelEve
     ...(full ? { socket: connection } : {}),
     setSockOpt(level, name, value) {
       detail = `${optionName(name)} = ${valueText(value)}`;
-      return locked(() => setSocketOption(connection, machine.kernel, host.congestionControls, level, name, value));
+      return locked(() => setSocketOption(connection, machine.kernel, host, level, name, value));
     },
     getSockOpt(level, name, size) {
       detail = optionName(name);

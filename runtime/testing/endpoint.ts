@@ -25,8 +25,8 @@ export interface Wire {
 export interface Endpoint {
   readonly connection: Connection;
   readonly loaded: Loaded;
-  /** Sends a segment and asks the program for options. */
-  emit(flags: number, payload: number, seq: number): void;
+  /** Sends a segment and asks the program for options; `request`: for a request socket. */
+  emit(flags: number, payload: number, seq: number, request?: boolean): void;
   arrive(packet: Packet): void;
   /** Queues data and sends what the window allows. */
   offer(bytes: number): void;
@@ -85,12 +85,12 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
     return Math.min(base * 2 ** backoff, TIMES.mostRto);
   };
 
-  const emit = (flags: number, payload: number, seq: number): void => {
+  const emit = (flags: number, payload: number, seq: number, request = false): void => {
     unanswered = 0;
     answerTimer++;
     noted(payload > 0 ? `sends ${payload} bytes` : "sends a segment", (entry) => {
       const options =
-        segmentLeaves(loaded, connection, { flags, payload, seq, ack: expected }, entry) ?? new Uint8Array();
+        segmentLeaves(loaded, connection, { flags, payload, seq, ack: expected, request }, entry) ?? new Uint8Array();
       wire.send({ flags, seq, ack: expected, payload, options });
     });
   };
@@ -101,7 +101,8 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
   };
   const retransmit = (segment: Flying): void => {
     segment.again = true;
-    update({ totalRetrans: connection.fields.totalRetrans + 1 });
+    const { totalRetrans, retransOut, lostOut } = connection.fields;
+    update({ totalRetrans: totalRetrans + 1, retransOut: retransOut + 1, lostOut: Math.max(1, lostOut) });
     if (asked(bit.Retrans.bit))
       noted(
         "retransmits",
@@ -120,7 +121,8 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
       flying = [];
       return;
     }
-    update({ sndSsthresh: Math.max(2, Math.floor(connection.fields.sndCwnd / 2)), sndCwnd: 1 });
+    const sndSsthresh = Math.max(2, Math.floor(connection.fields.sndCwnd / 2));
+    update({ sndSsthresh, sndCwnd: 1, lostOut: flying.length, retransOut: 0 });
     recoverUntil = next;
     retransmit(flying[0]!);
     arm();
@@ -131,9 +133,10 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
       const payload = Math.min(queued, connection.fields.mss);
       queued -= payload;
       flying.push({ seq: next, payload, sentAt: wire.now(), again: false });
-      update({ packetsOut: flying.length });
       emit(FLAGS.ack | FLAGS.psh, payload, next);
       next += payload;
+      // Counted when it has gone.
+      update({ packetsOut: flying.length, sndNxt: (connection.fields.sndNxt + payload) >>> 0 });
       if (flying.length === 1) arm();
     }
   };
@@ -142,18 +145,22 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
     variation = smoothed === 0 ? rtt / 2 : 0.75 * variation + 0.25 * Math.abs(smoothed - rtt);
     smoothed = smoothed === 0 ? rtt : 0.875 * smoothed + 0.125 * rtt;
     const micros = Math.round(rtt * 1000);
-    update({ srttUs: Math.round(smoothed * 1000), rttMinUs: Math.min(connection.fields.rttMinUs, micros) });
+    const srttUs = Math.round(smoothed * 1000);
+    update({ rttMinUs: Math.min(connection.fields.rttMinUs, micros) });
+    // The program is told before the smoothed time changes.
     if (asked(bit.Rtt.bit))
       noted(
         "measures the round-trip time",
-        (entry) =>
-          void deliver(loaded, connection, { op: op.Rtt.op, args: [micros, connection.fields.srttUs, 0, 0] }, entry),
+        (entry) => void deliver(loaded, connection, { op: op.Rtt.op, args: [micros, srttUs, 0, 0] }, entry),
       );
+    update({ srttUs });
   };
 
   const grow = (segments: number): void => {
     const { sndCwnd, sndSsthresh } = connection.fields;
-    if (sndCwnd < sndSsthresh) return update({ sndCwnd: sndCwnd + segments });
+    const clamp = Number(connection.sockOpts["TCP_BPF_SNDCWND_CLAMP"] ?? Infinity);
+    if (sndCwnd >= clamp) return update({ sndCwnd: clamp });
+    if (sndCwnd < sndSsthresh) return update({ sndCwnd: Math.min(sndCwnd + segments, clamp) });
     growth += segments;
     if (growth >= sndCwnd) {
       growth = 0;
@@ -165,7 +172,9 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
     const [first] = flying;
     if (!first) return;
     if (upTo <= first.seq) {
-      if (pure && upTo === first.seq && ++duplicates === DUPLICATES && first.seq > recoverUntil) {
+      if (pure && upTo === first.seq) duplicates++;
+      update({ sackedOut: Math.min(duplicates, flying.length - 1) });
+      if (pure && upTo === first.seq && duplicates === DUPLICATES && first.seq > recoverUntil) {
         const half = Math.max(2, Math.floor(connection.fields.sndCwnd / 2));
         update({ sndSsthresh: half, sndCwnd: half });
         recoverUntil = next;
@@ -179,11 +188,19 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
     backoff = 0;
     // Karn's rule: what was sent twice measures nothing.
     const clean = gone.findLast((one) => !one.again);
-    if (clean) measured(wire.now() - clean.sentAt);
+    const bytes = gone.reduce((sum, one) => sum + one.payload, 0);
     update({
-      bytesAcked: connection.fields.bytesAcked + BigInt(gone.reduce((sum, one) => sum + one.payload, 0)),
+      bytesAcked: connection.fields.bytesAcked + BigInt(bytes),
+      sndUna: (connection.fields.sndUna + bytes) >>> 0,
       packetsOut: flying.length,
+      sackedOut: 0,
+      ...(flying.length === 0 ? { lostOut: 0, retransOut: 0 } : {}),
     });
+    if (clean) {
+      const took = wire.now() - clean.sentAt;
+      measured(took);
+      update({ rateDelivered: gone.length, rateIntervalUs: Math.max(1, Math.round(took * 1000)) });
+    }
     grow(gone.length);
     // A hole that shows while recovering is filled at once (RFC 6582).
     if (flying[0] && upTo <= recoverUntil && !flying[0].again) retransmit(flying[0]);
@@ -197,11 +214,13 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
       return emit(FLAGS.ack, 0, next);
     }
     const isNew = packet.seq + packet.payload > expected;
+    const before = expected;
     expected = Math.max(expected, packet.seq + packet.payload);
     for (let more = early.get(expected); more !== undefined; more = early.get(expected)) {
       early.delete(expected);
       expected += more;
     }
+    update({ rcvNxt: (connection.fields.rcvNxt + expected - before) >>> 0 });
     const every = Number(connection.sockOpts["TCP_DELACK_SEGS"] ?? 0) || ACK_EVERY;
     const longest = Number(connection.sockOpts["TCP_DELACK_MAX_US"] ?? TIMES.delayedAck * 1000) / 1000;
     if (!isNew || early.size > 0 || ++unanswered >= every) return emit(FLAGS.ack, 0, next);

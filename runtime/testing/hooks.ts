@@ -14,6 +14,8 @@ export interface SegmentFacts {
   readonly payload: number;
   readonly seq?: number;
   readonly ack?: number;
+  /** It answers a SYN, for a request socket. */
+  readonly request?: boolean;
 }
 
 /** Bytes of options in a header, at most (RFC 9293). */
@@ -52,6 +54,9 @@ const runner =
   (event) =>
     deliver(loaded, connection, event, entry);
 
+/** With data and with FIN, the MSS is computed first, for which programs are asked too. */
+const computesMss = (segment: SegmentFacts): boolean => segment.payload > 0 || (segment.flags & FLAGS.fin) !== 0;
+
 /** Mainline: length hook (also once for the MSS, without a segment), then write hook. What programs wrote. */
 function writeMainline(connection: Connection, segment: SegmentFacts, run: Run): Uint8Array {
   if (!(connection.callbacks & bit.WriteOption.bit)) return new Uint8Array();
@@ -60,10 +65,11 @@ function writeMainline(connection: Connection, segment: SegmentFacts, run: Run):
   const length = (probe: boolean): number => {
     const room: OptionRoom = { written: own, remaining: space };
     const packet = probe ? {} : { packet: header(connection, segment, new Uint8Array(), true) };
-    const mode = probe ? 1 : segment.flags & FLAGS.syn && segment.flags & FLAGS.ack ? 2 : 0;
     run({
       op: op.HeaderOptionLength.op,
-      args: [mode, 0, 0, 0],
+      // BPF_WRITE_HDR_TCP_CURRENT_MSS
+      args: [probe ? 1 : 0, 0, 0, 0],
+      fullSocket: !segment.request,
       room,
       mayReserve: true,
       payload: segment.payload,
@@ -71,12 +77,13 @@ function writeMainline(connection: Connection, segment: SegmentFacts, run: Run):
     });
     return space - room.remaining;
   };
-  length(true);
+  if (computesMss(segment)) length(true);
   const reserved = Math.min(space, Math.ceil(length(false) / 4) * 4);
   if (reserved === 0) return new Uint8Array();
   const room: OptionRoom = { written: own, remaining: reserved };
   const packet = header(connection, segment, own, true);
-  run({ op: op.WriteHeaderOption.op, room, mayStore: true, packet, payload: segment.payload });
+  const fullSocket = !segment.request;
+  run({ op: op.WriteHeaderOption.op, fullSocket, room, mayStore: true, packet, payload: segment.payload });
   return room.written.slice(own.length);
 }
 
@@ -100,20 +107,23 @@ function writePatched(connection: Connection, segment: SegmentFacts, run: Run): 
   if (!(connection.callbacks & bit.TcpOptions.bit)) return new Uint8Array();
   const own = kernelOptions(segment.flags);
   const packet = header(connection, segment, own, true);
+  const fullSocket = !segment.request;
   const size = (withPacket: boolean): number => {
     const { reply } = run({
       op: op.OptionsSize.op,
       args: [0, own.length, 0, 0],
       payload: segment.payload,
+      fullSocket,
       ...(withPacket ? { packet } : {}),
     });
     const room = Math.ceil(reply / 4) * 4;
     return reply > 0 && reply <= 16 && room <= OPTION_SPACE - own.length ? room : 0;
   };
-  size(false);
+  if (computesMss(segment)) size(false);
   const reserved = size(true);
   if (reserved === 0) return new Uint8Array();
-  const written = run({ op: op.OptionsWrite.op, args: [0, reserved, 0, 0], packet, payload: segment.payload });
+  const args = [0, reserved, 0, 0];
+  const written = run({ op: op.OptionsWrite.op, args, fullSocket, packet, payload: segment.payload });
   const bytes = written.returned === 1 ? written.replyBytes.slice(0, reserved) : new Uint8Array();
   return bytes.slice(0, wholeOptions(bytes));
 }
@@ -129,6 +139,7 @@ export function segmentLeaves(
   const write = loaded.machine.kernel.name === "patched" ? writePatched : writeMainline;
   const bytes = write(connection, segment, run);
   const { fields } = connection;
+  if (segment.request) return bytes.length > 0 ? bytes : undefined;
   connection.fields = {
     ...fields,
     segsOut: fields.segsOut + 1,
@@ -143,8 +154,12 @@ const countArrival = (connection: Connection, segment: SegmentFacts): void => {
     ...fields,
     segsIn: fields.segsIn + 1,
     dataSegsIn: fields.dataSegsIn + (segment.payload > 0 ? 1 : 0),
-    bytesReceived: fields.bytesReceived + BigInt(segment.payload),
   };
+};
+/** Data is taken after programs have seen the segment's options. */
+const takeData = (connection: Connection, segment: SegmentFacts): void => {
+  const { fields } = connection;
+  connection.fields = { ...fields, bytesReceived: fields.bytesReceived + BigInt(segment.payload) };
 };
 
 /** The patched kernel tells of each option it does not know, by itself. */
@@ -168,12 +183,14 @@ export function segmentArrives(
 ): void {
   const run = runner(loaded, connection, entry);
   countArrival(connection, segment);
-  if (loaded.machine.kernel.name === "patched") return parsePatched(options, run);
   const unknown = [...eachOption(options)].some(({ kind }) => !isKnown(kind));
   const wanted =
     connection.callbacks & bit.ParseAllOptions.bit || (unknown && connection.callbacks & bit.ParseUnknownOptions.bit);
-  if (!wanted) return;
-  run({ op: op.ParseHeaderOption.op, packet: header(connection, segment, options, false), payload: segment.payload });
+  const packet = header(connection, segment, options, false);
+  // The patched kernel has mainline's event as well.
+  if (wanted) run({ op: op.ParseHeaderOption.op, packet, payload: segment.payload });
+  if (loaded.machine.kernel.name === "patched") parsePatched(options, run);
+  takeData(connection, segment);
 }
 
 /** The handshake is over, by this segment: the SYN-ACK for a client, the third ACK (or data) for a server. */
@@ -186,7 +203,7 @@ export function handshakeDone(
   entry: HistoryEntry,
 ): void {
   const run = runner(loaded, connection, entry);
-  if (segment.payload > 0 || side === "server") countArrival(connection, segment);
+  countArrival(connection, segment);
   connection.side = side;
   connection.open = true;
   const packet = header(connection, segment, options, false);
@@ -196,6 +213,7 @@ export function handshakeDone(
   run({ op: side === "client" ? op.ActiveEstablished.op : op.PassiveEstablished.op, packet, payload: segment.payload });
   if (side === "server") stateChanges(loaded, connection, "established", entry);
   if (loaded.machine.kernel.name === "patched") parsePatched(options, run);
+  if (segment.payload > 0) takeData(connection, segment);
 }
 
 /** A retransmission timer fired: RTO event where asked for, with its three arguments. */

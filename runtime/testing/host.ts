@@ -11,6 +11,8 @@ export interface HostOptions {
   readonly seed?: number;
   /** Congestion controls that setSockOpt("TCP_CONGESTION", …) finds; all of the language's unless given. */
   readonly congestionControls?: readonly string[];
+  /** Ticks of the kernel's clock in a second (CONFIG_HZ); 250 unless given. */
+  readonly hz?: number;
 }
 
 export interface Host {
@@ -20,6 +22,7 @@ export interface Host {
   cpu: number;
   readonly cpus: number;
   readonly congestionControls: readonly string[];
+  readonly hz: number;
   /** Moves the clock. */
   advance(milliseconds: number): void;
   /** Makes the next `times` calls of a helper (all of them unless given) return `result` without doing anything. */
@@ -38,6 +41,7 @@ export function createHost(options: HostOptions = {}): Host {
     cpu: 0,
     cpus: options.cpus ?? 4,
     congestionControls: options.congestionControls ?? CONTROLS,
+    hz: options.hz ?? 250,
     advance(milliseconds) {
       host.now += BigInt(Math.round(milliseconds * 1e6));
     },

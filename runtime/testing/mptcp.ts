@@ -30,6 +30,7 @@ export interface Session {
   /** Addresses that the peer announced and has not withdrawn, by id. */
   readonly remote: Map<number, EndpointValue>;
   readonly localIds: Map<symbol | string, number>;
+  /** Requests are taken: not before the session is fully established, and not after its close. */
   open: boolean;
 }
 
@@ -54,13 +55,26 @@ export interface PathEventArgs {
 export type PathEventName = keyof PathEventArgs;
 
 const op = SOCK_OPS_EVENTS;
+/**
+ * Events whose subflow is not locked, or is a request socket: addresses and ports can be read, TCP fields are 0, and helpers that
+ * change the socket refuse (kernel/README.md).
+ */
+const NOT_FULL: ReadonlySet<number> = new Set([
+  op.MptcpCloseSession.op,
+  op.MptcpSubflowClosed.op,
+  op.MptcpAddLocalAddress.op,
+  op.MptcpRemoveLocalAddress.op,
+  op.MptcpAcceptSubflow.op,
+]);
+export const isFullSocket = (number: number): boolean => !NOT_FULL.has(number);
+/** Events of an MPTCP session, in which there is no subflow that a request without addresses could mean. */
+const WITHOUT_SUBFLOW = NOT_FULL;
 const port = (value: symbol | undefined): number => Number(hostOrder(16, value) ?? 0n);
 const addressEvent =
   (number: number) =>
   (args: { addr?: symbol; addr6?: string; port?: symbol; id?: number }): KernelEvent => ({
     op: number,
     args: [args.addr ? loaded32(args.addr) >>> 0 : 0, port(args.port), args.id ?? 0, args.addr6 === undefined ? 2 : 10],
-    fullSocket: false,
     ...(args.addr6 === undefined ? {} : { address6: parseIpv6(args.addr6) }),
   });
 const subflowEvent =
@@ -70,16 +84,16 @@ const subflowEvent =
     args: [args.localId ?? 0, args.remoteId ?? 0, args.backup ? 1 : 0, args.error ?? 0],
   });
 
-/** Events of kernel/README.md: which number, which arguments, and whether the subflow's lock is held. */
+/** Events of kernel/README.md: which number, and which arguments. */
 const EVENTS: { readonly [E in PathEventName]: (args: PathEventArgs[E], token: number) => KernelEvent } = {
-  newSession: (_, token) => ({ op: op.MptcpNewSession.op, args: [token, 0, 0, 0], fullSocket: false }),
+  newSession: (_, token) => ({ op: op.MptcpNewSession.op, args: [token, 0, 0, 0] }),
   fullyEstablished: ({ isMaster }, token) => ({
     op: op.MptcpFullyEstablished.op,
     args: [token, isMaster ? 1 : 0, 0, 0],
   }),
-  closeSession: (_, token) => ({ op: op.MptcpCloseSession.op, args: [token, 0, 0, 0], fullSocket: false }),
+  closeSession: (_, token) => ({ op: op.MptcpCloseSession.op, args: [token, 0, 0, 0] }),
   addRemoteAddress: addressEvent(op.MptcpAddRemoteAddress.op),
-  removeRemoteAddress: ({ id }) => ({ op: op.MptcpRemoveRemoteAddress.op, args: [0, id, 0, 0], fullSocket: false }),
+  removeRemoteAddress: ({ id }) => ({ op: op.MptcpRemoveRemoteAddress.op, args: [0, id, 0, 0] }),
   subflowEstablished: subflowEvent(op.MptcpSubflowEstablished.op),
   subflowClosed: subflowEvent(op.MptcpSubflowClosed.op),
   addLocalAddress: addressEvent(op.MptcpAddLocalAddress.op),
@@ -131,9 +145,16 @@ const fits = (end: EndpointValue | undefined, wanted: EndpointValue | undefined)
     (wanted.addr6 === undefined || wanted.addr6 === end?.addr6) &&
     (wanted.port === undefined || wanted.port === end?.port));
 
+/** The helpers of MPTCP as one event has them, and words about the last call. */
+export interface Served {
+  readonly path: KernelEvent["path"] & {};
+  readonly detail: () => string;
+}
 export interface PathModel {
   /** Everything that the program asked for, in order. */
   readonly requested: RequestedSubflow[];
+  /** Helpers in an event of the session, given by the event's number. */
+  served(token: number, event: number, subflow?: ModelSubflow): Served;
   session(token: number): Session;
   emit<E extends PathEventName>(
     event: E,
@@ -170,48 +191,74 @@ export function createPathModel(loaded: Loaded): PathModel {
   const remoteIdOf = (of: Session, end: EndpointValue | undefined): number =>
     [...of.remote].find(([, value]) => value.addr === end?.addr && value.addr6 === end?.addr6)?.[0] ?? 0;
 
+  /** Why a request is not taken, as an errno; 0: it is. */
+  const refusal = (of: Session): number => (of.open ? 0 : ERRNO.ENOTCONN);
   const servicesFor = (
     of: Session,
     subflow: ModelSubflow | undefined,
+    event: number,
     note: (detail: string) => void,
-  ): KernelEvent["path"] & {} => ({
-    openSubflow(local, remote) {
-      const path = readPath(local, remote);
+  ): KernelEvent["path"] & {} => {
+    /** Requests that close or change subflows: of this event, or those that match. They take effect when the program is done. */
+    const change = (path: RequestedSubflow | number, words: string, run: (one: ModelSubflow) => void): number => {
       if (typeof path === "number") return path;
-      note(pathText(path));
-      if (!of.open) return ERRNO.ENOTCONN;
-      requested.push(path);
-      of.subflows.push({
-        ...path,
-        state: "pending",
-        backup: false,
-        localId: idOf(of, path.from),
-        remoteId: remoteIdOf(of, path.to),
-      });
+      note(`${pathText(path)}${words}`);
+      const refused = refusal(of);
+      if (refused !== 0) return refused;
+      if (!path.from && !path.to && WITHOUT_SUBFLOW.has(event)) return ERRNO.EINVAL;
+      for (const one of matching(of, subflow, path)) run(one);
       return 0;
-    },
-    closeSubflow(local, remote) {
-      const path = readPath(local, remote);
-      if (typeof path === "number") return path;
-      note(pathText(path));
-      const hit = matching(of, subflow, path);
-      for (const one of hit) one.state = "closed";
-      return hit.length > 0 ? 0 : ERRNO.ENOENT;
-    },
-    setPriority(addresses, backup) {
-      const half = addresses.length / 2;
-      const path = readPath(addresses.subarray(0, half), addresses.subarray(half));
-      if (typeof path === "number") return path;
-      note(`${pathText(path)} backup ${backup}`);
-      const hit = matching(of, subflow, path);
-      for (const one of hit) one.backup = backup !== 0;
-      return hit.length > 0 ? 0 : ERRNO.ENOENT;
-    },
-  });
+    };
+    return {
+      openSubflow(local, remote) {
+        const path = readPath(local, remote);
+        if (typeof path === "number") return path;
+        note(pathText(path));
+        const refused = refusal(of);
+        if (refused !== 0) return refused;
+        if (of.subflows.filter(isThere).length >= MOST_SUBFLOWS) return ERRNO.ENOSPC;
+        requested.push(path);
+        of.subflows.push({
+          ...path,
+          state: "pending",
+          backup: false,
+          localId: idOf(of, path.from),
+          remoteId: remoteIdOf(of, path.to),
+        });
+        return 0;
+      },
+      closeSubflow: (local, remote) =>
+        change(readPath(local, remote), "", (one) => {
+          one.state = "closed";
+        }),
+      setPriority(addresses, backup) {
+        const half = addresses.length / 2;
+        if (backup !== 0 && backup !== 1) return ERRNO.EINVAL;
+        return change(readPath(addresses.subarray(0, half), addresses.subarray(half)), ` backup ${backup}`, (one) => {
+          one.backup = backup !== 0;
+        });
+      },
+    };
+  };
+  const served = (token: number, event: number, subflow?: ModelSubflow): Served => {
+    let words = "";
+    const path = servicesFor(session(token), subflow, event, (said) => {
+      words = said;
+    });
+    return {
+      path,
+      detail() {
+        const said = words;
+        words = "";
+        return said;
+      },
+    };
+  };
 
   return {
     requested,
     session,
+    served,
     emit(event, args, fields, subflow) {
       const token = fields.token ?? 0;
       const of = session(token);
@@ -224,21 +271,15 @@ export function createPathModel(loaded: Loaded): PathModel {
       const entry = loaded.history.begin(loaded.program, [event, `token ${token}`, ...shown].join(", "));
       if (event === "addRemoteAddress")
         of.remote.set((args as PathEventArgs["addRemoteAddress"]).id, args as EndpointValue);
-      let words = "";
-      const path = servicesFor(of, subflow, (said) => {
-        words = said;
-      });
-      const detail = (): string => {
-        const said = words;
-        words = "";
-        return said;
-      };
       const row = EVENTS[event] as (given: PathEventArgs[typeof event], token: number) => KernelEvent;
+      const happening = row(args, token);
       loaded.steps.last = 0;
-      const done = deliver(loaded, connection, { ...row(args, token), path, detail }, entry);
+      of.open = opensRequests(happening.op) ?? of.open;
+      const services = served(token, happening.op, subflow);
+      const fullSocket = isFullSocket(happening.op);
+      const done = deliver(loaded, connection, { ...happening, fullSocket, ...services }, entry);
       if (event === "removeRemoteAddress") of.remote.delete((args as PathEventArgs["removeRemoteAddress"]).id);
       if (event === "closeSession") {
-        of.open = false;
         forgetSocket(loaded, connection);
         sessions.delete(token);
       }
@@ -247,14 +288,25 @@ export function createPathModel(loaded: Loaded): PathModel {
   };
 }
 
+/** Subflows that a session has or asks for, at most. */
+const MOST_SUBFLOWS = 64;
+const isThere = (one: ModelSubflow): boolean => one.state === "pending" || one.state === "established";
+
+/** Whether a session takes requests from this event on; undefined: as before. */
+export const opensRequests = (event: number): boolean | undefined =>
+  event === op.MptcpFullyEstablished.op
+    ? true
+    : event === op.MptcpNewSession.op || event === op.MptcpCloseSession.op
+      ? false
+      : undefined;
+
 /** Both ends absent: the subflow of the event. */
-function matching(of: Session, subflow: ModelSubflow | undefined, path: RequestedSubflow): ModelSubflow[] {
-  if (!path.from && !path.to) return subflow ? [subflow] : [];
-  return of.subflows.filter(
-    (one) =>
-      (one.state === "pending" || one.state === "established") && fits(one.from, path.from) && fits(one.to, path.to),
-  );
-}
+const matching = (of: Session, subflow: ModelSubflow | undefined, path: RequestedSubflow): ModelSubflow[] =>
+  !path.from && !path.to
+    ? subflow
+      ? [subflow]
+      : []
+    : of.subflows.filter((one) => isThere(one) && fits(one.from, path.from) && fits(one.to, path.to));
 
 /** A socket is gone: what hung on it goes too. */
 export function forgetSocket(loaded: Loaded, socket: object): void {

@@ -6,7 +6,7 @@ import { freshFields, type ConnectionFields } from "./connection.ts";
 import { deliver } from "./deliver.ts";
 import { createEndpoint, type Endpoint, type Packet, type Wire } from "./endpoint.ts";
 import { eachOption } from "./header-options.ts";
-import { FLAGS, handshakeDone, kernelOptions, stateChanges } from "./hooks.ts";
+import { FLAGS, handshakeDone, kernelOptions, segmentArrives, stateChanges } from "./hooks.ts";
 import { forgetSocket } from "./mptcp.ts";
 import { behind, type ProgramView } from "./program-view.ts";
 
@@ -41,6 +41,8 @@ export interface NetworkView {
 /** Events of one transfer: far above any real one, so that a model that goes in circles ends. */
 const MOST_EVENTS = 500_000;
 const SYN_RETRIES = 6;
+/** Initial sequence numbers. */
+const ISN = { client: 1_000_000, server: 2_000_000 } as const;
 
 function createQueue() {
   let now = 0;
@@ -152,21 +154,39 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
   const ends = { client: end("client"), server: end("server") };
 
   const handshake = { synSentAt: 0, synAckSentAt: 0, tries: 0 };
+  const update = (side: "client" | "server", fields: Partial<ConnectionFields>): void => {
+    const { connection } = ends[side];
+    connection.fields = { ...connection.fields, ...fields };
+  };
   const established = (side: "client" | "server", packet: Packet, sentAt: number): void => {
     const one = ends[side];
+    const own = ISN[side] + 1;
+    const peers = ISN[side === "client" ? "server" : "client"] + 1;
+    // A SYN counts as a byte that was acknowledged, a SYN-ACK does not: its socket is made by the answer to it.
+    if (side === "client") update(side, { bytesAcked: 1n, packetsOut: 0, sndNxt: own, sndUna: own });
+    else update(side, { state: "synRecv", sndNxt: own, sndUna: own, rcvNxt: peers });
     one.measured(queue.now() - sentAt);
+    update(side, { rcvNxt: peers });
     one.noted(`established ${side}`, (entry) => {
       const options = Uint8Array.from([...kernelOptions(packet.flags), ...packet.options]);
       handshakeDone(one.loaded, one.connection, side, packet, options, entry);
     });
+  };
+  const op = SOCK_OPS_EVENTS;
+  const request = (number: number, title: string): void => {
+    const { loaded, connection } = ends.server;
+    ends.server.noted(title, (entry) => void deliver(loaded, connection, { op: number, fullSocket: false }, entry));
   };
   const receive = (side: "client" | "server", packet: Packet): void => {
     const one = ends[side];
     if (packet.flags & FLAGS.syn) {
       if (side === "server") {
         handshake.synAckSentAt = queue.now();
-        one.connection.fields = { ...one.connection.fields, state: "synRecv" };
-        one.emit(FLAGS.syn | FLAGS.ack, 0, 0);
+        update("server", { state: "newSynRecv" });
+        request(op.ReceiveWindowInit.op, "chooses a receive window");
+        request(op.TimeoutInit.op, "chooses a time-out");
+        one.emit(FLAGS.syn | FLAGS.ack, 0, 0, true);
+        request(op.NeedsEcn.op, "asks for ECN");
       } else {
         if (!one.connection.open) established("client", packet, handshake.synSentAt);
         one.emit(FLAGS.ack, 0, 0);
@@ -174,6 +194,8 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
       return;
     }
     if (side === "server" && !one.connection.open) {
+      // A new socket, to which nothing is attached yet.
+      forgetSocket(one.loaded, one.connection);
       established("server", packet, handshake.synAckSentAt);
       if (packet.payload === 0) return;
       // The handshake's event saw this segment's options already; its data is still to be taken.
@@ -202,8 +224,13 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
       opened = true;
       ends.server.connection.fields = { ...ends.server.connection.fields, state: "listen" };
       event("server", SOCK_OPS_EVENTS.TcpListen.op, "listens");
-      ends.client.connection.fields = { ...ends.client.connection.fields, state: "synSent" };
-      event("client", SOCK_OPS_EVENTS.TcpConnect.op, "connects");
+      update("client", { state: "synSent" });
+      event("client", op.TcpConnect.op, "connects");
+      event("client", op.ReceiveWindowInit.op, "chooses a receive window");
+      update("client", { sndNxt: ISN.client, sndUna: ISN.client });
+      event("client", op.TimeoutInit.op, "chooses a time-out");
+      update("client", { packetsOut: 1 });
+      event("client", op.NeedsEcn.op, "asks for ECN");
       sendSyn();
       queue.run(both, moved);
       // A third ACK that is lost is made up for by the client's next segment: see transfer.
@@ -222,19 +249,53 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
     close() {
       const change = (side: "client" | "server", to: ConnectionFields["state"]): void =>
         ends[side].noted(`state ${to}`, (entry) => stateChanges(ends[side].loaded, ends[side].connection, to, entry));
-      change("client", "finWait1");
-      ends.client.emit(FLAGS.fin | FLAGS.ack, 0, 0);
-      change("server", "closeWait");
-      ends.server.emit(FLAGS.ack, 0, 0);
-      change("client", "finWait2");
-      change("server", "lastAck");
-      ends.server.emit(FLAGS.fin | FLAGS.ack, 0, 0);
-      change("client", "timeWait");
-      for (const side of ["server", "client"] as const) {
+      const next = (n: number): number => (n + 1) >>> 0;
+      /** Sends a FIN; gives what programs wrote on it. */
+      const finish = (side: "client" | "server"): Uint8Array => {
+        ends[side].emit(FLAGS.fin | FLAGS.ack, 0, 0);
+        const { fields } = ends[side].connection;
+        update(side, { sndNxt: next(fields.sndNxt), packetsOut: 1 });
+        return segments.at(-1)!.options;
+      };
+      const arrives = (side: "client" | "server", flags: number, written: Uint8Array): void =>
+        ends[side].noted("receives a segment", (entry) => {
+          const options = Uint8Array.from([...kernelOptions(FLAGS.ack), ...written]);
+          segmentArrives(ends[side].loaded, ends[side].connection, { flags, payload: 0 }, options, entry);
+        });
+      /** The peer's FIN is taken, and one's own was acknowledged. */
+      const taken = (side: "client" | "server"): void => {
+        const { fields } = ends[side].connection;
+        update(side, { rcvNxt: next(fields.rcvNxt), bytesReceived: fields.bytesReceived + 1n });
+      };
+      const acknowledged = (side: "client" | "server"): void => {
+        const { fields } = ends[side].connection;
+        update(side, { sndUna: next(fields.sndUna), bytesAcked: fields.bytesAcked + 1n, packetsOut: 0 });
+        ends[side].measured(2 * delayMs);
+      };
+      const over = (side: "client" | "server"): void => {
         change(side, "close");
         ends[side].connection.open = false;
         forgetSocket(ends[side].loaded, ends[side].connection);
-      }
+      };
+      change("client", "finWait1");
+      const first = finish("client");
+      arrives("server", FLAGS.fin | FLAGS.ack, first);
+      taken("server");
+      change("server", "closeWait");
+      // The application closes at once: its FIN acknowledges the client's.
+      change("server", "lastAck");
+      const second = finish("server");
+      arrives("client", FLAGS.fin | FLAGS.ack, second);
+      acknowledged("client");
+      change("client", "finWait2");
+      taken("client");
+      ends.client.emit(FLAGS.ack, 0, 0);
+      const last = segments.at(-1)!.options;
+      // What waits in TIME_WAIT is no full socket any more, and programs are told that this one is closed.
+      over("client");
+      arrives("server", FLAGS.ack, last);
+      acknowledged("server");
+      over("server");
     },
   };
   return network;

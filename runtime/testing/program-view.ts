@@ -1,14 +1,16 @@
 /** A program as a test sees it: the calls of option handlers, path managers and sock_ops programs, over one model. */
+import { has } from "../../compiler/bpf/kernels.ts";
 import { SOCK_OPS_EVENTS, type SockOpsEventName } from "../../compiler/bpf/sock-ops.ts";
 import {
   createConnection,
   nameOf,
+  parseIpv6,
   setFields,
   type Connection,
   type ConnectionFields,
   type TcpStateName,
 } from "./connection.ts";
-import { deliver, EventFailure, type Loaded } from "./deliver.ts";
+import { deliver, EventFailure, type KernelEvent, type Loaded } from "./deliver.ts";
 import { bytesText, type HistoryEntry } from "./history.ts";
 import {
   FLAGS,
@@ -24,6 +26,8 @@ import type { SocketHandle } from "./map-views.ts";
 import {
   createPathModel,
   forgetSocket,
+  isFullSocket,
+  opensRequests,
   PATH_EVENTS,
   type PathEventArgs,
   type PathEventName,
@@ -48,7 +52,11 @@ export interface ProgramView {
   changeState(to: TcpStateName, fields?: Fields): void;
   event(
     op: SockOpsEventName,
-    options?: { readonly args?: readonly number[] },
+    options?: {
+      readonly args?: readonly number[];
+      readonly addr6?: string;
+      readonly option?: Uint8Array | readonly number[];
+    },
     fields?: Fields,
   ): { readonly returned: number; readonly reply: number };
   emit<E extends PathEventName>(event: E, args: PathEventArgs[E], session?: Fields): number;
@@ -60,6 +68,13 @@ export interface ProgramView {
   readonly logged: readonly string[];
   readonly steps: { readonly last: number; readonly max: number };
   readonly history: string;
+}
+
+/** The first 16 bytes of an option, as the patched kernel hands it over. */
+function firstBytes(option: Uint8Array | readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(16);
+  bytes.set(Uint8Array.from(option).subarray(0, 16));
+  return bytes;
 }
 
 const internals = new WeakMap<object, { readonly loaded: Loaded; readonly connection: Connection }>();
@@ -143,13 +158,25 @@ export function createProgramView(
     },
     event(name, options = {}, fields) {
       const entry = begin(name, fields);
+      const row = SOCK_OPS_EVENTS[name];
+      if (!row) throw new TypeError(`there is no event ${String(name)}`);
+      const { kernel } = loaded.machine;
+      if (!has(kernel, row.needs)) throw new TypeError(`target "${kernel.name}" has no event ${name}`);
       const packet = header(connection, { flags: FLAGS.ack, payload: 0 }, kernelOptions(FLAGS.ack), false);
-      const { returned, reply } = deliver(
-        loaded,
-        connection,
-        { op: SOCK_OPS_EVENTS[name].op, args: options.args ?? [], packet },
-        entry,
-      );
+      const { token } = connection.fields;
+      // Events of MPTCP, and those of TCP on its subflows: requests are the session's.
+      const session = token !== 0 ? paths.session(token) : undefined;
+      if (session) session.open = opensRequests(row.op) ?? session.open;
+      const given: KernelEvent = {
+        op: row.op,
+        args: options.args ?? [],
+        fullSocket: isFullSocket(row.op),
+        ...(name.startsWith("Mptcp") ? {} : { packet }),
+        ...(options.addr6 === undefined ? {} : { address6: parseIpv6(options.addr6) }),
+        ...(options.option === undefined ? {} : { optionData: firstBytes(options.option) }),
+        ...(session ? paths.served(token, row.op) : {}),
+      };
+      const { returned, reply } = deliver(loaded, connection, given, entry);
       return { returned, reply };
     },
     emit(event, args, session = {}) {

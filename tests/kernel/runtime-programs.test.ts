@@ -1,6 +1,8 @@
 // The runtime on the patched kernel: bundled programs loaded by our loader inside the virtual machine.
 import { describe, expect, it } from "vitest";
 import { cachedKernel, missingTool, runInVm } from "./kernel.ts";
+import { SETTINGS, wrong } from "../runtime/shared-writing/judge.ts";
+import type { Wire } from "../runtime/shared-writing/scenario.ts";
 import { bundleScenario } from "./runtime/bundle.ts";
 
 const kernel = cachedKernel();
@@ -93,6 +95,13 @@ describe.skipIf(skip)(
         joins: 5,
         intact: true,
       });
+    });
+
+    it("keeps options of several programs on a connection apart, through either interface", async () => {
+      const found = await findings("shared");
+      for (const target of ["patched", "mainline"])
+        for (const setting of SETTINGS)
+          expect(wrong(setting, found.get(`${target}: ${setting.name}`) as Wire | undefined), setting.name).toEqual([]);
     });
 
     it("runs option handlers through either interface, which understand each other", async () => {

@@ -2,12 +2,13 @@
  * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
  * object per finding on standard output, which runtime-*.test.ts on the host judges.
  *
- *   scenario paths | removal | locals | accept | options
+ *   scenario paths | removal | locals | accept | options | shared
  */
 import { load, startKernelPathManager, type LoadedObject } from "../../../runtime/api.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
 import { capture } from "../../runtime/capture.ts";
 import { compiled } from "../../runtime/compiled.ts";
+import { sharedWriting } from "../../runtime/shared-writing/scenario.ts";
 import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts";
 
 const report = (name: string, facts: Record<string, unknown>): void => console.log(JSON.stringify({ name, ...facts }));
@@ -300,7 +301,10 @@ async function effectOf(server: Peer, option: number | undefined, length: number
 const lab = openLab();
 try {
   const part = process.argv[2];
-  await (isPathPart(part) ? paths(lab, part) : options(lab));
+  if (part === "shared") {
+    for (const target of ["patched", "mainline"] as const)
+      await sharedWriting(target, (name, wire) => report(`${target}: ${name}`, { ...wire }));
+  } else await (isPathPart(part) ? paths(lab, part) : options(lab));
   report("end", {});
 } catch (error) {
   report("error", { message: (error as Error).message, stack: (error as Error).stack });

@@ -1,0 +1,42 @@
+// The model of tsbpf/testing beside this machine's kernel: what one recorder program writes down in both.
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { whyNot } from "./lab.ts";
+import { differences } from "./recorder/compare.ts";
+import { limitsOfKernel, recordKernel } from "./recorder/kernel.ts";
+import { NAMES, numbers, VALUES } from "./recorder/limits.ts";
+import { limitsOfModel, recordModel } from "./recorder/model.ts";
+
+const skip = whyNot();
+
+describe.skipIf(skip)(skip ? `the model and the kernel (skipped: ${skip})` : "the model and the kernel", () => {
+  it("have the same events, with the same fields and answers", { timeout: 120_000 }, async () => {
+    const model = await recordModel("mainline");
+    expect(differences(await recordKernel("mainline"), model)).toEqual([]);
+    // A comparison that finds nothing must be able to find something.
+    const spoiled = {
+      ...model,
+      client: model.client.map((one) => ({ ...one, dataSegsOut: Number(one.dataSegsOut) + 1 })),
+    };
+    expect(differences(model, spoiled).length).toBeGreaterThan(0);
+  });
+
+  it("take the same values of socket options", { timeout: 120_000 }, async () => {
+    const kernel = await limitsOfKernel("mainline");
+    const available = readFileSync("/proc/sys/net/ipv4/tcp_available_congestion_control", "utf8").trim().split(/\s+/);
+    // How many ticks a second this kernel's clock has shows in nothing else.
+    const clocks = [100, 250, 300, 1000];
+    const models = await Promise.all(clocks.map((hz) => limitsOfModel("mainline", hz, available)));
+    const equal = clocks.filter((_, index) => models[index]!.join() === kernel.join());
+    const table = (results: readonly number[]): string =>
+      [
+        ...numbers("mainline").map(
+          (name, row) =>
+            `${name}: ${VALUES.map((value, at) => `${value} ${results[row * VALUES.length + at]}`).join(", ")}`,
+        ),
+        NAMES.map((name, at) => `${name} ${results[numbers("mainline").length * VALUES.length + at]}`).join(", "),
+      ].join("\n");
+    if (equal.length === 0) expect(table(models[1]!)).toBe(table(kernel));
+    expect(new Set(kernel).size).toBeGreaterThan(2);
+  });
+});

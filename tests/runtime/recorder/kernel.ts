@@ -1,0 +1,109 @@
+/** Sessions in the kernel, with the recorder attached on both sides: what it wrote, by side. */
+import type { TargetName } from "../../../compiler/bpf/kernels.ts";
+import { load, type LoadedObject } from "../../../runtime/api.ts";
+import { codecFor } from "../../../runtime/kernel/codec.ts";
+import { compiled } from "../compiled.ts";
+import { openLab, pause, until, type Peer } from "../lab.ts";
+import { limitsSource, resultCount, VALUES } from "./limits.ts";
+import { recorderSource } from "./program.ts";
+import { SESSION, type Recorded, type Sides } from "./session.ts";
+
+/** Two hosts, a client and a server in cgroups of their own. */
+async function hosts(run: (hosts: Hosts) => Promise<void>): Promise<void> {
+  const lab = openLab();
+  try {
+    const c = lab.netns("c");
+    const s = lab.netns("s");
+    lab.wire(c, "v0", [`${SESSION.client}/24`], s, "v1", [`${SESSION.server}/24`]);
+    for (const net of [c, s]) {
+      lab.inside(net, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno");
+      lab.inside(net, "sysctl", "-qw", `net.ipv4.ip_local_port_range=${SESSION.clientPort} ${SESSION.clientPort + 1}`);
+    }
+    const groups = { client: lab.cgroup("client"), server: lab.cgroup("server") };
+    await run({ groups, client: await lab.peer(c, groups.client), server: await lab.peer(s, groups.server) });
+  } finally {
+    lab.close();
+  }
+}
+interface Hosts {
+  readonly groups: { readonly client: string; readonly server: string };
+  readonly client: Peer;
+  readonly server: Peer;
+}
+const where = { host: SESSION.server, port: SESSION.serverPort };
+
+export async function recordKernel(target: TargetName): Promise<Sides> {
+  const module = compiled("recorder", target, recorderSource(target));
+  const open: LoadedObject[] = [];
+  let found: Sides | undefined;
+  await hosts(async ({ groups, ...peers }) => {
+    const objects = Object.fromEntries(
+      (["client", "server"] as const).map((side) => {
+        const object = load(module);
+        open.push(object);
+        object.attach(groups[side]);
+        return [side, object];
+      }),
+    ) as Record<keyof Sides, LoadedObject>;
+    await peers.server.call("listen", where);
+    const id = await peers.client.call<number>("connect", where);
+    await until("accepted", () => peers.server.accepted.length > 0, PATIENCE);
+    const accepted = peers.server.accepted[0]!;
+    const received = (side: "client" | "server", id: number, bytes: number): Promise<boolean> =>
+      until(
+        `${bytes} bytes`,
+        async () => (await peers[side].call<{ received: number }>("state", { id })).received === bytes,
+        PATIENCE,
+      );
+    await peers.client.call("send", { id, length: SESSION.asked });
+    await received("server", accepted, SESSION.asked);
+    // Acknowledgements that are delayed are there by then.
+    await pause(QUIET);
+    await peers.server.call("send", { id: accepted, length: SESSION.answered });
+    await received("client", id, SESSION.answered);
+    await pause(QUIET);
+    await peers.client.call("end", { id });
+    const taken = (side: "client" | "server"): Recorded[] => {
+      const ring = objects[side].rings["records"]!;
+      const codec = codecFor(ring.layout!);
+      const found: Recorded[] = [];
+      ring.reader().drain((view, offset) => void found.push(codec.read(view, offset) as unknown as Recorded));
+      return found;
+    };
+    const sides: { client: Recorded[]; server: Recorded[] } = { client: [], server: [] };
+    const closed = (records: readonly Recorded[]): boolean =>
+      records.some((one) => one.op === STATE_EVENT && one.arg1 === CLOSED);
+    await until(
+      "both sides are closed",
+      () => {
+        for (const side of ["client", "server"] as const) sides[side].push(...taken(side));
+        return closed(sides.client) && closed(sides.server);
+      },
+      PATIENCE,
+    );
+    found = sides;
+  }).finally(() => {
+    for (const object of open) object.close();
+  });
+  return found!;
+}
+const PATIENCE = 20_000;
+const QUIET = 300;
+const STATE_EVENT = 10;
+const CLOSED = 7;
+
+/** What the kernel answers to every value; see limits.ts for the order. */
+export async function limitsOfKernel(target: TargetName): Promise<number[]> {
+  const object = load(compiled("limits", target, limitsSource(target)));
+  try {
+    VALUES.forEach((value, index) => object.maps["values"]!.set(index, value));
+    await hosts(async ({ groups, client, server }) => {
+      object.attach(groups.client);
+      await server.call("listen", where);
+      await client.call("connect", where);
+    });
+    return Array.from({ length: resultCount(target) }, (_, index) => Number(object.maps["results"]!.get(index)));
+  } finally {
+    object.close();
+  }
+}

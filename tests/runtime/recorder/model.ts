@@ -1,0 +1,74 @@
+/** The same session, played to the model: the recorder in the virtual machine, driven by tsbpf/testing. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TargetName } from "../../../compiler/bpf/kernels.ts";
+import { htons, ipv4 } from "../../../runtime/dsl/index.ts";
+import { hostOrder } from "../../../runtime/dsl/network-order.ts";
+import { connect } from "../../../runtime/testing/network.ts";
+import { load } from "../../../runtime/testing/load.ts";
+import type { ProgramView } from "../../../runtime/testing/program-view.ts";
+import { repository } from "../repository.ts";
+import { createHost } from "../../../runtime/testing/host.ts";
+import { limitsSource, resultCount, VALUES } from "./limits.ts";
+import { recorderSource } from "./program.ts";
+import { SESSION, type Recorded, type Sides } from "./session.ts";
+
+interface Module {
+  readonly recorder: ProgramView;
+  readonly records: { records(): Record<string, unknown>[] };
+}
+/** Network order as the runtime's codec gives it: a number in host order. */
+const plain = (value: unknown): unknown =>
+  typeof value === "symbol"
+    ? Number(hostOrder(32, value) ?? hostOrder(16, value))
+    : Array.isArray(value)
+      ? value.map(plain)
+      : value;
+
+/** Loads a source text on the model. */
+async function open<T>(name: string, text: string, target: TargetName, host = createHost()): Promise<T> {
+  const folder = mkdtempSync(join(repository, "node_modules/.cache/recorder-"));
+  try {
+    const path = join(folder, `${name}.ts`);
+    writeFileSync(path, text);
+    return (await load(path, { target, host })) as unknown as T;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+export async function recordModel(target: TargetName): Promise<Sides> {
+  const recorder = (): Promise<Module> => open("recorder", recorderSource(target), target);
+  const sides = { client: await recorder(), server: await recorder() };
+  const client = sides.client.recorder.on({
+    localIp4: ipv4(SESSION.client),
+    remoteIp4: ipv4(SESSION.server),
+    localPort: SESSION.clientPort,
+    remotePort: htons(SESSION.serverPort),
+  });
+  const network = connect(client, sides.server.recorder);
+  network.open();
+  network.transfer("client", SESSION.asked);
+  network.transfer("server", SESSION.answered);
+  network.close();
+  const taken = ({ records }: Module): Recorded[] =>
+    records
+      .records()
+      .map(
+        (record) => Object.fromEntries(Object.entries(record).map(([name, value]) => [name, plain(value)])) as never,
+      );
+  return { client: taken(sides.client), server: taken(sides.server) };
+}
+
+/** What the model answers to every value, with a clock of `hz` ticks a second. */
+export async function limitsOfModel(target: TargetName, hz: number, controls: readonly string[]): Promise<number[]> {
+  const host = createHost({ hz, congestionControls: controls });
+  const { limits, values, results } = await open<{
+    limits: ProgramView;
+    values: { set(key: number, value: number): void };
+    results: { get(key: number): number };
+  }>("limits", limitsSource(target), target, host);
+  VALUES.forEach((value, index) => values.set(index, value));
+  limits.established("client");
+  return Array.from({ length: resultCount(target) }, (_, index) => results.get(index));
+}

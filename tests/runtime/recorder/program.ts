@@ -1,0 +1,180 @@
+/**
+ * The recorder: a program of our own that writes down all that a `sockOps` program can see and do, event by event. It is made from
+ * the tables below, which are exhaustive by type: a field or a socket option that the language gets is recorded, or does not compile.
+ */
+import type { GetSockOpts, SetSockOpts, TcpConn } from "tsbpf/tcp";
+import type { TargetName } from "../../../compiler/bpf/kernels.ts";
+
+type Methods = "setSockOpt" | "getSockOpt";
+/** How a value of the kernel's and one of the model's compare. */
+export type Compared =
+  /** The same number. */
+  | "same"
+  /** Both 0 or neither: how large it is depends on time, devices or sysctls. */
+  | "zero"
+  /** Sequence numbers: the same distance from that of the side's established event. */
+  | "distance"
+  /** Nothing but that it never falls, on either side: counts of segments that acknowledgements take part in. */
+  | "grows";
+
+/** Fields of the context, by their names in the language. */
+export const FIELDS = {
+  family: "same",
+  localIp4: "same",
+  remoteIp4: "same",
+  localIp6: "same",
+  remoteIp6: "same",
+  localPort: "same",
+  remotePort: "same",
+  state: "same",
+  dataSegsIn: "same",
+  dataSegsOut: "same",
+  segsIn: "grows",
+  segsOut: "grows",
+  sndCwnd: "zero",
+  sndSsthresh: "zero",
+  mss: "zero",
+  srttUs: "zero",
+  rttMinUs: "zero",
+  totalRetrans: "same",
+  packetsOut: "same",
+  retransOut: "same",
+  lostOut: "same",
+  sackedOut: "same",
+  sndNxt: "distance",
+  sndUna: "distance",
+  rcvNxt: "distance",
+  rateDelivered: "zero",
+  rateIntervalUs: "zero",
+  bytesAcked: "same",
+  bytesReceived: "same",
+} as const satisfies Record<Exclude<keyof Omit<TcpConn, symbol & keyof TcpConn>, Methods | symbol>, Compared>;
+export type FieldName = keyof typeof FIELDS;
+
+/** Socket options with a value that every event sets. */
+export const SET = {
+  TCP_USER_TIMEOUT: "5000",
+  TCP_CONGESTION: '"reno"',
+  TCP_BPF_IW: "10",
+  TCP_BPF_SNDCWND_CLAMP: "1000",
+  TCP_BPF_DELACK_MAX: "40000",
+  TCP_BPF_RTO_MIN: "200000",
+  TCP_DELACK_MIN_US: "2000",
+  TCP_DELACK_MAX_US: "40000",
+  TCP_DELACK_SEGS: "2",
+} as const satisfies Record<keyof SetSockOpts, string>;
+export const GET = {
+  TCP_USER_TIMEOUT: true,
+  TCP_BPF_SNDCWND_CLAMP: true,
+  TCP_DELACK_MIN_US: true,
+  TCP_DELACK_MAX_US: true,
+  TCP_DELACK_SEGS: true,
+} as const satisfies Record<keyof GetSockOpts, true>;
+
+const STATES = [
+  "established",
+  "synSent",
+  "synRecv",
+  "finWait1",
+  "finWait2",
+  "timeWait",
+  "close",
+  "closeWait",
+  "lastAck",
+  "listen",
+  "closing",
+  "newSynRecv",
+];
+const WIDE: readonly string[] = ["bytesAcked", "bytesReceived"];
+const IP6: readonly string[] = ["localIp6", "remoteIp6"];
+const BE: Readonly<Record<string, string>> = { localIp4: "be32", remoteIp4: "be32", remotePort: "be16" };
+const patchedOnly = (name: string): boolean => name.startsWith("TCP_DELACK_");
+const stateOf = (expression: string): string =>
+  STATES.reduceRight((rest, name, index) => `${expression} === "${name}" ? ${index + 1} : ${rest}`, "0");
+
+const typeOf = (field: string): string =>
+  WIDE.includes(field) ? "u64" : IP6.includes(field) ? "array(be32, 4)" : (BE[field] ?? "u32");
+
+export const setNames = (target: TargetName): (keyof SetSockOpts)[] =>
+  (Object.keys(SET) as (keyof SetSockOpts)[]).filter((name) => target === "patched" || !patchedOnly(name));
+export const getNames = (target: TargetName): (keyof GetSockOpts)[] =>
+  (Object.keys(GET) as (keyof GetSockOpts)[]).filter((name) => target === "patched" || !patchedOnly(name));
+/** The kind of the option that the recorder writes. */
+export const KIND = 100;
+/** Callbacks that it asks for: all. */
+const ALL = ["Rto", "Retrans", "State", "Rtt", "ParseAllOptions", "WriteOption"].map((name) => `Callback.${name}`);
+
+/** Source text of the recorder for mainline's events. */
+export function recorderSource(target: TargetName): string {
+  const fields = Object.keys(FIELDS) as FieldName[];
+  const set = setNames(target);
+  const get = getNames(target);
+  const plain = fields.filter((name) => !IP6.includes(name) && name !== "state");
+  return `
+import { array, be16, be32, i32, htons, license, RingBuf, SkStorage, struct, u32, u64 } from "tsbpf";
+import { Callback, Op, sockOps } from "tsbpf/tcp";
+license("GPL");
+class Record extends struct({
+  op: u32, arg0: u32, arg1: u32, arg2: u32, calls: i32, option: i32, stored: u32,
+${fields.map((name) => `  ${name}: ${typeOf(name)},`).join("\n")}
+${set.map((name) => `  set_${name}: i32,`).join("\n")}
+${get.map((name) => `  has_${name}: u32, get_${name}: u32,`).join("\n")}
+}) {}
+class Mark extends struct({ value: be16 }) {}
+export const records = new RingBuf({ value: Record, bytes: 1 << 20 });
+class Seen extends struct({ events: u32 }) {}
+export const seen = new SkStorage({ value: Seen });
+
+export const recorder = sockOps((ctx) => {
+  const r = new Record({
+    op: ctx.op,
+${plain.map((name) => `    ${name}: ctx.${name},`).join("\n")}
+  });
+  r.localIp6 = ctx.localIp6;
+  r.remoteIp6 = ctx.remoteIp6;
+  const state = ctx.state;
+  r.state = ${stateOf("state")};
+  const count = seen.getOrCreate(ctx);
+  if (count) r.stored = 1;
+  r.option = 1;
+  switch (ctx.op) {
+    case Op.TcpConnect: case Op.TcpListen: case Op.ActiveEstablished: case Op.PassiveEstablished:
+      r.calls = ctx.setCallbacks(${ALL.join(" | ")});
+      break;
+    case Op.Rto:
+      r.arg0 = ctx.backoff;
+      r.arg2 = ctx.timedOut ? 1 : 0;
+      break;
+    case Op.State: {
+      const from = ctx.oldState;
+      const to = ctx.newState;
+      r.arg0 = ${stateOf("from")};
+      r.arg1 = ${stateOf("to")};
+      break;
+    }
+    case Op.HeaderOptionLength:
+      r.option = ctx.reserveOption(4);
+      break;
+    case Op.WriteHeaderOption:
+      r.option = ctx.storeOption(${KIND}, { value: htons(7) });
+      break;
+    case Op.ParseHeaderOption: {
+      const found = ctx.loadOption(${KIND}, Mark);
+      r.option = found ? 1000 : 0;
+      break;
+    }
+    default:
+      ctx.reply = -1;
+  }
+${get
+  .map(
+    (name) =>
+      `  const value_${name} = ctx.getSockOpt("${name}");\n  if (value_${name} !== undefined) { r.has_${name} = 1; r.get_${name} = value_${name}; }`,
+  )
+  .join("\n")}
+${set.map((name) => `  r.set_${name} = ctx.setSockOpt("${name}", ${SET[name]});`).join("\n")}
+  records.output(r);
+  return 1;
+});
+`;
+}
