@@ -30,8 +30,6 @@ export interface Session {
   /** Addresses that the peer announced and has not withdrawn, by id. */
   readonly remote: Map<number, EndpointValue>;
   readonly localIds: Map<symbol | string, number>;
-  /** Requests are taken: not before the session is fully established, and not after its close. */
-  open: boolean;
 }
 
 /** Arguments of each event, as tests give them. */
@@ -175,7 +173,6 @@ export function createPathModel(loaded: Loaded): PathModel {
       subflows: [],
       remote: new Map(),
       localIds: new Map(),
-      open: true,
     };
     sessions.set(token, made);
     return made;
@@ -192,7 +189,7 @@ export function createPathModel(loaded: Loaded): PathModel {
     [...of.remote].find(([, value]) => value.addr === end?.addr && value.addr6 === end?.addr6)?.[0] ?? 0;
 
   /** Why a request is not taken, as an errno; 0: it is. */
-  const refusal = (of: Session): number => (of.open ? 0 : ERRNO.ENOTCONN);
+  const refusal = (event: number): number => (REFUSES.has(event) ? ERRNO.ENOTCONN : 0);
   const servicesFor = (
     of: Session,
     subflow: ModelSubflow | undefined,
@@ -203,7 +200,7 @@ export function createPathModel(loaded: Loaded): PathModel {
     const change = (path: RequestedSubflow | number, words: string, run: (one: ModelSubflow) => void): number => {
       if (typeof path === "number") return path;
       note(`${pathText(path)}${words}`);
-      const refused = refusal(of);
+      const refused = refusal(event);
       if (refused !== 0) return refused;
       if (!path.from && !path.to && WITHOUT_SUBFLOW.has(event)) return ERRNO.EINVAL;
       for (const one of matching(of, subflow, path)) run(one);
@@ -214,7 +211,7 @@ export function createPathModel(loaded: Loaded): PathModel {
         const path = readPath(local, remote);
         if (typeof path === "number") return path;
         note(pathText(path));
-        const refused = refusal(of);
+        const refused = refusal(event);
         if (refused !== 0) return refused;
         if (of.subflows.filter(isThere).length >= MOST_SUBFLOWS) return ERRNO.ENOSPC;
         requested.push(path);
@@ -274,7 +271,6 @@ export function createPathModel(loaded: Loaded): PathModel {
       const row = EVENTS[event] as (given: PathEventArgs[typeof event], token: number) => KernelEvent;
       const happening = row(args, token);
       loaded.steps.last = 0;
-      of.open = opensRequests(happening.op) ?? of.open;
       const services = served(token, happening.op, subflow);
       const fullSocket = isFullSocket(happening.op);
       const done = deliver(loaded, connection, { ...happening, fullSocket, ...services }, entry);
@@ -292,13 +288,11 @@ export function createPathModel(loaded: Loaded): PathModel {
 const MOST_SUBFLOWS = 64;
 const isThere = (one: ModelSubflow): boolean => one.state === "pending" || one.state === "established";
 
-/** Whether a session takes requests from this event on; undefined: as before. */
-export const opensRequests = (event: number): boolean | undefined =>
-  event === op.MptcpFullyEstablished.op
-    ? true
-    : event === op.MptcpNewSession.op || event === op.MptcpCloseSession.op
-      ? false
-      : undefined;
+/**
+ * Events in which a session takes no requests: it is not fully established yet, or over. A test that goes on to any other event
+ * takes it for established.
+ */
+const REFUSES: ReadonlySet<number> = new Set([op.MptcpNewSession.op, op.MptcpCloseSession.op]);
 
 /** Both ends absent: the subflow of the event. */
 const matching = (of: Session, subflow: ModelSubflow | undefined, path: RequestedSubflow): ModelSubflow[] =>

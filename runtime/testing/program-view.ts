@@ -27,7 +27,6 @@ import {
   createPathModel,
   forgetSocket,
   isFullSocket,
-  opensRequests,
   PATH_EVENTS,
   type PathEventArgs,
   type PathEventName,
@@ -165,8 +164,6 @@ export function createProgramView(
       const packet = header(connection, { flags: FLAGS.ack, payload: 0 }, kernelOptions(FLAGS.ack), false);
       const { token } = connection.fields;
       // Events of MPTCP, and those of TCP on its subflows: requests are the session's.
-      const session = token !== 0 ? paths.session(token) : undefined;
-      if (session) session.open = opensRequests(row.op) ?? session.open;
       const given: KernelEvent = {
         op: row.op,
         args: options.args ?? [],
@@ -174,7 +171,7 @@ export function createProgramView(
         ...(name.startsWith("Mptcp") ? {} : { packet }),
         ...(options.addr6 === undefined ? {} : { address6: parseIpv6(options.addr6) }),
         ...(options.option === undefined ? {} : { optionData: firstBytes(options.option) }),
-        ...(session ? paths.served(token, row.op) : {}),
+        ...(token !== 0 ? paths.served(token, row.op) : {}),
       };
       const { returned, reply } = deliver(loaded, connection, given, entry);
       return { returned, reply };
