@@ -48,6 +48,8 @@ export interface Kernel {
   readonly maxOption: number;
   /** TCP header space for options, in bytes. */
   readonly maxOptionSpace: number;
+  /** CONFIG_HZ, to which timers are rounded: of most distributions, and of kernel/config. For models; others are met. */
+  readonly hz: number;
 }
 
 const everywhere = [
@@ -71,6 +73,7 @@ export const kernels = {
     maxStack: 512,
     maxOption: 40,
     maxOptionSpace: 40,
+    hz: 250,
   },
   patched: {
     name: "patched",
@@ -82,6 +85,7 @@ export const kernels = {
     maxStack: 512,
     maxOption: 16,
     maxOptionSpace: 40,
+    hz: 1000,
   },
 } as const satisfies Record<TargetName, Kernel>;
 

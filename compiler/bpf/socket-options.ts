@@ -7,8 +7,6 @@ export const SOL_TCP = 6;
 export interface ValueRange {
   readonly least: number;
   readonly most: number;
-  /** 0 as well, outside of the range: it restores the default. */
-  readonly orZero?: true;
   /**
    * A time in microseconds, which the kernel rounds up to ticks of its clock (CONFIG_HZ a second): it must be this many at
    * least. `least` is then the shortest time that a kernel with 1000 ticks a second takes.
@@ -105,12 +103,10 @@ export const SOCKET_OPTIONS = {
 
 /** Does a kernel of `hz` ticks a second take this value? */
 export function takes(range: ValueRange, value: number, hz: number): boolean {
-  if (value === 0 && range.orZero) return true;
   if (range.ticks === undefined) return value >= range.least && value <= range.most;
   const ticks = (us: number): number => Math.ceil((us * hz) / MICROSECONDS);
   return value > 0 && ticks(value) >= range.ticks && ticks(value) <= ticks(range.most);
 }
 /** No kernel takes this value, whatever its clock. */
-export const neverTaken = (range: ValueRange, value: number): boolean =>
-  (value < range.least || value > range.most) && !(value === 0 && range.orZero);
+export const neverTaken = (range: ValueRange, value: number): boolean => value < range.least || value > range.most;
 export type SocketOptionName = keyof typeof SOCKET_OPTIONS;

@@ -32,9 +32,9 @@ describe("delayed ACK", () => {
     [1, 80_000],
     [2, 40_000],
     [3, 26_666],
-    [80, 1000],
-    [255, 1000],
-  ])("of a minimum RTT of 80 ms, 1/%i is a delay of %i µs: never less than 1 ms", async (fraction, delayUs) => {
+    [80, 2000],
+    [255, 2000],
+  ])("of a minimum RTT of 80 ms, 1/%i is a delay of %i µs: never less than 2 ms", async (fraction, delayUs) => {
     const { delayedAck, stats } = await load<Module>(source);
     delayedAck.established("server", { rttMinUs: 80_000 });
     delayedAck.parse(Uint8Array.of(0x43, 4, fraction, 100));

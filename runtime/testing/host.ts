@@ -11,7 +11,7 @@ export interface HostOptions {
   readonly seed?: number;
   /** Congestion controls that setSockOpt("TCP_CONGESTION", …) finds; all of the language's unless given. */
   readonly congestionControls?: readonly string[];
-  /** Ticks of the kernel's clock in a second (CONFIG_HZ); 250 unless given. */
+  /** Ticks of the kernel's clock in a second (CONFIG_HZ); the target's unless given. */
   readonly hz?: number;
 }
 
@@ -22,7 +22,7 @@ export interface Host {
   cpu: number;
   readonly cpus: number;
   readonly congestionControls: readonly string[];
-  readonly hz: number;
+  readonly hz: number | undefined;
   /** Moves the clock. */
   advance(milliseconds: number): void;
   /** Makes the next `times` calls of a helper (all of them unless given) return `result` without doing anything. */
@@ -41,7 +41,7 @@ export function createHost(options: HostOptions = {}): Host {
     cpu: 0,
     cpus: options.cpus ?? 4,
     congestionControls: options.congestionControls ?? CONTROLS,
-    hz: options.hz ?? 250,
+    hz: options.hz,
     advance(milliseconds) {
       host.now += BigInt(Math.round(milliseconds * 1e6));
     },

@@ -39,7 +39,13 @@ export interface PathEventArgs {
   closeSession: Record<string, never>;
   addRemoteAddress: { readonly id: number; readonly addr?: symbol; readonly port?: symbol; readonly addr6?: string };
   removeRemoteAddress: { readonly id: number };
-  subflowEstablished: { readonly localId?: number; readonly remoteId?: number; readonly backup?: boolean };
+  subflowEstablished: {
+    readonly localId?: number;
+    readonly remoteId?: number;
+    readonly backup?: boolean;
+    readonly isMaster?: boolean;
+  };
+  subflowPriority: { readonly localId?: number; readonly remoteId?: number; readonly backup?: boolean };
   subflowClosed: {
     readonly localId?: number;
     readonly remoteId?: number;
@@ -77,9 +83,9 @@ const addressEvent =
   });
 const subflowEvent =
   (number: number) =>
-  (args: PathEventArgs["subflowClosed"]): KernelEvent => ({
+  (args: PathEventArgs["subflowClosed"] & PathEventArgs["subflowEstablished"]): KernelEvent => ({
     op: number,
-    args: [args.localId ?? 0, args.remoteId ?? 0, args.backup ? 1 : 0, args.error ?? 0],
+    args: [args.localId ?? 0, args.remoteId ?? 0, args.backup ? 1 : 0, args.isMaster ? 1 : (args.error ?? 0)],
   });
 
 /** Events of kernel/README.md: which number, and which arguments. */
@@ -94,6 +100,7 @@ const EVENTS: { readonly [E in PathEventName]: (args: PathEventArgs[E], token: n
   removeRemoteAddress: ({ id }) => ({ op: op.MptcpRemoveRemoteAddress.op, args: [0, id, 0, 0] }),
   subflowEstablished: subflowEvent(op.MptcpSubflowEstablished.op),
   subflowClosed: subflowEvent(op.MptcpSubflowClosed.op),
+  subflowPriority: subflowEvent(op.MptcpSubflowPriority.op),
   addLocalAddress: addressEvent(op.MptcpAddLocalAddress.op),
   removeLocalAddress: addressEvent(op.MptcpRemoveLocalAddress.op),
   acceptSubflow: ({ remoteId, backup }, token) => ({

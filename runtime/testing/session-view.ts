@@ -22,7 +22,7 @@ export interface SubflowView {
   readonly backup: boolean;
 }
 export interface SessionView {
-  /** The first subflow is up: newSession, then fullyEstablished. */
+  /** The first subflow is up: newSession, fullyEstablished, subflowEstablished. */
   establish(): void;
   /** The peer sent ADD_ADDR. */
   announce(address: {
@@ -83,6 +83,7 @@ export function createSessionView(
     establish() {
       emit("newSession", {}, {});
       emit("fullyEstablished", { isMaster: true }, {});
+      emit("subflowEstablished", { isMaster: true }, {});
     },
     announce: (address) => void emit("addRemoteAddress", address, {}),
     withdraw(id) {

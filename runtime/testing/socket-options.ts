@@ -20,7 +20,7 @@ const ENOTSUPP = -524;
 export function setSocketOption(
   connection: Connection,
   kernel: Kernel,
-  host: { readonly congestionControls: readonly string[]; readonly hz: number },
+  host: { readonly congestionControls: readonly string[]; readonly hz: number | undefined },
   level: number,
   number: number,
   value: Uint8Array,
@@ -38,7 +38,7 @@ export function setSocketOption(
   }
   if (value.length !== 4) return ERRNO.EINVAL;
   const given = new DataView(value.buffer, value.byteOffset).getInt32(0, true);
-  if (row.takes && !takes(row.takes, given, host.hz)) return ERRNO.EINVAL;
+  if (row.takes && !takes(row.takes, given, host.hz ?? kernel.hz)) return ERRNO.EINVAL;
   const refused = CHECKS[name]?.(connection) ?? 0;
   if (refused !== 0) return refused;
   connection.sockOpts[name] = given;

@@ -2,7 +2,7 @@
 #include "writing.h"
 
 #define KIND 67
-#define LEAST_US 1000
+#define LEAST_US 2000
 
 const volatile __u8 rttFraction = 2;
 const volatile __u8 segmentsPerAck = 100;

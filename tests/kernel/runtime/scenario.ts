@@ -2,14 +2,12 @@
  * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
  * object per finding on standard output, which runtime-*.test.ts on the host judges.
  *
- *   scenario paths | removal | locals | accept | options | shared | recorder
+ *   scenario paths | removal | locals | accept | options | shared
  */
 import { load, startKernelPathManager, type LoadedObject } from "../../../runtime/api.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
 import { capture } from "../../runtime/capture.ts";
 import { compiled } from "../../runtime/compiled.ts";
-import { limitsOfKernel, recordKernel } from "../../runtime/recorder/kernel.ts";
-import { recordMptcp } from "../../runtime/recorder/mptcp-kernel.ts";
 import { sharedWriting } from "../../runtime/shared-writing/scenario.ts";
 import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts";
 
@@ -306,12 +304,6 @@ try {
   if (part === "shared") {
     for (const target of ["patched", "mainline"] as const)
       await sharedWriting(target, (name, wire) => report(`${target}: ${name}`, { ...wire }));
-  } else if (part === "recorder") {
-    const plain = (_: string, value: unknown): unknown => (typeof value === "bigint" ? Number(value) : value);
-    const told = (name: string, facts: object): void => report(name, JSON.parse(JSON.stringify(facts, plain)) as never);
-    told("mptcp", { records: await recordMptcp() });
-    told("tcp", await recordKernel("patched"));
-    told("limits", { results: await limitsOfKernel("patched") });
   } else await (isPathPart(part) ? paths(lab, part) : options(lab));
   report("end", {});
 } catch (error) {

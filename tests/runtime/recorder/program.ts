@@ -2,7 +2,6 @@
  * The recorder: a program of our own that writes down all that a `sockOps` program can see and do, event by event. It is made from
  * the tables below, which are exhaustive by type: a field or a socket option that the language gets is recorded, or does not compile.
  */
-import type { MptcpSession } from "tsbpf/mptcp";
 import type { GetSockOpts, SetSockOpts, TcpConn } from "tsbpf/tcp";
 import type { TargetName } from "../../../compiler/bpf/kernels.ts";
 
@@ -175,62 +174,6 @@ ${get
   .join("\n")}
 ${set.map((name) => `  r.set_${name} = ctx.setSockOpt("${name}", ${SET[name]});`).join("\n")}
   records.output(r);
-  return 1;
-});
-`;
-}
-
-/** What an MPTCP session adds to a connection. */
-export const SESSION_FIELDS = {
-  token: "zero",
-  remoteToken: "zero",
-  localKey: "zero",
-  remoteKey: "zero",
-  flags: "same",
-} as const satisfies Record<Exclude<keyof MptcpSession, keyof TcpConn | SessionMethods>, Compared>;
-type SessionMethods = "openSubflow" | "closeSubflow" | "setPriority";
-
-/**
- * Source text of the recorder of MPTCP's events. Each of them asks for something that changes nothing: a priority that the subflow
- * has, the close of subflows that are not there. The first subflow's 68 opens another one.
- */
-export function sessionRecorderSource(): string {
-  const fields = Object.keys(FIELDS) as FieldName[];
-  const session = Object.keys(SESSION_FIELDS);
-  const plain = fields.filter((name) => !IP6.includes(name) && name !== "state");
-  const keys = ["localKey", "remoteKey"];
-  return `
-import { array, be16, be32, i32, ipv4, license, RingBuf, struct, u32, u64 } from "tsbpf";
-import { Op, sockOps } from "tsbpf/mptcp";
-license("GPL");
-class Record extends struct({
-  op: u32, opened: i32, closed: i32, priority: i32, set: i32, calls: i32,
-${fields.map((name) => `  ${name}: ${typeOf(name)},`).join("\n")}
-${session.map((name) => `  ${name}: ${keys.includes(name) ? "u64" : "u32"},`).join("\n")}
-}) {}
-export const records = new RingBuf({ value: Record, bytes: 1 << 20 });
-
-export const recorder = sockOps((ctx) => {
-  if (ctx.op < Op.MptcpNewSession) return 1;
-  const r = new Record({
-    op: ctx.op,
-${[...plain, ...session].map((name) => `    ${name}: ctx.${name},`).join("\n")}
-  });
-  r.localIp6 = ctx.localIp6;
-  r.remoteIp6 = ctx.remoteIp6;
-  const state = ctx.state;
-  r.state = ${stateOf("state")};
-  r.opened = 1;
-  if (ctx.op === Op.MptcpNewSession || ctx.op === Op.MptcpCloseSession) r.opened = ctx.openSubflow();
-  if (ctx.op === Op.MptcpFullyEstablished) {
-    if (ctx.isMaster) r.opened = ctx.openSubflow();
-  }
-  r.closed = ctx.closeSubflow({ from: { addr: ipv4("203.0.113.99") } });
-  r.priority = ctx.setPriority(false);
-  r.set = ctx.setSockOpt("TCP_USER_TIMEOUT", 5000);
-  r.calls = ctx.setCallbacks(0);
-  records.output(r);
-  if (ctx.op !== Op.MptcpAcceptSubflow) ctx.reply = -1;
   return 1;
 });
 `;
