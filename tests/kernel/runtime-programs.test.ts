@@ -69,6 +69,7 @@ describe.skipIf(skip)(
         ["late", all, BOTH],
         ["gone", TWO, BOTH],
         ["again", all, BOTH],
+        ["second session", TWO, BOTH],
         ["first gone", ["10.2.0.1"], BOTH],
         ["first again", TWO, BOTH],
         ["IPv6 before", TWO6, ["[fd01::2]"]],
