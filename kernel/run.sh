@@ -100,7 +100,7 @@ timeout --foreground -k 10 "$seconds" qemu-system-x86_64 "${accel[@]}" \
 	-virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \
 	-virtfs "local,path=$run,mount_tag=run,security_model=none,multidevs=remap" \
 	-kernel "$kernel" \
-	-append "console=ttyS0 loglevel=6 panic=-1 oops=panic root=root rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=1048576,cache=loose ro init=$here/init.sh$boot_args" \
+	-append "console=ttyS0 no_timer_check loglevel=6 panic=-1 oops=panic root=root rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=1048576,cache=loose ro init=$here/init.sh$boot_args" \
 	< /dev/null 2> "$run/qemu" &
 machine=$!
 started+=("$machine")
