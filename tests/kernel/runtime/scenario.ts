@@ -97,7 +97,8 @@ async function paths(lab: Lab, part: PathPart): Promise<void> {
   };
   /** Addresses that the daemon has put into the program's map. */
   const locals = (object: LoadedObject): number =>
-    object.maps["localAddrs"]!.batch().filter(([, value]) => (value as { inUse: number }).inUse === 1).length;
+    object.maps["localAddrs"]!.batch().filter(([, value]) => (value as unknown as { inUse: number }).inUse === 1)
+      .length;
   const announce = (address: string, device: string): void =>
     void lab.inside(s, "ip", "mptcp", "endpoint", "add", address, "dev", device, "signal");
   const forget = (): void => void lab.inside(s, "ip", "mptcp", "endpoint", "flush");
