@@ -11,7 +11,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import { encodeSlots } from "../../../compiler/bpf/raw.ts";
 import { compile } from "../../../compiler/compile.ts";
-import { corpusProgram, verifyCorpusProgram, type CorpusMap, type CorpusProgram } from "../../../compiler/verifier/corpus.ts";
+import {
+  corpusProgram,
+  verifyCorpusProgram,
+  type CorpusMap,
+  type CorpusProgram,
+} from "../../../compiler/verifier/corpus.ts";
 import { verifierProgram } from "../../../compiler/verifier/program.ts";
 import { mapTypeNumber } from "../../../compiler/verifier/state.ts";
 import type { Program, Result } from "../../../compiler/verifier/verify.ts";
