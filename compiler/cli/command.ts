@@ -42,7 +42,8 @@ const OLDEST_KERNEL = "oldest kernel that must take the object (default: the tar
 const maxInsnsOption = () =>
   new Option("--max-insns <n>", "lift the limit of 4096 instructions per program").argParser(count);
 
-function command(): { program: Command; finish: (code: number) => void; code: () => number } {
+/** The whole command line, ready to parse; `finish` takes exit codes, `code` gives the worst of them. */
+export function command(): { program: Command; finish: (code: number) => void; code: () => number } {
   let code = 0;
   const finish = (value: number): void => void (code = Math.max(code, value));
   const program = new Command("tsbpf")

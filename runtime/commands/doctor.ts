@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { compileFile } from "../../compiler/cli/build.ts";
 import { out } from "../../compiler/cli/output.ts";
 import { FEATURES, kernels, releaseFor, type Feature, type TargetName } from "../../compiler/bpf/kernels.ts";
+import { lacking, NEEDS } from "../kernel/capabilities.ts";
 import { onBpffs } from "../kernel/pin-folder.ts";
 import { RELEASES } from "../../compiler/bpf/verifier-rules.ts";
 import { cgroupRoot } from "../kernel/places.ts";
@@ -100,13 +101,7 @@ function machineFindings(options: DoctorOptions): Finding[] {
   const findings: Finding[] = [
     process.getuid?.() === 0
       ? { what: "caller", ok: true, detail: "root" }
-      : {
-          what: "caller",
-          ok: capable(),
-          detail: capable()
-            ? "has CAP_BPF and CAP_NET_ADMIN"
-            : "not root: run as root, or with CAP_BPF and CAP_NET_ADMIN",
-        },
+      : { what: "caller", ok: lacking(NEEDS.doctor.all).length === 0, detail: callerDetail() },
     root === undefined
       ? { what: "cgroup2", ok: false, detail: "not mounted: mount -t cgroup2 none /sys/fs/cgroup" }
       : { what: "cgroup2", ok: true, detail: root },
@@ -160,12 +155,15 @@ function configOff(): Finding | undefined {
   };
 }
 
-const CAP_NET_ADMIN = 12n;
-const CAP_BPF = 39n;
-function capable(): boolean {
-  const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(read("/proc/self/status") ?? "")?.[1];
-  const mask = BigInt(`0x${effective ?? "0"}`);
-  return [CAP_NET_ADMIN, CAP_BPF].every((bit) => ((mask >> bit) & 1n) === 1n);
+/** Of somebody who is not root: what is there, or what is lacking and what runs all the same. */
+function callerDetail(): string {
+  const { all } = NEEDS.doctor;
+  const absent = lacking(all);
+  if (absent.length === 0) return `has ${all.join(" and ")}`;
+  const partly = absent.length < all.length ? ` (lacking: ${absent.join(", ")})` : "";
+  const netlink =
+    lacking(NEEDS["run --backend netlink"].all).length === 0 ? "; path managers run with --backend netlink" : "";
+  return `not root: run as root, or with ${all.join(" and ")}${partly}${netlink}`;
 }
 
 function netlinkPathManager(): Finding {
@@ -199,21 +197,21 @@ function bundledPrograms(netlink: boolean): ProgramFinding[] {
     (Object.keys(kernels) as TargetName[]).flatMap((target) => {
       const { module } = compileFile(join(folder, file), { target });
       if (!module) return [];
-      const lacking = missing(module.needs);
-      const onlyPaths = lacking.length > 0 && module.needs.some((need) => need.startsWith("helper:mptcp"));
+      const absent = missing(module.needs);
+      const onlyPaths = absent.length > 0 && module.needs.some((need) => need.startsWith("helper:mptcp"));
       const detail =
-        lacking.length === 0
+        absent.length === 0
           ? "runs here"
           : onlyPaths && netlink
             ? "needs the patched kernel; runs here with --backend netlink"
-            : `lacks ${lacking.map((one) => one.feature).join(", ")}`;
+            : `lacks ${absent.map((one) => one.feature).join(", ")}`;
       return [
         {
           program: file,
           target,
-          runs: lacking.length === 0 || (onlyPaths && netlink),
+          runs: absent.length === 0 || (onlyPaths && netlink),
           detail,
-          missing: lacking.map((one) => one.feature),
+          missing: absent.map((one) => one.feature),
         },
       ];
     }),

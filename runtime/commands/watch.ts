@@ -1,5 +1,5 @@
 /** What a running object says, as it says it: ring-buffer records and lines of `log`. */
-import { existsSync, openSync, readSync, writeFileSync } from "node:fs";
+import { existsSync, openSync, readSync, statSync, writeFileSync } from "node:fs";
 import { out } from "../../compiler/cli/output.ts";
 import type { Value } from "../kernel/codec.ts";
 import { show, toJson } from "../kernel/format.ts";
@@ -65,7 +65,8 @@ export function watchLog(
   each: (text: string, raw: string) => void,
   begin: "all" | "from now on" = "all",
 ): { close(): void } | string {
-  const path = TRACE_PIPES.find((candidate) => existsSync(candidate));
+  // What may not be looked into is there all the same.
+  const path = TRACE_PIPES.find((candidate) => existsSync(candidate)) ?? TRACE_PIPES.find(isForbidden);
   if (path === undefined)
     return "no tracefs is mounted, so log lines cannot be shown: mount -t tracefs nodev /sys/kernel/tracing";
   let fd: number;
@@ -113,6 +114,15 @@ export function watchLog(
       closeFd(fd);
     },
   };
+}
+
+function isForbidden(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EACCES";
+  }
 }
 
 const LONGEST_MARK = 64;

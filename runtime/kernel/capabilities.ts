@@ -19,6 +19,8 @@ const LOGS = ["programs that log", "CAP_PERFMON"] as const;
 /** By command; a test runs each with exactly its set, and with less. CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON too. */
 export const NEEDS = {
   run: { all: ["CAP_BPF", "CAP_NET_ADMIN"], more: [LOGS] },
+  /** In its own network namespace; to enter another's takes CAP_SYS_ADMIN. */
+  "run --backend netlink": { all: ["CAP_NET_ADMIN"], more: [["--netns", "CAP_SYS_ADMIN"]] },
   load: { all: ["CAP_BPF", "CAP_NET_ADMIN"], more: [LOGS] },
   list: { all: [], more: [EVERYTHING] },
   show: { all: [], more: [EVERYTHING, ["counting runs", "CAP_SYS_ADMIN"]] },
@@ -31,11 +33,16 @@ export const NEEDS = {
 } as const satisfies Record<string, Needs>;
 export type CommandWithNeeds = keyof typeof NEEDS;
 
-/** For the help of a command. */
+/** For the help of a command, with what its options take. */
 export function needsText(command: CommandWithNeeds): string {
-  const { all, more = [] }: Needs = NEEDS[command];
-  const base = all.length === 0 ? "no capability where the pins are the caller's own" : all.join(", ");
-  return `\nTakes, without root: ${[base, ...more.map(([what, capability]) => `${capability} for ${what}`)].join("; ")}.`;
+  const variants = Object.entries<Needs>(NEEDS).filter(([name]) => name === command || name.startsWith(`${command} -`));
+  return variants
+    .map(([name, { all, more = [] }]) => {
+      const base = all.length === 0 ? "no capability where the pins are the caller's own" : all.join(", ");
+      const takes = [base, ...more.map(([what, capability]) => `${capability} for ${what}`)].join("; ");
+      return `\n${name === command ? "Takes, without root" : `With ${name.slice(command.length + 1)}`}: ${takes}.`;
+    })
+    .join("");
 }
 
 /** Those of a list that this process lacks. */

@@ -108,15 +108,23 @@ export function inNetns<T>(name: string | undefined, run: () => T): T {
 export const openNetns = (name: string | undefined): number =>
   openSync(name === undefined ? "/proc/thread-self/ns/net" : netnsPath(name), "r");
 
+const EPERM = -1;
+const ENTERING = "run as root, or with CAP_SYS_ADMIN";
 /** `inNetns` by descriptor. */
-export function insideNetns<T>(netns: number, run: () => T, name = "of a descriptor"): T {
+export function insideNetns<T>(netns: number, run: () => T, name?: string): T {
   const calls = syscalls();
   const own = openNetns(undefined);
   try {
     // To be there already takes no rights.
     if (fstatSync(own).ino === fstatSync(netns).ino) return run();
     const entered = calls.setns(netns, CLONE_NEWNET);
-    if (entered < 0) throw failed("no-netns", `entering the network namespace ${name}`, entered);
+    if (entered < 0)
+      throw failed(
+        "no-netns",
+        `entering the network namespace${name === undefined ? "" : ` ${name}`}`,
+        entered,
+        entered === EPERM ? ENTERING : undefined,
+      );
     try {
       return run();
     } finally {

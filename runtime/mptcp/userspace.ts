@@ -225,5 +225,5 @@ function writeChoice(netns: number, name: string, value: string): void {
 
 const refused = (error: unknown): RuntimeError =>
   new RuntimeError("not-permitted", `choosing the userspace path manager: ${(error as NodeJS.ErrnoException).code}`, {
-    help: "run as root",
+    help: "run as root, or with CAP_NET_ADMIN",
   });

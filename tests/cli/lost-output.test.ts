@@ -2,7 +2,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { command } from "../../compiler/cli/command.ts";
+import { registerRuntimeCommands } from "../../runtime/commands/register.ts";
+import { leaves } from "./leaves.ts";
 import { tsbpf } from "./run.ts";
 import { fault, lost, noScript, ways } from "./lost-output.ts";
 
@@ -14,23 +18,27 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const commands = (): readonly (readonly string[])[] => {
-  const object = join(folder, "fullmesh.o");
-  return [
-    ["--version"],
-    ["--help"],
-    ["build", "-o", folder, "programs/ndiffports.ts"],
-    ["build", "--json", "-o", folder, "programs/ndiffports.ts"],
-    ["build", "--emit", "asm", "programs/fullmesh.ts"],
-    ["check", "programs/ndiffports.ts"],
-    ["check", "--json", join(folder, "wrong.ts")],
-    ["disasm", object],
-    ["verify", object],
-    ["verify", "--verbose", object],
-    ["vm", "--batch"],
-    ["doctor", "--json"],
-  ];
+/** By command, as registered; "" is the command itself. Those that talk to the kernel have a table beside their tests. */
+const COMMANDS: Readonly<Record<string, readonly (() => readonly string[])[]>> = {
+  "": [() => ["--version"], () => ["--help"]],
+  build: [
+    () => ["build", "-o", folder, "programs/ndiffports.ts"],
+    () => ["build", "--json", "-o", folder, "programs/ndiffports.ts"],
+    () => ["build", "--emit", "asm", "programs/fullmesh.ts"],
+  ],
+  check: [() => ["check", "programs/ndiffports.ts"], () => ["check", "--json", join(folder, "wrong.ts")]],
+  disasm: [() => ["disasm", join(folder, "fullmesh.o")]],
+  verify: [() => ["verify", join(folder, "fullmesh.o")], () => ["verify", "--verbose", join(folder, "fullmesh.o")]],
+  vm: [() => ["vm", "--batch"]],
 };
+
+test("there is a row for every command that does without the kernel", () => {
+  const ofKernel = new Command();
+  registerRuntimeCommands(ofKernel, () => undefined);
+  const known = leaves(ofKernel);
+  const rest = leaves(command().program).filter((name) => !known.includes(name));
+  expect(Object.keys(COMMANDS).filter(Boolean).toSorted()).toEqual(rest.toSorted());
+});
 
 describe.each(ways)("%s", (way) => {
   const skip = way === "a closed terminal" ? noScript : undefined;
@@ -38,7 +46,7 @@ describe.each(ways)("%s", (way) => {
     `ends every command in order${skip ? ` (skipped: ${skip})` : ""}`,
     async () => {
       const faults: string[] = [];
-      for (const args of commands()) {
+      for (const args of Object.values(COMMANDS).flatMap((rows) => rows.map((row) => row()))) {
         // It reads from the terminal that is closed, and has nothing to say.
         if (way === "a closed terminal" && args[0] === "vm") continue;
         const wrong = fault(way, await lost(way, args, { input: "b7000000070000009500000000000000\n".repeat(3) }));

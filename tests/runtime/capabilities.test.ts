@@ -68,17 +68,29 @@ describe.skipIf(skip)(skip ? `without root (skipped: ${skip})` : "without root",
   afterAll(() => lab?.close());
 
   /** Runs the command as another user with these capabilities and no others. */
-  function as(capabilities: readonly Capability[], ...args: string[]): Finished {
+  const as = (capabilities: readonly Capability[], ...args: string[]): Finished => spawnAs(capabilities, args);
+  function spawnAs(
+    capabilities: readonly Capability[],
+    args: readonly string[],
+    before: readonly string[] = [],
+    env: Readonly<Record<string, string | undefined>> = {},
+  ): Finished {
     const set = ["-all", ...capabilities.map((one) => `+${one.slice("CAP_".length).toLowerCase()}`)].join(",");
     const { status, stdout, stderr } = spawnSync(
-      "setpriv",
+      "env",
       [
+        ...before,
+        "setpriv",
         ...[`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", `--inh-caps=${set}`, `--ambient-caps=${set}`],
         ...[`--bounding-set=${set}`, process.execPath, join(repository, "bin/tsbpf.cjs"), ...args],
       ],
-      { encoding: "utf8", timeout: 60_000, env: { ...process.env, NO_COLOR: "1", HOME: "/nonexistent" } },
+      { encoding: "utf8", timeout: 60_000, env: { ...process.env, NO_COLOR: "1", HOME: "/nonexistent", ...env } },
     );
     return { code: status, out: stdout, err: stderr };
+  }
+  /** In a network namespace of its own, entered before: to enter one takes CAP_SYS_ADMIN. */
+  function within(netns: string, capabilities: readonly Capability[], ...args: string[]): Finished {
+    return spawnAs(capabilities, args, ["nsenter", `--net=/run/netns/${netns}`], { TSBPF_RUN_DIR: undefined });
   }
   const own = (): string[] => ["--pins", join(bpffs, "own/tsbpf")];
   const quiet = (): string => join(folder, "quiet.o");
@@ -101,10 +113,52 @@ describe.skipIf(skip)(skip ? `without root (skipped: ${skip})` : "without root",
     }
     const loud = (capabilities: readonly Capability[]): Finished =>
       as(capabilities, "run", join(folder, "loud.o"), "--cgroup", cgroup, "--for", "0.1", ...own());
-    expect(loud(loading).err).toBe(
+    // A warning goes before it where log lines cannot be shown.
+    expect(loud(loading).err.replace(/^warning: .*\n/, "")).toBe(
       "error[not-permitted]: not permitted to load BPF programs that log\n  help: run as root, or with CAP_PERFMON as well; or leave the log lines out\n",
     );
     expect(loud([...loading, "CAP_PERFMON"]).code).toBe(0);
+  }, 120_000);
+
+  it("a path manager over netlink takes CAP_NET_ADMIN alone, and puts back what it changed", () => {
+    const netns = lab.netns("caps");
+    const chosen = (): string => lab.inside(netns, "sysctl", "-n", "net.mptcp.pm_type").trim();
+    const before = chosen();
+    const run = (capabilities: readonly Capability[], ...more: string[]): Finished =>
+      within(netns, capabilities, "run", "programs/ndiffports.ts", "--backend", "netlink", "--for", "0.1", ...more);
+    const { all } = NEEDS["run --backend netlink"];
+    expect(all).toEqual(["CAP_NET_ADMIN"]);
+    const { code, out } = run(all);
+    expect({ code, out }).toMatchObject({ code: 0, out: expect.stringMatching(/^ended: 0 subflows created/m) });
+    expect(chosen()).toBe(before);
+    const others = (Object.keys(CAPABILITIES) as Capability[]).filter((one) => !all.some((needed) => needed === one));
+    const without = run(others);
+    expect(without.code).toBe(1);
+    expect(without.err).toMatch(/error\[not-permitted\]: .*\n {2}help: run as root, or with CAP_NET_ADMIN\n$/);
+    expect(chosen()).toBe(before);
+    const another = lab.netns("other");
+    const entered = run(all, "--netns", another);
+    expect(entered.code).toBe(1);
+    expect(entered.err).toMatch(/help: run as root, or with CAP_SYS_ADMIN\n$/);
+    expect(run([...all, "CAP_SYS_ADMIN"], "--netns", another).code).toBe(0);
+  }, 120_000);
+
+  it("doctor names what is lacking, and what runs without it", () => {
+    const netns = lab.netns("doctor");
+    const caller = (capabilities: readonly Capability[]): { ok: boolean; detail: string } => {
+      const { machine } = JSON.parse(within(netns, capabilities, "doctor", "--json").out) as {
+        machine: { what: string; ok: boolean; detail: string }[];
+      };
+      const { ok, detail } = machine.find((one) => one.what === "caller")!;
+      return { ok, detail };
+    };
+    const both = "not root: run as root, or with CAP_BPF and CAP_NET_ADMIN";
+    const netlink = "; path managers run with --backend netlink";
+    expect(caller([])).toEqual({ ok: false, detail: both });
+    expect(caller(["CAP_BPF"])).toEqual({ ok: false, detail: `${both} (lacking: CAP_NET_ADMIN)` });
+    expect(caller(["CAP_NET_ADMIN"])).toEqual({ ok: false, detail: `${both} (lacking: CAP_BPF)${netlink}` });
+    for (const set of [NEEDS.doctor.all, ["CAP_NET_ADMIN", "CAP_SYS_ADMIN"]] as const)
+      expect(caller(set)).toEqual({ ok: true, detail: "has CAP_BPF and CAP_NET_ADMIN" });
   }, 120_000);
 
   it("what is pinned in one's own folder is listed, read, replaced and removed with little or nothing", () => {

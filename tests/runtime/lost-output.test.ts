@@ -1,0 +1,134 @@
+// Output that cannot be written: the commands that talk to the kernel end in order, and `run` leaves nothing behind.
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command } from "commander";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { allLinks } from "../../runtime/api.ts";
+import { registerRuntimeCommands } from "../../runtime/commands/register.ts";
+import { leaves } from "../cli/leaves.ts";
+import { fault, lost, noScript, ways } from "../cli/lost-output.ts";
+import { tsbpf } from "./command.ts";
+import { openLab, sh, whyNot, type Lab } from "./lab.ts";
+
+interface Places {
+  readonly folder: string;
+  readonly pins: string;
+  readonly cgroup: string;
+  readonly netns: string;
+  /** Names of what --make makes. */
+  readonly made: string;
+}
+interface Row {
+  readonly args: (places: Places) => readonly string[];
+  /** What is pinned as "quiet" when it starts; by default it is. */
+  readonly pinned?: boolean;
+}
+const object = (places: Places): string => join(places.folder, "quiet.o");
+const pins = (places: Places): readonly string[] => ["--pins", places.pins];
+
+/** None of them ends by itself where it waits for an end: lost output is what ends it. */
+const RUNS: readonly Row[] = [
+  {
+    pinned: false,
+    args: (at) => ["run", object(at), "--cgroup", at.made, "--netns", at.made, "--make", "--pin", "lost", ...pins(at)],
+  },
+  { args: (at) => ["run", object(at), "--cgroup", at.cgroup, "--json", ...pins(at)] },
+  { args: (at) => ["run", "programs/ndiffports.ts", "--backend", "netlink", "--netns", at.netns] },
+];
+/** By command, as registered; each says something. */
+const ROWS: Readonly<Record<string, readonly Row[]>> = {
+  run: RUNS,
+  load: [{ pinned: false, args: (at) => ["load", object(at), "--cgroup", at.cgroup, ...pins(at)] }],
+  list: [{ args: (at) => ["list", ...pins(at)] }, { args: (at) => ["list", "--json", ...pins(at)] }],
+  show: [{ args: (at) => ["show", "quiet", "--for", "0.1", ...pins(at)] }],
+  "map get": [{ args: (at) => ["map", "get", "quiet/table", "1", ...pins(at)] }],
+  "map set": [{ args: (at) => ["map", "set", "quiet/table", "1", "2", "--json", ...pins(at)] }],
+  "map dump": [{ args: (at) => ["map", "dump", "quiet/table", ...pins(at)] }],
+  trace: [{ args: (at) => ["trace", "quiet", "--json", ...pins(at)] }],
+  detach: [{ args: (at) => ["detach", "quiet", ...pins(at)] }],
+  doctor: [{ args: (at) => ["doctor", "--json", ...pins(at)] }],
+};
+const SOURCE = `
+import { HashMap, license, u32 } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+export const table = new HashMap({ key: u32, value: u32, maxEntries: 8 });
+export const quiet = sockOps((ctx) => {
+  table.set(1, ctx.localPort);
+  return 1;
+});
+`;
+
+it("there is a row for every command that talks to the kernel", () => {
+  const program = new Command();
+  registerRuntimeCommands(program, () => undefined);
+  expect(Object.keys(ROWS).toSorted()).toEqual(leaves(program).toSorted());
+});
+
+const skip = whyNot();
+describe.skipIf(skip)(skip ? `lost output (skipped: ${skip})` : "lost output", () => {
+  let lab: Lab;
+  let at: Places;
+  let before: string;
+  beforeAll(() => {
+    lab = openLab();
+    const folder = mkdtempSync(join(tmpdir(), "tsbpf-lost-"));
+    lab.defer(() => rmSync(folder, { recursive: true, force: true }));
+    const bpffs = mkdtempSync(join(tmpdir(), "tsbpf-bpffs-"));
+    sh("mount", "-t", "bpf", "-o", "mode=0700", "bpf", bpffs);
+    lab.defer(() => {
+      sh("umount", bpffs);
+      rmSync(bpffs, { recursive: true });
+    });
+    const cgroup = lab.cgroup("lost");
+    at = { folder, pins: join(bpffs, "tsbpf"), cgroup, netns: lab.netns("lost"), made: `${lab.prefix}-made` };
+    writeFileSync(join(folder, "quiet.ts"), SOURCE);
+    expect(tsbpf(["build", join(folder, "quiet.ts"), "-o", folder])).toMatchObject({ code: 0, err: "" });
+    before = manager();
+  });
+  afterAll(() => lab?.close());
+
+  const manager = (): string => lab.inside(at.netns, "sysctl", "-n", "net.mptcp.pm_type");
+  const prepare = ({ pinned = true }: Row): void => {
+    tsbpf(["detach", "--all", "--pins", at.pins]);
+    if (!pinned) return;
+    expect(tsbpf(["load", object(at), "--pins", at.pins]).code).toBe(0);
+    expect(tsbpf(["map", "set", "quiet/table", "1", "2", "--pins", at.pins]).code).toBe(0);
+  };
+  /** What a run has left behind. */
+  function left({ pinned = true }: Row): readonly string[] {
+    const id = BigInt(statSync(at.cgroup).ino);
+    const objects = join(at.pins, "objects");
+    const names = existsSync(objects) ? readdirSync(objects) : [];
+    const records = process.env["TSBPF_RUN_DIR"] ?? "/run/tsbpf";
+    return [
+      ...[...allLinks()].filter((link) => link.cgroupId === id).map((link) => `link ${link.id}`),
+      ...names.filter((name) => !pinned || name !== "quiet").map((name) => `pin ${name}`),
+      ...[join(at.cgroup, "..", at.made), `/run/netns/${at.made}`].filter((path) => existsSync(path)),
+      ...(manager() === before ? [] : [`path manager ${manager()}`]),
+      ...(existsSync(records) ? readdirSync(records).map((name) => `record ${name}`) : []),
+    ];
+  }
+  /** The one line, warnings about the machine aside. */
+  const lines = (stderr: string): readonly string[] =>
+    stderr.split("\n").filter((line) => line !== "" && !line.startsWith("warning: "));
+
+  describe.each(ways)("%s", (way) => {
+    const noTool = way === "a closed terminal" ? noScript : undefined;
+    it.skipIf(noTool).each(Object.keys(ROWS))(
+      `%s ends in order${noTool ? ` (skipped: ${noTool})` : ""}`,
+      async (command) => {
+        for (const row of ROWS[command]!) {
+          prepare(row);
+          const args = row.args(at);
+          const ended = await lost(way, args);
+          expect(fault(way, ended), args.join(" ")).toBeUndefined();
+          expect(lines(ended.stderr).length, ended.stderr).toBeLessThanOrEqual(1);
+          if (command === "run") expect(left(row), args.join(" ")).toEqual([]);
+        }
+      },
+      180_000,
+    );
+  });
+});
