@@ -2,7 +2,7 @@
  * Standard output and error of the command: all of it passes here. No control character gets out but our own colours,
  * and only on standard error. A stream that cannot be written to any more ends the command in order: see `lastWords`.
  */
-import { closeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { isatty } from "node:tty";
 import { printable, printableJson, printableLines } from "../printable.ts";
 import { reason, type Trouble } from "./files.ts";
@@ -98,6 +98,11 @@ function lastWords(terminals: readonly number[]): void {
     const why = REASONS[error.code ?? ""] ?? reason(error);
     if (stream === "standard output") err(troubleText({ key: "output-lost", message: `${stream}: ${why}` }, false));
   }
-  // Node sets terminals back at its end, and aborts where one has been closed under it.
-  for (const fd of terminals) if (!isatty(fd)) closeSync(fd);
+  // Node sets terminals back at its end, and aborts where one has been closed under it: /dev/null takes its number, which
+  // native modules may still flush.
+  for (const fd of terminals) {
+    if (isatty(fd)) continue;
+    closeSync(fd);
+    openSync("/dev/null", "r+");
+  }
 }

@@ -21,6 +21,7 @@ export function compileText(text: string, withoutPasses: readonly string[] = [])
   const result = compile({ path: "generated.ts", text }, { withoutPasses });
   if (result.object && result.module) return result.module;
   return result.diagnostics
+    .filter(({ severity }) => severity === "error")
     .map(
       ({ key, message, span }) =>
         `${key}: ${message}${span ? ` at line ${text.slice(0, span.start).split("\n").length}` : ""}`,

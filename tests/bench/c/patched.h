@@ -23,7 +23,7 @@ enum {
 #define BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG 0x80
 
 #define TCP_DELACK_MIN_US 64
-#define TCP_DELACK_MAX_US 65
+#define TCP_DELACK_MAX_US 46
 #define TCP_DELACK_SEGS 66
 
 /* struct bpf_sock_ops with the members that the series appends. */

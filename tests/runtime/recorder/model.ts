@@ -1,5 +1,5 @@
 /** The same session, played to the model: the recorder in the virtual machine, driven by tsbpf/testing. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TargetName } from "../../../compiler/bpf/kernels.ts";
 import { htons, ipv4 } from "../../../runtime/dsl/index.ts";
@@ -27,7 +27,9 @@ const plain = (value: unknown): unknown =>
 
 /** Loads a source text on the model. */
 async function open<T>(name: string, text: string, target: TargetName, host = createHost()): Promise<T> {
-  const folder = mkdtempSync(join(repository, "node_modules/.cache/recorder-"));
+  const cache = join(repository, "node_modules/.cache");
+  mkdirSync(cache, { recursive: true });
+  const folder = mkdtempSync(join(cache, "recorder-"));
   try {
     const path = join(folder, `${name}.ts`);
     writeFileSync(path, text);
