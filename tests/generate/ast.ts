@@ -25,6 +25,7 @@ export interface Field {
 export type FieldType =
   | { readonly kind: "scalar"; readonly of: Exclude<ScalarName, "boolean"> }
   | { readonly kind: "array"; readonly of: IntName; readonly length: number }
+  | { readonly kind: "list"; readonly of: Struct; readonly length: number }
   | { readonly kind: "struct"; readonly of: Struct };
 export interface Struct {
   readonly name: string;
@@ -52,6 +53,8 @@ export type Step =
 export type Expr =
   | { readonly kind: "literal"; readonly type: IntName; readonly value: bigint }
   | { readonly kind: "truth"; readonly type: "boolean"; readonly value: boolean }
+  /** `sizeOf(S)`, in bytes. */
+  | { readonly kind: "size"; readonly type: "u32"; readonly struct: Struct }
   | { readonly kind: "read"; readonly type: ScalarName; readonly place: Place }
   | {
       readonly kind: "arithmetic";
@@ -140,12 +143,21 @@ export type Stmt =
       readonly fixed: boolean;
       readonly init: Expr;
     }
-  /** A local struct: `new S({ … })` with some fields given, or a copy of another place. */
+  /** A local struct: `new S({ … })` with some fields given. */
   | {
       readonly kind: "let-struct";
       readonly name: string;
       readonly struct: Struct;
       readonly init: readonly { readonly field: string; readonly value: Expr }[];
+    }
+  /** `new S(place)`: a copy. */
+  | { readonly kind: "let-copy"; readonly name: string; readonly struct: Struct; readonly from: Place }
+  /** `const name = place` or `const name = test ? place : other`: another name for a struct or a list that lies there. */
+  | {
+      readonly kind: "refer";
+      readonly name: string;
+      readonly from: Place;
+      readonly instead?: { readonly test: Expr; readonly place: Place };
     }
   | { readonly kind: "copy-struct"; readonly to: Place; readonly from: Place }
   /** `op` is empty for a plain assignment. */
@@ -155,8 +167,10 @@ export type Stmt =
   | {
       readonly kind: "switch";
       readonly value: Expr;
-      readonly cases: readonly { readonly labels: readonly bigint[]; readonly body: readonly Stmt[] }[];
-      readonly default?: readonly Stmt[];
+      /** Labels of a type that the value is compared in; each is evaluated when its turn comes. */
+      readonly cases: readonly { readonly labels: readonly Expr[]; readonly body: readonly Stmt[] }[];
+      /** `at`: how many cases are written before it. */
+      readonly default?: { readonly at: number; readonly body: readonly Stmt[] };
     }
   | {
       readonly kind: "range";
@@ -180,8 +194,8 @@ export type Stmt =
     }
   | {
       readonly kind: "for-of";
+      /** A number, or a name for a struct of a list. */
       readonly name: string;
-      readonly type: IntName;
       readonly array: Place;
       readonly length: number;
       readonly body: readonly Stmt[];
@@ -192,6 +206,16 @@ export type Stmt =
       readonly name: string;
       readonly map: string;
       readonly key: Expr;
+      readonly then: readonly Stmt[];
+      readonly else: readonly Stmt[];
+    }
+  /** `const name = list[index]; if (name) { … } else { … }`. */
+  | {
+      readonly kind: "with-element";
+      readonly name: string;
+      readonly list: Place;
+      readonly length: number;
+      readonly index: Expr;
       readonly then: readonly Stmt[];
       readonly else: readonly Stmt[];
     }
@@ -210,6 +234,12 @@ export interface Param {
   readonly type: IntName;
   readonly initial: bigint;
 }
+/** `const name: type = value`, computed by the compiler in that type. */
+export interface Constant {
+  readonly name: string;
+  readonly type: IntName;
+  readonly value: Expr;
+}
 export type Global =
   | { readonly kind: "scalar"; readonly name: string; readonly type: IntName; readonly initial: bigint }
   | { readonly kind: "struct"; readonly name: string; readonly struct: Struct };
@@ -219,12 +249,6 @@ export interface MapDecl {
   readonly kind: "hash" | "array";
   readonly value: IntName | Struct;
   readonly maxEntries: number;
-}
-/** `const name: type = value` at the top level: what is computed of it folds. */
-export interface Constant {
-  readonly name: string;
-  readonly type: IntName;
-  readonly value: bigint;
 }
 
 /** `input` and `output` are one-entry arrays of In and Out, packed or not; the program reads the one and fills the other. */

@@ -16,6 +16,8 @@ export interface Checks {
   /** Runs compiled code in the kernel too. */
   readonly kernel?: (module: BpfModule, program: string) => Runner;
   readonly size?: number;
+  /** Counts programs that the compiler refuses, by the keys of its errors. */
+  readonly refused?: Map<string, number>;
 }
 
 export const PROGRAM = "program";
@@ -37,6 +39,7 @@ export function problemWith(choices: readonly number[], seed: number, checks: Ch
     module = compileText(text);
     return typeof module === "string" && !isRefusal(module) ? module : undefined;
   });
+  if (compiled === undefined && typeof module === "string") count(checks.refused, module);
   if (compiled !== undefined || typeof module === "string") return compiled;
   const optimized = module as unknown as BpfModule;
   if (checks.semantics) {
@@ -77,9 +80,13 @@ export function problemWith(choices: readonly number[], seed: number, checks: Ch
 
 /**
  * What the compiler may say of a well-typed program: an operand that it computes to a constant, or to a range, is one that
- * makes no sense. Such programs check nothing and count as passed; they are few.
+ * makes no sense, and a store over a struct that a name in use stands for. Such programs check nothing; they are counted.
  */
-const REFUSALS = /^(index-range|shift-count|division-by-zero):/;
+const REFUSALS = /^(index-range|shift-count|division-by-zero|reference-replaced|replaced-in-use):/;
+function count(refused: Map<string, number> | undefined, said: string): void {
+  for (const key of new Set(said.split("\n").map((line) => line.split(":", 1)[0]!)))
+    refused?.set(key, (refused.get(key) ?? 0) + 1);
+}
 export const isRefusal = (said: string): boolean => said.split("\n").every((line) => REFUSALS.test(line));
 
 /** The first line of a problem without its numbers: shrinking must not trade one fault for another. */
@@ -95,11 +102,11 @@ export function checkSeed(seed: number, checks: Checks, shrinking = 300): string
   const smallest = shrink(
     choices.taken,
     (candidate) => {
-      const other = problemWith(candidate, seed, checks);
+      const other = problemWith(candidate, seed, { ...checks, refused: new Map() });
       return other !== undefined && kindOf(other) === kind;
     },
     shrinking,
   );
   const { text } = generate(smallest, checks.size);
-  return `seed ${seed}: ${problemWith(smallest, seed, checks)}\n${text}`;
+  return `seed ${seed}: ${problemWith(smallest, seed, { ...checks, refused: new Map() })}\n${text}`;
 }

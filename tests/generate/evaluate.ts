@@ -3,11 +3,11 @@
  * with the compiler. Integers are BigInt, wrapped to their type after every operation; be16 and be32 are held as the
  * number a little-endian load of their bytes gives.
  */
-import type { Expr, Func, IntName, Place, Program, Stmt, Struct } from "./ast.ts";
+import type { Constant, Expr, FieldType, Func, IntName, Place, Program, Stmt, Struct } from "./ast.ts";
 import { INTS, promoted } from "./ast.ts";
 
 export type Scalar = bigint | boolean;
-export type Value = Scalar | bigint[] | StructValue;
+export type Value = Scalar | bigint[] | StructValue | StructValue[];
 export interface StructValue {
   [field: string]: Value;
 }
@@ -39,9 +39,28 @@ export function zeroStruct(struct: Struct): StructValue {
         ? 0n
         : type.kind === "array"
           ? Array.from({ length: type.length }, () => 0n)
-          : zeroStruct(type.of);
+          : type.kind === "list"
+            ? Array.from({ length: type.length }, () => zeroStruct(type.of))
+            : zeroStruct(type.of);
   }
   return value;
+}
+
+/** Bytes of a value and what its address must be a multiple of, as C lays it out. */
+function extent(type: FieldType): { readonly size: number; readonly align: number } {
+  if (type.kind === "scalar") {
+    const size = type.of === "be16" ? 2 : type.of === "be32" ? 4 : INTS[type.of].bits / 8;
+    return { size, align: size };
+  }
+  if (type.kind === "struct") {
+    const all = type.of.fields.map((field) => extent(field.type));
+    const align = type.of.packed ? 1 : Math.max(...all.map((one) => one.align));
+    const up = (at: number, to: number): number => Math.ceil(at / to) * to;
+    const end = all.reduce((at, one) => up(at, type.of.packed ? 1 : one.align) + one.size, 0);
+    return { size: up(end, align), align };
+  }
+  const one = extent(type.kind === "list" ? { kind: "struct", of: type.of } : { kind: "scalar", of: type.of });
+  return { size: one.size * type.length, align: one.align };
 }
 
 export function newWorld(program: Program): World {
@@ -81,7 +100,7 @@ export function evaluate(program: Program, world: World, params: ReadonlyMap<str
     world,
     params: new Map([
       ...program.params.map((p) => [p.name, params.get(p.name) ?? p.initial] as const),
-      ...program.constants.map((c) => [c.name, c.value] as const),
+      ...constantValues(program.constants),
     ]),
     functions: new Map(program.functions.map((f) => [f.name, f])),
   };
@@ -92,6 +111,19 @@ export function evaluate(program: Program, world: World, params: ReadonlyMap<str
     ]),
   ];
   runBlock(machine, scope, program.body);
+}
+
+/** What each constant is. */
+export function constantValues(constants: readonly Constant[]): Map<string, bigint> {
+  const known = new Map<string, bigint>();
+  for (const { name, value } of constants) known.set(name, constantValue(value, known));
+  return known;
+}
+/** The value of an expression of literals and known constants. */
+export function constantValue(expr: Expr, known: ReadonlyMap<string, bigint>): bigint {
+  const nothing = { globals: new Map(), maps: new Map(), input: {}, output: {} };
+  const machine = { program: undefined as unknown as Program, world: nothing, params: known, functions: new Map() };
+  return scalar(machine, [], expr) as bigint;
 }
 
 function runBlock(machine: Machine, scope: Scope, body: readonly Stmt[]): Leaving | undefined {
@@ -116,10 +148,18 @@ function run(machine: Machine, scope: Scope, stmt: Stmt): Leaving | undefined {
       declare(scope, stmt.name, { ...zeroStruct(stmt.struct), ...Object.fromEntries(given) });
       return undefined;
     }
+    case "let-copy":
+      declare(scope, stmt.name, structuredClone(locate(machine, scope, stmt.from).get()));
+      return undefined;
+    case "refer": {
+      const from = stmt.instead && !truth(scalar(machine, scope, stmt.instead.test)) ? stmt.instead.place : stmt.from;
+      declare(scope, stmt.name, locate(machine, scope, from).get());
+      return undefined;
+    }
     case "copy-struct": {
-      const to = locate(machine, scope, stmt.to).get() as StructValue;
-      const from = locate(machine, scope, stmt.from).get() as StructValue;
-      Object.assign(to, structuredClone(from));
+      // Another struct than before, as in JavaScript: a name that stands for the old one would show the difference.
+      const to = locate(machine, scope, stmt.to);
+      to.set(structuredClone(locate(machine, scope, stmt.from).get()));
       return undefined;
     }
     case "set": {
@@ -144,7 +184,8 @@ function run(machine: Machine, scope: Scope, stmt: Stmt): Leaving | undefined {
       return runBlock(machine, scope, truth(scalar(machine, scope, stmt.test)) ? stmt.then : stmt.else);
     case "switch": {
       const value = scalar(machine, scope, stmt.value);
-      const arm = stmt.cases.find(({ labels }) => labels.includes(value as bigint))?.body ?? stmt.default ?? [];
+      const matches = (label: Expr): boolean => scalar(machine, scope, label) === value;
+      const arm = stmt.cases.find(({ labels }) => labels.some(matches))?.body ?? stmt.default?.body ?? [];
       const leaving = runBlock(machine, scope, arm);
       return leaving?.kind === "break" && leaving.label === undefined ? undefined : leaving;
     }
@@ -171,7 +212,7 @@ function run(machine: Machine, scope: Scope, stmt: Stmt): Leaving | undefined {
       return undefined;
     }
     case "for-of": {
-      const array = locate(machine, scope, stmt.array).get() as bigint[];
+      const array = locate(machine, scope, stmt.array).get() as (bigint | StructValue)[];
       for (let i = 0; i < stmt.length; i++) {
         const leaving = runBlock(machine, within(scope, stmt.name, array[i]!), stmt.body);
         const after = afterTurn(leaving, undefined);
@@ -185,6 +226,13 @@ function run(machine: Machine, scope: Scope, stmt: Stmt): Leaving | undefined {
       return entry === undefined
         ? runBlock(machine, scope, stmt.else)
         : runBlock(machine, within(scope, stmt.name, entry), stmt.then);
+    }
+    case "with-element": {
+      const list = locate(machine, scope, stmt.list).get() as StructValue[];
+      const index = scalar(machine, scope, stmt.index) as bigint;
+      return index >= 0n && index < BigInt(stmt.length)
+        ? runBlock(machine, within(scope, stmt.name, list[Number(index)]!), stmt.then)
+        : runBlock(machine, scope, stmt.else);
     }
     case "break":
     case "continue":
@@ -269,6 +317,8 @@ function scalar(machine: Machine, scope: Scope, expr: Expr): Scalar {
     case "literal":
     case "truth":
       return expr.value;
+    case "size":
+      return BigInt(extent({ kind: "struct", of: expr.struct }).size);
     case "read":
       return locate(machine, scope, expr.place).get() as Scalar;
     case "arithmetic": {

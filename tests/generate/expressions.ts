@@ -2,6 +2,7 @@
 import type { Choices } from "./choices.ts";
 import type { ArithmeticOp, CompareOp, Expr, IntName, MapDecl, ScalarName } from "./ast.ts";
 import { INTS } from "./ast.ts";
+import { constantValue } from "./evaluate.ts";
 import { arrays, placeOf } from "./places.ts";
 import { operandsOf } from "./prune.ts";
 import { INT_NAMES, interestingInteger, pick, rich, spend, type Context } from "./program.ts";
@@ -21,6 +22,14 @@ export function scalarExpr(context: Context, type: ScalarName, depth: number): E
       : boolExpr(context, depth);
   }
   return type === "be16" || type === "be32" ? wireExpr(context, type, depth) : intExpr(context, type, depth);
+}
+
+/** A number that the compiler computes: a literal, or the size of a struct. */
+function known(context: Context, type: IntName): Expr {
+  const { choices, structs } = context;
+  if (type === "u32" && structs.length > 0 && choices.below(4) === 3)
+    return { kind: "size", type, struct: pick(choices, structs) };
+  return literal(context, type);
 }
 
 function leaf(context: Context, type: IntName): Expr {
@@ -55,14 +64,14 @@ export function intExpr(context: Context, type: IntName, depth: number): Expr {
   if (depth <= 0 || !rich(context)) return choices.below(3) === 1 ? literal(context, type) : leaf(context, type);
   const less = depth - 1;
   const narrow = type === "u8" || type === "u16";
-  const form = choices.below(22);
+  const form = choices.below(24);
   switch (form) {
     case 0:
       return leaf(context, type);
     case 1:
-      return literal(context, type);
-    case 20:
-    case 21:
+      return known(context, type);
+    case 22:
+    case 23:
       if (narrow) break;
       return chain(context, type);
     case 2:
@@ -73,7 +82,7 @@ export function intExpr(context: Context, type: IntName, depth: number): Expr {
       if (narrow) break;
       const op = pick(choices, ARITHMETIC);
       const { left, right } = operands(context, type, less);
-      return { kind: "arithmetic", type, op, left, right: op === "/" || op === "%" ? divisor(right) : right };
+      return { kind: "arithmetic", type, op, left, right: op === "/" || op === "%" ? divisor(context, right) : right };
     }
     case 7:
     case 8: {
@@ -140,6 +149,12 @@ export function intExpr(context: Context, type: IntName, depth: number): Expr {
       spend(context, 6);
       return { kind: "map-get", type, map: map.name, key: mapKey(context, map), otherwise: intExpr(context, type, 0) };
     }
+    case 20:
+    case 21:
+      // Widened, it shows whether it was computed in its type.
+      return type === "i64" || type === "u64"
+        ? { kind: "cast", type, value: constantOperand(context, pick(choices, ["u32", "i32", type] as const), less) }
+        : constantExpr(context, type, depth);
     case 19:
       if (type !== "i32") break;
       return mapChange(context) ?? leaf(context, type);
@@ -147,20 +162,80 @@ export function intExpr(context: Context, type: IntName, depth: number): Expr {
   return leaf(context, type);
 }
 
-/** Does nothing at run time decide its value? A fixed local counts as constant: it may hold one. */
+const isConstantName = (name: string): boolean => /^K\d/.test(name);
+/** Does nothing at run time decide its value? */
 export function isConstant(expr: Expr): boolean {
-  if (expr.kind === "read") return false;
-  if (expr.kind === "literal" || expr.kind === "truth") return true;
+  if (expr.kind === "read") return isConstantName(expr.place.root);
+  if (expr.kind === "literal" || expr.kind === "truth" || expr.kind === "size") return true;
   if (expr.kind === "call" || expr.kind === "step" || expr.kind === "element" || expr.kind.startsWith("map-"))
     return false;
   return operandsOf(expr).every(isConstant);
 }
 
 /** A division by a constant zero is the program's error; by a value that happens to be zero it gives zero. */
-export function divisor(expr: Expr): Expr {
-  if (!isConstant(expr) || (expr.kind === "literal" && expr.value !== 0n)) return expr;
+export function divisor(context: Context, expr: Expr): Expr {
+  if (!isConstant(expr) || (!assigns(expr) && constantValue(expr, context.shared.constants) !== 0n)) return expr;
   const type = expr.type as IntName;
   return { kind: "cast", type, value: { kind: "literal", type, value: 3n } };
+}
+
+const assigns = (expr: Expr): boolean => expr.kind === "assign" || operandsOf(expr).some(assigns);
+
+/** What a constant may be declared to be. */
+export function constantExpr(context: Context, type: IntName, depth: number): Expr {
+  const { choices } = context;
+  const narrow = type === "u8" || type === "u16";
+  const less = depth - 1;
+  const operand = (of: IntName): Expr => constantOperand(context, of, less);
+  const form = depth <= 0 ? choices.below(2) : choices.below(9);
+  switch (form) {
+    case 1: {
+      const same = context.variables.filter((one) => one.type === type && isConstantName(one.name));
+      if (same.length === 0) return known(context, type);
+      return { kind: "read", type, place: { root: pick(choices, same).name, path: [], type } };
+    }
+    case 2:
+    case 3:
+    case 4: {
+      if (narrow) break;
+      const op = pick(choices, ARITHMETIC);
+      const from = type === "u32" ? pick(choices, ["u32", "u16", "u8"] as const) : type;
+      const left = operand(type);
+      const right = choices.below(2) === 1 ? literal(context, type) : operand(from);
+      return { kind: "arithmetic", type, op, left, right: op === "/" || op === "%" ? divisor(context, right) : right };
+    }
+    case 5: {
+      if (narrow) break;
+      const { bits, big } = INTS[type];
+      const count: Expr = { kind: "literal", type: big ? "u64" : "u32", value: BigInt(choices.below(bits)) };
+      return { kind: "shift", type, op: pick(choices, ["<<", ">>"] as const), left: operand(type), count };
+    }
+    case 6:
+      if (narrow) break;
+      return { kind: "unary", type, op: pick(choices, ["-", "~"] as const), value: operand(type) };
+    case 7:
+    case 8:
+      return { kind: "cast", type, value: operand(pick(choices, INT_NAMES)) };
+  }
+  return known(context, type);
+}
+
+function constantOperand(context: Context, type: IntName, depth: number): Expr {
+  const expr = constantExpr(context, type, depth);
+  return expr.kind === "literal" ? { kind: "cast", type, value: expr } : expr;
+}
+
+/** An expression that changes something, where there is something to change. */
+export function effect(context: Context, type: IntName): Expr {
+  const { choices } = context;
+  const form = choices.below(4);
+  const call = form === 3 ? callExpr(context, type, 0) : undefined;
+  if (call) return call;
+  const place = placeOf(context, type, true);
+  if (!place) return intExpr(context, type, 1);
+  if (type === "u8" || type === "u16" || form === 2)
+    return { kind: "assign", type, place, value: intExpr(context, type, 1) };
+  return { kind: "step", type, place, op: pick(choices, ["++", "--"] as const), prefix: choices.below(2) === 1 };
 }
 
 function shiftExpr(context: Context, type: IntName, depth: number): Expr {
@@ -175,8 +250,11 @@ function shiftExpr(context: Context, type: IntName, depth: number): Expr {
           depth,
         );
   // A constant count must lie inside the width.
+  const within = (value: bigint): boolean => value >= 0n && value < BigInt(bits);
   const safe: Expr =
-    count.kind !== "literal" && isConstant(count)
+    count.kind !== "literal" &&
+    isConstant(count) &&
+    (assigns(count) || !within(constantValue(count, context.shared.constants)))
       ? { kind: "literal", type: big ? "u64" : "u32", value: BigInt(choices.below(bits)) }
       : count;
   if (type === "u32" && choices.below(3) === 2) {

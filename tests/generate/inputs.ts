@@ -39,6 +39,8 @@ function fillStruct(choices: Choices, struct: Struct): StructValue {
   const value = zeroStruct(struct);
   for (const { name, type } of struct.fields) {
     if (type.kind === "struct") value[name] = fillStruct(choices, type.of);
+    else if (type.kind === "list")
+      value[name] = Array.from({ length: type.length }, () => fillStruct(choices, type.of));
     else if (type.kind === "array") {
       value[name] = Array.from({ length: type.length }, () => interestingInteger(choices, type.of));
     } else {

@@ -13,7 +13,7 @@ export function decode(layout: Layout, bytes: Uint8Array, at = 0): Value {
       return little(bytes, at, layout.bits / 8);
     case "array": {
       const size = sizeOf(layout.of);
-      return Array.from({ length: layout.length }, (_, i) => decode(layout.of, bytes, at + i * size) as bigint);
+      return Array.from({ length: layout.length }, (_, i) => decode(layout.of, bytes, at + i * size)) as Value;
     }
     case "struct":
       return Object.fromEntries(
@@ -46,7 +46,7 @@ function put(layout: Layout, value: Value, bytes: Uint8Array, at: number): void 
       break;
     case "array": {
       const size = sizeOf(layout.of);
-      (value as bigint[]).forEach((one, i) => put(layout.of, one, bytes, at + i * size));
+      (value as Value[]).forEach((one, i) => put(layout.of, one, bytes, at + i * size));
       break;
     }
     case "struct":
@@ -61,7 +61,7 @@ function put(layout: Layout, value: Value, bytes: Uint8Array, at: number): void 
 /** For messages, and to compare: fields in declaration order, numbers in decimal. */
 export function show(value: Value): string {
   if (typeof value !== "object") return String(value);
-  if (Array.isArray(value)) return `[${value.join(", ")}]`;
+  if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`;
   return `{ ${Object.entries(value)
     .map(([name, inner]) => `${name}: ${show(inner)}`)
     .join(", ")} }`;

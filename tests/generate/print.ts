@@ -23,6 +23,7 @@ export function printProgram(program: Program): string {
     "ntohs",
     "param",
     "range",
+    "sizeOf",
     "struct",
     "u16",
     "u32",
@@ -42,17 +43,15 @@ function printBody(program: Program): string {
     const of = `value: ${value}, maxEntries: ${map.maxEntries} });`;
     lines.push(`export const ${map.name} = new ${map.kind === "hash" ? "HashMap({ key: u32," : "ArrayMap({"} ${of}`);
   }
-  // Exported, so that one without a use is none of TypeScript's business.
-  for (const { name, type, value } of program.constants)
-    lines.push(`export const ${name}: ${type} = ${literal(value, INTS[type].big)};`);
   for (const param of program.params) {
     lines.push(`export const ${param.name} = param(${param.type}, ${literal(param.initial, INTS[param.type].big)});`);
   }
+  for (const { name, type, value } of program.constants) lines.push(`const ${name}: ${type} = ${bare(value)};`);
   for (const global of program.globals) lines.push(printGlobal(global));
   for (const func of program.functions) lines.push("", ...printFunc(func));
   lines.push("", "export const program = sockOps(() => {");
   const body = printStmts(program.body, "  ");
-  if (body.some((line) => /\binp\./.test(line))) lines.push("  const inp = input.get(0);");
+  if (body.some((line) => /\binp\b/.test(line))) lines.push("  const inp = input.get(0);");
   lines.push("  const out = output.get(0);", ...body);
   lines.push("  return 1;", "});", "");
   return lines.join("\n");
@@ -68,6 +67,8 @@ function fieldType(type: FieldType): string {
       return type.of;
     case "array":
       return `array(${type.of}, ${type.length})`;
+    case "list":
+      return `array(${type.of.name}, ${type.length})`;
     case "struct":
       return type.of.name;
   }
@@ -99,6 +100,8 @@ export function printExpr(expr: Expr): string {
       return `${expr.type}(${literal(expr.value, INTS[expr.type].big)})`;
     case "truth":
       return String(expr.value);
+    case "size":
+      return `sizeOf(${expr.struct.name})`;
     case "read":
       return printPlace(expr.place);
     case "arithmetic":
@@ -175,6 +178,14 @@ function printStmt(stmt: Stmt, indent: string): string[] {
       const { name } = stmt.struct;
       return [`${indent}const ${stmt.name}: ${name} = new ${name}(${given === "" ? "" : `{ ${given} }`});`];
     }
+    case "let-copy":
+      return [`${indent}const ${stmt.name}: ${stmt.struct.name} = new ${stmt.struct.name}(${printPlace(stmt.from)});`];
+    case "refer": {
+      const { instead } = stmt;
+      const test = instead ? `${printExpr(instead.test)} ? ` : "";
+      const other = instead ? ` : ${printPlace(instead.place)}` : "";
+      return [`${indent}const ${stmt.name} = ${test}${printPlace(stmt.from)}${other};`];
+    }
     case "copy-struct":
       return [`${indent}${printPlace(stmt.to)} = ${printPlace(stmt.from)};`];
     case "set":
@@ -187,7 +198,6 @@ function printStmt(stmt: Stmt, indent: string): string[] {
       return [...then.slice(0, -1), `${indent}} else {`, ...printStmts(stmt.else, indent + "  "), `${indent}}`];
     }
     case "switch": {
-      const big = stmt.value.type !== "boolean" && INTS[stmt.value.type as keyof typeof INTS].big;
       const inner = indent + "  ";
       const arm = (head: string, body: readonly Stmt[]): string[] => {
         const leaves = ["break", "continue", "return"].includes(body.at(-1)?.kind ?? "");
@@ -198,15 +208,12 @@ function printStmt(stmt: Stmt, indent: string): string[] {
           `${inner}}`,
         ];
       };
-      return [
-        `${indent}switch (${withoutParentheses(printExpr(stmt.value))}) {`,
-        ...stmt.cases.flatMap(({ labels, body }) => [
-          ...labels.slice(0, -1).map((label) => `${inner}case ${literal(label, big)}:`),
-          ...arm(`case ${literal(labels.at(-1)!, big)}:`, body),
-        ]),
-        ...(stmt.default ? arm("default:", stmt.default) : []),
-        `${indent}}`,
-      ];
+      const arms = stmt.cases.map(({ labels, body }) => [
+        ...labels.slice(0, -1).map((label) => `${inner}case ${bare(label)}:`),
+        ...arm(`case ${bare(labels.at(-1)!)}:`, body),
+      ]);
+      if (stmt.default) arms.splice(stmt.default.at, 0, arm("default:", stmt.default.body));
+      return [`${indent}switch (${withoutParentheses(printExpr(stmt.value))}) {`, ...arms.flat(), `${indent}}`];
     }
     case "range": {
       const bounds = stmt.count ? `${bare(stmt.count)}, ${stmt.most}` : `${stmt.most}`;
@@ -226,6 +233,10 @@ function printStmt(stmt: Stmt, indent: string): string[] {
     case "with-entry": {
       const lookup = `${indent}const ${stmt.name} = ${stmt.map}.get(${bare(stmt.key)});`;
       return [lookup, ...printStmt({ kind: "if", test: named(stmt.name), then: stmt.then, else: stmt.else }, indent)];
+    }
+    case "with-element": {
+      const element = `${indent}const ${stmt.name} = ${printPlace(stmt.list)}[${bare(stmt.index)}];`;
+      return [element, ...printStmt({ kind: "if", test: named(stmt.name), then: stmt.then, else: stmt.else }, indent)];
     }
     case "break":
     case "continue":

@@ -14,10 +14,12 @@ import type {
   Param,
   Program,
   ScalarName,
+  Step,
   Struct,
 } from "./ast.ts";
 import { INTS } from "./ast.ts";
-import { integerLiteral, intExpr, scalarExpr } from "./expressions.ts";
+import { constantValue } from "./evaluate.ts";
+import { constantExpr, integerLiteral, intExpr, scalarExpr } from "./expressions.ts";
 import { prune } from "./prune.ts";
 import { block } from "./statements.ts";
 
@@ -26,6 +28,8 @@ export interface Context {
   readonly choices: Choices;
   readonly variables: readonly Variable[];
   readonly records: readonly Record_[];
+  /** What names in scope stand for. */
+  readonly referred: readonly Origin[];
   /** Range counters, with the number they stay below. */
   readonly counters: readonly { readonly name: string; readonly below: number }[];
   readonly functions: readonly { readonly func: Func; readonly cost: number }[];
@@ -37,18 +41,24 @@ export interface Context {
   readonly turns: number;
   readonly returns: ScalarName | undefined;
   /** Shared by the whole program. */
-  readonly shared: { fuel: number; names: number };
+  readonly shared: { fuel: number; names: number; readonly constants: Map<string, bigint> };
 }
 export interface Variable {
   readonly name: string;
   readonly type: ScalarName;
   readonly writable: boolean;
 }
-/** A struct that can be reached by name. */
+/** A struct or list that can be reached by name. `origins`: what the name may stand for, if it is a second one. */
 export interface Record_ {
   readonly name: string;
-  readonly struct: Struct;
+  readonly of: FieldType;
   readonly writable: boolean;
+  readonly origins?: readonly Origin[];
+}
+/** Somewhere in the memory of a struct that has a name of its own. */
+export interface Origin {
+  readonly root: string;
+  readonly path: readonly Step[];
 }
 
 export const INT_NAMES = ["u32", "u8", "u16", "i32", "u64", "i64"] as const satisfies readonly IntName[];
@@ -59,6 +69,14 @@ export const freshName = (context: Context, prefix: string): string => `${prefix
 export const spend = (context: Context, amount = 1): void => void (context.shared.fuel -= amount * context.turns);
 export const rich = (context: Context, amount = 4): boolean => context.shared.fuel > amount * context.turns;
 
+const PART: Struct = {
+  name: "Part",
+  packed: false,
+  fields: [
+    { name: "n", type: { kind: "scalar", of: "u32" } },
+    { name: "k", type: { kind: "scalar", of: "u8" } },
+  ],
+};
 const INPUT: Struct = {
   name: "In",
   packed: false,
@@ -74,6 +92,8 @@ const INPUT: Struct = {
     { name: "port", type: { kind: "scalar", of: "be16" } },
     { name: "addr", type: { kind: "scalar", of: "be32" } },
     { name: "list", type: { kind: "array", of: "u32", length: 4 } },
+    { name: "part", type: { kind: "struct", of: PART } },
+    { name: "parts", type: { kind: "list", of: PART, length: 2 } },
   ],
 };
 const OUTPUT: Struct = {
@@ -90,6 +110,8 @@ const OUTPUT: Struct = {
     { name: "addr", type: { kind: "scalar", of: "be32" } },
     { name: "bytes", type: { kind: "array", of: "u8", length: 4 } },
     { name: "longs", type: { kind: "array", of: "u64", length: 2 } },
+    { name: "part", type: { kind: "struct", of: PART } },
+    { name: "parts", type: { kind: "list", of: PART, length: 3 } },
   ],
 };
 
@@ -99,7 +121,8 @@ function generateStruct(choices: Choices, name: string, inner: readonly Struct[]
   return { name, packed: choices.below(3) === 1, fields };
 }
 function fieldType(choices: Choices, inner: readonly Struct[]): FieldType {
-  const form = choices.below(8);
+  const form = choices.below(9);
+  if (form === 8) return { kind: "list", of: pick(choices, [PART, ...inner]), length: 2 + choices.below(2) };
   if (form === 6) return { kind: "array", of: pick(choices, INT_NAMES), length: pick(choices, [2, 4, 3]) };
   if (form === 7 && inner.length > 0) return { kind: "struct", of: pick(choices, inner) };
   if (form === 5) return { kind: "scalar", of: pick(choices, ["be16", "be32"] as const) };
@@ -110,7 +133,7 @@ function fieldType(choices: Choices, inner: readonly Struct[]): FieldType {
 function withPart(choices: Choices, struct: Struct, structs: readonly Struct[]): Struct {
   const part: Field[] =
     structs.length > 0 && choices.below(2) === 1
-      ? [{ name: "part", type: { kind: "struct", of: pick(choices, structs) } }]
+      ? [{ name: "more", type: { kind: "struct", of: pick(choices, structs) } }]
       : [];
   return { ...struct, packed: choices.below(4) === 3, fields: [...struct.fields, ...part] };
 }
@@ -120,8 +143,8 @@ export const sizeOfSeed = (seed: number): number => (seed % 10 === 0 ? 1000 : se
 
 /** One program. `size` is about how many IR operations it may have after unrolling and inlining. */
 export function generateProgram(choices: Choices, size = 250): Program {
-  const structs: Struct[] = [];
-  for (let i = choices.below(3); i > 0; i--) structs.push(generateStruct(choices, `S${structs.length}`, structs));
+  const structs: Struct[] = [PART];
+  for (let i = choices.below(3); i > 0; i--) structs.push(generateStruct(choices, `S${structs.length - 1}`, structs));
   const params: Param[] = Array.from({ length: choices.below(3) }, (_, i) => {
     const type = pick(choices, INT_NAMES);
     return { name: `param${i}`, type, initial: integerLiteral(choices, type) };
@@ -140,26 +163,15 @@ export function generateProgram(choices: Choices, size = 250): Program {
       structs.length > 0 && choices.below(2) === 1 ? pick(choices, structs) : pick(choices, ["u32", "u64"] as const),
     maxEntries: pick(choices, [4, 2, 8]),
   }));
-  const constants: Constant[] = Array.from({ length: choices.below(4) }, (_, i) => ({
-    name: `CONST${i}`,
-    type: pick(choices, INT_NAMES),
-    value: BigInt(1 + choices.below(40)),
-  }));
   const input = withPart(choices, INPUT, structs);
   const output = withPart(choices, OUTPUT, structs);
 
-  const shared = { fuel: size, names: 0 };
-  const variables: Variable[] = [
-    ...[...params, ...constants].map((p) => ({ name: p.name, type: p.type, writable: false })),
-    ...globals.flatMap((g) => (g.kind === "scalar" ? [{ name: g.name, type: g.type, writable: true }] : [])),
-  ];
-  const records: Record_[] = globals.flatMap((g) =>
-    g.kind === "struct" ? [{ name: g.name, struct: g.struct, writable: true }] : [],
-  );
-  const base: Context = {
+  const shared = { fuel: size, names: 0, constants: new Map<string, bigint>() };
+  const nothing: Context = {
     choices,
-    variables,
-    records,
+    variables: [],
+    records: [],
+    referred: [],
     counters: [],
     functions: [],
     // A look-up in an array finds the same slot as before; what a hash map gave may be gone after a call.
@@ -170,6 +182,16 @@ export function generateProgram(choices: Choices, size = 250): Program {
     returns: undefined,
     shared,
   };
+  const constants = generateConstants(nothing);
+  const variables: Variable[] = [
+    ...constants.map(({ name, type }) => ({ name, type, writable: false })),
+    ...params.map((p) => ({ name: p.name, type: p.type, writable: false })),
+    ...globals.flatMap((g) => (g.kind === "scalar" ? [{ name: g.name, type: g.type, writable: true }] : [])),
+  ];
+  const records: Record_[] = globals.flatMap((g) =>
+    g.kind === "struct" ? [{ name: g.name, of: { kind: "struct", of: g.struct }, writable: true }] : [],
+  );
+  const base: Context = { ...nothing, variables, records };
   const functions: { func: Func; cost: number }[] = [];
   for (let i = choices.below(3); i > 0; i--) {
     const before = shared.fuel;
@@ -182,8 +204,8 @@ export function generateProgram(choices: Choices, size = 250): Program {
     functions,
     maps,
     records: [
-      { name: "inp", struct: input, writable: false },
-      { name: "out", struct: output, writable: true },
+      { name: "inp", of: { kind: "struct", of: input }, writable: false },
+      { name: "out", of: { kind: "struct", of: output }, writable: true },
       ...records,
     ],
   };
@@ -208,6 +230,20 @@ export function generateProgram(choices: Choices, size = 250): Program {
     functions: functions.map(({ func }) => func),
     body,
   });
+}
+
+/** Constants of declared types, made of literals, sizes and those before them. */
+function generateConstants(context: Context): Constant[] {
+  const { choices, shared } = context;
+  const made: Constant[] = [];
+  for (let i = choices.below(4); i > 0; i--) {
+    const type = pick(choices, INT_NAMES);
+    const name = `K${made.length}`;
+    const value = constantExpr({ ...context, variables: made.map((one) => ({ ...one, writable: false })) }, type, 2);
+    shared.constants.set(name, constantValue(value, shared.constants));
+    made.push({ name, type, value });
+  }
+  return made;
 }
 
 function generateFunction(context: Context, name: string): Func {

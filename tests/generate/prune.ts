@@ -17,22 +17,27 @@ interface Uses {
   readonly read: Set<string>;
   readonly called: Set<string>;
   readonly labels: Set<string>;
+  /** Structs that are named: made, copied, measured. */
+  readonly structs: Set<string>;
 }
+const noUses = (): Uses => ({ read: new Set(), called: new Set(), labels: new Set(), structs: new Set() });
 
 function pruneOnce(program: Program): Program {
-  const uses: Uses = { read: new Set(), called: new Set(), labels: new Set() };
+  const uses = noUses();
   const bodies = [program.body, ...program.functions.map((f) => f.body)];
   for (const body of bodies) body.forEach((stmt) => usesOfStmt(uses, stmt));
+  for (const { value } of program.constants) usesOfExpr(uses, value);
+  const constants = program.constants.filter((one) => uses.read.has(one.name));
   const dead = new Set<string>();
   for (const body of bodies) collectDead(body, uses, dead);
   for (const global of program.globals) if (!uses.read.has(global.name)) dead.add(global.name);
   const functions = program.functions.filter((f) => uses.called.has(f.name));
-  if (dead.size === 0 && functions.length === program.functions.length && !bodies.some((b) => hasDeadLabel(b, uses))) {
-    return program;
-  }
+  const same = functions.length === program.functions.length && constants.length === program.constants.length;
+  if (same && dead.size === 0 && !bodies.some((b) => hasDeadLabel(b, uses))) return program;
   const clean = (body: readonly Stmt[]): Stmt[] => body.flatMap((stmt) => dropStmt(stmt, dead, uses));
   return {
     ...program,
+    constants,
     globals: program.globals.filter((g) => !dead.has(g.name)),
     functions: functions.map((f): Func => ({ ...f, body: clean(f.body) })),
     body: clean(program.body),
@@ -43,9 +48,10 @@ function children(stmt: Stmt): readonly (readonly Stmt[])[] {
   switch (stmt.kind) {
     case "if":
     case "with-entry":
+    case "with-element":
       return [stmt.then, stmt.else];
     case "switch":
-      return [...stmt.cases.map((c) => c.body), stmt.default ?? []];
+      return [...stmt.cases.map((c) => c.body), stmt.default?.body ?? []];
     case "range":
     case "for":
     case "for-of":
@@ -55,9 +61,10 @@ function children(stmt: Stmt): readonly (readonly Stmt[])[] {
   }
 }
 
+const DECLARES: ReadonlySet<Stmt["kind"]> = new Set(["let", "let-struct", "let-copy", "refer"]);
 function collectDead(body: readonly Stmt[], uses: Uses, dead: Set<string>): void {
   for (const stmt of body) {
-    if ((stmt.kind === "let" || stmt.kind === "let-struct") && !uses.read.has(stmt.name)) dead.add(stmt.name);
+    if (DECLARES.has(stmt.kind) && "name" in stmt && !uses.read.has(stmt.name)) dead.add(stmt.name);
     for (const child of children(stmt)) collectDead(child, uses, dead);
   }
 }
@@ -92,7 +99,19 @@ function usesOfStmt(uses: Uses, stmt: Stmt): void {
       usesOfExpr(uses, stmt.init);
       break;
     case "let-struct":
+      uses.structs.add(stmt.struct.name);
       for (const { value } of stmt.init) usesOfExpr(uses, value);
+      break;
+    case "let-copy":
+      uses.structs.add(stmt.struct.name);
+      usesOfRead(uses, stmt.from);
+      break;
+    case "refer":
+      usesOfRead(uses, stmt.from);
+      if (stmt.instead) {
+        usesOfExpr(uses, stmt.instead.test);
+        usesOfRead(uses, stmt.instead.place);
+      }
       break;
     case "copy-struct":
       usesOfTarget(uses, stmt.to);
@@ -110,6 +129,7 @@ function usesOfStmt(uses: Uses, stmt: Stmt): void {
       break;
     case "switch":
       usesOfExpr(uses, stmt.value);
+      for (const { labels } of stmt.cases) for (const label of labels) usesOfExpr(uses, label);
       break;
     case "range":
       if (stmt.count) usesOfExpr(uses, stmt.count);
@@ -123,6 +143,10 @@ function usesOfStmt(uses: Uses, stmt: Stmt): void {
       break;
     case "with-entry":
       usesOfExpr(uses, stmt.key);
+      break;
+    case "with-element":
+      usesOfRead(uses, stmt.list);
+      usesOfExpr(uses, stmt.index);
       break;
     case "break":
     case "continue":
@@ -152,6 +176,9 @@ function usesOfExpr(uses: Uses, expr: Expr): void {
     case "call":
       uses.called.add(expr.func);
       break;
+    case "size":
+      uses.structs.add(expr.struct.name);
+      break;
   }
   for (const inner of operandsOf(expr)) usesOfExpr(uses, inner);
 }
@@ -160,6 +187,7 @@ export function operandsOf(expr: Expr): readonly Expr[] {
   switch (expr.kind) {
     case "literal":
     case "truth":
+    case "size":
     case "read":
     case "step":
       return [];
@@ -202,6 +230,13 @@ function dropStmt(stmt: Stmt, dead: ReadonlySet<string>, uses: Uses): Stmt[] {
       return dead.has(stmt.name) ? [] : [{ ...stmt, init: e(stmt.init) }];
     case "let-struct":
       return dead.has(stmt.name) ? [] : [{ ...stmt, init: stmt.init.map((i) => ({ ...i, value: e(i.value) })) }];
+    case "let-copy":
+      return dead.has(stmt.name) ? [] : [{ ...stmt, from: at(stmt.from) }];
+    case "refer": {
+      const { instead } = stmt;
+      const other = instead ? { instead: { test: e(instead.test), place: at(instead.place) } } : {};
+      return dead.has(stmt.name) ? [] : [{ ...stmt, from: at(stmt.from), ...other }];
+    }
     case "set":
       return dead.has(stmt.place.root) ? [] : [{ ...stmt, place: at(stmt.place), value: e(stmt.value) }];
     case "copy-struct":
@@ -215,8 +250,8 @@ function dropStmt(stmt: Stmt, dead: ReadonlySet<string>, uses: Uses): Stmt[] {
         {
           ...stmt,
           value: e(stmt.value),
-          cases: stmt.cases.map((c) => ({ ...c, body: clean(c.body) })),
-          ...(stmt.default ? { default: clean(stmt.default) } : {}),
+          cases: stmt.cases.map((c) => ({ labels: c.labels.map(e), body: clean(c.body) })),
+          ...(stmt.default ? { default: { ...stmt.default, body: clean(stmt.default.body) } } : {}),
         },
       ];
     case "range": {
@@ -231,6 +266,8 @@ function dropStmt(stmt: Stmt, dead: ReadonlySet<string>, uses: Uses): Stmt[] {
       return [{ ...stmt, body: clean(stmt.body) }];
     case "with-entry":
       return [{ ...stmt, key: e(stmt.key), then: clean(stmt.then), else: clean(stmt.else) }];
+    case "with-element":
+      return [{ ...stmt, list: at(stmt.list), index: e(stmt.index), then: clean(stmt.then), else: clean(stmt.else) }];
     case "return":
       return [{ ...stmt, value: e(stmt.value) }];
     default:
@@ -290,7 +327,8 @@ function dropExpr(expr: Expr, dead: ReadonlySet<string>): Expr {
 
 /** TypeScript lets a loop variable go unused when its name starts with an underscore. Structs without a use go. */
 function withNamedCounters(program: Program): Program {
-  const uses: Uses = { read: new Set(), called: new Set(), labels: new Set() };
+  const uses = noUses();
+  for (const { value } of program.constants) usesOfExpr(uses, value);
   for (const body of [program.body, ...program.functions.map((f) => f.body)]) {
     body.forEach((stmt) => usesOfStmt(uses, stmt));
   }
@@ -299,12 +337,13 @@ function withNamedCounters(program: Program): Program {
     switch (stmt.kind) {
       case "if":
       case "with-entry":
+      case "with-element":
         return { ...stmt, then: rename(stmt.then), else: rename(stmt.else) };
       case "switch":
         return {
           ...stmt,
           cases: stmt.cases.map((c) => ({ ...c, body: rename(c.body) })),
-          ...(stmt.default ? { default: rename(stmt.default) } : {}),
+          ...(stmt.default ? { default: { ...stmt.default, body: rename(stmt.default.body) } } : {}),
         };
       case "range":
         return {
@@ -327,19 +366,15 @@ function withNamedCounters(program: Program): Program {
     if (used.has(name)) return;
     used.add(name);
     for (const { type } of program.structs.find((s) => s.name === name)?.fields ?? []) {
-      if (type.kind === "struct") useStruct(type.of.name);
+      if (type.kind === "struct" || type.kind === "list") useStruct(type.of.name);
     }
   };
   for (const struct of [program.input, program.output])
     for (const { type } of struct.fields) if (type.kind === "struct") useStruct(type.of.name);
   for (const map of program.maps) if (typeof map.value !== "string") useStruct(map.value.name);
   for (const global of program.globals) if (global.kind === "struct") useStruct(global.struct.name);
-  const locals = (stmts: readonly Stmt[]): void => {
-    for (const stmt of stmts) {
-      if (stmt.kind === "let-struct") useStruct(stmt.struct.name);
-      children(stmt).forEach(locals);
-    }
-  };
-  [body, ...functions.map((f) => f.body)].forEach(locals);
+  for (const { type } of [...program.input.fields, ...program.output.fields])
+    if (type.kind === "struct" || type.kind === "list") useStruct(type.of.name);
+  uses.structs.forEach(useStruct);
   return { ...program, functions, body, structs: program.structs.filter((s) => used.has(s.name)) };
 }

@@ -1,9 +1,10 @@
 /** Statements. The forms are listed simplest first. */
-import type { ArithmeticOp, Expr, IntName, Place, ShiftOp, Stmt } from "./ast.ts";
+import type { ArithmeticOp, Expr, FieldType, IntName, Place, ShiftOp, Stmt } from "./ast.ts";
 import { INTS } from "./ast.ts";
 import {
   boolExpr,
   divisor,
+  effect,
   indexExpr,
   integerLiteral,
   intExpr,
@@ -12,7 +13,20 @@ import {
   scalarExpr,
   unnarrowed,
 } from "./expressions.ts";
-import { anyWritable, arrays, maskedElement, placeOf, structPair } from "./places.ts";
+import {
+  anyWritable,
+  arrays,
+  lists,
+  maskedElement,
+  originsOf,
+  placeOf,
+  sameType,
+  scalarsIn,
+  structPair,
+  structs,
+  wholes,
+  type Whole,
+} from "./places.ts";
 import { freshName, pick, rich, scalarType, spend, type Context } from "./program.ts";
 
 /** A block of about `count` statements; what one declares, the next ones see. */
@@ -34,7 +48,7 @@ const inner = (context: Context, most: number): Stmt[] => block(context, 1 + con
 function statement(context: Context): Made {
   const { choices } = context;
   spend(context);
-  switch (choices.below(20)) {
+  switch (choices.below(26)) {
     default:
       return only(context, assignment(context));
     case 4:
@@ -56,8 +70,7 @@ function statement(context: Context): Made {
           : [],
       );
       const name = freshName(context, "s");
-      const after = { ...context, records: [...context.records, { name, struct, writable: true }] };
-      return [[{ kind: "let-struct", name, struct, init }], after];
+      return [[{ kind: "let-struct", name, struct, init }], withRecord(context, name, { kind: "struct", of: struct })];
     }
     case 8: {
       const pair = structPair(context);
@@ -94,7 +107,74 @@ function statement(context: Context): Made {
       if (!place) return only(context, assignment(context));
       return only(context, { kind: "set", place, op: "", value: scalarExpr(context, place.type, 2) });
     }
+    case 20:
+    case 21:
+    case 22:
+      return refer(context);
+    case 23: {
+      const found = structs(context);
+      if (found.length === 0) return only(context, assignment(context));
+      const { place, type } = pick(choices, found);
+      const name = freshName(context, "c");
+      return [[{ kind: "let-copy", name, struct: type.of, from: place }], withRecord(context, name, type)];
+    }
+    case 24:
+      return only(context, withElement(context) ?? assignment(context));
   }
+}
+const withRecord = (context: Context, name: string, of: FieldType): Context => ({
+  ...context,
+  records: [...context.records, { name, of, writable: true }],
+});
+
+/** A second name for a struct or list; then, mostly, a store through one of the names and a look through the other. */
+function refer(context: Context): Made {
+  const { choices } = context;
+  const all = wholes(context);
+  const kept = choices.below(4) === 3 ? all : all.filter((one) => one.writable);
+  if (kept.length === 0) return only(context, assignment(context));
+  const from = pick(choices, kept);
+  const others = choices.below(4) === 3 ? all.filter((one) => sameType(one.type, from.type)) : [];
+  const other = others.length > 0 ? pick(choices, others) : undefined;
+  const instead = other ? { instead: { test: boolExpr(context, 1), place: other.place } } : {};
+  const name = freshName(context, "p");
+  const after = standingFor(context, name, from.type, [from, ...(other ? [other] : [])]);
+  const made: Stmt[] = [{ kind: "refer", name, from: from.place, ...instead }];
+  const inside = scalarsIn(context, from.type, name);
+  const second = pick(choices, inside);
+  const first: Place = { ...second, root: from.place.root, path: [...from.place.path, ...second.path] };
+  const [written, read] = choices.below(2) === 1 ? [first, second] : [second, first];
+  const writable = from.writable && (other?.writable ?? true);
+  if (writable && choices.below(4) !== 3)
+    made.push({ kind: "set", place: written, op: "", value: scalarExpr(after, written.type, 1) });
+  const shown = placeOf(after, read.type, true);
+  if (shown && choices.below(4) !== 3)
+    made.push({ kind: "set", place: shown, op: "", value: { kind: "read", type: read.type, place: read } });
+  return [made, after];
+}
+function standingFor(context: Context, name: string, of: FieldType, wholes: readonly Whole[]): Context {
+  const origins = wholes.flatMap((whole) => originsOf(context, whole.place));
+  return {
+    ...context,
+    records: [...context.records, { name, of, writable: wholes.every((whole) => whole.writable), origins }],
+    referred: [...context.referred, ...origins],
+  };
+}
+
+/** An element of a list of structs that may not be there. */
+function withElement(context: Context): Stmt | undefined {
+  const { choices } = context;
+  const found = lists(context);
+  if (found.length === 0) return undefined;
+  const { place, type, writable } = pick(choices, found);
+  const index = intExpr(context, pick(choices, ["u32", "u8", "i32"] as const), 1);
+  if (index.kind === "literal") return undefined;
+  const name = freshName(context, "e");
+  const path = [...place.path, { kind: "at-masked", index, mask: 0 } as const];
+  const element: Whole = { place: { ...place, path }, type: { kind: "struct", of: type.of }, writable };
+  const then = inner(standingFor(context, name, element.type, [element]), 3);
+  const otherwise = choices.below(2) === 1 ? inner(context, 1) : [];
+  return { kind: "with-element", name, list: place, length: type.length, index, then, else: otherwise };
 }
 
 /** A comparison inside another one of the same value with nearly the same bound: what range analysis must get right. */
@@ -195,7 +275,7 @@ function compound(context: Context, place: Place, type: IntName): Stmt {
   }
   const value = intExpr(context, type, 2);
   const divides = op === "/" || op === "%";
-  return { kind: "set", place, op, value: divides ? divisor(value) : value };
+  return { kind: "set", place, op, value: divides ? divisor(context, value) : value };
 }
 
 /** `break`, `continue` or `return`, or nothing. */
@@ -215,22 +295,28 @@ function leave(context: Context): Stmt[] {
 function switchStatement(context: Context): Stmt {
   const { choices } = context;
   const type = pick(choices, ["u32", "u8", "i32", "u64"] as const);
-  const raw = intExpr(context, type, 2);
+  // Something that a case can change.
+  const changed = choices.below(3) === 2 ? placeOf(context, type, true) : undefined;
+  const raw: Expr = changed ? { kind: "read", type, place: changed } : intExpr(context, type, 2);
   const value: Expr = raw.kind === "literal" ? { kind: "cast", type, value: raw } : unnarrowed(context, raw);
   const inside: Context = { ...context, loops: [...context.loops, { label: "", kind: "switch" }] };
   const seen = new Set<bigint>();
   const cases = Array.from({ length: 1 + choices.below(4) }, () => {
-    const labels: bigint[] = [];
+    const labels: Expr[] = [];
     for (let n = 1 + choices.below(2); n > 0; n--) {
+      const form = choices.below(6);
+      if (form === 4) labels.push(intExpr(context, type, 1));
+      if (form === 5) labels.push(effect(context, type));
+      if (form >= 4) continue;
       let label = choices.below(4) === 3 ? integerLiteral(choices, type) : BigInt(choices.below(6));
       while (seen.has(label)) label = (label + 1n) & 0x7fn;
       seen.add(label);
-      labels.push(label);
+      labels.push({ kind: "literal", type, value: label });
     }
     return { labels, body: inner(inside, 2) };
   });
   return choices.below(2) === 1
-    ? { kind: "switch", value, cases, default: inner(inside, 2) }
+    ? { kind: "switch", value, cases, default: { at: choices.below(cases.length + 1), body: inner(inside, 2) } }
     : { kind: "switch", value, cases };
 }
 
@@ -279,6 +365,8 @@ function loop(context: Context): Stmt | undefined {
       body: inner(inside, 2),
     };
   }
+  const structured = choices.below(3) === 2 ? lists(context) : [];
+  if (structured.length > 0) return eachStruct(context, pick(choices, structured), counter);
   const found = arrays(context);
   if (found.length === 0) return assignment(context);
   const { place, of, length } = pick(choices, found);
@@ -288,9 +376,24 @@ function loop(context: Context): Stmt | undefined {
     // Without a label of its own: only unlabelled jumps, or jumps further out, leave it.
     loops: [...context.loops, { label: "", kind: "switch" }],
     turns: context.turns * length,
+    referred: [...context.referred, ...originsOf(context, place)],
     variables: [...context.variables, { name: counter, type: of, writable: false }],
   };
-  return { kind: "for-of", name: counter, type: of, array: place, length, body: inner(inside, 2) };
+  return { kind: "for-of", name: counter, array: place, length, body: inner(inside, 2) };
+}
+
+/** `for (const name of list)`: the name is another one for each struct in its turn. */
+function eachStruct(context: Context, list: ReturnType<typeof lists>[number], name: string): Stmt | undefined {
+  const { place, type, writable } = list;
+  if (!rich(context, type.length * 8)) return assignment(context);
+  const path = [...place.path, { kind: "at-counter", counter: name } as const];
+  const element: Whole = { place: { ...place, path }, type: { kind: "struct", of: type.of }, writable };
+  const inside: Context = {
+    ...standingFor(context, name, element.type, [element]),
+    loops: [...context.loops, { label: "", kind: "switch" }],
+    turns: context.turns * type.length,
+  };
+  return { kind: "for-of", name, array: place, length: type.length, body: inner(inside, 2) };
 }
 
 function withEntry(context: Context): Stmt | undefined {
@@ -304,9 +407,8 @@ function withEntry(context: Context): Stmt | undefined {
   const name = freshName(context, "entry");
   // The maps are out of reach while a pointer into one is live.
   const inside: Context = {
-    ...context,
+    ...withRecord(context, name, { kind: "struct", of: map.value }),
     maps: context.maps.filter((one) => one.kind === "array"),
-    records: [...context.records, { name, struct: map.value, writable: true }],
   };
   const then = inner(inside, 3);
   return {
