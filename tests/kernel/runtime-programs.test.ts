@@ -1,6 +1,8 @@
 // The runtime on the patched kernel: bundled programs loaded by our loader inside the virtual machine.
 import { describe, expect, it } from "vitest";
 import { cachedKernel, missingTool, runInVm } from "./kernel.ts";
+import { limitsTable } from "../runtime/recorder/limits.ts";
+import { limitsOfModel } from "../runtime/recorder/model.ts";
 import { SETTINGS, wrong } from "../runtime/shared-writing/judge.ts";
 import type { Wire } from "../runtime/shared-writing/scenario.ts";
 import { bundleScenario } from "./runtime/bundle.ts";
@@ -103,6 +105,18 @@ describe.skipIf(skip)(
       for (const target of ["patched", "mainline"])
         for (const setting of SETTINGS)
           expect(wrong(setting, found.get(`${target}: ${setting.name}`) as Wire | undefined), setting.name).toEqual([]);
+    });
+
+    it("takes the values of socket options that the model takes", async () => {
+      const { results, available } = (await findings("limits")).get("limits") as unknown as {
+        results: number[];
+        available: string[];
+      };
+      // CONFIG_HZ_1000 in kernel/config.
+      expect(limitsTable("patched", results)).toBe(
+        limitsTable("patched", await limitsOfModel("patched", 1000, available)),
+      );
+      expect(new Set(results).size).toBeGreaterThan(2);
     });
 
     it("runs option handlers through either interface, which understand each other", async () => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { whyNot } from "./lab.ts";
 import { differences } from "./recorder/compare.ts";
 import { limitsOfKernel, recordKernel } from "./recorder/kernel.ts";
-import { NAMES, numbers, VALUES } from "./recorder/limits.ts";
+import { limitsTable } from "./recorder/limits.ts";
 import { limitsOfModel, recordModel } from "./recorder/model.ts";
 
 const skip = whyNot();
@@ -28,15 +28,7 @@ describe.skipIf(skip)(skip ? `the model and the kernel (skipped: ${skip})` : "th
     const clocks = [100, 250, 300, 1000];
     const models = await Promise.all(clocks.map((hz) => limitsOfModel("mainline", hz, available)));
     const equal = clocks.filter((_, index) => models[index]!.join() === kernel.join());
-    const table = (results: readonly number[]): string =>
-      [
-        ...numbers("mainline").map(
-          (name, row) =>
-            `${name}: ${VALUES.map((value, at) => `${value} ${results[row * VALUES.length + at]}`).join(", ")}`,
-        ),
-        NAMES.map((name, at) => `${name} ${results[numbers("mainline").length * VALUES.length + at]}`).join(", "),
-      ].join("\n");
-    if (equal.length === 0) expect(table(models[1]!)).toBe(table(kernel));
+    if (equal.length === 0) expect(limitsTable("mainline", models[1]!)).toBe(limitsTable("mainline", kernel));
     expect(new Set(kernel).size).toBeGreaterThan(2);
   });
 });

@@ -2,12 +2,14 @@
  * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
  * object per finding on standard output, which runtime-*.test.ts on the host judges.
  *
- *   scenario paths | removal | locals | accept | options | shared
+ *   scenario paths | removal | locals | accept | options | shared | limits
  */
+import { readFileSync } from "node:fs";
 import { load, startKernelPathManager, type LoadedObject } from "../../../runtime/api.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
 import { capture } from "../../runtime/capture.ts";
 import { compiled } from "../../runtime/compiled.ts";
+import { limitsOfKernel } from "../../runtime/recorder/kernel.ts";
 import { sharedWriting } from "../../runtime/shared-writing/scenario.ts";
 import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts";
 
@@ -314,6 +316,9 @@ try {
   if (part === "shared") {
     for (const target of ["patched", "mainline"] as const)
       await sharedWriting(target, (name, wire) => report(`${target}: ${name}`, { ...wire }));
+  } else if (part === "limits") {
+    const available = readFileSync("/proc/sys/net/ipv4/tcp_available_congestion_control", "utf8").trim().split(/\s+/);
+    report("limits", { results: await limitsOfKernel("patched"), available });
   } else await (isPathPart(part) ? paths(lab, part) : options(lab));
   report("end", {});
 } catch (error) {

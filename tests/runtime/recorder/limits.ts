@@ -35,3 +35,13 @@ ${NAMES.map((name, index) => `  results.set(${names.length * VALUES.length + ind
 });
 `;
 }
+
+/** The results as a table that a reader can compare: a line for each option, value and result. */
+export const limitsTable = (target: TargetName, results: readonly number[]): string =>
+  [
+    ...numbers(target).map(
+      (name, row) =>
+        `${name}: ${VALUES.map((value, at) => `${value} ${results[row * VALUES.length + at]}`).join(", ")}`,
+    ),
+    NAMES.map((name, at) => `${name} ${results[numbers(target).length * VALUES.length + at]}`).join(", "),
+  ].join("\n");
