@@ -220,7 +220,7 @@ export const none = pathManager({ acceptSubflow: () => false });
     );
     expect(status).toBe(1);
     expect(stderr).toContain(
-      "error[not-permitted]: choosing the userspace path manager: EACCES\n  help: run as root\n",
+      "error[not-permitted]: choosing the userspace path manager: EACCES\n  help: run as root, or with CAP_NET_ADMIN\n",
     );
     const needy = tsbpf(["run", "programs/delayed-ack.ts", "--cgroup", lab.cgroup("needy")]);
     expect(needy.code).toBe(1);
