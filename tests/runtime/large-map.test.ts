@@ -20,7 +20,7 @@ license("GPL");
 class Count extends struct({ port: u32, bytes: u64 }) {}
 export const large = new HashMap({ key: u32, value: Count, maxEntries: ${ENTRIES} });
 export const counting = sockOps((ctx) => {
-  large.set(ctx.localPort, { port: ctx.localPort, bytes: 1 });
+  large.set(ctx.localPort, { port: ctx.localPort, bytes: 1n });
   return 1;
 });
 `;
