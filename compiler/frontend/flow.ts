@@ -171,11 +171,15 @@ export function shortenFlow(tree: ts.SourceFile, checker: ts.TypeChecker): void 
     to.flags |= from.flags & SHARED;
   }
 
+  // First the uses that need no flow at all: asking for types below looks at some of them, when the assignments that they
+  // would be led to are gone already.
+  for (const node of nodes)
+    if (ts.isIdentifier(node) && (node as Bound).flowNode && isUse(node) && neverNarrowed(node))
+      (node as Bound).flowNode = undefined;
   for (const node of nodes) {
     const bound = node as Bound;
     for (const key of ["flowNode", "endFlowNode", "returnFlowNode", "fallthroughFlowNode"] as const)
       if (bound[key]) bound[key] = shorten(bound[key]);
-    if (bound.flowNode && ts.isIdentifier(node) && isUse(node) && neverNarrowed(node)) bound.flowNode = undefined;
   }
   // The list grows while loops within the ends of loops are found.
   for (const loop of loops) loop.antecedent = [...new Set((loop.antecedent as Flow[]).map(shorten))];

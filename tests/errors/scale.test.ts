@@ -34,7 +34,45 @@ function cost(text: string): number {
   return (user + system) / 1000;
 }
 
+/** Statements enough for the flow to be shortened, then uses that are asked for their types before their turn. */
+const LATE_USES = `import { array, ArrayMap, i32, license, struct, u32 } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+class S extends struct({ a: u32, b: i32, list: array(u32, 8) }) {}
+export const m = new ArrayMap({ value: S, maxEntries: 1 });
+export const p = sockOps(() => {
+  const o = m.get(0);
+  ${list(200, () => "o.a = o.a ^ 1;", "\n  ")}
+  const first = o.list[o.a];
+  if (first !== undefined) {
+    switch (o.a) {
+      default: {
+        if (o.b !== 6) {
+          if (o.b === 7) {
+          } else {
+            const at: u32 = u32(o.b) + 1;
+            if (at < 2) {
+            } else {
+              for (let i = 2; i < 8; i += 2) {
+                const e = o.list[(o.b = 3)];
+                if (e !== undefined) o.list[1] = e;
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  return 1;
+});
+`;
+
 describe("errors: scale", () => {
+  test("a name that has a value has one in a large file, too", () => {
+    const { diagnostics } = compile({ path: "late.ts", text: LATE_USES }, {});
+    expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
+  });
+
   test.each(Object.entries(CHAINS))(
     "a chain of 480 × %s takes less than ten times as long as one of 120",
     (_, chain) => {
