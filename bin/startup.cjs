@@ -72,11 +72,14 @@ function isSafe(file) {
   const me = process.geteuid?.();
   let there = path.resolve(file);
   while (!fs.existsSync(there)) there = path.dirname(there);
-  const parts = fs.realpathSync(there).split("/").filter(Boolean);
-  return [...parts.keys(), parts.length].every((count) => {
-    const stat = fs.lstatSync(`/${parts.slice(0, count).join("/")}`);
-    const open = (stat.mode & OTHERS_MAY_WRITE) !== 0 && !(stat.isDirectory() && (stat.mode & STICKY) !== 0);
-    return !stat.isSymbolicLink() && (stat.uid === 0 || stat.uid === me) && !open;
+  // Of the way as it is named the links count, too: whoever owns one says where it leads.
+  return [there, fs.realpathSync(there)].every((way) => {
+    const parts = way.split("/").filter(Boolean);
+    return [...parts.keys(), parts.length].every((count) => {
+      const stat = fs.lstatSync(`/${parts.slice(0, count).join("/")}`);
+      const open = (stat.mode & OTHERS_MAY_WRITE) !== 0 && !(stat.isDirectory() && (stat.mode & STICKY) !== 0);
+      return (stat.uid === 0 || stat.uid === me) && (stat.isSymbolicLink() || !open);
+    });
   });
 }
 

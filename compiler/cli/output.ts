@@ -14,13 +14,16 @@ export function colour(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && process.env["TERM"] !== "dumb";
 }
 
+/** The colours that we set (diagnostics/render.ts, troubleText); nobody else's sequence passes. */
+const OURS = /(\u001b\[(?:0|1|31|32|33|34|1;31)m)/;
+const NONE = /(?!)/;
 const ended = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`);
 /** Whether there is room for more at once; a long output waits for `drained` otherwise. */
 export const out = (text: string): boolean => process.stdout.write(printableLines(ended(text)));
 export const err = (text: string): void =>
   void process.stderr.write(
     ended(text)
-      .split(/(\u001b\[[0-9;]*m)/)
+      .split(colour(process.stderr) ? OURS : NONE)
       .map((part, index) => (index % 2 === 1 ? part : printableLines(part)))
       .join(""),
   );

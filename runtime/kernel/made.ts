@@ -148,6 +148,9 @@ function loopbackUp(): void {
 
 /** A name without slashes means a cgroup right below the mount, unless there is such a directory here. */
 export function cgroupDirectory(name: string): string {
+  // As from a shell's variable that is not set: it would be the root, and so the whole machine.
+  if (name === "")
+    throw new RuntimeError("bad-argument", "the name of the cgroup is empty", { help: "name one: --cgroup demo" });
   const root = cgroupRoot();
   return name.includes("/") || root === undefined || existsSync(name) ? resolve(name) : join(root, name);
 }

@@ -1,4 +1,5 @@
 /** Names as the kernel takes them. */
+import { printable } from "../../compiler/printable.ts";
 import { OBJECT_NAME_LENGTH } from "./abi.ts";
 import { RuntimeError } from "./errors.ts";
 
@@ -39,6 +40,10 @@ export function nameOfPin(file: string): string {
 export function checkObjectName(name: string): string {
   if (name.includes("/"))
     throw new RuntimeError("bad-argument", `the name of an object has no slash: ${name}`, {
+      help: "choose another with --name",
+    });
+  if (printable(name) !== name)
+    throw new RuntimeError("bad-argument", `the name of an object has no control characters: ${printable(name)}`, {
       help: "choose another with --name",
     });
   pinName(name);

@@ -4,6 +4,7 @@
  */
 import { closeSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { printable } from "../../compiler/printable.ts";
 import { ATTACH_FLAGS, ATTACH_TYPES, ATTR, BPF, MOST_PROGRAMS } from "./abi.ts";
 import { attrBlock, call, fdById } from "./bpf.ts";
 import { closeFd } from "./fd.ts";
@@ -97,7 +98,8 @@ export function holdersOf(programs: ReadonlySet<number>): ReadonlyMap<number, st
     try {
       for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
         const id = Number(/^prog_id:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1"))?.[1]);
-        if (programs.has(id)) found.set(id, `process ${pid} (${readFileSync(`/proc/${pid}/comm`, "utf8").trim()})`);
+        if (programs.has(id))
+          found.set(id, `process ${pid} (${printable(readFileSync(`/proc/${pid}/comm`, "utf8").trim())})`);
       }
     } catch {
       // It has ended, or is another user's.

@@ -8,6 +8,7 @@ import {
   chownSync,
   cpSync,
   existsSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -325,6 +326,21 @@ describe("the user's cache directory", () => {
     const made = start(process.execPath, [join(folder, "bin/startup.cjs")], { env });
     expect(made).toEqual({ code: 0, stdout: "", stderr: "" });
     expect(readdirSync(home)).toEqual([]);
+    // Nor where another user's link leads to, and nothing is cleared away there.
+    const victim = join(base, "of root");
+    mkdirSync(victim);
+    writeFileSync(join(victim, "important.lock"), "");
+    utimesSync(join(victim, "important.lock"), 0, 0);
+    mkdirSync(join(home, ".cache"));
+    symlinkSync(victim, join(home, ".cache/tsbpf"));
+    chownSync(join(home, ".cache"), 65534, 65534);
+    lchownSync(join(home, ".cache/tsbpf"), 65534, 65534);
+    expect(start(process.execPath, [join(folder, "bin/startup.cjs")], { env })).toEqual({
+      code: 0,
+      stdout: "",
+      stderr: "",
+    });
+    expect(readdirSync(victim)).toEqual(["important.lock"]);
     ordinary(folder);
   });
 

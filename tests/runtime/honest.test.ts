@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { allLinks, openObject } from "../../runtime/api.ts";
+import { cgroupDirectory } from "../../runtime/kernel/made.ts";
 import { start, stopAll, tsbpf, type Finished } from "./command.ts";
 import { openLab, sh, until, whyNot, type Lab } from "./lab.ts";
 
@@ -151,6 +152,14 @@ char _license[] SEC("license") = "GPL";
     const twin = "export const a_b = new HashMap({ key: u32, value: u32, maxEntries: 8 });";
     writeFileSync(beside, `${SOURCE}${twin}`);
     expect(tsbpf(["build", beside, "-o", folder]).err).toContain("the maps a$b and a_b are both a_b");
+  });
+
+  it("an empty name of a cgroup is not the whole machine, and a name draws no lines of its own", () => {
+    // Not by the command: were it taken, the program would be attached to all there is.
+    expect(() => cgroupDirectory("")).toThrow("the name of the cgroup is empty");
+    expect(at("load", object, "--name", "a\nerror[x]: false").err).toContain("no control characters");
+    expect(at("list").out).not.toContain("error[x]");
+    for (const args of [["\u001b[8mz"], ["list", "--\u001b[8mz"]]) expect(tsbpf(args).err).not.toContain("\u001b[8m");
   });
 
   it("keys of tries are prefixes", () => {
