@@ -108,6 +108,8 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
 
 /** Most times that a module is emitted anew. */
 const ROUNDS = 12;
+/** After so many, every offset that is known to be inside gets a check. */
+const PATIENT_ROUNDS = 10;
 
 /**
  * Emits a module that the verifiers of its kernels can follow: where they lose sight of an offset that is known to be inside of
@@ -134,7 +136,9 @@ export function emitProven(
       if (!failed(verdict)) continue;
       const before = guards.get(program.name) ?? new Set();
       const offsets = emitted.offsets.get(program.name) ?? [];
-      const loose = [...looseOffsets(made, program, kernel, offsets)].filter((number) => !before.has(number));
+      // A verification ends at the first offset that is lost; a program with very many is guarded wherever it can be.
+      const wanted = round < PATIENT_ROUNDS ? [...looseOffsets(made, program, kernel, offsets)] : offsets.keys();
+      const loose = [...wanted].filter((number) => !before.has(number));
       if (loose.length === 0) continue;
       guards.set(program.name, new Set([...before, ...loose]));
       more = true;
