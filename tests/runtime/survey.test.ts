@@ -96,22 +96,27 @@ describe.skipIf(skip)(skip ? `sessions without events (skipped: ${skip})` : "ses
   it("after an overrun every session is managed", async () => {
     // The smallest that the kernel gives; the time in which nobody reads is that of the whole burst.
     start("fullmesh", { surveySeconds: HOUR, receiveBuffer: 1 });
-    const opening = burst(300);
-    await until("it has begun", () => backend!.sessions.size > 0, PATIENCE);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000);
-    await opening;
-    await until("events were lost", () => backend!.overruns > 0, PATIENCE);
-    await until("all are known", () => backend!.sessions.size === 300, PATIENCE);
+    // A burst that is over before the stop begins loses nothing, and there is another one.
+    let opened = 0;
+    while (backend!.overruns === 0 && opened < 900) {
+      const opening = burst(300);
+      await until("it has begun", () => backend!.sessions.size > opened, PATIENCE);
+      opened += 300;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000);
+      await opening;
+      await until("all are known", () => backend!.sessions.size === opened, PATIENCE);
+    }
+    expect(backend!.overruns).toBeGreaterThan(0);
     expect(backend!.counts.found).toBeGreaterThan(0);
     await until("all have their mesh", () => subflowsOf().every((one) => one.length === 2), PATIENCE).catch(() => 0);
-    expect(subflowsOf()).toEqual(new Array(300).fill(["10.1.0.1", "10.2.0.1"]));
+    expect(subflowsOf()).toEqual(new Array(opened).fill(["10.1.0.1", "10.2.0.1"]));
     expect(reports.filter((one) => one.kind === "warning")[0]).toMatchObject({
       text: expect.stringContaining("the kernel dropped MPTCP events"),
     });
     // It hears on: what comes after needs no survey.
     const { found } = backend!.counts;
     await burst(1);
-    await until("another one", () => backend!.sessions.size === 301, PATIENCE);
+    await until("another one", () => backend!.sessions.size === opened + 1, PATIENCE);
     await client.call("letGo");
     await until("their ends", () => backend!.sessions.size === 0, PATIENCE);
     expect(backend!.counts.found - found).toBeLessThan(2);
