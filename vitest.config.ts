@@ -15,10 +15,31 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["tests/**/*.test.ts", "programs/test/**/*.test.ts"],
     exclude: ["tests/kernel/**", "**/node_modules/**"],
-    globalSetup: "tests/setup.ts",
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Below node_modules: what is not edited is not transformed again.
+    experimental: { fsModuleCache: true },
+    projects: [
+      {
+        extends: true,
+        // From the sources alone, so that one file starts in a second or two.
+        test: {
+          name: "unit",
+          include: ["tests/**/*.test.ts", "programs/test/**/*.test.ts"],
+          exclude: ["tests/{cli,runtime}/**"],
+          globalSetup: ["tests/setup/home.ts"],
+        },
+      },
+      {
+        extends: true,
+        // What runs the command, or works on this machine's kernel.
+        test: {
+          name: "system",
+          include: ["tests/{cli,runtime}/**/*.test.ts"],
+          globalSetup: ["tests/setup/home.ts", "tests/setup/dist.ts"],
+        },
+      },
+    ],
   },
 });

@@ -17,41 +17,11 @@ import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { embed } from "./embed.mjs";
 import { typescriptOnly } from "./typescript-module.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...parts) => join(root, ...parts);
-
-/** The compiler must not read files, so the declarations travel inside it as text. */
-function embedDeclarations() {
-  const names = ["index", "tcp", "mptcp", "delack", "lib"];
-  const entries = names.map(
-    (name) => `  ${name}: ${JSON.stringify(readFileSync(at("runtime/dsl", `${name}.d.ts`), "utf8"))},`,
-  );
-  const text = `// Made from runtime/dsl/*.d.ts by scripts/build.mjs.\nexport const declarations = {\n${entries.join("\n")}\n};\n`;
-  writeIfChanged(at("compiler/frontend/declarations.generated.ts"), text);
-  const { version } = JSON.parse(readFileSync(at("package.json"), "utf8"));
-  writeIfChanged(at("compiler/version.generated.ts"), `export const version = ${JSON.stringify(version)};\n`);
-}
-
-/** What the command compiles to get warm: our programs, and one with an error of each stage of the frontend. */
-function embedSamples() {
-  const programs = readdirSync(at("programs"))
-    .filter((name) => /\.ts$/.test(name))
-    .sort();
-  const rows = programs.map(
-    (name) => `  ${JSON.stringify(name)}: ${JSON.stringify(readFileSync(at("programs", name), "utf8"))},`,
-  );
-  const wrong = readFileSync(at("scripts/wrong-sample.txt"), "utf8");
-  writeIfChanged(
-    at("compiler/cli/samples.generated.ts"),
-    `// Made from programs/ by scripts/build.mjs.\nexport const samples: Readonly<Record<string, string>> = {\n${rows.join("\n")}\n};\nexport const wrongSample = ${JSON.stringify(wrong)};\n`,
-  );
-}
-
-function writeIfChanged(path, text) {
-  if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
-}
 
 const entries = {
   compiler: "compiler/api.ts",
@@ -75,8 +45,7 @@ const noProcesses = {
   },
 };
 
-embedDeclarations();
-embedSamples();
+embed();
 if (!process.argv.includes("--embed-only")) {
   // What is not there yet (a checkout in the middle of the work) is left out rather than failing the rest.
   const present = Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(at(file))));

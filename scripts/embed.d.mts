@@ -1,0 +1,2 @@
+/** Brings every generated file up to date; writes only what has changed. */
+export declare function embed(): void;

@@ -1,0 +1,44 @@
+// Makes the *.generated.ts files: what the compiler carries inside it as text, because it must not read files.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const at = (...parts) => join(root, ...parts);
+
+/** Brings every generated file up to date; writes only what has changed. */
+export function embed() {
+  embedDeclarations();
+  embedSamples();
+}
+
+/** The declarations of the language, and the version. */
+function embedDeclarations() {
+  const names = ["index", "tcp", "mptcp", "delack", "lib"];
+  const entries = names.map(
+    (name) => `  ${name}: ${JSON.stringify(readFileSync(at("runtime/dsl", `${name}.d.ts`), "utf8"))},`,
+  );
+  const text = `// Made from runtime/dsl/*.d.ts by scripts/embed.mjs.\nexport const declarations = {\n${entries.join("\n")}\n};\n`;
+  writeIfChanged(at("compiler/frontend/declarations.generated.ts"), text);
+  const { version } = JSON.parse(readFileSync(at("package.json"), "utf8"));
+  writeIfChanged(at("compiler/version.generated.ts"), `export const version = ${JSON.stringify(version)};\n`);
+}
+
+/** What the command compiles to get warm: our programs, and one with an error of each stage of the frontend. */
+function embedSamples() {
+  const programs = readdirSync(at("programs"))
+    .filter((name) => /\.ts$/.test(name))
+    .sort();
+  const rows = programs.map(
+    (name) => `  ${JSON.stringify(name)}: ${JSON.stringify(readFileSync(at("programs", name), "utf8"))},`,
+  );
+  const wrong = readFileSync(at("scripts/wrong-sample.txt"), "utf8");
+  writeIfChanged(
+    at("compiler/cli/samples.generated.ts"),
+    `// Made from programs/ by scripts/embed.mjs.\nexport const samples: Readonly<Record<string, string>> = {\n${rows.join("\n")}\n};\nexport const wrongSample = ${JSON.stringify(wrong)};\n`,
+  );
+}
+
+function writeIfChanged(path, text) {
+  if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
+}
