@@ -73,7 +73,9 @@ export function atomic(s: Selection, inst: Extract<Inst, { kind: "atomic" }>): v
 export function call(s: Selection, inst: Extract<Inst, { kind: "call" }>): void {
   const { span } = inst;
   saveContext(s, span);
-  const helper = HELPERS[inst.helper as keyof typeof HELPERS];
+  const { target } = inst;
+  if (target.kind !== "helper") throw new Error(`the call of ${target.name} must be put in place before selection`);
+  const helper = HELPERS[target.name];
   // Values that lie in registers go first: what is made on the spot then never has to wait in one.
   const inOrder = inst.args.map((value, at) => ({ value, at }));
   const onTheSpot = (value: Value): boolean => madeOnTheSpot(s, value) !== undefined;

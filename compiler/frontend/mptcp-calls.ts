@@ -1,5 +1,6 @@
 /** Calls on an MPTCP session: open and close subflows, set their priority. Socket addresses are built on the stack. */
 import { ts } from "ts-morph";
+import type { HelperName } from "../bpf/helpers.ts";
 import type { Value } from "../ir/ir.ts";
 import { argumentsOf } from "./arguments.ts";
 import { propertyValue } from "./aggregates.ts";
@@ -47,7 +48,7 @@ interface Endpoint {
 }
 type Path = { readonly [side in "from" | "to"]?: Endpoint };
 
-function subflow(f: Lowering, context: Context, helper: string, name: string, call: ts.CallExpression): Operand {
+function subflow(f: Lowering, context: Context, helper: HelperName, name: string, call: ts.CallExpression): Operand {
   const args = argumentsOf(f, call, name, 1, 1);
   const path = args && pathOf(f, args[0], name);
   if (!path) return ERROR;

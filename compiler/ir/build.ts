@@ -7,6 +7,7 @@
  *
  * Every stack slot is made in the entry block, so that unrolling a loop does not multiply it.
  */
+import type { HelperName } from "../bpf/helpers.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { Span } from "../span.ts";
 import { bitsOf, evaluateBinary, evaluateCompare, evaluateUnary, unsigned } from "./evaluate.ts";
@@ -172,18 +173,16 @@ export function functionBuilder(
       emit({ kind: "atomic", result, op, bytes, base, offset, value: operand, span: at });
       return result;
     },
-    call(helper: string, args: readonly Value[], result: Type, at: Span): Value {
+    /** Calls a kernel helper. */
+    call(helper: HelperName, args: readonly Value[], result: Type, at: Span): Value {
       const made = value(result);
-      emit({ kind: "call", result: made, helper, args, span: at });
+      emit({ kind: "call", result: made, target: { kind: "helper", name: helper }, args, span: at });
       return made;
     },
-    invoke(func: string, args: readonly Value[], result: Type | undefined, at: Span): Value | undefined {
-      if (result === undefined) {
-        emit({ kind: "invoke", func, args, span: at });
-        return undefined;
-      }
-      const made = value(result);
-      emit({ kind: "invoke", result: made, func, args, span: at });
+    /** Calls a function of the module; gives its result if it has one. */
+    invoke(name: string, args: readonly Value[], result: Type | undefined, at: Span): Value | undefined {
+      const made = result && value(result);
+      emit({ kind: "call", ...(made ? { result: made } : {}), target: { kind: "function", name }, args, span: at });
       return made;
     },
     assumeFits(of: Value, signed: boolean, min: bigint, max: bigint, what: string, at: Span): Value {

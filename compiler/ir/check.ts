@@ -4,7 +4,7 @@
  * - Values and blocks have unique ids; the entry has neither parameters nor predecessors.
  * - Every use in a reachable block is dominated by its definition, and edges pass one argument of the right type per parameter.
  * - Operands have the types of their operator; accesses of 1, 2 and 4 bytes are w32, of 8 bytes w64 or ptr.
- * - Names of functions, maps and globals exist. After `unroll` there is no back edge, after `inline` no invoke.
+ * - Names of functions, maps and globals exist. After `unroll` there is no back edge, after `inline` no call of a function.
  */
 import { HELPERS } from "../bpf/helpers.ts";
 import { dominance, graphOf } from "./graph.ts";
@@ -169,9 +169,7 @@ function wrongType(inst: Inst): string | undefined {
         ? undefined
         : "value and result must have one integer type";
     case "call":
-      return inst.args.length > 5 ? "a helper takes at most 5 arguments" : undefined;
-    case "invoke":
-      return undefined;
+      return inst.target.kind === "helper" && inst.args.length > 5 ? "a helper takes at most 5 arguments" : undefined;
   }
 }
 
@@ -181,11 +179,11 @@ function wrongName(inst: Inst, module: IrModule, options: CheckOptions): string 
       return module.globals.some((g) => g.name === inst.name) ? undefined : "unknown global";
     case "map":
       return module.maps.some((m) => m.name === inst.name) ? undefined : "unknown map";
-    case "call":
-      return Object.hasOwn(HELPERS, inst.helper) ? undefined : "unknown helper";
-    case "invoke": {
+    case "call": {
+      const { target } = inst;
+      if (target.kind === "helper") return Object.hasOwn(HELPERS, target.name) ? undefined : "unknown helper";
       if (options.inlined) return "a call is left after inlining";
-      const callee = module.functions.find((f) => f.name === inst.func);
+      const callee = module.functions.find((f) => f.name === target.name);
       if (!callee) return "unknown function";
       const same =
         callee.params.length === inst.args.length && callee.params.every((p, at) => p.type === inst.args[at]!.type);

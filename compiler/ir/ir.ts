@@ -7,6 +7,7 @@
  *   from the instruction that made it.
  * - Values are immutable and a pass returns new functions. `checker.ts` states the invariants.
  */
+import type { HelperName } from "../bpf/helpers.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { GlobalVar, MapSpec } from "../module.ts";
 import type { SourceFile, Span } from "../span.ts";
@@ -27,6 +28,13 @@ export type BinaryOp =
 export type UnaryOp = "neg" | "zext" | "sext" | "trunc" | "bswap16" | "bswap32" | "bswap64";
 export type CompareOp = "eq" | "ne" | "ult" | "ule" | "ugt" | "uge" | "slt" | "sle" | "sgt" | "sge";
 export type AtomicOp = "add" | "or" | "and" | "xor" | "xchg" | "cmpxchg";
+
+/**
+ * What a call calls: a kernel helper by its name in compiler/bpf/helpers.ts without "bpf_" ("map_lookup_elem"), or a function of
+ * the module.
+ */
+export type CallTarget =
+  { readonly kind: "helper"; readonly name: HelperName } | { readonly kind: "function"; readonly name: string };
 
 /** Instructions. Those without `result` are run for their effect. */
 export type Inst = { readonly span: Span } & (
@@ -109,10 +117,7 @@ export type Inst = { readonly span: Span } & (
       readonly value: Value;
       readonly expected?: Value;
     }
-  /** A kernel helper by its name in compiler/bpf/helpers.ts without "bpf_" ("map_lookup_elem"). */
-  | { readonly kind: "call"; readonly result?: Value; readonly helper: string; readonly args: readonly Value[] }
-  /** A function of the module; gone after the inline pass. */
-  | { readonly kind: "invoke"; readonly result?: Value; readonly func: string; readonly args: readonly Value[] }
+  | { readonly kind: "call"; readonly result?: Value; readonly target: CallTarget; readonly args: readonly Value[] }
   /** The result is the value, which the prove pass must show to lie in [min, max] (read as signed or unsigned); `what` names the target for the error. */
   | {
       readonly kind: "assume-fits";
@@ -132,6 +137,12 @@ export type Inst = { readonly span: Span } & (
       readonly what: string;
     }
 );
+
+export type Call = Extract<Inst, { kind: "call" }>;
+/** A call of a function of the module. */
+export type FunctionCall = Call & { readonly target: { readonly kind: "function" } };
+export const isFunctionCall = (inst: Inst): inst is FunctionCall =>
+  inst.kind === "call" && inst.target.kind === "function";
 
 export interface Edge {
   /** Id of the target block. */
@@ -195,7 +206,7 @@ export interface IrModule {
   readonly needs: readonly string[];
   readonly maps: readonly MapSpec[];
   readonly globals: readonly GlobalVar[];
-  /** Ordinary functions, called by `invoke`. */
+  /** Ordinary functions. */
   readonly functions: readonly Func[];
   readonly programs: readonly IrProgram[];
   readonly sources: readonly SourceFile[];

@@ -108,9 +108,7 @@ function body(inst: Inst): string {
       return `atomic${inst.bytes} ${inst.op} ${memory(inst.base, inst.offset)}, ${use(inst.value)}${expected}`;
     }
     case "call":
-      return `call ${inst.helper}${list(inst.args)}`;
-    case "invoke":
-      return `invoke ${inst.func}${list(inst.args)}`;
+      return `call ${inst.target.kind} ${inst.target.name}${list(inst.args)}`;
     case "assume-fits":
       return `assume-fits ${inst.signed ? "signed" : "unsigned"} ${use(inst.value)}, ${inst.min}, ${inst.max} ${JSON.stringify(inst.what)}`;
     case "assume-index":

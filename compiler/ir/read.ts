@@ -6,6 +6,7 @@ import type {
   AtomicOp,
   BinaryOp,
   Block,
+  CallTarget,
   CompareOp,
   Edge,
   End,
@@ -344,6 +345,14 @@ function readInst(c: Cursor, values: Map<number, Value>): Inst {
   return { ...made, span: place(c) } as Inst;
 }
 
+/** Whether what it names exists is for the checker to say. */
+function callTarget(c: Cursor): CallTarget {
+  const kind = next(c);
+  if (kind !== "helper" && kind !== "function")
+    return fail({ ...c, at: c.at - 1 }, "expected what is called: helper or function");
+  return { kind, name: next(c) } as CallTarget;
+}
+
 function readBody(c: Cursor, values: ReadonlyMap<number, Value>, made: Value | undefined): Bare<Inst> {
   const word = next(c);
   const need = (): Value => made ?? fail(c, `${word} needs a result`);
@@ -418,9 +427,7 @@ function readBody(c: Cursor, values: ReadonlyMap<number, Value>, made: Value | u
       };
     }
     case "call":
-      return { kind: "call", helper: next(c), args: useList(c, values), ...(made ? { result: made } : {}) };
-    case "invoke":
-      return { kind: "invoke", func: next(c), args: useList(c, values), ...(made ? { result: made } : {}) };
+      return { kind: "call", target: callTarget(c), args: useList(c, values), ...(made ? { result: made } : {}) };
     case "assume-fits": {
       const signed = next(c) === "signed";
       const value = use(c, values);

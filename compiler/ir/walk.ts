@@ -31,7 +31,6 @@ export function operands(inst: Inst): readonly Value[] {
     case "atomic":
       return inst.expected ? [inst.base, inst.value, inst.expected] : [inst.base, inst.value];
     case "call":
-    case "invoke":
       return inst.args;
   }
 }
@@ -70,7 +69,6 @@ export function mapOperands(inst: Inst, map: (value: Value) => Value): Inst {
         ...(inst.expected ? { expected: map(inst.expected) } : {}),
       };
     case "call":
-    case "invoke":
       return { ...inst, args: inst.args.map(map) };
   }
 }

@@ -1,7 +1,7 @@
 /** Dead code: what has no effect and whose result nobody reads. */
-import { HELPERS } from "../bpf/helpers.ts";
 import { edges, type Edge, type Func, type Inst, type Value } from "../ir/ir.ts";
 import { endOperands, mapEnd, operands, resultOf } from "../ir/walk.ts";
+import { helperOf } from "./effects.ts";
 import type { Pass } from "./pass.ts";
 
 export const dce: Pass = {
@@ -17,12 +17,11 @@ export function hasEffect(inst: Inst): boolean {
     case "zero":
     case "copy":
     case "atomic":
-    case "invoke":
     case "assume-fits":
     case "assume-index":
       return true;
     case "call": {
-      const helper = HELPERS[inst.helper as keyof typeof HELPERS] as (typeof HELPERS)[keyof typeof HELPERS] | undefined;
+      const helper = helperOf(inst);
       // A helper that only reads may still fill memory given to it.
       return (
         !helper ||

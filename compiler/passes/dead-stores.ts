@@ -79,20 +79,22 @@ export function dropDeadStores(func: Func): Func {
           read(live, inst.base, inst.offset, inst.bytes);
           break;
         case "call": {
+          if (inst.target.kind === "function") {
+            for (const slot of sizes.keys()) readAll(live, slot);
+            break;
+          }
           const helper = helperOf(inst);
+          const { name } = inst.target;
           inst.args.forEach((arg, index) => {
             if (arg.type !== "ptr") return;
             const found = slotOf(arg);
-            if (argumentAccess(helper?.args[index]).reads || inst.helper === "sk_storage_get")
+            if (argumentAccess(helper?.args[index]).reads || name === "sk_storage_get")
               found ? readAll(live, found.slot) : readEscaped(live);
           });
           break;
         }
         case "slot":
           live.delete(inst.result.id);
-          break;
-        case "invoke":
-          for (const slot of sizes.keys()) readAll(live, slot);
           break;
         default:
           for (const used of operands(inst)) if (used.type === "ptr" && inst.kind !== "ptradd") readEscaped(live);

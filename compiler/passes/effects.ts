@@ -1,6 +1,6 @@
 /** What calls do to memory: a table by kind of memory, and what each helper's row says (compiler/bpf/helpers.ts). */
 import { HELPERS, type ArgKind, type Changes, type Helper } from "../bpf/helpers.ts";
-import type { Inst } from "../ir/ir.ts";
+import type { Call } from "../ir/ir.ts";
 import type { Memory, Place, Region } from "./memory.ts";
 
 /** Which of the things that a helper may change lie in which memory. What has none changes only through arguments. */
@@ -15,8 +15,9 @@ const CHANGED_BY: Readonly<Record<Exclude<Region, "context">, readonly Changes[]
   unknown: ["maps", "socket", "packet"],
 };
 
-export const helperOf = (inst: Extract<Inst, { kind: "call" }>): Helper | undefined =>
-  (HELPERS as Record<string, Helper>)[inst.helper];
+/** The row of the helper that is called; undefined for calls of anything else. */
+export const helperOf = ({ target }: Call): Helper | undefined =>
+  target.kind === "helper" ? HELPERS[target.name] : undefined;
 
 /** Whether the helper may read (or write) the memory of this argument. */
 export const argumentAccess = (kind: ArgKind | undefined): { reads: boolean; writes: boolean } => {
@@ -55,12 +56,7 @@ export const argumentAccess = (kind: ArgKind | undefined): { reads: boolean; wri
 };
 
 /** Whether a call may change what lies at a place. */
-export function callChanges(
-  inst: Extract<Inst, { kind: "call" }>,
-  place: Place,
-  bytes: number,
-  memory: Memory,
-): boolean {
+export function callChanges(inst: Call, place: Place, bytes: number, memory: Memory): boolean {
   const helper = helperOf(inst);
   const changedBy = place.region === "context" ? memory.contextChangedBy(place) : CHANGED_BY[place.region];
   if (place.region === "constant" || (place.region === "context" && changedBy?.length === 0)) return false;

@@ -45,7 +45,7 @@ export function shape(inst: Inst): string {
     case "atomic":
       return `atomic ${inst.op} ${inst.bytes} ${inst.offset} ${inst.result !== undefined}`;
     case "call":
-      return `call ${inst.helper} ${inst.args.length} ${inst.result?.type}`;
+      return `call ${inst.target.kind} ${inst.target.name} ${inst.args.length} ${inst.result?.type}`;
     case "global":
     case "map":
       return `${inst.kind} ${inst.name}`;

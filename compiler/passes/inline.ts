@@ -1,6 +1,14 @@
 /** Puts functions in the place of their calls. */
 import { report } from "../diagnostics.ts";
-import type { Block, Edge, Func, Inst, Value } from "../ir/ir.ts";
+import {
+  isFunctionCall,
+  type Block,
+  type Edge,
+  type Func,
+  type FunctionCall,
+  type Inst,
+  type Value,
+} from "../ir/ir.ts";
 import { throughCall } from "../ir/expansion.ts";
 import { freshBlocks, freshValues, mapEnd, mapOperands, mapUses, resolver, resultOf, withResult } from "../ir/walk.ts";
 import type { Pass } from "./pass.ts";
@@ -22,14 +30,12 @@ export const inline: Pass = {
   },
 };
 
-type Invoke = Extract<Inst, { kind: "invoke" }>;
 type Functions = ReadonlyMap<string, Func>;
 
 /** Copied instructions per allowed slot, as for loops: folding and dead code take away much of the copy, but not more than this. */
 const GROWTH = 8;
 
-const callsOf = (func: Func): Invoke[] =>
-  func.blocks.flatMap((block) => block.insts.filter((inst): inst is Invoke => inst.kind === "invoke"));
+const callsOf = (func: Func): FunctionCall[] => func.blocks.flatMap((block) => block.insts.filter(isFunctionCall));
 
 /** Instructions of each function once all calls are put in place; a number that grows too large to be exact is still large. */
 function sizesOf(func: Func, functions: Functions): Map<Func, number> {
@@ -42,7 +48,7 @@ function sizesOf(func: Func, functions: Functions): Map<Func, number> {
     open.add(one);
     let size = one.blocks.reduce((sum, block) => sum + block.insts.length + 1, 0);
     for (const call of callsOf(one)) {
-      const callee = functions.get(call.func);
+      const callee = functions.get(call.target.name);
       if (callee) size += measure(callee);
     }
     open.delete(one);
@@ -58,18 +64,22 @@ function heaviest(
   program: Func,
   functions: Functions,
   sizes: ReadonlyMap<Func, number>,
-): { call: Invoke; chain: readonly string[] } {
+): { call: FunctionCall; chain: readonly string[] } {
   const chain = [program.name];
-  let first: Invoke | undefined;
+  let first: FunctionCall | undefined;
   for (let at = program; ;) {
-    const totals = new Map<string, { call: Invoke; callee: Func; size: number }>();
+    const totals = new Map<string, { call: FunctionCall; callee: Func; size: number }>();
     for (const call of callsOf(at)) {
-      const callee = functions.get(call.func);
+      const callee = functions.get(call.target.name);
       if (!callee) continue;
-      const known = totals.get(call.func);
-      totals.set(call.func, { call: known?.call ?? call, callee, size: (known?.size ?? 0) + sizes.get(callee)! });
+      const known = totals.get(call.target.name);
+      totals.set(call.target.name, {
+        call: known?.call ?? call,
+        callee,
+        size: (known?.size ?? 0) + sizes.get(callee)!,
+      });
     }
-    const largest = [...totals.values()].reduce<{ call: Invoke; callee: Func; size: number } | undefined>(
+    const largest = [...totals.values()].reduce<{ call: FunctionCall; callee: Func; size: number } | undefined>(
       (best, one) => (best && best.size >= one.size ? best : one),
       undefined,
     );
@@ -92,23 +102,23 @@ function inlineInto(func: Func, functions: Functions, ready: Map<string, Func>):
     let head: Omit<Block, "end" | "insts"> = block;
     let insts: Inst[] = [];
     for (const inst of block.insts) {
-      if (inst.kind !== "invoke") {
+      if (!isFunctionCall(inst)) {
         insts.push(inst);
         continue;
       }
-      let callee = ready.get(inst.func);
+      let callee = ready.get(inst.target.name);
       if (!callee) {
-        const found = functions.get(inst.func);
+        const found = functions.get(inst.target.name);
         if (!found) {
           insts.push(inst);
           continue;
         }
         callee = inlineInto(found, functions, ready);
-        ready.set(inst.func, callee);
+        ready.set(inst.target.name, callee);
       }
       const returned = inst.result ? value(inst.result.type, inst.result.name) : undefined;
       const rest: Omit<Block, "end" | "insts"> = { id: blockId(), params: returned ? [returned] : [] };
-      const copy = copyBody(callee, inst, throughCall(inst.span, inst.func), value, blockId, rest.id);
+      const copy = copyBody(callee, inst, throughCall(inst.span, inst.target.name), value, blockId, rest.id);
       done.push(
         { ...head, insts, end: { kind: "jump", to: { block: copy[0]!.id, args: [] }, span: inst.span } },
         ...copy,
@@ -127,7 +137,7 @@ function inlineInto(func: Func, functions: Functions, ready: Map<string, Func>):
 /** The callee's blocks with new names; its returns jump to `after`. */
 function copyBody(
   callee: Func,
-  call: Extract<Inst, { kind: "invoke" }>,
+  call: FunctionCall,
   mark: (span: Func["span"]) => Func["span"],
   value: ReturnType<typeof freshValues>,
   blockId: () => number,

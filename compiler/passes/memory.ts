@@ -1,5 +1,5 @@
 /** Which memory instructions touch, by where their pointers come from. */
-import type { Changes, Helper, ReturnKind } from "../bpf/helpers.ts";
+import type { Changes, ReturnKind } from "../bpf/helpers.ts";
 import { HELPERS } from "../bpf/helpers.ts";
 import { contextFieldAt, hasContextFields, type ContextField } from "../bpf/sock-ops.ts";
 import { edges, type Func, type Inst, type Value } from "../ir/ir.ts";
@@ -72,7 +72,7 @@ export function memoryOf(func: Func, options: MemoryOptions = {}): Memory {
   for (const block of func.blocks) {
     for (const inst of block.insts) {
       // Helpers forget the pointers given to them, and what they write is accounted for at the call.
-      if (inst.kind === "call" || inst.kind === "ptradd") continue;
+      if ((inst.kind === "call" && inst.target.kind === "helper") || inst.kind === "ptradd") continue;
       if (inst.kind === "store") escape(inst.value);
       else if (!["load", "zero", "copy", "compare", "atomic"].includes(inst.kind)) operands(inst).forEach(escape);
     }
@@ -90,8 +90,8 @@ export function memoryOf(func: Func, options: MemoryOptions = {}): Memory {
     return { region, root: root.id, offset: at };
   };
   const resultRegion = (call: Extract<Inst, { kind: "call" }>): Region => {
-    const helper = (HELPERS as Record<string, Helper>)[call.helper];
-    return helper ? RESULTS[helper.returns] : "unknown";
+    const { target } = call;
+    return target.kind === "helper" ? RESULTS[HELPERS[target.name].returns] : "unknown";
   };
   /** A pointer from the context says what it points into; one from other memory does not. */
   const loadedRegion = (load: Extract<Inst, { kind: "load" }>): Region => {

@@ -73,7 +73,7 @@ export function mergeConstantStores(func: Func): Func {
               ? covers(group, inst.offset, inst.bytes)
               : touches(group, place, inst.bytes, memory),
           );
-        } else if (inst.kind === "call") {
+        } else if (inst.kind === "call" && inst.target.kind === "helper") {
           const roots = new Set(inst.args.map((arg) => memory.placeOf(arg, 0).root));
           flush(
             (group) =>
@@ -81,7 +81,7 @@ export function mergeConstantStores(func: Func): Func {
               roots.has(group.place.root) ||
               memory.escapes(group.place.root as number),
           );
-        } else if (inst.kind === "copy" || inst.kind === "atomic" || inst.kind === "invoke") {
+        } else if (inst.kind === "copy" || inst.kind === "atomic" || inst.kind === "call") {
           flush(() => true);
         }
         out.push(inst);

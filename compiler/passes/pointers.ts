@@ -24,7 +24,12 @@ export function originOf(pointer: Value, made: ReadonlyMap<number, Inst>): Origi
 /** Alignment in bytes that is known of a pointer: stack slots are placed so, map values and global sections start at 8. */
 export function alignmentOf(pointer: Value, made: ReadonlyMap<number, Inst>): number {
   const { made: inst, offset } = originOf(pointer, made);
-  const start = inst?.kind === "slot" ? slotAlignment(inst.size, inst.align) : inst?.kind === "call" ? 8 : 1;
+  const start =
+    inst?.kind === "slot"
+      ? slotAlignment(inst.size, inst.align)
+      : inst?.kind === "call" && inst.target.kind === "helper"
+        ? 8
+        : 1;
   if (offset === undefined) return 1;
   return offset === 0 ? start : Math.min(start, offset & -offset);
 }

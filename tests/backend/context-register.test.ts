@@ -37,7 +37,7 @@ test("only the way with the call copies the context", () => {
   %3: w32 = const 1
   branch eq %1, %2, b1, b2
 b1:
-  call sock_ops_cb_flags_set(%0, %3)
+  call helper sock_ops_cb_flags_set(%0, %3)
   store4 %0 + 4, %1
   return %3
 b2:
@@ -62,12 +62,12 @@ test("where a way with a call joins one without, the context is back in r1 for t
   %3: w32 = const 1
   branch eq %1, %2, b1, b2
 b1:
-  call sock_ops_cb_flags_set(%0, %3)
+  call helper sock_ops_cb_flags_set(%0, %3)
   jump b3
 b2:
   jump b3
 b3:
-  call sock_ops_cb_flags_set(%0, %2)
+  call helper sock_ops_cb_flags_set(%0, %2)
   return %3`);
   expect(count(text, SAVE)).toBe(1);
   expect(count(text, RESTORE)).toBe(1);
@@ -84,7 +84,7 @@ b3:
 test("nothing is copied where no one needs the context behind the call", () => {
   const body = `b0:
   %1: w32 = load4 %0 + 0
-  call sock_ops_cb_flags_set(%0, %1)
+  call helper sock_ops_cb_flags_set(%0, %1)
   %2: w32 = const 1
   return %2`;
   const text = emitted(body);
@@ -107,11 +107,11 @@ test("two ways that need the copy get it once, above both", () => {
   %3: w32 = const 1
   branch eq %1, %2, b1, b2
 b1:
-  call sock_ops_cb_flags_set(%0, %3)
+  call helper sock_ops_cb_flags_set(%0, %3)
   store4 %0 + 4, %1
   return %3
 b2:
-  call sock_ops_cb_flags_set(%0, %2)
+  call helper sock_ops_cb_flags_set(%0, %2)
   store4 %0 + 8, %1
   return %3`);
   expect(count(text, SAVE)).toBe(1);

@@ -40,9 +40,13 @@ for (const [name, body, message] of [
   ["an argument of the wrong type", "b0:\n  jump b1(%0)\nb1(%1: w32):\n  return %1", "passes ptr for %1 of b1"],
   ["a jump to nowhere", "b0:\n  jump b7", "jumps to b7, which does not exist"],
   ["a jump to the entry", "b0:\n  jump b0", "the entry has predecessors"],
-  ["an unknown helper", "b0:\n  %1: w64 = call make_coffee(%0)\n  %2: w32 = trunc %1\n  return %2", "unknown helper"],
+  [
+    "an unknown helper",
+    "b0:\n  %1: w64 = call helper make_coffee(%0)\n  %2: w32 = trunc %1\n  return %2",
+    "unknown helper",
+  ],
   ["an unknown map", "b0:\n  %1: ptr = map m\n  unreachable", "unknown map"],
-  ["an unknown function", "b0:\n  invoke f(%0)\n  unreachable", "unknown function"],
+  ["an unknown function", "b0:\n  call function f(%0)\n  unreachable", "unknown function"],
   ["the wrong return type", "b0:\n  return %0", "returns ptr, not w32"],
   ["a widening the wrong way", "b0:\n  %1: w32 = zext %0\n  return %1", "wrong operand or result type"],
 ] as const) {

@@ -190,8 +190,16 @@ function generate(next: (below: number) => number): Func {
           break;
         case 8:
           // A call: what lies in r0 to r5 does not survive it.
-          if (next(2)) insts.push({ kind: "call", span, helper: "get_smp_processor_id", args: [] });
-          else add({ kind: "call", span, helper: "get_smp_processor_id", result: make("w64"), args: [] });
+          if (next(2))
+            insts.push({ kind: "call", span, target: { kind: "helper", name: "get_smp_processor_id" }, args: [] });
+          else
+            add({
+              kind: "call",
+              span,
+              target: { kind: "helper", name: "get_smp_processor_id" },
+              result: make("w64"),
+              args: [],
+            });
       }
     }
     const edge = (): Edge => {
