@@ -6,14 +6,12 @@
  *
  * `count` compilations in all, `sets` of them for each program: the source is checked and lowered once for them all.
  */
-import { kernels } from "../../compiler/bpf/kernels.ts";
-import { compile, emitProven } from "../../compiler/compile.ts";
-import type { IrModule } from "../../compiler/ir/ir.ts";
 import type { BpfModule } from "../../compiler/module.ts";
-import { optimize, optionalPasses } from "../../compiler/passes/pipeline.ts";
+import { optionalPasses } from "../../compiler/passes/pipeline.ts";
 import { loadModule } from "../../runtime/kernel/load.ts";
 import { fromSeed, randomNumbers } from "../generate/choices.ts";
 import { isRefusal } from "../generate/check.ts";
+import { compileVariants, type Compiled } from "../generate/compiled.ts";
 import { asClassifier, canLoad } from "../generate/kernel-runner.ts";
 import { printProgram } from "../generate/print.ts";
 import { generateProgram, sizeOfSeed } from "../generate/program.ts";
@@ -33,17 +31,12 @@ function refusal(module: BpfModule): string | undefined {
   }
 }
 
-/** What is wrong with one more compilation of a lowered module, without these passes. */
-function again(lowered: IrModule, without: readonly string[]): string | undefined {
-  const kernel = kernels.mainline;
-  const { maxInsns } = kernel;
-  const optimized = optimize(lowered, kernel, { maxInsns, without });
-  const emitted = emitProven(optimized.module, kernel, maxInsns, true);
-  const said = [...optimized.diagnostics, ...emitted.diagnostics].filter((one) => one.severity === "error");
+/** What is wrong with one more compilation, without these passes. */
+function again(compiled: Compiled, without: readonly string[]): string | undefined {
+  const made = compiled.without(without);
+  if (typeof made !== "string") return refusal(made);
   // Unoptimized code may be too long; that is the limit's affair.
-  if (said.every((one) => one.key === "too-many-instructions") && said.length > 0) return undefined;
-  if (said.length > 0 || !emitted.module) return said.map((one) => `${one.key}: ${one.message}`).join("\n");
-  return refusal(emitted.module);
+  return made.split("\n").every((line) => line.startsWith("too-many-instructions:")) ? undefined : made;
 }
 
 /** Exit code 0 if nothing was refused, 3 where there is no kernel to ask. */
@@ -67,28 +60,20 @@ export function objectsMain(args: readonly string[]): number {
   };
   for (; done < count; seed++) {
     const text = printProgram(generateProgram(fromSeed(seed), sizeOfSeed(seed)));
-    let lowered: IrModule | undefined;
-    const afterPass = (pass: string, module: IrModule): void => {
-      if (pass === "lower") lowered = module;
-    };
-    const result = compile({ path: "generated.ts", text }, { afterPass });
+    const compiled = compileVariants(text);
     programs++;
     done++;
-    if (!result.object || !result.module) {
-      const said = result.diagnostics
-        .filter((one) => one.severity === "error")
-        .map((one) => `${one.key}: ${one.message}`)
-        .join("\n");
-      if (isRefusal(said)) notes++;
-      else fail(said);
+    if (typeof compiled === "string") {
+      if (isRefusal(compiled)) notes++;
+      else fail(compiled);
       continue;
     }
-    const wrong = refusal(result.module);
+    const wrong = refusal(compiled.module);
     if (wrong !== undefined) fail(wrong);
     const next = randomNumbers(seed ^ 0x0b1ec7);
-    for (let set = 1; set < sets && done < count && lowered; set++, done++) {
+    for (let set = 1; set < sets && done < count; set++, done++) {
       const without = optionalPasses().filter(() => next() % 3 === 0);
-      const problem = again(lowered, without);
+      const problem = again(compiled, without);
       if (problem !== undefined) fail(`without ${without.join(", ")}: ${problem}`);
     }
     if (programs % 250 === 0) report();

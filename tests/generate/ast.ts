@@ -99,7 +99,7 @@ export type Expr =
     }
   /** htons, ntohs, htonl, ntohl. */
   | { readonly kind: "swap"; readonly type: "u16" | "u32" | "be16" | "be32"; readonly value: Expr }
-  | { readonly kind: "call"; readonly type: ScalarName; readonly func: string; readonly args: readonly Expr[] }
+  | { readonly kind: "call"; readonly type: ScalarName; readonly func: string; readonly args: readonly Given[] }
   | { readonly kind: "assign"; readonly type: ScalarName; readonly place: Place; readonly value: Expr }
   | {
       readonly kind: "step";
@@ -135,6 +135,20 @@ export type Expr =
     }
   | { readonly kind: "map-delete"; readonly type: "i32"; readonly map: string; readonly key: Expr };
 
+/** What a parameter or a field is given: a number, a struct or list that lies somewhere, or a new struct. */
+export type Given = Expr | Whole | New;
+/** A struct or list that lies there: a parameter stands for it, a field gets its bytes. */
+export interface Whole {
+  readonly kind: "whole";
+  readonly place: Place;
+}
+/** `new S({ … })` with some fields given. */
+export interface New {
+  readonly kind: "new";
+  readonly struct: Struct;
+  readonly init: readonly { readonly field: string; readonly value: Given }[];
+}
+
 export type Stmt =
   | {
       readonly kind: "let";
@@ -143,13 +157,10 @@ export type Stmt =
       readonly fixed: boolean;
       readonly init: Expr;
     }
-  /** A local struct: `new S({ … })` with some fields given. */
-  | {
-      readonly kind: "let-struct";
-      readonly name: string;
-      readonly struct: Struct;
-      readonly init: readonly { readonly field: string; readonly value: Expr }[];
-    }
+  /** A local struct. */
+  | { readonly kind: "let-struct"; readonly name: string; readonly made: New }
+  /** `const name = helper(…)`: another name for the struct that the helper gives back. */
+  | { readonly kind: "refer-call"; readonly name: string; readonly func: string; readonly args: readonly Given[] }
   /** `new S(place)`: a copy. */
   | { readonly kind: "let-copy"; readonly name: string; readonly struct: Struct; readonly from: Place }
   /** `const name = place` or `const name = test ? place : other`: another name for a struct or a list that lies there. */
@@ -220,12 +231,12 @@ export type Stmt =
       readonly else: readonly Stmt[];
     }
   | { readonly kind: "break" | "continue"; readonly label?: string }
-  | { readonly kind: "return"; readonly value: Expr };
+  | { readonly kind: "return"; readonly value: Given };
 
 export interface Func {
   readonly name: string;
-  readonly params: readonly { readonly name: string; readonly type: ScalarName }[];
-  readonly returns: ScalarName;
+  readonly params: readonly { readonly name: string; readonly type: ScalarName | Struct }[];
+  readonly returns: ScalarName | Struct;
   readonly body: readonly Stmt[];
 }
 

@@ -1,10 +1,11 @@
 /** One generated program, checked in every way that is asked for. */
 import { fromSeed, shrink } from "./choices.ts";
-import { compileText, generate } from "./compiled.ts";
-import { makeInputs } from "./inputs.ts";
+import { compileVariants, generate, type Compiled } from "./compiled.ts";
+import { makeInputs, type Inputs } from "./inputs.ts";
 import { generateProgram } from "./program.ts";
-import { compareRunners, compareWithEvaluator, machineRunner, type Runner } from "./run.ts";
+import { difference, expected, machineRunner, observed, type Observed, type Runner } from "./run.ts";
 import type { BpfModule } from "../../compiler/module.ts";
+import type { Program } from "./ast.ts";
 
 export interface Checks {
   /** Runs per program. */
@@ -26,55 +27,62 @@ export const PROGRAM = "program";
 export function problemWith(choices: readonly number[], seed: number, checks: Checks): string | undefined {
   const { program, text } = generate(choices, checks.size);
   const inputs = makeInputs(program, seed, checks.runs);
-  const attempt = (what: string, work: () => string | undefined): string | undefined => {
-    try {
-      const problem = work();
-      return problem === undefined ? undefined : `${what}: ${problem}`;
-    } catch (error) {
-      return `${what} threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+  try {
+    const compiled = compileVariants(text);
+    if (typeof compiled === "string") {
+      if (!isRefusal(compiled)) return `compiling: ${compiled}`;
+      count(checks.refused, compiled);
+      return undefined;
     }
-  };
-  let module: BpfModule | string = "not compiled";
-  const compiled = attempt("compiling", () => {
-    module = compileText(text);
-    return typeof module === "string" && !isRefusal(module) ? module : undefined;
-  });
-  if (compiled === undefined && typeof module === "string") count(checks.refused, module);
-  if (compiled !== undefined || typeof module === "string") return compiled;
-  const optimized = module as unknown as BpfModule;
-  if (checks.semantics) {
-    const wrong = attempt("semantics", () =>
-      compareWithEvaluator(optimized, program, machineRunner(optimized, PROGRAM), inputs),
-    );
-    if (wrong !== undefined) return wrong;
+    return wrong(compiled, program, inputs, checks);
+  } catch (error) {
+    return `threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   }
-  if (checks.kernel) {
-    const wrong = attempt("in the kernel", () => inKernel(optimized));
-    if (wrong !== undefined) return wrong;
-  }
-  for (const without of checks.without) {
-    const wrong = attempt(`without ${without.join(", ")}`, () => {
-      const plain = compileText(text, without);
-      if (typeof plain === "string") return plain;
-      const found = compareRunners(
-        program,
-        { module: plain, runner: machineRunner(plain, PROGRAM) },
-        { module: optimized, runner: machineRunner(optimized, PROGRAM) },
-        inputs,
-      );
-      return found ?? (checks.kernel ? inKernel(plain) : undefined);
-    });
-    if (wrong !== undefined) return wrong;
-  }
-  return undefined;
+}
 
-  function inKernel(code: BpfModule): string | undefined {
+/** Compares all that was compiled of a program, in the virtual machine and the kernel. */
+function wrong(compiled: Compiled, program: Program, inputs: Inputs, checks: Checks): string | undefined {
+  const { module } = compiled;
+  const inMachine = (code: BpfModule): readonly Observed[] =>
+    observed(code, program, machineRunner(code, PROGRAM), inputs);
+  const inKernel = (code: BpfModule): string | undefined => {
     const runner = checks.kernel!(code, PROGRAM);
     try {
-      return compareWithEvaluator(code, program, runner, inputs);
+      return difference("got", observed(code, program, runner, inputs), "expected", wanted());
     } finally {
       runner.close();
     }
+  };
+  let evaluated: readonly Observed[] | undefined;
+  const wanted = (): readonly Observed[] => (evaluated ??= expected(program, inputs));
+  const optimized = inMachine(module);
+  const attempts: (readonly [what: string, work: () => string | undefined])[] = [
+    ["semantics", () => (checks.semantics ? difference("got", optimized, "expected", wanted()) : undefined)],
+    ["in the kernel", () => (checks.kernel ? inKernel(module) : undefined)],
+    ...checks.without.map(
+      (without) =>
+        [
+          `without ${without.join(", ")}`,
+          () => {
+            const plain = compiled.without(without);
+            if (typeof plain === "string") return plain;
+            const found = difference("optimized", optimized, "without", inMachine(plain));
+            return found ?? (checks.kernel ? inKernel(plain) : undefined);
+          },
+        ] as const,
+    ),
+  ];
+  for (const [what, work] of attempts) {
+    const found = attempt(work);
+    if (found !== undefined) return `${what}: ${found}`;
+  }
+  return undefined;
+}
+function attempt(work: () => string | undefined): string | undefined {
+  try {
+    return work();
+  } catch (error) {
+    return `threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   }
 }
 

@@ -3,7 +3,7 @@
  * with the compiler. Integers are BigInt, wrapped to their type after every operation; be16 and be32 are held as the
  * number a little-endian load of their bytes gives.
  */
-import type { Constant, Expr, FieldType, Func, IntName, Place, Program, Stmt, Struct } from "./ast.ts";
+import type { Constant, Expr, FieldType, Func, Given, IntName, Place, Program, Stmt, Struct } from "./ast.ts";
 import { INTS, promoted } from "./ast.ts";
 
 export type Scalar = bigint | boolean;
@@ -84,7 +84,7 @@ interface Cell {
 type Scope = Map<string, Cell>[];
 type Leaving =
   | { readonly kind: "break" | "continue"; readonly label: string | undefined }
-  | { readonly kind: "return"; readonly value: Scalar };
+  | { readonly kind: "return"; readonly value: Value };
 
 interface Machine {
   readonly program: Program;
@@ -143,11 +143,12 @@ function run(machine: Machine, scope: Scope, stmt: Stmt): Leaving | undefined {
     case "let":
       declare(scope, stmt.name, scalar(machine, scope, stmt.init));
       return undefined;
-    case "let-struct": {
-      const given = stmt.init.map(({ field, value }) => [field, scalar(machine, scope, value)] as const);
-      declare(scope, stmt.name, { ...zeroStruct(stmt.struct), ...Object.fromEntries(given) });
+    case "let-struct":
+      declare(scope, stmt.name, given(machine, scope, stmt.made));
       return undefined;
-    }
+    case "refer-call":
+      declare(scope, stmt.name, call(machine, scope, stmt));
+      return undefined;
     case "let-copy":
       declare(scope, stmt.name, structuredClone(locate(machine, scope, stmt.from).get()));
       return undefined;
@@ -238,8 +239,27 @@ function run(machine: Machine, scope: Scope, stmt: Stmt): Leaving | undefined {
     case "continue":
       return { kind: stmt.kind, label: stmt.label };
     case "return":
-      return { kind: "return", value: scalar(machine, scope, stmt.value) };
+      return { kind: "return", value: given(machine, scope, stmt.value) };
   }
+}
+
+/** A struct as itself: who puts it into a field copies it. */
+function given(machine: Machine, scope: Scope, value: Given): Value {
+  if (value.kind === "whole") return locate(machine, scope, value.place).get();
+  if (value.kind !== "new") return scalar(machine, scope, value);
+  const fields = value.init.map(
+    ({ field, value: one }) => [field, structuredClone(given(machine, scope, one))] as const,
+  );
+  return { ...zeroStruct(value.struct), ...Object.fromEntries(fields) };
+}
+
+function call(machine: Machine, scope: Scope, { func: name, args }: { func: string; args: readonly Given[] }): Value {
+  const func = machine.functions.get(name)!;
+  const values = args.map((arg) => given(machine, scope, arg));
+  const frame: Scope = [new Map(func.params.map((param, i) => [param.name, { value: values[i]! }]))];
+  const leaving = runBlock(machine, frame, func.body);
+  if (leaving?.kind !== "return") throw new Error(`${name} ended without a value`);
+  return leaving.value;
 }
 
 /** What a loop does after its body: go on, end, or let an outer statement have it. */
@@ -360,14 +380,8 @@ function scalar(machine: Machine, scope: Scope, expr: Expr): Scalar {
     }
     case "swap":
       return swapBytes(expr.type === "be16" || expr.type === "u16" ? 16 : 32, int(expr.value));
-    case "call": {
-      const func = machine.functions.get(expr.func)!;
-      const args = expr.args.map((arg) => scalar(machine, scope, arg));
-      const frame: Scope = [new Map(func.params.map((param, i) => [param.name, { value: args[i]! }]))];
-      const leaving = runBlock(machine, frame, func.body);
-      if (leaving?.kind !== "return") throw new Error(`${func.name} ended without a value`);
-      return leaving.value;
-    }
+    case "call":
+      return call(machine, scope, expr) as Scalar;
     case "assign": {
       const place = locate(machine, scope, expr.place);
       const value = scalar(machine, scope, expr.value);

@@ -1,9 +1,9 @@
 /** Expressions of a wanted type. The forms are listed simplest first. */
 import type { Choices } from "./choices.ts";
-import type { ArithmeticOp, CompareOp, Expr, IntName, MapDecl, ScalarName } from "./ast.ts";
+import type { ArithmeticOp, CompareOp, Expr, Func, Given, IntName, MapDecl, ScalarName } from "./ast.ts";
 import { INTS } from "./ast.ts";
 import { constantValue } from "./evaluate.ts";
-import { arrays, placeOf } from "./places.ts";
+import { arrays, placeOf, structs } from "./places.ts";
 import { operandsOf } from "./prune.ts";
 import { INT_NAMES, interestingInteger, pick, rich, spend, type Context } from "./program.ts";
 
@@ -26,9 +26,9 @@ export function scalarExpr(context: Context, type: ScalarName, depth: number): E
 
 /** A number that the compiler computes: a literal, or the size of a struct. */
 function known(context: Context, type: IntName): Expr {
-  const { choices, structs } = context;
-  if (type === "u32" && structs.length > 0 && choices.below(4) === 3)
-    return { kind: "size", type, struct: pick(choices, structs) };
+  const { choices } = context;
+  if (type === "u32" && context.structs.length > 0 && choices.below(4) === 3)
+    return { kind: "size", type, struct: pick(choices, context.structs) };
   return literal(context, type);
 }
 
@@ -364,7 +364,22 @@ function callExpr(context: Context, type: ScalarName, depth: number): Expr | und
   if (found.length === 0) return undefined;
   const { func, cost } = pick(context.choices, found);
   spend(context, cost);
-  return { kind: "call", type, func: func.name, args: func.params.map((p) => scalarExpr(context, p.type, depth)) };
+  const args = argumentsFor(context, func, depth);
+  return args && { kind: "call", type, func: func.name, args };
+}
+
+/** What fits a helper's parameters; undefined where there is no struct to give. */
+export function argumentsFor(context: Context, func: Func, depth: number): Given[] | undefined {
+  const args: Given[] = [];
+  for (const { type } of func.params) {
+    if (typeof type === "string") args.push(scalarExpr(context, type, depth));
+    else {
+      const found = structs(context).filter((one) => one.writable && one.type.of === type);
+      if (found.length === 0) return undefined;
+      args.push({ kind: "whole", place: pick(context.choices, found).place });
+    }
+  }
+  return args;
 }
 
 /** be16 or be32. */

@@ -46,6 +46,12 @@ describe("what the generator makes", () => {
     ["a constant of constants", /const K\d: \w+ = .*\bK\d/],
     ["a size in a constant", /const K\d: \w+ = .*sizeOf/],
     ["a constant in an index", /\[[^\]]*\bK\d/],
+    ["a helper that takes a struct", /function func\d\(.*\w+: (Part|S\d)/],
+    ["a helper that gives back a struct", /function func\d\(.*\): (Part|S\d) \{/],
+    ["a name for what a helper gives back", /const p\d+ = func\d\(/],
+    ["a new struct in a new struct", /new \w+\(\{.*: new /],
+    ["a part of a struct in a new struct", /new \w+\(\{[^(]*: [\w.]+\.(part|more|f\d)[,)} ]/],
+    ["a case that assigns", /case \(\([^)]* = /],
   ])("%s", (_what, form) => {
     const made = (seed: number): string => {
       const choices = fromSeed(seed);

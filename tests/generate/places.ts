@@ -140,7 +140,10 @@ export function structPair(context: Context): { readonly to: Place; readonly fro
   // The compiler refuses to replace what a name in use stands for; that it always does is checked by a few programs.
   const bold = context.choices.below(16) === 15;
   const free = (to: Place): boolean =>
-    bold || !originsOf(context, to).some((one) => context.referred.some((used) => replaces(one, used)));
+    bold ||
+    !originsOf(context, to).some(
+      (one) => context.borrowed.includes(one.root) || context.referred.some((used) => replaces(one, used)),
+    );
   // A local or global is a constant binding in TypeScript, so that only a field or element can be assigned to.
   const pairs = all
     .filter((to) => to.writable && to.place.path.length > 0 && free(to.place))

@@ -1,5 +1,18 @@
 /** A generated program as TypeScript source. Every operator is put in parentheses: precedence is the parser's test, not this one's. */
-import type { Expr, Field, FieldType, Func, Global, Place, Program, ScalarName, Stmt, Struct } from "./ast.ts";
+import type {
+  Expr,
+  Field,
+  FieldType,
+  Func,
+  Given,
+  Global,
+  New,
+  Place,
+  Program,
+  ScalarName,
+  Stmt,
+  Struct,
+} from "./ast.ts";
 import { INTS } from "./ast.ts";
 
 export function printProgram(program: Program): string {
@@ -79,8 +92,9 @@ function printGlobal(global: Global): string {
     : `const ${global.name}: ${global.struct.name} = new ${global.struct.name}();`;
 }
 function printFunc(func: Func): string[] {
-  const params = func.params.map((param) => `${param.name}: ${param.type}`).join(", ");
-  return [`function ${func.name}(${params}): ${func.returns} {`, ...printStmts(func.body, "  "), "}"];
+  const named = (type: ScalarName | Struct): string => (typeof type === "string" ? type : type.name);
+  const params = func.params.map((param) => `${param.name}: ${named(param.type)}`).join(", ");
+  return [`function ${func.name}(${params}): ${named(func.returns)} {`, ...printStmts(func.body, "  "), "}"];
 }
 
 const literal = (value: bigint, big: boolean): string => `${value}${big ? "n" : ""}`;
@@ -93,6 +107,18 @@ const beside = (expr: Expr, other: Expr): string => (isLiteral(other) ? printExp
 const pair = (left: Expr, op: string, right: Expr): string =>
   // One side of two literals must say its type.
   `(${isLiteral(left) ? beside(left, right) : printExpr(left)} ${op} ${bare(right)})`;
+
+const printCall = (call: { readonly func: string; readonly args: readonly Given[] }): string =>
+  `${call.func}(${call.args.map(printGiven).join(", ")})`;
+function printNew({ struct, init }: New): string {
+  const given = init.map(({ field, value }) => `${field}: ${printGiven(value)}`).join(", ");
+  return `new ${struct.name}(${given === "" ? "" : `{ ${given} }`})`;
+}
+const printGiven = (given: Given): string =>
+  given.kind === "whole" ? printPlace(given.place) : given.kind === "new" ? printNew(given) : bare(given);
+/** `case (x = y): {` and `case (x ? y : z): {` may be read as the head of an arrow function. */
+const printLabel = (label: Expr): string =>
+  label.kind === "assign" || label.kind === "conditional" ? `(${bare(label)})` : bare(label);
 
 export function printExpr(expr: Expr): string {
   switch (expr.kind) {
@@ -127,7 +153,7 @@ export function printExpr(expr: Expr): string {
     case "swap":
       return `${{ be16: "htons", u16: "ntohs", be32: "htonl", u32: "ntohl" }[expr.type]}(${bare(expr.value)})`;
     case "call":
-      return `${expr.func}(${expr.args.map(bare).join(", ")})`;
+      return printCall(expr);
     case "assign":
       return `(${printPlace(expr.place)} = ${bare(expr.value)})`;
     case "step":
@@ -173,11 +199,10 @@ function printStmt(stmt: Stmt, indent: string): string[] {
   switch (stmt.kind) {
     case "let":
       return [`${indent}${stmt.fixed ? "const" : "let"} ${stmt.name}: ${stmt.type} = ${bare(stmt.init)};`];
-    case "let-struct": {
-      const given = stmt.init.map(({ field, value }) => `${field}: ${bare(value)}`).join(", ");
-      const { name } = stmt.struct;
-      return [`${indent}const ${stmt.name}: ${name} = new ${name}(${given === "" ? "" : `{ ${given} }`});`];
-    }
+    case "let-struct":
+      return [`${indent}const ${stmt.name}: ${stmt.made.struct.name} = ${printNew(stmt.made)};`];
+    case "refer-call":
+      return [`${indent}const ${stmt.name} = ${printCall(stmt)};`];
     case "let-copy":
       return [`${indent}const ${stmt.name}: ${stmt.struct.name} = new ${stmt.struct.name}(${printPlace(stmt.from)});`];
     case "refer": {
@@ -209,8 +234,8 @@ function printStmt(stmt: Stmt, indent: string): string[] {
         ];
       };
       const arms = stmt.cases.map(({ labels, body }) => [
-        ...labels.slice(0, -1).map((label) => `${inner}case ${bare(label)}:`),
-        ...arm(`case ${bare(labels.at(-1)!)}:`, body),
+        ...labels.slice(0, -1).map((label) => `${inner}case ${printLabel(label)}:`),
+        ...arm(`case ${printLabel(labels.at(-1)!)}:`, body),
       ]);
       if (stmt.default) arms.splice(stmt.default.at, 0, arm("default:", stmt.default.body));
       return [`${indent}switch (${withoutParentheses(printExpr(stmt.value))}) {`, ...arms.flat(), `${indent}}`];
@@ -242,7 +267,7 @@ function printStmt(stmt: Stmt, indent: string): string[] {
     case "continue":
       return [`${indent}${stmt.kind}${stmt.label === undefined ? "" : ` ${stmt.label}`};`];
     case "return":
-      return [`${indent}return ${bare(stmt.value)};`];
+      return [`${indent}return ${printGiven(stmt.value)};`];
   }
 }
 

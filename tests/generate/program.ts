@@ -12,16 +12,19 @@ import type {
   IntName,
   MapDecl,
   Param,
+  Place,
   Program,
   ScalarName,
   Step,
+  Stmt,
   Struct,
 } from "./ast.ts";
 import { INTS } from "./ast.ts";
 import { constantValue } from "./evaluate.ts";
 import { constantExpr, integerLiteral, intExpr, scalarExpr } from "./expressions.ts";
+import { structs as wholesOf } from "./places.ts";
 import { prune } from "./prune.ts";
-import { block } from "./statements.ts";
+import { block, newStruct } from "./statements.ts";
 
 /** What a place in the program can see. Scopes are immutable; `fuel` bounds the size of the compiled program. */
 export interface Context {
@@ -32,7 +35,8 @@ export interface Context {
   readonly referred: readonly Origin[];
   /** Range counters, with the number they stay below. */
   readonly counters: readonly { readonly name: string; readonly below: number }[];
-  readonly functions: readonly { readonly func: Func; readonly cost: number }[];
+  /** `gives`: where the struct lies that it gives back, if it does; a root that is no parameter is the function's own, or a global. */
+  readonly functions: readonly { readonly func: Func; readonly cost: number; readonly gives?: Origin }[];
   readonly maps: readonly MapDecl[];
   readonly structs: readonly Struct[];
   /** Enclosing loops, innermost last; a switch between a loop and here hides the loop from an unlabelled break. */
@@ -40,6 +44,8 @@ export interface Context {
   /** Turns of all enclosing loops multiplied: what one more node costs after unrolling. */
   readonly turns: number;
   readonly returns: ScalarName | undefined;
+  /** Parameters that stand for structs of whoever calls. */
+  readonly borrowed: readonly string[];
   /** Shared by the whole program. */
   readonly shared: { fuel: number; names: number; readonly constants: Map<string, bigint> };
 }
@@ -180,6 +186,7 @@ export function generateProgram(choices: Choices, size = 250): Program {
     loops: [],
     turns: 1,
     returns: undefined,
+    borrowed: [],
     shared,
   };
   const constants = generateConstants(nothing);
@@ -192,11 +199,11 @@ export function generateProgram(choices: Choices, size = 250): Program {
     g.kind === "struct" ? [{ name: g.name, of: { kind: "struct", of: g.struct }, writable: true }] : [],
   );
   const base: Context = { ...nothing, variables, records };
-  const functions: { func: Func; cost: number }[] = [];
+  const functions: Context["functions"][number][] = [];
   for (let i = choices.below(3); i > 0; i--) {
     const before = shared.fuel;
-    const func = generateFunction({ ...base, functions: [...functions] }, `func${functions.length}`);
-    functions.push({ func, cost: before - shared.fuel + 1 });
+    const made = generateFunction({ ...base, functions: [...functions] }, `func${functions.length}`);
+    functions.push({ ...made, cost: before - shared.fuel + 1 });
   }
 
   const main: Context = {
@@ -246,20 +253,46 @@ function generateConstants(context: Context): Constant[] {
   return made;
 }
 
-function generateFunction(context: Context, name: string): Func {
-  const { choices } = context;
+function generateFunction(context: Context, name: string): { func: Func; gives?: Origin } {
+  const { choices, structs } = context;
+  const structured = (): boolean => structs.length > 0 && choices.below(4) === 3;
   const params = Array.from({ length: 1 + choices.below(3) }, (_, i) => ({
     name: `${name}arg${i}`,
-    type: scalarType(choices),
+    type: structured() ? pick(choices, structs) : scalarType(choices),
   }));
-  const returns = scalarType(choices);
+  const returns = structured() ? "struct" : scalarType(choices);
+  const taken = params.flatMap(({ name: param, type }) => (typeof type === "string" ? [] : [{ name: param, type }]));
   const inside: Context = {
     ...context,
-    returns,
-    variables: [...context.variables, ...params.map((p) => ({ ...p, writable: true }))],
+    returns: returns === "struct" ? undefined : returns,
+    variables: [
+      ...context.variables,
+      ...params.flatMap((p) => (typeof p.type === "string" ? [{ name: p.name, type: p.type, writable: true }] : [])),
+    ],
+    records: [
+      ...context.records,
+      ...taken.map((p) => ({ name: p.name, of: { kind: "struct", of: p.type } as const, writable: true })),
+    ],
+    borrowed: taken.map((p) => p.name),
   };
   const body = block(inside, choices.below(4));
-  return { name, params, returns, body: [...body, { kind: "return", value: scalarExpr(inside, returns, 2) }] };
+  if (returns !== "struct") {
+    const value = scalarExpr(inside, returns, 2);
+    return { func: { name, params, returns, body: [...body, { kind: "return", value }] } };
+  }
+  // One of its own, or what lies in a parameter or a global.
+  const own = freshName(context, "s");
+  const made: Stmt = { kind: "let-struct", name: own, made: newStruct(inside, pick(choices, structs), 1) };
+  const there = wholesOf(inside).filter((one) => one.writable);
+  const given = there.length > 0 && choices.below(3) !== 2 ? pick(choices, there) : undefined;
+  const place: Place = given?.place ?? { root: own, path: [], type: "u32" };
+  const result: Func = {
+    name,
+    params,
+    returns: given?.type.of ?? made.made.struct,
+    body: [...body, ...(given ? [] : [made]), { kind: "return", value: { kind: "whole", place } }],
+  };
+  return { func: result, gives: { root: place.root, path: place.path } };
 }
 
 export function scalarType(choices: Choices): ScalarName {

@@ -2,7 +2,7 @@
  * Takes out of a generated program what TypeScript's noUnusedLocals and allowUnusedLabels refuse: variables that are never
  * read, functions that are never called, labels that nothing jumps to, structs without a use.
  */
-import type { Expr, Func, Place, Program, Stmt } from "./ast.ts";
+import type { Expr, Func, Given, Place, Program, Stmt } from "./ast.ts";
 
 export function prune(program: Program): Program {
   let current = program;
@@ -61,7 +61,7 @@ function children(stmt: Stmt): readonly (readonly Stmt[])[] {
   }
 }
 
-const DECLARES: ReadonlySet<Stmt["kind"]> = new Set(["let", "let-struct", "let-copy", "refer"]);
+const DECLARES: ReadonlySet<Stmt["kind"]> = new Set(["let", "let-struct", "let-copy", "refer", "refer-call"]);
 function collectDead(body: readonly Stmt[], uses: Uses, dead: Set<string>): void {
   for (const stmt of body) {
     if (DECLARES.has(stmt.kind) && "name" in stmt && !uses.read.has(stmt.name)) dead.add(stmt.name);
@@ -99,8 +99,10 @@ function usesOfStmt(uses: Uses, stmt: Stmt): void {
       usesOfExpr(uses, stmt.init);
       break;
     case "let-struct":
-      uses.structs.add(stmt.struct.name);
-      for (const { value } of stmt.init) usesOfExpr(uses, value);
+      usesOfGiven(uses, stmt.made);
+      break;
+    case "refer-call":
+      usesOfCall(uses, stmt);
       break;
     case "let-copy":
       uses.structs.add(stmt.struct.name);
@@ -153,10 +155,22 @@ function usesOfStmt(uses: Uses, stmt: Stmt): void {
       if (stmt.label !== undefined) uses.labels.add(stmt.label);
       break;
     case "return":
-      usesOfExpr(uses, stmt.value);
+      usesOfGiven(uses, stmt.value);
       break;
   }
   for (const child of children(stmt)) child.forEach((inner) => usesOfStmt(uses, inner));
+}
+
+function usesOfCall(uses: Uses, call: { readonly func: string; readonly args: readonly Given[] }): void {
+  uses.called.add(call.func);
+  for (const arg of call.args) usesOfGiven(uses, arg);
+}
+function usesOfGiven(uses: Uses, given: Given): void {
+  if (given.kind === "whole") usesOfRead(uses, given.place);
+  else if (given.kind === "new") {
+    uses.structs.add(given.struct.name);
+    for (const { value } of given.init) usesOfGiven(uses, value);
+  } else usesOfExpr(uses, given);
 }
 
 function usesOfExpr(uses: Uses, expr: Expr): void {
@@ -174,14 +188,17 @@ function usesOfExpr(uses: Uses, expr: Expr): void {
       usesOfRead(uses, expr.array);
       break;
     case "call":
-      uses.called.add(expr.func);
-      break;
+      return usesOfCall(uses, expr);
     case "size":
       uses.structs.add(expr.struct.name);
       break;
   }
   for (const inner of operandsOf(expr)) usesOfExpr(uses, inner);
 }
+
+/** The numbers in what is given. */
+const numbersOf = (given: Given): readonly Expr[] =>
+  given.kind === "whole" ? [] : given.kind === "new" ? given.init.flatMap(({ value }) => numbersOf(value)) : [given];
 
 export function operandsOf(expr: Expr): readonly Expr[] {
   switch (expr.kind) {
@@ -207,7 +224,7 @@ export function operandsOf(expr: Expr): readonly Expr[] {
     case "conditional":
       return [expr.test, expr.then, expr.else];
     case "call":
-      return expr.args;
+      return expr.args.flatMap(numbersOf);
     case "element":
       return [expr.index, expr.otherwise];
     case "map-get":
@@ -229,7 +246,9 @@ function dropStmt(stmt: Stmt, dead: ReadonlySet<string>, uses: Uses): Stmt[] {
     case "let":
       return dead.has(stmt.name) ? [] : [{ ...stmt, init: e(stmt.init) }];
     case "let-struct":
-      return dead.has(stmt.name) ? [] : [{ ...stmt, init: stmt.init.map((i) => ({ ...i, value: e(i.value) })) }];
+      return dead.has(stmt.name) ? [] : [{ ...stmt, made: dropGiven(stmt.made, dead) }];
+    case "refer-call":
+      return dead.has(stmt.name) ? [] : [{ ...stmt, args: stmt.args.map((arg) => dropGiven(arg, dead)) }];
     case "let-copy":
       return dead.has(stmt.name) ? [] : [{ ...stmt, from: at(stmt.from) }];
     case "refer": {
@@ -269,7 +288,7 @@ function dropStmt(stmt: Stmt, dead: ReadonlySet<string>, uses: Uses): Stmt[] {
     case "with-element":
       return [{ ...stmt, list: at(stmt.list), index: e(stmt.index), then: clean(stmt.then), else: clean(stmt.else) }];
     case "return":
-      return [{ ...stmt, value: e(stmt.value) }];
+      return [{ ...stmt, value: dropGiven(stmt.value, dead) }];
     default:
       return [stmt];
   }
@@ -280,6 +299,13 @@ function dropPlace(place: Place, dead: ReadonlySet<string>): Place {
     step.kind === "at-masked" ? { ...step, index: dropExpr(step.index, dead) } : step,
   );
   return { ...place, path };
+}
+
+function dropGiven<T extends Given>(given: T, dead: ReadonlySet<string>): T;
+function dropGiven(given: Given, dead: ReadonlySet<string>): Given {
+  if (given.kind === "whole") return { ...given, place: dropPlace(given.place, dead) };
+  if (given.kind !== "new") return dropExpr(given, dead);
+  return { ...given, init: given.init.map((one) => ({ ...one, value: dropGiven(one.value, dead) })) };
 }
 
 /** An assignment to a dead variable leaves the assigned value. */
@@ -308,7 +334,7 @@ function dropExpr(expr: Expr, dead: ReadonlySet<string>): Expr {
     case "conditional":
       return { ...expr, test: e(expr.test), then: e(expr.then), else: e(expr.else) };
     case "call":
-      return { ...expr, args: expr.args.map(e) };
+      return { ...expr, args: expr.args.map((arg) => dropGiven(arg, dead)) };
     case "read":
     case "step":
       return { ...expr, place: at(expr.place) };
@@ -329,6 +355,9 @@ function dropExpr(expr: Expr, dead: ReadonlySet<string>): Expr {
 function withNamedCounters(program: Program): Program {
   const uses = noUses();
   for (const { value } of program.constants) usesOfExpr(uses, value);
+  for (const { params, returns } of program.functions)
+    for (const type of [...params.map((param) => param.type), returns])
+      if (typeof type !== "string") uses.structs.add(type.name);
   for (const body of [program.body, ...program.functions.map((f) => f.body)]) {
     body.forEach((stmt) => usesOfStmt(uses, stmt));
   }

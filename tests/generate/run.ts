@@ -86,69 +86,67 @@ function prepare(module: BpfModule, runner: Runner, inputs: Inputs): void {
 const feed = (module: BpfModule, runner: Runner, input: Value): void =>
   runner.write("input", ZERO_KEY, encode(specOf(module, "input").value!, input));
 
-const difference = (
-  what: string,
-  run: number,
-  ours: Map<string, string>,
-  theirs: Map<string, string>,
-): string | undefined => {
-  for (const [name, text] of ours) {
-    const other = theirs.get(name);
-    if (other !== undefined && other !== text) return `run ${run}: ${name}\n  ${what}: ${text}\n  expected: ${other}`;
-  }
-  return undefined;
-};
+/** What one run left behind, as `snapshot()` says it, or why it failed. */
+export interface Observed {
+  readonly problem?: string;
+  readonly seen: ReadonlyMap<string, string>;
+}
 
-/** What differs from the evaluator, or undefined. */
-export function compareWithEvaluator(
-  module: BpfModule,
-  program: Program,
-  runner: Runner,
-  inputs: Inputs,
-): string | undefined {
+/** What every run must leave behind: the evaluator's word. */
+export function expected(program: Program, inputs: Inputs): readonly Observed[] {
   const world = newWorld(program);
   for (const [name, content] of inputs.entries) {
     for (const [key, value] of content) world.maps.get(name)!.set(key, structuredClone(value));
   }
-  prepare(module, runner, inputs);
-  for (const [run, input] of inputs.runs.entries()) {
+  return inputs.runs.map((input) => {
     Object.assign(world.input, structuredClone(input));
-    feed(module, runner, input);
     evaluate(program, world);
-    const problem = runner.run();
-    if (problem !== undefined) return `run ${run}: ${problem}`;
-    const expected = new Map<string, string>([["output", show(world.output)]]);
+    const seen = new Map<string, string>([["output", show(world.output)]]);
     for (const [name, content] of world.maps) {
-      expected.set(name, list([...content].map(([key, value]) => [Number(key), show(value)] as const)));
+      seen.set(name, list([...content].map(([key, value]) => [Number(key), show(value)] as const)));
     }
-    for (const [name, value] of world.globals) expected.set(name, show(value));
-    const found = difference("got", run, snapshot(module, program, runner), expected);
-    if (found !== undefined) return found;
+    for (const [name, value] of world.globals) seen.set(name, show(value));
+    return { seen };
+  });
+}
+
+/** What compiled code leaves behind, run by run; the first failure is the last. */
+export function observed(module: BpfModule, program: Program, runner: Runner, inputs: Inputs): readonly Observed[] {
+  prepare(module, runner, inputs);
+  const all: Observed[] = [];
+  for (const input of inputs.runs) {
+    feed(module, runner, input);
+    const problem = runner.run();
+    if (problem !== undefined) return [...all, { problem, seen: new Map() }];
+    all.push({ seen: snapshot(module, program, runner) });
+  }
+  return all;
+}
+
+/** The first difference, in words; undefined: there is none. What only one side can see is not compared. */
+export function difference(
+  what: string,
+  ours: readonly Observed[],
+  other: string,
+  theirs: readonly Observed[],
+): string | undefined {
+  for (const [run, { problem, seen }] of ours.entries()) {
+    const there = theirs[run]!;
+    if (problem !== there.problem)
+      return `run ${run}: ${what}: ${problem ?? "fine"}, ${other}: ${there.problem ?? "fine"}`;
+    for (const [name, text] of seen) {
+      const said = there.seen.get(name);
+      if (said !== undefined && said !== text) return `run ${run}: ${name}\n  ${what}: ${text}\n  ${other}: ${said}`;
+    }
   }
   return undefined;
 }
 
-/** What differs between two compilations of one program, or undefined. */
-export function compareRunners(
+/** What differs from the evaluator, or undefined. */
+export const compareWithEvaluator = (
+  module: BpfModule,
   program: Program,
-  first: { readonly module: BpfModule; readonly runner: Runner },
-  second: { readonly module: BpfModule; readonly runner: Runner },
+  runner: Runner,
   inputs: Inputs,
-): string | undefined {
-  for (const { module, runner } of [first, second]) prepare(module, runner, inputs);
-  for (const [run, input] of inputs.runs.entries()) {
-    const problems = [first, second].map(({ module, runner }) => {
-      feed(module, runner, input);
-      return runner.run();
-    });
-    if (problems[0] !== problems[1]) return `run ${run}: "${problems[0]}" but "${problems[1]}"`;
-    const found = difference(
-      "optimized",
-      run,
-      snapshot(second.module, program, second.runner),
-      snapshot(first.module, program, first.runner),
-    );
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
+): string | undefined =>
+  difference("got", observed(module, program, runner, inputs), "expected", expected(program, inputs));

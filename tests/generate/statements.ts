@@ -1,7 +1,8 @@
 /** Statements. The forms are listed simplest first. */
-import type { ArithmeticOp, Expr, FieldType, IntName, Place, ShiftOp, Stmt } from "./ast.ts";
+import type { ArithmeticOp, Expr, FieldType, Given, IntName, New, Place, ShiftOp, Stmt, Struct } from "./ast.ts";
 import { INTS } from "./ast.ts";
 import {
+  argumentsFor,
   boolExpr,
   divisor,
   effect,
@@ -48,7 +49,7 @@ const inner = (context: Context, most: number): Stmt[] => block(context, 1 + con
 function statement(context: Context): Made {
   const { choices } = context;
   spend(context);
-  switch (choices.below(26)) {
+  switch (choices.below(27)) {
     default:
       return only(context, assignment(context));
     case 4:
@@ -63,14 +64,9 @@ function statement(context: Context): Made {
     }
     case 7: {
       if (context.structs.length === 0) return only(context, assignment(context));
-      const struct = pick(choices, context.structs);
-      const init = struct.fields.flatMap(({ name, type }) =>
-        type.kind === "scalar" && choices.below(2) === 1
-          ? [{ field: name, value: scalarExpr(context, type.of, 1) }]
-          : [],
-      );
+      const made = newStruct(context, pick(choices, context.structs), 2);
       const name = freshName(context, "s");
-      return [[{ kind: "let-struct", name, struct, init }], withRecord(context, name, { kind: "struct", of: struct })];
+      return [[{ kind: "let-struct", name, made }], withRecord(context, name, { kind: "struct", of: made.struct })];
     }
     case 8: {
       const pair = structPair(context);
@@ -118,6 +114,8 @@ function statement(context: Context): Made {
       const name = freshName(context, "c");
       return [[{ kind: "let-copy", name, struct: type.of, from: place }], withRecord(context, name, type)];
     }
+    case 25:
+      return referCall(context);
     case 24:
       return only(context, withElement(context) ?? assignment(context));
   }
@@ -161,6 +159,47 @@ function standingFor(context: Context, name: string, of: FieldType, wholes: read
   };
 }
 
+/** `new S({ … })`: fields get numbers, copies of what lies somewhere, and new structs. */
+export function newStruct(context: Context, struct: Struct, depth: number): New {
+  const { choices } = context;
+  const given = (type: FieldType): Given | undefined => {
+    if (choices.below(2) === 0) return undefined;
+    if (type.kind === "scalar") return scalarExpr(context, type.of, 1);
+    if (type.kind === "struct" && depth > 0 && choices.below(2) === 1) return newStruct(context, type.of, depth - 1);
+    const found = wholes(context).filter((one) => sameType(one.type, type));
+    return found.length === 0 ? undefined : { kind: "whole", place: pick(choices, found).place };
+  };
+  const init = struct.fields.flatMap(({ name, type }) => {
+    const value = given(type);
+    return value ? [{ field: name, value }] : [];
+  });
+  return { kind: "new", struct, init };
+}
+
+/** A name for the struct that a helper gives back. */
+function referCall(context: Context): Made {
+  const { choices } = context;
+  const found = context.functions.filter(({ gives, cost }) => gives && rich(context, cost));
+  const { func, cost, gives } = found.length > 0 ? pick(choices, found) : {};
+  const args = func && argumentsFor(context, func, 1);
+  if (!func || !args || !gives || typeof func.returns === "string") return only(context, assignment(context));
+  spend(context, cost);
+  const name = freshName(context, "p");
+  const given = args[func.params.findIndex((param) => param.name === gives.root)];
+  // What is no parameter's is the function's own, new with each call, or a global.
+  const origins =
+    given?.kind === "whole"
+      ? originsOf(context, { ...given.place, path: [...given.place.path, ...gives.path] })
+      : [gives];
+  const record = { name, of: { kind: "struct", of: func.returns } as const, writable: true, origins };
+  const after = {
+    ...context,
+    records: [...context.records, record],
+    referred: [...context.referred, ...origins],
+  };
+  return [[{ kind: "refer-call", name, func: func.name, args }], after];
+}
+
 /** An element of a list of structs that may not be there. */
 function withElement(context: Context): Stmt | undefined {
   const { choices } = context;
@@ -185,14 +224,18 @@ function nestedBounds(context: Context): Stmt | undefined {
   if (!place) return assignment(context);
   const bound = BigInt(1 + choices.below(7));
   const value: Expr = { kind: "read", type, place };
-  const against = (n: bigint): Expr => {
+  const against = (n: bigint, left: Expr): Extract<Expr, { kind: "compare" }> => {
     const right: Expr = { kind: "literal", type, value: n };
     const op = pick(choices, ["<", ">", "<=", ">=", "===", "!=="] as const);
-    return { kind: "compare", type: "boolean", as: type, op, left: unnarrowed(context, value), right };
+    return { kind: "compare", type: "boolean", as: type, op, left, right };
   };
   const near = bound + BigInt(choices.below(3)) - 1n;
-  const within: Stmt[] = [{ kind: "if", test: against(near), then: inner(context, 1), else: inner(context, 1) }];
-  return { kind: "if", test: against(bound), then: within, else: inner(context, 1) };
+  const plain = unnarrowed(context, value);
+  const outer = against(bound, plain);
+  // Inside of a comparison for equality, tsc takes the place for that one number.
+  const again: Expr = outer.op === "===" || outer.op === "!==" ? { kind: "cast", type, value } : plain;
+  const within: Stmt[] = [{ kind: "if", test: against(near, again), then: inner(context, 1), else: inner(context, 1) }];
+  return { kind: "if", test: outer, then: within, else: inner(context, 1) };
 }
 
 /** `const i = …; if (i < length) list[i] = …`: under a check that may hold always, sometimes or never. */
