@@ -1,6 +1,6 @@
 /** Selection of what reaches memory and the kernel: addresses, loads, stores, atomics and helper calls. */
 import { HELPERS } from "../bpf/helpers.ts";
-import { contextFieldAt } from "../bpf/sock-ops.ts";
+import { contextFieldAt } from "../bpf/kinds/index.ts";
 import type { Inst, Value } from "../ir/ir.ts";
 import type { Operand, Virtual } from "./insn.ts";
 import { address, asImm, fitsImm, inRegister, into, madeOnTheSpot, operand } from "./operands.ts";

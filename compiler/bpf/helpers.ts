@@ -1,6 +1,6 @@
 /**
  * The kernel's helper functions: include/uapi/linux/bpf.h numbers them, their prototypes say what the verifier demands of
- * each argument. Keyed by the kernel's name without "bpf_". Which program type may call which: compiler/bpf/program-types.ts.
+ * each argument. Keyed by the kernel's name without "bpf_". Which program type may call which, and other arguments that some take: compiler/bpf/kinds/.
  * 212 to 214 are the patched kernel's (kernel/README.md).
  */
 import type { Feature } from "./kernels.ts";
@@ -111,7 +111,7 @@ export const HELPERS = {
   get_current_pid_tgid: { id: 14, args: [], returns: "integer", effect: "reads" },
   get_current_uid_gid: { id: 15, args: [], returns: "integer", effect: "reads" },
   get_current_comm: { id: 16, args: ["mem-out", "size"], returns: "integer", effect: "reads" },
-  get_cgroup_classid: { id: 17, args: ["ctx"], returns: "integer", effect: "reads" },
+  get_cgroup_classid: { id: 17, args: [], returns: "integer", effect: "reads" },
   skb_vlan_push: { id: 18, args: ["ctx", "any", "any"], returns: "integer", effect: "writes", changes: ["maps", "socket", "packet"], invalidatesPackets: true },
   skb_vlan_pop: { id: 19, args: ["ctx"], returns: "integer", effect: "writes", changes: ["maps", "socket", "packet"], invalidatesPackets: true },
   skb_get_tunnel_key: { id: 20, args: ["ctx", "mem-out", "size", "any"], returns: "integer", effect: "writes", changes: ["maps", "socket"] },

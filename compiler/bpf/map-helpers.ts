@@ -1,5 +1,6 @@
 /** Which helpers go with which map types: the kernel checks both directions (check_map_func_compatibility). */
 import type { HelperName } from "./helpers.ts";
+import { socketMapAccess } from "./kinds/index.ts";
 import type { MapTypeName } from "./map-types.ts";
 
 /** Helpers that take a map of this type; absent: any helper, as far as MAPS_OF_HELPER agrees. */
@@ -78,23 +79,12 @@ export const MAPS_OF_HELPER: Readonly<Partial<Record<HelperName, readonly MapTyp
   cgrp_storage_delete: ["cgrp_storage"],
 };
 
-/** Program types whose programs may update socket maps by the general helpers, and sock_ops, which may only delete. */
-const SOCKET_MAP_WRITERS: ReadonlySet<string> = new Set([
-  "socket_filter",
-  "sched_cls",
-  "sched_act",
-  "xdp",
-  "sk_reuseport",
-  "flow_dissector",
-  "sk_lookup",
-]);
-
 export function goTogether(map: MapTypeName, helper: HelperName, programType: string): boolean {
   const maps = MAPS_OF_HELPER[helper];
   if (maps !== undefined && !maps.includes(map)) return false;
   const helpers = HELPERS_OF_MAP[map];
   if (helpers === undefined || helpers.includes(helper)) return true;
   if (map !== "sockmap" && map !== "sockhash") return false;
-  if (helper === "map_delete_elem") return SOCKET_MAP_WRITERS.has(programType) || programType === "sock_ops";
-  return helper === "map_update_elem" && SOCKET_MAP_WRITERS.has(programType);
+  const access = socketMapAccess(programType);
+  return helper === "map_delete_elem" ? access !== undefined : helper === "map_update_elem" && access === "write";
 }

@@ -1,6 +1,6 @@
 /** `a.b`, `a[i]` and `a?.b`: fields, elements, and what the context has. */
 import { ts } from "ts-morph";
-import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/sock-ops.ts";
+import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/kinds/sock-ops.ts";
 import { sizeOf, type ArrayLayout, type Layout } from "../layout.ts";
 import type { Value } from "../ir/ir.ts";
 import { isLiteral } from "./constant-expressions.ts";

@@ -1,6 +1,6 @@
 /** What handlers are given: fields of the kernel's context, and the calls on it. */
 import { ts } from "ts-morph";
-import { SOCK_OPS_FIELDS, type SockOpsField } from "../bpf/sock-ops.ts";
+import { SOCK_OPS_FIELDS, type SockOpsField } from "../bpf/kinds/sock-ops.ts";
 import { neverTaken, SOCKET_OPTIONS, type SocketOption, type SocketOptionName } from "../bpf/socket-options.ts";
 import type { Type, Value } from "../ir/ir.ts";
 import { expression } from "./expressions.ts";

@@ -1,7 +1,7 @@
 /** The state of one compilation: what was declared, what was lowered, what was reported. */
 import type { ts } from "ts-morph";
 import { has, kernels, type Feature, type Kernel, type TargetName } from "../bpf/kernels.ts";
-import { SOCK_OPS_CALLBACKS } from "../bpf/sock-ops.ts";
+import { SOCK_OPS_CALLBACKS } from "../bpf/kinds/sock-ops.ts";
 import { report, type Diagnostic, type FactsOf, type Key, type Note } from "../diagnostics.ts";
 import type { Func } from "../ir/ir.ts";
 import { alignOf, sizeOf, type Layout } from "../layout.ts";

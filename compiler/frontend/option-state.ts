@@ -9,7 +9,7 @@
  *  - A segment that is written although its owner asked for nothing has an option of somebody else's, and the kernel asks
  *    for it whether or not the flag is still there: the former owner sets the flag again, and never clears it.
  */
-import { SOCK_OPS_CALLBACKS, SOCK_OPS_FIELDS } from "../bpf/sock-ops.ts";
+import { SOCK_OPS_CALLBACKS, SOCK_OPS_FIELDS } from "../bpf/kinds/sock-ops.ts";
 import type { Label } from "../ir/build.ts";
 import type { Value } from "../ir/ir.ts";
 import { declareOptionMap } from "./maps.ts";

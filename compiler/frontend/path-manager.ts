@@ -1,5 +1,5 @@
 /** `pathManager({…})`: MPTCP events of the patched kernel. */
-import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS, type SockOpsEventName } from "../bpf/sock-ops.ts";
+import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS, type SockOpsEventName } from "../bpf/kinds/sock-ops.ts";
 import type { Value } from "../ir/ir.ts";
 import { need, say, spanOf } from "./module-state.ts";
 import type { Operand, Scalar } from "./operand.ts";

@@ -1,6 +1,6 @@
 /** From an exported handler object to one BPF program. */
 import { ts } from "ts-morph";
-import { SOCK_OPS_FIELDS } from "../bpf/sock-ops.ts";
+import { SOCK_OPS_FIELDS } from "../bpf/kinds/sock-ops.ts";
 import { functionBuilder, type FuncBuilder, type Label } from "../ir/build.ts";
 import type { IrProgram, Value } from "../ir/ir.ts";
 import type { Span } from "../span.ts";

@@ -1,5 +1,5 @@
 /** TCP options on mainline: header-option callbacks and helpers (Linux 5.10, net/core/filter.c, net/ipv4/tcp_output.c). */
-import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/sock-ops.ts";
+import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/kinds/sock-ops.ts";
 import type { Value } from "../ir/ir.ts";
 import { need } from "./module-state.ts";
 import type { ProgramBuilder } from "./programs.ts";

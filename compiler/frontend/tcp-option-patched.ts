@@ -1,5 +1,5 @@
 /** TCP options on the patched kernel: size, write and parse events (kernel/README.md). */
-import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS } from "../bpf/sock-ops.ts";
+import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS } from "../bpf/kinds/sock-ops.ts";
 import type { Value } from "../ir/ir.ts";
 import { need } from "./module-state.ts";
 import type { ProgramBuilder } from "./programs.ts";

@@ -3,7 +3,7 @@
  * How an option is written and parsed is in tcp-option-mainline.ts and tcp-option-patched.ts, on which sockets in option-state.ts.
  */
 import { ts } from "ts-morph";
-import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/sock-ops.ts";
+import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/kinds/sock-ops.ts";
 import type { Label, Variable } from "../ir/build.ts";
 import type { Value } from "../ir/ir.ts";
 import type { StructLayout } from "../layout.ts";

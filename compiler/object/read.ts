@@ -3,7 +3,7 @@
  * The file may be anything at all; what is wrong with it is told, nothing throws.
  */
 import { CLASS, ALU, MODE } from "../bpf/opcodes.ts";
-import { programSection } from "../bpf/program-types.ts";
+import { programSection } from "../bpf/kinds/index.ts";
 import { SLOT_BYTES, type RawInsn } from "../bpf/raw.ts";
 import { sizeOf, type Layout } from "../layout.ts";
 import type { BpfModule, BpfProgram, GlobalVar, LineEntry, MapSpec, Relocation } from "../module.ts";

@@ -1,6 +1,6 @@
 /** The code of an object: which function lies where in which section, its relocations, its types and its source lines. */
 import { CALL, CLASS, JMP, LDDW, PSEUDO } from "../bpf/opcodes.ts";
-import { PROGRAM_TYPES, type ProgramType } from "../bpf/program-types.ts";
+import { kindOf } from "../bpf/kinds/index.ts";
 import { SLOT_BYTES, type RawInsn } from "../bpf/raw.ts";
 import type { BpfModule, BpfProgram, GlobalSection } from "../module.ts";
 import type { Span } from "../span.ts";
@@ -128,8 +128,7 @@ function functionBounds(program: BpfProgram): FunctionBound[] {
 
 /** `int name(struct context *ctx)` for a program, `long name(…)` without parameters for what it calls. */
 function functionType(btf: BtfBuilder, name: string, program: BpfProgram, entry: boolean): number {
-  const known = Object.hasOwn(PROGRAM_TYPES, program.type);
-  const type: ProgramType | undefined = known ? PROGRAM_TYPES[program.type as keyof typeof PROGRAM_TYPES] : undefined;
+  const type = kindOf(program.type);
   // The kernel knows the context by the name of its struct, and grumbles in its log about a forward declaration.
   const context = type?.context ? btf.add({ kind: "struct", name: type.context, size: 0, members: [] }) : 0;
   const params = entry ? [{ name: "ctx", type: btf.add({ kind: "ptr", type: context }) }] : [];

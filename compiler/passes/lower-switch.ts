@@ -2,7 +2,7 @@
  * A switch becomes comparisons one after another: one slot per case, which is the fewest there can be. Cases exclude each other,
  * so the order is free: on the event's number, what happens with every segment is asked first.
  */
-import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS, type SockOpsEvent } from "../bpf/sock-ops.ts";
+import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS, type SockOpsEvent } from "../bpf/kinds/sock-ops.ts";
 import type { Block, Edge, End, Func, Value } from "../ir/ir.ts";
 import { definitions, freshBlocks, freshValues } from "../ir/walk.ts";
 import type { Pass } from "./pass.ts";

@@ -1,7 +1,7 @@
 /** Which memory instructions touch, by where their pointers come from. */
 import type { Changes, ReturnKind } from "../bpf/helpers.ts";
 import { HELPERS } from "../bpf/helpers.ts";
-import { contextFieldAt, hasContextFields, type ContextField } from "../bpf/sock-ops.ts";
+import { contextFieldAt, hasContextFields, type ContextField } from "../bpf/kinds/index.ts";
 import { edges, type Func, type Inst, type Value } from "../ir/ir.ts";
 import { definitions, operands, visitUses } from "../ir/walk.ts";
 import { originOf } from "./pointers.ts";
@@ -29,6 +29,7 @@ const RESULTS: Readonly<Record<ReturnKind, Region>> = {
   "btf-or-null": "unknown",
 };
 const CONTEXT_POINTERS: Readonly<Record<NonNullable<ContextField["pointer"]>, Region>> = {
+  socket: "socket",
   "socket-or-null": "socket",
   packet: "packet",
   "packet-end": "packet",

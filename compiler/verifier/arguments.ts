@@ -1,5 +1,5 @@
 /** Arguments of helper calls: types, sizes, and the memory that the helper will read or write. */
-import { packetAccess } from "../bpf/contexts.ts";
+import { packetForHelper } from "../bpf/kinds/index.ts";
 import type { ArgKind, Helper, HelperName } from "../bpf/helpers.ts";
 import { MAP_FLAGS } from "../bpf/map-types.ts";
 import { regsOf, source, type Env } from "./env.ts";
@@ -88,9 +88,7 @@ function checkArgument(
   if (declared === "any") return;
   let kind: ArgKind = declared;
   if ((reg.type === "pkt_end" || isPacket(reg.type)) && !reg.nullable) {
-    const type = env.program.type;
-    const allowed = type === "cgroup_sockopt" || (packetAccess(type).read && helper.packetArgs === true);
-    if (!allowed) reject("helper access to the packet is not allowed", index);
+    if (!packetForHelper(env.program.type, helper)) reject("helper access to the packet is not allowed", index);
   }
   if (kind === "value" || kind === "value-or-null" || kind === "value-out") kind = valueKind(name, kind, facts);
   if (!(isNull(reg) && mayBeNull(kind))) {

@@ -1,5 +1,5 @@
 /** Calls: of helpers, of functions of the program, and the return from them. */
-import { helperFor, mayCall } from "../bpf/helper-access.ts";
+import { helperFor, mayCall } from "../bpf/kinds/index.ts";
 import type { Rules } from "../bpf/verifier-rules.ts";
 import { helperName, type Helper, type HelperName } from "../bpf/helpers.ts";
 import { goTogether } from "../bpf/map-helpers.ts";
@@ -67,7 +67,7 @@ export function callHelper(env: Env): void {
 }
 
 function checkAvailable(env: Env, name: HelperName, helper: Helper): void {
-  const allowed = mayCall(env.program.type, name);
+  const allowed = mayCall(env.program.type, env.program.attach, name);
   if (allowed === undefined) unsupported(`helpers of ${env.program.type} programs`);
   const patchedOnly = helper.id >= 212;
   if (patchedOnly && !env.program.patched) reject(`invalid func unknown#${helper.id}`);

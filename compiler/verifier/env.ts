@@ -1,5 +1,5 @@
 /** What one verification carries along: the program, the current state, and what was learned of the instructions so far. */
-import type { ContextLayout } from "../bpf/contexts.ts";
+import type { ContextLayout } from "../bpf/kinds/access.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import type { Release, Rules } from "../bpf/verifier-rules.ts";
 import type { Flow } from "./flow.ts";

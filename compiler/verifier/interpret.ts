@@ -1,5 +1,5 @@
 /** One instruction at a time: what it demands of the state, and what state it leaves. */
-import { hasPacketLoads, returnRange } from "../bpf/contexts.ts";
+import { hasPacketLoads, returnRange } from "../bpf/kinds/index.ts";
 import { ALU, ATOMIC, CLASS, JMP, MODE, PSEUDO, SIZE, type Condition } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import { alu, move } from "./arithmetic.ts";

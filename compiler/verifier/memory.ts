@@ -1,5 +1,6 @@
 /** Loads and stores through every kind of pointer. */
-import { contextAccess, packetAccess, SOCKET_LAYOUTS, type ContextPointer } from "../bpf/contexts.ts";
+import { contextAccess, SOCKET_LAYOUTS, type ContextPointer } from "../bpf/kinds/access.ts";
+import { packetAccess } from "../bpf/kinds/index.ts";
 import { MAP_FLAGS } from "../bpf/map-types.ts";
 import { signExtend } from "./alu.ts";
 import { hasFlag, newId, regsOf, type Env } from "./env.ts";

@@ -5,7 +5,7 @@
  * one that was walked before. Where it cannot tell, it says so ("unsupported") rather than guess.
  */
 import { rulesOf } from "../bpf/verifier-rules.ts";
-import { contextLayout } from "../bpf/contexts.ts";
+import { contextLayout } from "../bpf/kinds/index.ts";
 import { LOAD_FLAGS, type Env, type Outcome, type Program } from "./env.ts";
 import { createFlow } from "./flow.ts";
 import { step } from "./interpret.ts";

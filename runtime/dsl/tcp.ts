@@ -1,5 +1,5 @@
 /** `tsbpf/tcp` in Node. The declarations are in tcp.d.ts. */
-import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/sock-ops.ts";
+import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 
 /** Numbers of the kernel's events by their names in the language. */
 export const Op: Readonly<Record<string, number>> = Object.fromEntries(

@@ -2,7 +2,6 @@
  * Numbers of bpf(2): commands, the fields of union bpf_attr, program and attach types (include/uapi/linux/bpf.h).
  * A test compares the offsets with the header of the machine.
  */
-import type { ProgramTypeName } from "../../compiler/bpf/program-types.ts";
 
 export const BPF = {
   mapCreate: 0,
@@ -119,36 +118,6 @@ export const ATTR_BYTES = 152;
 
 /** Names are kept in 16 bytes, the last one zero. */
 export const OBJECT_NAME_LENGTH = 15;
-
-/** The attach types that a link to a cgroup serves: enum bpf_attach_type. */
-export const ATTACH_TYPES = {
-  cgroup_inet_ingress: 0,
-  cgroup_inet_egress: 1,
-  cgroup_inet_sock_create: 2,
-  cgroup_sock_ops: 3,
-  cgroup_device: 6,
-  cgroup_inet4_bind: 8,
-  cgroup_inet6_bind: 9,
-  cgroup_inet4_connect: 10,
-  cgroup_inet6_connect: 11,
-  cgroup_inet4_post_bind: 12,
-  cgroup_inet6_post_bind: 13,
-  cgroup_udp4_sendmsg: 14,
-  cgroup_udp6_sendmsg: 15,
-  cgroup_sysctl: 18,
-  cgroup_udp4_recvmsg: 19,
-  cgroup_udp6_recvmsg: 20,
-  cgroup_getsockopt: 21,
-  cgroup_setsockopt: 22,
-} as const;
-export type AttachTypeName = keyof typeof ATTACH_TYPES;
-
-/** The attach type of program types that have only one; the others carry theirs in `attachType`. */
-export const CGROUP_ATTACH: Partial<Record<ProgramTypeName, number>> = {
-  sock_ops: ATTACH_TYPES.cgroup_sock_ops,
-  cgroup_device: ATTACH_TYPES.cgroup_device,
-  cgroup_sysctl: ATTACH_TYPES.cgroup_sysctl,
-};
 
 export const LINK_TYPE_CGROUP = 3;
 

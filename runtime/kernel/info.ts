@@ -1,6 +1,6 @@
 /** What the kernel tells about its BPF objects: struct bpf_prog_info, bpf_map_info, bpf_link_info (uapi/linux/bpf.h). */
 import { MAP_TYPES } from "../../compiler/bpf/map-types.ts";
-import { PROGRAM_TYPES } from "../../compiler/bpf/program-types.ts";
+import { KINDS } from "../../compiler/bpf/kinds/index.ts";
 import { BPF } from "./abi.ts";
 import { fdById, ids, info, SYS_ADMIN } from "./bpf.ts";
 import { failed } from "./errors.ts";
@@ -55,7 +55,7 @@ const nameOf = (table: Readonly<Record<string, number>>, number: number): string
 const numbers = (table: Readonly<Record<string, { readonly number: number }>>): Readonly<Record<string, number>> =>
   Object.fromEntries(Object.entries(table).map(([name, row]) => [name, row.number]));
 const mapTypeNumbers = numbers(MAP_TYPES);
-const programTypeNumbers = numbers(PROGRAM_TYPES);
+const programTypeNumbers = numbers(KINDS);
 const text = (view: DataView, offset: number, length: number): string => {
   const bytes = new Uint8Array(view.buffer, offset, length);
   const end = bytes.indexOf(0);

@@ -3,7 +3,7 @@
  * every program which function starts where and which source line each instruction comes from. It is made anew from the
  * module, so that what clang or libbpf left open (sizes of data sections, externs) cannot make the kernel refuse it.
  */
-import { PROGRAM_TYPES, type ProgramType, type ProgramTypeName } from "../../compiler/bpf/program-types.ts";
+import { kindOf } from "../../compiler/bpf/kinds/index.ts";
 import { sizeOf } from "../../compiler/layout.ts";
 import type { BpfModule, BpfProgram, GlobalSection } from "../../compiler/module.ts";
 import { LINKAGE, btfBuilder, type BtfBuilder } from "../../compiler/object/btf.ts";
@@ -86,7 +86,7 @@ function dataSection(btf: BtfBuilder, module: BpfModule, section: GlobalSection,
 function debugInfo(btf: BtfBuilder, module: BpfModule, program: BpfProgram): DebugInfo {
   const int = intType(btf);
   // The verifier knows the context by its struct's name (btf_is_prog_ctx_type in kernel/bpf/btf.c).
-  const row: ProgramType | undefined = PROGRAM_TYPES[program.type as ProgramTypeName];
+  const row = kindOf(program.type);
   const pointee = row?.context ? btf.add({ kind: "struct", name: row.context, size: 0, members: [] }) : 0;
   const context = btf.add({ kind: "ptr", type: pointee });
   const proto = btf.add({ kind: "func_proto", returns: int, params: [{ name: "ctx", type: context }] });

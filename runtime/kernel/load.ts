@@ -3,10 +3,10 @@
  * that this load made stays in the kernel or on the bpffs.
  */
 import { LDDW, PSEUDO } from "../../compiler/bpf/opcodes.ts";
-import { PROGRAM_TYPES, type ProgramTypeName } from "../../compiler/bpf/program-types.ts";
+import { kindOf, onlyAttachType } from "../../compiler/bpf/kinds/index.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import type { BpfModule, BpfProgram, GlobalSection } from "../../compiler/module.ts";
-import { BPF, CGROUP_ATTACH } from "./abi.ts";
+import { BPF } from "./abi.ts";
 import { bpf } from "./bpf.ts";
 import { lacking as lackingCapabilities, NEEDS, type Capability } from "./capabilities.ts";
 import { encode } from "./codec.ts";
@@ -228,12 +228,12 @@ function loadOne(
   maps: ReadonlyMap<string, number>,
   sections: ReadonlyMap<GlobalSection, number>,
 ): number {
-  const type = PROGRAM_TYPES[program.type as ProgramTypeName] as (typeof PROGRAM_TYPES)[ProgramTypeName] | undefined;
+  const type = kindOf(program.type);
   if (!type) throw new RuntimeError("bad-object", `program ${program.name}: unknown program type "${program.type}"`);
   const result = loadProgram({
     name: program.name,
     type: type.number,
-    attachType: program.attachType || (CGROUP_ATTACH[program.type as ProgramTypeName] ?? 0),
+    attachType: program.attachType || (onlyAttachType(program.type) ?? 0),
     insns: relocate(program, maps, sections),
     license: module.license,
     ...(debug ? { debug } : {}),

@@ -5,7 +5,8 @@
 import { closeSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { printable } from "../../compiler/printable.ts";
-import { ATTACH_FLAGS, ATTACH_TYPES, ATTR, BPF, MOST_PROGRAMS } from "./abi.ts";
+import { ATTACH_TYPES } from "../../compiler/bpf/kinds/attach-types.ts";
+import { ATTACH_FLAGS, ATTR, BPF, MOST_PROGRAMS } from "./abi.ts";
 import { attrBlock, call, fdById } from "./bpf.ts";
 import { closeFd } from "./fd.ts";
 import { programInfo } from "./info.ts";

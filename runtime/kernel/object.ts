@@ -1,7 +1,7 @@
 /** A loaded object: its maps, params, globals, ring buffers and programs as handles, until closed. */
 import type { Layout } from "../../compiler/layout.ts";
 import type { BpfModule, GlobalSection, GlobalVar } from "../../compiler/module.ts";
-import { BPF, CGROUP_ATTACH, RING_MAPS } from "./abi.ts";
+import { BPF, RING_MAPS } from "./abi.ts";
 import { bpf } from "./bpf.ts";
 import { codecFor, type Value } from "./codec.ts";
 import { keyLayout } from "./create-maps.ts";
@@ -14,7 +14,7 @@ import { mapHandle, type MapHandle } from "./maps.ts";
 import { streamRing, type RingStream } from "./ring-stream.ts";
 import { openRing, type RingReader } from "./ringbuf.ts";
 import { syscalls, type Mapping } from "./syscalls.ts";
-import type { ProgramTypeName } from "../../compiler/bpf/program-types.ts";
+import { kindOf, onlyAttachType } from "../../compiler/bpf/kinds/index.ts";
 
 export interface RingHandle<T = Value> {
   readonly name: string;
@@ -136,8 +136,8 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
       type: program.type,
       info: () => programInfo(fd),
       attach(cgroup) {
-        const type = CGROUP_ATTACH[program.type as ProgramTypeName] ?? program.attachType;
-        if (!program.type.startsWith("cgroup_") && program.type !== "sock_ops")
+        const type = onlyAttachType(program.type) ?? program.attachType;
+        if (kindOf(program.type)?.attaches !== "cgroup")
           throw new RuntimeError(
             "attach",
             `${program.name} is a ${program.type} program, which does not attach to a cgroup`,

@@ -6,12 +6,13 @@ import { readFileSync } from "node:fs";
 import { FEATURES, type Feature } from "../../compiler/bpf/kernels.ts";
 import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../../compiler/bpf/map-types.ts";
 import { CALL, CLASS, JMP, LDDW, MODE, PSEUDO, SIZE, ALU } from "../../compiler/bpf/opcodes.ts";
-import { PROGRAM_TYPES } from "../../compiler/bpf/program-types.ts";
+import { KINDS } from "../../compiler/bpf/kinds/index.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
 import { btfBuilder } from "../../compiler/object/btf.ts";
 import { intType } from "../../compiler/object/layout-types.ts";
-import { ATTACH_TYPES, BPF } from "./abi.ts";
+import { ATTACH_TYPES } from "../../compiler/bpf/kinds/attach-types.ts";
+import { BPF } from "./abi.ts";
 import { bpf, type AttrFields } from "./bpf.ts";
 import { closeFd } from "./fd.ts";
 import { loadProgram } from "./program.ts";
@@ -39,7 +40,7 @@ const FIELD = { mptcpToken: 228, optionData: 272 };
 function loads(insns: readonly RawInsn[]): Probe {
   const result = loadProgram({
     name: "tsbpf_probe",
-    type: PROGRAM_TYPES.sock_ops.number,
+    type: KINDS.sock_ops.number,
     attachType: ATTACH_TYPES.cgroup_sock_ops,
     insns,
     license: "GPL",

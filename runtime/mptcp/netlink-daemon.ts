@@ -2,7 +2,7 @@
  * A path manager beside the kernel: its bytecode in the virtual machine of this process, fed by the kernel's MPTCP events
  * and by its list of sessions, and what it asks for done through generic netlink. netlink-backend.ts opens the doors.
  */
-import { SOCK_OPS_FIELDS } from "../../compiler/bpf/sock-ops.ts";
+import { SOCK_OPS_FIELDS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { createMachine, drawFault, type Machine } from "../vm/machine.ts";
 import { isSocketStorage } from "../vm/maps/sk-storage.ts";

@@ -1,5 +1,5 @@
 /** The TCP model: one socket's state, as a program reads it through the context and changes it through helpers. */
-import type { SockOpsField } from "../../compiler/bpf/sock-ops.ts";
+import type { SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { htons, ipv4 } from "../dsl/index.ts";
 import { hostOrder } from "../dsl/network-order.ts";
 

@@ -1,5 +1,6 @@
 /** Delivers one kernel event to a program: fills the context, serves its helpers, writes the history, and throws on a fault. */
-import { SOCK_OPS_FIELDS, type ContextField } from "../../compiler/bpf/sock-ops.ts";
+import { type ContextField } from "../../compiler/bpf/kinds/index.ts";
+import { SOCK_OPS_FIELDS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
 import { ERRNO, errnoText } from "../vm/errno.ts";
 import type { EventServices } from "../vm/helpers.ts";

@@ -1,5 +1,5 @@
 /** When the kernel calls programs for a TCP segment, on each target: net/ipv4/tcp_{input,output}.c, and the patched kernel's. */
-import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/sock-ops.ts";
+import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { hostOrder } from "../dsl/network-order.ts";
 import { TCP_STATES, type Connection, type TcpStateName } from "./connection.ts";
 import { deliver, type Delivered, type KernelEvent, type Loaded } from "./deliver.ts";

@@ -1,5 +1,5 @@
 /** The MPTCP model: sessions with tokens, addresses that come and go, and subflows that open later, fail, or are refused. */
-import { SOCK_OPS_EVENTS } from "../../compiler/bpf/sock-ops.ts";
+import { SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { hostOrder, networkOrder } from "../dsl/network-order.ts";
 import { ERRNO } from "../vm/errno.ts";
 import { isSocketStorage } from "../vm/maps/sk-storage.ts";

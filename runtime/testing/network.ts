@@ -1,5 +1,5 @@
 /** Two endpoints and the path between them, in simulated time: loss, reordering, and middleboxes that strip options. */
-import { SOCK_OPS_EVENTS } from "../../compiler/bpf/sock-ops.ts";
+import { SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { htons } from "../dsl/index.ts";
 import { hostOrder } from "../dsl/network-order.ts";
 import { freshFields, type ConnectionFields } from "./connection.ts";

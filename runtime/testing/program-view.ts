@@ -1,6 +1,6 @@
 /** A program as a test sees it: the calls of option handlers, path managers and sock_ops programs, over one model. */
 import { has } from "../../compiler/bpf/kernels.ts";
-import { SOCK_OPS_EVENTS, type SockOpsEventName } from "../../compiler/bpf/sock-ops.ts";
+import { SOCK_OPS_EVENTS, type SockOpsEventName } from "../../compiler/bpf/kinds/sock-ops.ts";
 import {
   createConnection,
   nameOf,

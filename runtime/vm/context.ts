@@ -1,6 +1,7 @@
 /** struct bpf_sock_ops in the machine's memory: what the kernel lets a program see of it, field by field. */
 import { has, type Kernel } from "../../compiler/bpf/kernels.ts";
-import { SOCK_OPS_FIELDS, type ContextField, type SockOpsField } from "../../compiler/bpf/sock-ops.ts";
+import { type ContextField } from "../../compiler/bpf/kinds/index.ts";
+import { SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import type { Guard, Memory, Region } from "./memory.ts";
 
 /** Current value of a field (of one element of it), as the program reads it. */

@@ -1,6 +1,6 @@
 /** Events for the programs: a fixed list that stands for the life of connections, and random ones. */
 import fc from "fast-check";
-import { SOCK_OPS_EVENTS, type SockOpsField } from "../../compiler/bpf/sock-ops.ts";
+import { SOCK_OPS_EVENTS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import type { Twin } from "./twins.ts";
 

@@ -1,5 +1,5 @@
 /** Runs a program of any object over a list of events in the virtual machine, and writes down all that can be seen of it. */
-import type { SockOpsField } from "../../compiler/bpf/sock-ops.ts";
+import type { SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import type { HelperName } from "../../compiler/bpf/helpers.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { createMachine, drawFault, type Machine } from "../../runtime/vm/machine.ts";

@@ -4,13 +4,9 @@ import { describe, expect, test } from "vitest";
 import { HELPERS } from "../../compiler/bpf/helpers.ts";
 import { MAP_FLAGS, MAP_TYPES } from "../../compiler/bpf/map-types.ts";
 import { ALU, ATOMIC, CALL, CLASS, JMP, MODE, PSEUDO, SIZE } from "../../compiler/bpf/opcodes.ts";
-import { PROGRAM_SECTIONS, PROGRAM_TYPES, programSection } from "../../compiler/bpf/program-types.ts";
-import {
-  SOCK_OPS_CALLBACKS,
-  SOCK_OPS_EVENTS,
-  SOCK_OPS_FIELDS,
-  type ContextField,
-} from "../../compiler/bpf/sock-ops.ts";
+import { ATTACH_TYPES } from "../../compiler/bpf/kinds/attach-types.ts";
+import { KINDS, PROGRAM_SECTIONS, programSection, type ContextField } from "../../compiler/bpf/kinds/index.ts";
+import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS, SOCK_OPS_FIELDS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
 import { BTF_KIND } from "../../compiler/object/btf.ts";
 import { headers, patchedKernel, runningKernel } from "./truth.ts";
@@ -98,9 +94,14 @@ const TABLES = {
     (key) => MAP_FLAGS[key],
   ),
   "program types": named(
-    PROGRAM_TYPES,
+    KINDS,
     (key) => `BPF_PROG_TYPE_${upper(key)}`,
-    (key) => PROGRAM_TYPES[key].number,
+    (key) => KINDS[key].number,
+  ),
+  "attach types": named(
+    ATTACH_TYPES,
+    (key) => `BPF_${upper(key)}`,
+    (key) => ATTACH_TYPES[key],
   ),
   events: named(
     SOCK_OPS_EVENTS,
@@ -141,6 +142,7 @@ const ENUMS: readonly Table[] = [
   "map types",
   "map flags",
   "program types",
+  "attach types",
   "events",
   "callback flags",
   "socket options",
@@ -231,7 +233,7 @@ const answers = askLibbpf([...asked, "sockops/x", "nonsense"]);
 describe.skipIf(!answers)(`libbpf${answers ? "" : " (skipped: no gcc, or no libbpf to link with)"}`, () => {
   test("gives sections the same program types and attach types", () => {
     const theirs = answers!.slice(0, rules.length);
-    const ours = rules.map(([, { type, attach }], index) => `${asked[index]} ${PROGRAM_TYPES[type].number} ${attach}`);
+    const ours = rules.map(([, { type, attach }], index) => `${asked[index]} ${KINDS[type].number} ${attach}`);
     // libbpf of this machine may be older than a section's name.
     expect(ours.filter((line, index) => line !== theirs[index] && !theirs[index]!.endsWith("?"))).toEqual([]);
     expect(theirs.filter((line) => line.endsWith("?")).length).toBeLessThan(6);

@@ -3,7 +3,7 @@
  * must be one that the verifier's abstract register stands for.
  */
 import { NEWEST, NEWEST_RULES } from "../../compiler/bpf/verifier-rules.ts";
-import { contextLayout } from "../../compiler/bpf/contexts.ts";
+import { contextLayout } from "../../compiler/bpf/kinds/index.ts";
 import { CLASS } from "../../compiler/bpf/opcodes.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { step } from "../../compiler/verifier/interpret.ts";

@@ -3,7 +3,7 @@
  *
  *   npm run test:differential -- contexts
  */
-import { CONTEXTS } from "../../compiler/bpf/contexts.ts";
+import { kindOf, PROGRAM_TYPE_NAMES } from "../../compiler/bpf/kinds/index.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { verify, type Program } from "../../compiler/verifier/verify.ts";
 import { kernelUnavailable, runningRelease } from "./kernel.ts";
@@ -51,7 +51,7 @@ export function contextsMain(): number {
   }
   let tried = 0;
   let different = 0;
-  for (const type of Object.keys(CONTEXTS)) {
+  for (const type of PROGRAM_TYPE_NAMES.filter((name) => kindOf(name)?.layout !== undefined)) {
     for (const attach of ATTACH[type] ?? [0]) {
       // The kernel compares a tracepoint's offset without its sign and lets negative ones pass; we do not.
       for (let off = type === "tracepoint" ? 0 : -8; off < FURTHEST; off++) {

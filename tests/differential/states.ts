@@ -2,7 +2,7 @@
  * Register states against the kernel's: its log at level 2 prints what it knows of each register after each instruction. Both walk
  * the same paths in the same order, so the two can be laid side by side. Sharper than the kernel is a danger, weaker a false alarm.
  */
-import { PROGRAM_TYPES, type ProgramTypeName } from "../../compiler/bpf/program-types.ts";
+import { KINDS, type ProgramTypeName } from "../../compiler/bpf/kinds/index.ts";
 import { S32_MAX, S32_MIN, S64_MAX, S64_MIN, U32_MAX, type Scalar } from "../../compiler/verifier/scalar.ts";
 import { copyState, currentFrame, type Reg, type State } from "../../compiler/verifier/state.ts";
 import { U64 } from "../../compiler/verifier/tnum.ts";
@@ -114,7 +114,7 @@ function ourScalar(s: Scalar): string {
 /** Compares the states of one program that the kernel accepts. */
 export function compareStates(program: Program, accepted = true): StateComparison {
   const request = {
-    type: PROGRAM_TYPES[program.type as ProgramTypeName].number,
+    type: KINDS[program.type as ProgramTypeName].number,
     attach: program.attach,
     flags: program.flags,
     insns: withKernelMaps(program),

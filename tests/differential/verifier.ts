@@ -3,7 +3,7 @@
  * rejects (none may be), and, as a measure, the reverse and the place of the first complaint.
  */
 import { MAP_TYPES } from "../../compiler/bpf/map-types.ts";
-import { PROGRAM_TYPES, type ProgramTypeName } from "../../compiler/bpf/program-types.ts";
+import { KINDS, type ProgramTypeName } from "../../compiler/bpf/kinds/index.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { verify, type Program, type VerifierMap } from "../../compiler/verifier/verify.ts";
 import { createMap, loadProgram } from "./kernel.ts";
@@ -80,7 +80,7 @@ export interface KernelVerdict {
 /** What the running kernel says: the verdict without a log, and for rejections the message in a second try. */
 export function askKernel(program: Program): KernelVerdict {
   const request = {
-    type: PROGRAM_TYPES[program.type as ProgramTypeName].number,
+    type: KINDS[program.type as ProgramTypeName].number,
     attach: program.attach,
     flags: program.flags,
     insns: withKernelMaps(program),

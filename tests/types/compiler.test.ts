@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
-import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/sock-ops.ts";
+import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { compilerOptions } from "../../compiler/frontend/project.ts";
 import { lineAndColumn } from "../../compiler/span.ts";
 import { accepted, leftToCompiler, mistakes } from "./files.ts";

@@ -1,7 +1,7 @@
 /** The machine on a hand-made object: context, helpers, global variables, faults with their lines. Needs no compiler. */
 import { HELPERS } from "../../compiler/bpf/helpers.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
-import { SOCK_OPS_FIELDS } from "../../compiler/bpf/sock-ops.ts";
+import { SOCK_OPS_FIELDS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import type { BpfModule, BpfProgram, Relocation } from "../../compiler/module.ts";
 import type { EngineName } from "../../runtime/vm/bare.ts";
 import type { EventServices, MachineServices } from "../../runtime/vm/helpers.ts";

@@ -1,28 +1,11 @@
 /**
- * struct bpf_sock_ops and its events: include/uapi/linux/bpf.h of Linux 6.12, and of the patched kernel (kernel/README.md).
+ * sock_ops: events of TCP connections. struct bpf_sock_ops and its events: include/uapi/linux/bpf.h of Linux 6.12, and of the patched kernel (kernel/README.md).
  * A test compares this file with the headers.
  */
-import type { Feature } from "./kernels.ts";
-
-export interface ContextField {
-  /** Offset in bytes. */
-  readonly offset: number;
-  readonly bytes: 4 | 8;
-  /** Number of elements; absent: one. */
-  readonly count?: number;
-  readonly writable?: true;
-  /** The value cannot change while the program runs, whatever it calls. */
-  readonly stable?: true;
-  /** Narrower reads than `bytes` are allowed. */
-  readonly narrow?: true;
-  /** What a load gives; absent: a number. */
-  readonly pointer?: "socket-or-null" | "packet" | "packet-end";
-  /** Read as 0 when the socket is not a full TCP socket (is_fullsock is 0). */
-  readonly full?: true;
-  /** Value lies in network byte order. */
-  readonly be?: true;
-  readonly needs?: Feature;
-}
+import type { Feature } from "../kernels.ts";
+import type { ContextLayout, ContextRange } from "./access.ts";
+import { SOCKET_CASTS } from "./helper-groups.ts";
+import type { ContextField, Kind } from "./kind.ts";
 
 export const SOCK_OPS_FIELDS = {
   op: { offset: 0, bytes: 4, stable: true },
@@ -80,17 +63,6 @@ export const SOCK_OPS_FIELDS = {
   opt_data: { offset: 272, bytes: 4, count: 4, stable: true, needs: "tcp-option-events" },
 } as const satisfies Record<string, ContextField>;
 export type SockOpsField = keyof typeof SOCK_OPS_FIELDS;
-
-const byOffset: ReadonlyMap<number, ContextField> = new Map(
-  Object.values<ContextField>(SOCK_OPS_FIELDS).flatMap((field) =>
-    Array.from({ length: field.count ?? 1 }, (_, at) => [field.offset + at * field.bytes, field] as const),
-  ),
-);
-/** Whether the fields of this program type's context are those of the table above. */
-export const hasContextFields = (programType: string): boolean => programType === "sock_ops";
-/** The field that has an element at this offset of the context; undefined where there is none, and where there is no table. */
-export const contextFieldAt = (programType: string, offset: number): ContextField | undefined =>
-  hasContextFields(programType) ? byOffset.get(offset) : undefined;
 
 export interface SockOpsEvent {
   readonly op: number;
@@ -150,3 +122,43 @@ export const SOCK_OPS_CALLBACKS = {
   WriteOption: { bit: 0x40, needs: "header-options" },
   TcpOptions: { bit: 0x80, needs: "tcp-option-events" },
 } as const satisfies Record<string, { readonly bit: number; readonly needs: Feature }>;
+
+/** `patched` adds the fields and the longer reply of kernel/README.md. */
+function sockOpsLayout(patched: boolean): ContextLayout {
+  const ranges = Object.entries(SOCK_OPS_FIELDS as Readonly<Record<string, ContextField>>)
+    .filter(([, field]) => patched || field.offset < 224)
+    .flatMap(([name, field]): ContextRange[] => {
+      const start = field.offset;
+      const end = start + field.bytes * (field.count ?? 1);
+      const rule = name === "skb_tcp_flags" ? "up-to-4-at-start" : field.bytes;
+      const pointer = field.pointer === undefined ? {} : { pointer: field.pointer };
+      const range = { name, start, end, read: rule, ...pointer } satisfies ContextRange;
+      if (!field.writable) return [range];
+      // Mainline lets a program write `reply`, the first of the union's words, alone.
+      if (patched || field.count === undefined) return [{ ...range, write: 4 }];
+      return [
+        { ...range, end: start + field.bytes, write: 4 },
+        { ...range, start: start + field.bytes },
+      ];
+    });
+  return { bytes: patched ? 288 : 224, ranges };
+}
+
+export const sockOps = {
+  number: 13,
+  context: "bpf_sock_ops",
+  attaches: "cgroup",
+  sections: { sockops: { attach: "cgroup_sock_ops" } },
+  fields: SOCK_OPS_FIELDS,
+  layout: (_attach, patched) => sockOpsLayout(patched),
+  returns: [0, 1],
+  socketMaps: "delete",
+  // The last three are the patched kernel's.
+  // prettier-ignore
+  helpers: [
+    "perf_event_output", "get_socket_cookie", "setsockopt", "sock_map_update", "getsockopt", "sock_ops_cb_flags_set",
+    "sock_hash_update", "get_local_storage", "tcp_sock", "sk_storage_get", "sk_storage_delete", "get_netns_cookie",
+    "load_hdr_opt", "store_hdr_opt", "reserve_hdr_opt", "ktime_get_coarse_ns", ...SOCKET_CASTS,
+    "mptcp_open_subflow", "mptcp_close_subflow", "mptcp_set_priority",
+  ],
+} as const satisfies Kind;

@@ -1,0 +1,71 @@
+/** What there is to know of one kind of program: the shape of the rows in this folder. */
+import type { Helper, HelperName } from "../helpers.ts";
+import type { Feature } from "../kernels.ts";
+import type { ContextLayout } from "./access.ts";
+import type { AttachTypeName } from "./attach-types.ts";
+
+/** An ELF section by which libbpf knows type and attach type (its documentation, "Program Types and ELF Sections"). */
+export interface Section {
+  /** Absent: attach types do not matter to the kind. */
+  readonly attach?: AttachTypeName;
+  /** The section's name goes on after a slash ("kprobe/tcp_connect"); what follows says where to attach. */
+  readonly prefix?: true;
+}
+
+/** What r0 may be at exit, inclusive; undefined: anything. */
+export type ReturnRange = readonly [least: number, most: number] | undefined;
+
+/** A field of the context, for the passes, the virtual machine and whoever fills contexts. */
+export interface ContextField {
+  /** Offset in bytes. */
+  readonly offset: number;
+  readonly bytes: 4 | 8;
+  /** Number of elements; absent: one. */
+  readonly count?: number;
+  readonly writable?: true;
+  /** The value cannot change while the program runs, whatever it calls. */
+  readonly stable?: true;
+  /** Narrower reads than `bytes` are allowed. */
+  readonly narrow?: true;
+  /** What a load gives; absent: a number. */
+  readonly pointer?: "socket" | "socket-or-null" | "packet" | "packet-end";
+  /** Read as 0 when the socket is not a full TCP socket (is_fullsock is 0). */
+  readonly full?: true;
+  /** Value lies in network byte order. */
+  readonly be?: true;
+  readonly needs?: Feature;
+  /** Where it is there; absent: at every attach type of the kind. */
+  readonly at?: readonly AttachTypeName[];
+  /** Where it may be written, if not wherever it is there. */
+  readonly writableAt?: readonly AttachTypeName[];
+}
+
+export interface Kind {
+  /** The kernel's number (enum bpf_prog_type). */
+  readonly number: number;
+  /** struct that r1 points to, by its name in the uapi headers; absent: varies or is not a struct. */
+  readonly context?: string;
+  readonly sections: Readonly<Record<string, Section>>;
+  /** Where programs are attached, by a link; absent: they are not attached by us. */
+  readonly attaches?: "cgroup";
+  /** Which bytes of the context may be accessed, by the number of the attach type; absent: the verifier does not judge such programs. */
+  readonly layout?: ContextLayout | ((attach: number, patched: boolean) => ContextLayout);
+  /** The context's fields, for kinds that are compiled or run. */
+  readonly fields?: Readonly<Record<string, ContextField>>;
+  readonly returns?: ReturnRange | ((attach: number) => ReturnRange);
+  /** What programs may do with packet bytes through pointers; absent: nothing. */
+  readonly packet?: "read" | "read-write";
+  /** Every helper takes pointers into the packet, not those alone that say so. */
+  readonly packetForHelpers?: true;
+  /** `ld_abs` and `ld_ind` work. */
+  readonly packetLoads?: true;
+  /**
+   * Helpers besides those of every kind: what a Linux 6.18 kernel answers a privileged loader (each helper loaded in a program
+   * of each type). Absent: not known.
+   */
+  readonly helpers?: readonly HelperName[] | ((attach: number) => readonly HelperName[]);
+  /** Helpers that take other arguments than elsewhere. */
+  readonly signatures?: Readonly<Partial<Record<HelperName, Helper["args"]>>>;
+  /** What programs may do with socket maps by the general helpers; absent: nothing. */
+  readonly socketMaps?: "write" | "delete";
+}
