@@ -3,6 +3,7 @@
  * Pure and total: it touches no file, reads no clock, and a wrong program is a list of diagnostics.
  */
 import { backend } from "./backend/emit.ts";
+import type { Guard, Guards } from "./backend/guard.ts";
 import { kernels, type Kernel, type TargetName } from "./bpf/kernels.ts";
 import type { Release } from "./bpf/verifier-rules.ts";
 import type { Diagnostic, Key } from "./diagnostics.ts";
@@ -106,10 +107,13 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
   };
 }
 
-/** Most times that a module is emitted anew. */
-const ROUNDS = 12;
+/**
+ * Most times that a module is emitted anew. One walk finds every offset that is lost; what is done about them moves the places where
+ * the verifier compares states, and so another may be.
+ */
+const ROUNDS = 6;
 /** After so many, every offset that is known to be inside gets a check. */
-const PATIENT_ROUNDS = 10;
+const PATIENT_ROUNDS = 4;
 
 /**
  * Emits a module that the verifiers of its kernels can follow: where they lose sight of an offset that is known to be inside of
@@ -121,7 +125,7 @@ export function emitProven(
   maxInsns: number,
   prove: boolean,
 ): { readonly module?: BpfModule; readonly diagnostics: readonly Diagnostic[] } {
-  const guards = new Map<string, ReadonlySet<number>>();
+  const guards = new Map<string, Guards>();
   for (let round = 0; ; round++) {
     const emitted = backend(module, kernel, { maxInsns, guards });
     const made = emitted.module;
@@ -134,15 +138,20 @@ export function emitProven(
     let more = false;
     for (const [program, verdict] of verdicts) {
       if (!failed(verdict)) continue;
-      const before = guards.get(program.name) ?? new Set();
+      const before: Guards = guards.get(program.name) ?? new Map();
       const offsets = emitted.offsets.get(program.name) ?? [];
-      // A verification ends at the first offset that is lost; a program with very many is guarded wherever it can be.
-      const wanted = round < PATIENT_ROUNDS ? [...looseOffsets(made, program, kernel, offsets)] : offsets.keys();
-      const loose = [...wanted].filter((number) => !before.has(number));
-      if (loose.length === 0) continue;
-      guards.set(program.name, new Set([...before, ...loose]));
+      const loose =
+        round < PATIENT_ROUNDS
+          ? looseOffsets(made, program, kernel, offsets)
+          : new Map(offsets.map((_, number) => [number, EVERY_GUARD]));
+      const all = new Map(before);
+      for (const [number, wanted] of loose) all.set(number, new Set([...(before.get(number) ?? []), ...wanted]));
+      const count = (of: Guards): number => [...of.values()].reduce((sum, wanted) => sum + wanted.size, 0);
+      if (count(all) === count(before)) continue;
+      guards.set(program.name, all);
       more = true;
     }
     if (!more) return said;
   }
 }
+const EVERY_GUARD: ReadonlySet<Guard> = new Set<Guard>(["compare", "unlink"]);

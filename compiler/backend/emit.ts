@@ -10,7 +10,7 @@ import { lowerSwitches } from "../passes/lower-switch.ts";
 import type { Span } from "../span.ts";
 import { allocate } from "./allocate.ts";
 import { encode } from "./encode.ts";
-import { guardOffsets, type BoundedOffset } from "./guard.ts";
+import { guardOffsets, type BoundedOffset, type Guards } from "./guard.ts";
 import { layOutFrame } from "./frame.ts";
 import { isaOf } from "./isa.ts";
 import { orderBlocks } from "./layout.ts";
@@ -21,8 +21,8 @@ import { tidy } from "./tidy.ts";
 export interface BackendOptions {
   /** Most instruction slots of one program; absent: the kernel's limit. */
   readonly maxInsns?: number;
-  /** By program: the bounded offsets to check in sight of the verifier, by number. */
-  readonly guards?: ReadonlyMap<string, ReadonlySet<number>>;
+  /** By program: what the verifier needs before bounded offsets. */
+  readonly guards?: ReadonlyMap<string, Guards>;
 }
 export interface Emitted {
   readonly module?: BpfModule;
@@ -56,7 +56,7 @@ function emitProgram(
   const divided = isa.signed ? program.func : lowerDivisions(program.func);
   const lowered = lowerCompares(lowerSwitches(lowerMemoryOps(divided)));
   const tidied = tidy(allocate(select(lowered, module.globals, isa, program.type)));
-  const guards = options.guards?.get(program.func.name) ?? new Set<number>();
+  const guards = options.guards?.get(program.func.name) ?? new Map();
   const machine = { ...tidied, blocks: guardOffsets(orderBlocks(tidied.blocks), guards) };
   const frame = layOutFrame(machine);
   const { insns, relocations, lines, offsets } = encode(machine.blocks, frame);

@@ -149,6 +149,25 @@ function branch(env: Env, insn: RawInsn, condition: Condition, wide: boolean, ta
   }
 }
 
+/** What a program makes sure of: a register is at most a number (as unsigned), or is linked with no other. */
+export interface Assumption {
+  readonly reg: number;
+  readonly most?: number;
+  readonly unlinked?: boolean;
+}
+/** Knows what a comparison, or an operation that keeps the value, would have told. */
+export function assumeOf(env: Env, { reg, most, unlinked: alone }: Assumption): void {
+  const regs = regsOf(env);
+  if (regs[reg]!.type !== "scalar") return;
+  if (alone) regs[reg] = unlinked(regs[reg]!);
+  if (most === undefined) return;
+  const before = regs[reg]!;
+  const members = linkedWith(env, [before]);
+  const [value] = refine("jgt", false, before.value, known(BigInt(most)), true, env.rules);
+  regs[reg] = { ...before, value: checkInvariants(env, value) };
+  spreadToLinks(env.rules, env.state, members, reg);
+}
+
 /** A register, or a spilled one, that holds a linked value. */
 interface Member {
   readonly frame: number;

@@ -26,10 +26,14 @@ export interface ModuleOptions {
   readonly verbose?: boolean;
 }
 
+/** The releases whose verifiers must take what is made for a kernel: what the oldest follows the newest does too, but for rules that were made stricter. */
+export const judgesOf = (kernel: Pick<Kernel, "name" | "oldest">): readonly Release[] => [
+  ...new Set([kernel.oldest, kernel.name === "patched" ? kernel.oldest : NEWEST]),
+];
+
 /** Verifies all programs of a module for a kernel: the diagnostics of those that it would refuse. Pure and total. */
 export function verifyModule(module: BpfModule, kernel: Pick<Kernel, "name" | "oldest">): readonly Diagnostic[] {
-  // What the oldest verifier follows the newest does too, but for rules that were made stricter.
-  const releases = [...new Set([kernel.oldest, kernel.name === "patched" ? kernel.oldest : NEWEST])];
+  const releases = judgesOf(kernel);
   return module.programs.flatMap((program) => {
     const verdicts = releases.map((release) => verifyProgram(module, program, kernel.name, release).diagnostics);
     return verdicts.find((diagnostics) => diagnostics.length > 0) ?? [];

@@ -9,6 +9,7 @@ import { contextLayout } from "../bpf/kinds/index.ts";
 import { LOAD_FLAGS, type Env, type Outcome, type Program } from "./env.ts";
 import { createFlow } from "./flow.ts";
 import { step } from "./interpret.ts";
+import { assumeOf, type Assumption } from "./jumps.ts";
 import { endPath, seenBefore } from "./prune.ts";
 import { checkStackDepth } from "./stack-depth.ts";
 import { copyState, newFrame, pointer, showState, type State } from "./state.ts";
@@ -56,6 +57,8 @@ export interface NotSupported {
 export interface Options {
   /** Called with the state before each instruction that is processed; `fresh` where another path begins. */
   readonly trace?: (insn: number, state: State, fresh: boolean) => void;
+  /** Goes on as if the program had made sure of this before the instruction. */
+  readonly assume?: (insn: number, state: State) => Assumption | undefined;
   /** Give up ("unsupported") after so many instructions, below the kernel's own limit. */
   readonly budget?: number;
 }
@@ -128,7 +131,7 @@ export function newEnv(program: Program, structure: Structure, context: Env["con
   };
 }
 
-function explore(env: Env, { trace, budget }: Options): void {
+function explore(env: Env, { trace, assume, budget }: Options): void {
   const { prunePoints } = env.structure;
   let fresh = false;
   for (;;) {
@@ -138,6 +141,8 @@ function explore(env: Env, { trace, budget }: Options): void {
     if (!covered) {
       trace?.(env.insn, env.state, fresh);
       fresh = false;
+      const assumption = assume?.(env.insn, env.state);
+      if (assumption) assumeOf(env, assumption);
       env.previous = env.insn;
       if (!step(env)) continue;
     }

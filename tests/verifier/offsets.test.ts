@@ -1,0 +1,58 @@
+/** Offsets that lie inside of their arrays, and of which a verifier does not see it. */
+import { describe, expect, test } from "vitest";
+import { backend } from "../../compiler/backend/emit.ts";
+import { kernels } from "../../compiler/bpf/kernels.ts";
+import { compile } from "../../compiler/compile.ts";
+import { looseOffsets } from "../../compiler/verifier/loose-offsets.ts";
+
+const source = (body: string): string => `import { array, ArrayMap, i32, license, struct, u32, u8 } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+class Slot extends struct({ d: i32, bytes: array(u8, 64), list: array(u32, 64) }) {}
+export const m = new ArrayMap({ value: Slot, maxEntries: 1 });
+export const p = sockOps(() => {
+  const o = m.get(0);
+${body}
+  return 1;
+});
+`;
+/** The compiled module as it is without regard to what verifiers see, and what they then need. */
+function needs(text: string): { readonly all: number; readonly loose: ReturnType<typeof looseOffsets> } {
+  const { ir } = compile({ path: "offsets.ts", text }, { verify: false });
+  const { module, offsets } = backend(ir!, kernels.mainline);
+  const [program] = module!.programs;
+  const known = offsets.get(program!.name)!;
+  return { all: known.length, loose: looseOffsets(module!, program!, kernels.mainline, known) };
+}
+
+describe("more offsets than a module is emitted for one by one, products that 5.10 forgets the bounds of", () => {
+  const SITES = 30;
+  const sites = Array.from(
+    { length: SITES },
+    (_, i) => `  if (o.bytes[${i}] > ${i}) o.list[(o.bytes[${i}] & 7) * (o.bytes[${i + 1}] & 7)] = ${i};`,
+  );
+  const text = source(sites.join("\n"));
+
+  test("one walk finds them all", () => {
+    const { all, loose } = needs(text);
+    expect(all).toBe(SITES);
+    expect(loose.size).toBe(SITES);
+  });
+
+  test("the module is taken", () => {
+    const { object, diagnostics } = compile({ path: "offsets.ts", text }, {});
+    expect(diagnostics).toEqual([]);
+    expect(object).toBeDefined();
+  });
+});
+
+// Linux 6.18 holds a sum against the offset that was made of it, although a comparison has settled it since.
+test("an offset that was made by a far sum, and is linked with what it was made of", () => {
+  const text = source(
+    "  const d = o.d;\n  const at: u32 = u32(d - 1779215807);\n  if (at < 64) o.bytes[at] = 1;\n  o.d = d;",
+  );
+  expect([...needs(text).loose.values()].map((need) => [...need])).toEqual([["unlink"]]);
+  const { object, diagnostics } = compile({ path: "offsets.ts", text }, {});
+  expect(diagnostics).toEqual([]);
+  expect(object).toBeDefined();
+});
