@@ -55,7 +55,7 @@ function emitProgram(
   // The optimizer has lowered all this already; a module that did not go through it is emitted just as well.
   const divided = isa.signed ? program.func : lowerDivisions(program.func);
   const lowered = lowerCompares(lowerSwitches(lowerMemoryOps(divided)));
-  const tidied = tidy(allocate(select(lowered, module.globals, isa, program.type)));
+  const tidied = tidy(allocate(select(lowered, module.globals, isa)));
   const guards = options.guards?.get(program.func.name) ?? new Map();
   const machine = { ...tidied, blocks: guardOffsets(orderBlocks(tidied.blocks), guards) };
   const frame = layOutFrame(machine);

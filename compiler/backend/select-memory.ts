@@ -2,13 +2,14 @@
 import { HELPERS } from "../bpf/helpers.ts";
 import { contextFieldAt } from "../bpf/kinds/index.ts";
 import type { Inst, Value } from "../ir/ir.ts";
+import { contextOf } from "../ir/types.ts";
 import type { Operand, Virtual } from "./insn.ts";
 import { address, asImm, fitsImm, inRegister, into, madeOnTheSpot, operand } from "./operands.ts";
 import { constant, fresh, registerOf, saveContext, type Selection } from "./selection.ts";
 
 /** Whether a word of the context may be loaded again instead of spilled. Not a pointer: a second load is not null-checked to the verifier. */
-function mayLoadAgain(s: Selection, offset: number): boolean {
-  const field = contextFieldAt(s.programType, offset);
+function mayLoadAgain(context: string, offset: number): boolean {
+  const field = contextFieldAt(context, offset);
   return field?.stable === true && field.pointer === undefined;
 }
 
@@ -26,7 +27,9 @@ export function pointerAdd(s: Selection, inst: Extract<Inst, { kind: "ptradd" }>
 export function load(s: Selection, inst: Extract<Inst, { kind: "load" }>): void {
   const { span } = inst;
   // Behind a call the copy is still there to load from again; r1 is not.
-  const again = inst.base.id === s.context?.id && s.contextRegister === s.contextCopy && mayLoadAgain(s, inst.offset);
+  const context = contextOf(inst.base.type);
+  const there = inst.base.id === s.context?.id && s.contextRegister === s.contextCopy;
+  const again = there && context !== undefined && mayLoadAgain(context, inst.offset);
   s.out.push({
     kind: "load",
     dst: registerOf(s, inst.result),
@@ -41,7 +44,7 @@ export function load(s: Selection, inst: Extract<Inst, { kind: "load" }>): void 
 /** A store, of an immediate where the instruction set has one. */
 export function store(s: Selection, inst: Extract<Inst, { kind: "store" }>): void {
   const { span } = inst;
-  const toContext = inst.base.id === s.context?.id;
+  const toContext = contextOf(inst.base.type) !== undefined;
   const number = constant(s, inst.value);
   const direct =
     number !== undefined && (fitsImm(number) || inst.bytes < 8) && !(toContext && !s.isa.contextImmediates);

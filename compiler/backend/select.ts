@@ -20,8 +20,8 @@ import {
 } from "./selection.ts";
 
 /** Selects instructions for a function without loops, calls of functions, switches and comparisons as values. */
-export function select(func: Func, globals: readonly GlobalVar[], isa: Isa, programType: string): MachineFunc<Virtual> {
-  const s = startSelection(func, globals, isa, programType);
+export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): MachineFunc<Virtual> {
+  const s = startSelection(func, globals, isa);
   const fused = fusedMasks(s);
   const blocks: MachineBlock<Virtual>[] = [];
   // Predecessors come first in the order, so what is passed to a block is known when it is reached.

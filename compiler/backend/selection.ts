@@ -2,6 +2,7 @@
 import { dominance, graphOf, type Graph } from "../ir/graph.ts";
 import type { Func, Inst, Value } from "../ir/ir.ts";
 import { slotLives } from "../ir/slot-lives.ts";
+import { contextOf } from "../ir/types.ts";
 import { definitions, useCounts } from "../ir/walk.ts";
 import type { GlobalVar } from "../module.ts";
 import { slotAlignment } from "../passes/pointers.ts";
@@ -13,8 +14,6 @@ import { keptAddresses } from "./kept-addresses.ts";
 
 export interface Selection {
   readonly isa: Isa;
-  /** Type of the program ("sock_ops"): what its context is. */
-  readonly programType: string;
   readonly globals: readonly GlobalVar[];
   readonly graph: Graph;
   readonly made: ReadonlyMap<number, Inst>;
@@ -61,17 +60,18 @@ export interface Selection {
 export const CONTEXT_ARRIVES = 1 as Virtual;
 
 /** The state before the first block. */
-export function startSelection(func: Func, globals: readonly GlobalVar[], isa: Isa, programType: string): Selection {
+export function startSelection(func: Func, globals: readonly GlobalVar[], isa: Isa): Selection {
   const graph = graphOf(func);
   const made = definitions(func);
   const kept = keptAddresses(graph, made);
   const keptIn = new Map<number, number[]>();
   for (const [block, list] of kept)
     for (const value of list) keptIn.set(value.id, [...(keptIn.get(value.id) ?? []), block]);
-  const [context] = func.params;
+  // Where the context comes as another argument, it is one like the others.
+  const [first] = func.params;
+  const context = first && contextOf(first.type) !== undefined ? first : undefined;
   return {
     isa,
-    programType,
     globals,
     graph,
     made,

@@ -71,6 +71,8 @@ export interface Helper {
   readonly id: number;
   /** Zero to five, in r1 to r5. */
   readonly args: readonly ArgKind[];
+  /** Up to five arguments in all, those after `args` of any kind. */
+  readonly variadic?: true;
   readonly returns: ReturnKind;
   /** `reads`: the call may be dropped when its result is not used (but two calls may give two results); `writes`: it must stay. */
   readonly effect: "reads" | "writes";
@@ -100,7 +102,7 @@ export const HELPERS = {
   map_delete_elem: { id: 3, args: ["map", "key"], returns: "integer", effect: "writes", changes: ["maps"], packetArgs: true },
   probe_read: { id: 4, args: ["mem-out", "size-or-zero", "any"], returns: "integer", effect: "writes", changes: ["maps", "socket"], gplOnly: true },
   ktime_get_ns: { id: 5, args: [], returns: "integer", effect: "reads" },
-  trace_printk: { id: 6, args: ["mem", "size"], returns: "integer", effect: "writes", gplOnly: true },
+  trace_printk: { id: 6, args: ["mem", "size"], variadic: true, returns: "integer", effect: "writes", gplOnly: true },
   get_prandom_u32: { id: 7, args: [], returns: "integer", effect: "reads" },
   get_smp_processor_id: { id: 8, args: [], returns: "integer", effect: "reads", fastcall: true },
   skb_store_bytes: { id: 9, args: ["ctx", "any", "mem", "size", "any"], returns: "integer", effect: "writes", changes: ["maps", "socket", "packet"], invalidatesPackets: true },

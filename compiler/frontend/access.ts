@@ -290,7 +290,7 @@ export function unlessMissing(
   const span = at(f, node);
   const there = f.b.label();
   if (operand.kind === "nullable") {
-    f.b.branch("ne", operand.pointer, f.b.constant("ptr", 0n, span), there, missing, span);
+    f.b.branch("ne", operand.pointer, f.b.null(operand.pointer, span), there, missing, span);
   } else if (operand.kind === "optional") {
     f.b.branch("ne", operand.present, f.b.constant("w32", 0n, span), there, missing, span);
   } else if (operand.kind === "undefined") {

@@ -94,7 +94,7 @@ export function compare(
 function presence(f: Lowering, operand: Operand, there: Label, missing: Label, node: ts.Node): void {
   const span = at(f, node);
   if (operand.kind === "nullable")
-    f.b.branch("ne", operand.pointer, f.b.constant("ptr", 0n, span), there, missing, span);
+    f.b.branch("ne", operand.pointer, f.b.null(operand.pointer, span), there, missing, span);
   else if (operand.kind === "optional")
     f.b.branch("ne", operand.present, f.b.constant("w32", 0n, span), there, missing, span);
   else f.b.jump(operand.kind === "undefined" ? missing : there, span);

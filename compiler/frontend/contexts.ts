@@ -3,6 +3,7 @@ import { ts } from "ts-morph";
 import { SOCK_OPS_FIELDS, type SockOpsField } from "../bpf/kinds/sock-ops.ts";
 import { neverTaken, SOCKET_OPTIONS, type SocketOption, type SocketOptionName } from "../bpf/socket-options.ts";
 import type { Type, Value } from "../ir/ir.ts";
+import { FIELD_POINTERS } from "../ir/types.ts";
 import { expression } from "./expressions.ts";
 import { argumentsOf } from "./arguments.ts";
 import { readCell, writeCell } from "./cells.ts";
@@ -142,7 +143,7 @@ export function loadContext(
 ): Value {
   const { offset, bytes, ...more } = SOCK_OPS_FIELDS[field];
   if ("needs" in more) need(f.state, more.needs, at(f, node), name ?? field);
-  const type: Type = "pointer" in more ? "ptr" : bytes === 8 ? "w64" : "w32";
+  const type: Type = "pointer" in more ? FIELD_POINTERS[more.pointer] : bytes === 8 ? "w64" : "w32";
   return f.b.load(type, bytes, ctx, offset + index * bytes, at(f, node), name);
 }
 

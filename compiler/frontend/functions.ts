@@ -2,6 +2,7 @@
 import { ts } from "ts-morph";
 import { functionBuilder } from "../ir/build.ts";
 import type { Type, Value } from "../ir/ir.ts";
+import { ANY_POINTER, isPointer } from "../ir/types.ts";
 import { alignOf } from "../layout.ts";
 import { annotation } from "./annotations.ts";
 import { wishInMemory } from "./cells.ts";
@@ -123,14 +124,18 @@ function pass(f: Lowering, operand: Operand, type: DslType, node: ts.Node): Valu
       (type.role === "session" && operand.role === "ctx"));
   if (!fits)
     return void fail(f, "type-mismatch", node, {
-      expected: describe({ kind: "context", role: type.role, ctx: { id: 0, type: "ptr" } }),
+      expected: describe({
+        kind: "context",
+        role: type.role,
+        ctx: { id: 0, type: operand.kind === "context" ? operand.ctx.type : ANY_POINTER },
+      }),
       found: describe(operand),
     });
   if (type.role !== "option") return [operand.ctx];
   // Without a cell nothing in the module turns writing on or off.
   return [
     operand.ctx,
-    operand.wish?.start.kind === "memory" ? operand.wish.start.base : f.b.constant("ptr", 0n, at(f, node)),
+    operand.wish?.start.kind === "memory" ? operand.wish.start.base : f.b.constant(ANY_POINTER, 0n, at(f, node)),
   ];
 }
 
@@ -380,7 +385,7 @@ function finish(f: Lowering, callee: FunctionEntity): void {
   leave();
   f.b.place(f.impossible);
   // An address of 0 in the caller's hands is one that the verifier follows to its use.
-  if (ir === "ptr" && f.b.reachable()) f.b.unreachable(span);
+  if (ir && isPointer(ir) && f.b.reachable()) f.b.unreachable(span);
   else leave();
 }
 

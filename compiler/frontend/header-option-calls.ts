@@ -125,10 +125,10 @@ function loadOption(f: Lowering, context: Context, call: ts.CallExpression): Ope
     "w64",
     span,
   );
-  const pointer = { type: "ptr" as const, name: "option" };
+  const pointer = { type: "ptr slot" as const, name: "option" };
   const there = f.b.label();
   const done = f.b.label();
-  f.b.set(pointer, f.b.constant("ptr", 0n, span));
+  f.b.set(pointer, f.b.constant("ptr slot", 0n, span));
   f.b.branch("eq", found, f.b.constant("w64", BigInt(slot.length), span), there, done, span);
   f.b.place(there);
   f.b.set(pointer, f.b.ptradd(slot.base, f.b.constant("w64", 2n, span), span));

@@ -1,6 +1,7 @@
 /** Calls on maps: get, ref, set, delete, getOrCreate, output. */
 import { ts } from "ts-morph";
 import type { Type, Value } from "../ir/ir.ts";
+import { ANY_POINTER } from "../ir/types.ts";
 import { alignOf, sizeOf, type Layout } from "../layout.ts";
 import { buildsAggregate, storeExpression } from "./aggregates.ts";
 import { argumentsOf } from "./arguments.ts";
@@ -112,7 +113,7 @@ function keyPointer(
 /** The pointer that map_lookup_elem gives, or 0. */
 export function lookupPointer(f: Lowering, map: MapEntity, key: Value, node: ts.Node): Value {
   const span = at(f, node);
-  return f.b.call("map_lookup_elem", [f.b.map(map.spec.name, span), key], "ptr", span);
+  return f.b.call("map_lookup_elem", [f.b.map(map.spec.name, span), key], "pointer", span);
 }
 
 function lookup(f: Lowering, map: MapEntity, call: ts.CallExpression, asRef: boolean): Operand {
@@ -171,7 +172,7 @@ function found(
   const there = f.b.label();
   const missing = f.b.label();
   const done = f.b.label();
-  f.b.branch("ne", pointer, f.b.constant("ptr", 0n, span), there, missing, span);
+  f.b.branch("ne", pointer, f.b.null(pointer, span), there, missing, span);
   f.b.place(there);
   f.b.set(held, loadPrimitive(f, value, { base: pointer, offset: 0, align: alignOf(value) }, node).value);
   f.b.set(present, f.b.constant("w32", 1n, span));
@@ -195,7 +196,7 @@ export function alwaysThere(f: Lowering, map: MapEntity, pointer: Value, node: t
   const span = at(f, node);
   const there = f.b.label();
   const never = f.b.label();
-  f.b.branch("ne", pointer, f.b.constant("ptr", 0n, span), there, never, span);
+  f.b.branch("ne", pointer, f.b.null(pointer, span), there, never, span);
   f.b.place(never);
   f.b.jump(f.impossible, span);
   f.b.place(there);
@@ -297,18 +298,21 @@ function storageCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExp
   const done = f.b.label();
   const removing = name === "delete";
   if (removing) changed(f, map, undefined, "delete", call);
-  const result = { type: (removing ? "w64" : "ptr") as Type };
-  f.b.branch("ne", socket, f.b.constant("ptr", 0n, span), there, missing, span);
+  const result = { type: (removing ? "w64" : "ptr map-value") as Type };
+  f.b.branch("ne", socket, f.b.null(socket, span), there, missing, span);
   f.b.place(missing);
   // -ENOENT, as the helper says when there is no storage.
-  f.b.set(result, removing ? f.b.constant("w64", -2n, span) : f.b.constant("ptr", 0n, span));
+  f.b.set(result, removing ? f.b.constant("w64", -2n, span) : f.b.constant("ptr map-value", 0n, span));
   f.b.jump(done, span);
   f.b.place(there);
   const storage = f.b.map(map.spec.name, span);
   if (removing) f.b.set(result, f.b.call("sk_storage_delete", [storage, socket], "w64", span));
   else {
     const flags = f.b.constant("w64", name === "getOrCreate" ? CREATE : 0n, span);
-    f.b.set(result, f.b.call("sk_storage_get", [storage, socket, f.b.constant("ptr", 0n, span), flags], "ptr", span));
+    f.b.set(
+      result,
+      f.b.call("sk_storage_get", [storage, socket, f.b.constant(ANY_POINTER, 0n, span), flags], "pointer", span),
+    );
   }
   f.b.jump(done, span);
   f.b.place(done);

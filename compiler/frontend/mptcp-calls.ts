@@ -58,7 +58,7 @@ function subflow(f: Lowering, context: Context, helper: HelperName, name: string
   );
   if (ends.includes(undefined)) return ERROR;
   const pass = ends.flatMap((end) => [
-    end?.pointer ?? f.b.constant("ptr", 0n, span),
+    end?.pointer ?? f.b.constant("ptr slot", 0n, span),
     f.b.constant("w32", BigInt(end?.bytes ?? 0), span),
   ]);
   return errno(f, f.b.call(helper, [context.ctx, ...pass], "w64", span), call);
@@ -161,7 +161,7 @@ function setPriority(f: Lowering, context: Context, call: ts.CallExpression): Op
   const backup = convert(f, expression(f, args[0]!, BOOL), BOOL, args[0]!);
   const path = pathOf(f, args[1], "setPriority");
   if (!backup || !path) return ERROR;
-  let pointer = f.b.constant("ptr", 0n, span);
+  let pointer = f.b.constant("ptr slot", 0n, span);
   let bytes = 0;
   if (path.from || path.to) {
     pointer = scratch(f, 56, 4, "path", span);

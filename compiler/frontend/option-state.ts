@@ -12,6 +12,7 @@
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_FIELDS } from "../bpf/kinds/sock-ops.ts";
 import type { Label } from "../ir/build.ts";
 import type { Value } from "../ir/ir.ts";
+import { ANY_POINTER } from "../ir/types.ts";
 import { declareOptionMap } from "./maps.ts";
 import { need } from "./module-state.ts";
 import type { ProgramBuilder } from "./programs.ts";
@@ -44,13 +45,13 @@ export function optionBits(program: ProgramBuilder): OptionBits {
 
 /** Goes to `missing` where the socket has no word (and none is made); gives its address otherwise. */
 function wordOf({ b, ctx, span }: ProgramBuilder, bits: OptionBits, create: boolean, missing: Label): Value {
-  const nothing = b.constant("ptr", 0n, span);
-  const socket = b.load("ptr", 8, ctx, SOCK_OPS_FIELDS.sk.offset, span, "sk");
+  const nothing = b.constant(ANY_POINTER, 0n, span);
+  const socket = b.load("ptr socket", 8, ctx, SOCK_OPS_FIELDS.sk.offset, span, "sk");
   const found = b.label();
   b.branch("ne", socket, nothing, found, missing, span);
   b.place(found);
   const flags = b.constant("w64", create ? CREATE : 0n, span);
-  const word = b.call("sk_storage_get", [b.map(bits.map, span), socket, nothing, flags], "ptr", span);
+  const word = b.call("sk_storage_get", [b.map(bits.map, span), socket, nothing, flags], "pointer", span);
   const there = b.label();
   b.branch("ne", word, nothing, there, missing, span);
   b.place(there);

@@ -3,6 +3,7 @@ import { ts } from "ts-morph";
 import { SOCK_OPS_FIELDS } from "../bpf/kinds/sock-ops.ts";
 import { functionBuilder, type FuncBuilder, type Label } from "../ir/build.ts";
 import type { IrProgram, Value } from "../ir/ir.ts";
+import { contextType } from "../ir/types.ts";
 import type { Span } from "../span.ts";
 import { constantContext } from "./declare.ts";
 import type { FunctionNode, ProgramEntity } from "./entities.ts";
@@ -34,7 +35,7 @@ export interface ProgramBuilder {
 /** Lowers a program; errors are in the state. */
 export function lowerProgram(state: ModuleState, entity: ProgramEntity): IrProgram {
   const span = spanOf(entity.file, entity.node);
-  const b = functionBuilder(entity.name, [{ type: "ptr", name: "ctx" }], "w32", span);
+  const b = functionBuilder(entity.name, [{ type: contextType("sock_ops"), name: "ctx" }], "w32", span);
   const ctx = b.params[0]!;
   const op = b.load("w32", 4, ctx, SOCK_OPS_FIELDS.op.offset, span, "op");
   const program: ProgramBuilder = { state, entity, b, ctx, span, op, scratch: new Map() };

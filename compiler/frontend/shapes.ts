@@ -2,6 +2,7 @@
 import type { ts } from "ts-morph";
 import type { Variable } from "../ir/build.ts";
 import type { Type, Value } from "../ir/ir.ts";
+import { ANY_POINTER, contextType } from "../ir/types.ts";
 import { alignOf } from "../layout.ts";
 import { at, fail, pointerTo, type Lowering } from "./lowering.ts";
 import { asPlace } from "./memory.ts";
@@ -24,13 +25,16 @@ import {
 } from "./types.ts";
 import { convert, describe, knownRange, literalType, stringType, typeOf } from "./values.ts";
 
+/** Every role that a function can take is a view of this context. */
+const CONTEXT = contextType("sock_ops");
+
 /** The IR types that a value of this type takes. */
 export function irTypes(type: DslType): Type[] {
   if (isScalar(type)) return [irType(type)];
-  if (type.kind === "optional") return type.ref || isAggregate(type.of) ? ["ptr"] : ["w32", irType(type.of)];
+  if (type.kind === "optional") return type.ref || isAggregate(type.of) ? [ANY_POINTER] : ["w32", irType(type.of)];
   if (type.kind === "undefined") return [];
-  if (type.kind === "context") return type.role === "option" ? ["ptr", "ptr"] : ["ptr"];
-  return ["ptr"];
+  if (type.kind === "context") return type.role === "option" ? [CONTEXT, ANY_POINTER] : [CONTEXT];
+  return [ANY_POINTER];
 }
 
 /** The IR values of an operand as this type; reports and gives undefined when it is not of the type. */
@@ -52,7 +56,7 @@ export function flatten(f: Lowering, operand: Operand, type: DslType, node: ts.N
       return mismatch();
     case "optional": {
       if (type.ref || isAggregate(type.of)) {
-        if (operand.kind === "undefined") return [f.b.constant("ptr", 0n, span)];
+        if (operand.kind === "undefined") return [f.b.constant(ANY_POINTER, 0n, span)];
         if (
           operand.kind === "nullable" &&
           Boolean(operand.ref) === Boolean(type.ref) &&

@@ -42,7 +42,7 @@ export function namePointer(f: Lowering, operand: Operand, size: number, node: t
   if (operand.kind === "error") return undefined;
   if (operand.kind === "text") return cstringBytes(f, operand.text, size, node)?.base;
   if (operand.kind === "scalar" && operand.type.kind === "string") {
-    const chosen = { type: "ptr" as const };
+    const chosen = { type: "ptr global" as const };
     const done = f.b.label();
     const texts = [...operand.type.codes];
     const labels = texts.map(() => f.b.label());

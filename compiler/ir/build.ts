@@ -7,11 +7,12 @@
  *
  * Every stack slot is made in the entry block, so that unrolling a loop does not multiply it.
  */
-import type { HelperName } from "../bpf/helpers.ts";
+import { HELPERS, type HelperName } from "../bpf/helpers.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { Span } from "../span.ts";
 import { bitsOf, evaluateBinary, evaluateCompare, evaluateUnary, unsigned } from "./evaluate.ts";
 import type { AtomicOp, BinaryOp, Block, CompareOp, Edge, End, Func, Inst, Type, UnaryOp, Value } from "./ir.ts";
+import { ANY_POINTER, RESULT_POINTERS } from "./types.ts";
 import { mapEnd, mapOperands } from "./walk.ts";
 
 /** A variable of the source; its value per path is the builder's business. */
@@ -99,6 +100,8 @@ export function functionBuilder(
     params,
     span,
     constant,
+    /** The null pointer of a pointer's type. */
+    null: (like: Value, at: Span): Value => constant(like.type, 0n, at),
     /** The value of a constant, unsigned; undefined when not known. */
     constantOf: (of: Value): bigint | undefined => constants.get(of.id),
     /** Is code still reachable here? */
@@ -131,23 +134,23 @@ export function functionBuilder(
       return result;
     },
     slot(size: number, align: number, slotName: string, at: Span): Value {
-      const result = value("ptr", slotName);
+      const result = value("ptr slot", slotName);
       slots.push({ kind: "slot", result, size, align, name: slotName, span: at });
       return result;
     },
     global(globalName: string, at: Span): Value {
-      const result = value("ptr", globalName);
+      const result = value("ptr global", globalName);
       emit({ kind: "global", result, name: globalName, span: at });
       return result;
     },
     map(mapName: string, at: Span): Value {
-      const result = value("ptr", mapName);
+      const result = value("ptr map", mapName);
       emit({ kind: "map", result, name: mapName, span: at });
       return result;
     },
     ptradd(base: Value, offset: Value, at: Span, most?: number): Value {
       if (constants.get(offset.id) === 0n) return base;
-      const result = value("ptr");
+      const result = value(base.type);
       emit({ kind: "ptradd", result, base, offset, ...(most === undefined ? {} : { most }), span: at });
       return result;
     },
@@ -173,9 +176,9 @@ export function functionBuilder(
       emit({ kind: "atomic", result, op, bytes, base, offset, value: operand, span: at });
       return result;
     },
-    /** Calls a kernel helper. */
-    call(helper: HelperName, args: readonly Value[], result: Type, at: Span): Value {
-      const made = value(result);
+    /** Calls a kernel helper. `result`: the width of a number; where a pointer leads to is known. */
+    call(helper: HelperName, args: readonly Value[], result: "w32" | "w64" | "pointer", at: Span): Value {
+      const made = value(result === "pointer" ? (RESULT_POINTERS[HELPERS[helper].returns] ?? ANY_POINTER) : result);
       emit({ kind: "call", result: made, target: { kind: "helper", name: helper }, args, span: at });
       return made;
     },

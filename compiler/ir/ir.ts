@@ -2,17 +2,17 @@
  * The intermediate representation: typed SSA with block parameters, close to the machine.
  *
  * - `w32` and `w64` are bit patterns; signedness is in the operator. Smaller integers are `w32` whose upper bits are known.
- * - Booleans are `w32` 0 or 1. A nullable pointer is a `ptr` compared with `const ptr 0`.
- * - Memory is reached by load/store on pointers; where a pointer comes from (context, slot, global, map value) is seen
- *   from the instruction that made it.
+ * - Booleans are `w32` 0 or 1. A nullable pointer is one that is compared with the constant 0 of its type.
+ * - Memory is reached by load/store on pointers, whose type says what they lead to (`types.ts`).
  * - Values are immutable and a pass returns new functions. `checker.ts` states the invariants.
  */
 import type { HelperName } from "../bpf/helpers.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { GlobalVar, MapSpec } from "../module.ts";
 import type { SourceFile, Span } from "../span.ts";
+import type { Type } from "./types.ts";
 
-export type Type = "w32" | "w64" | "ptr";
+export type { Type } from "./types.ts";
 
 export interface Value {
   /** Unique in its function. */
@@ -74,7 +74,7 @@ export type Inst = { readonly span: Span } & (
       readonly offset: Value;
       readonly most?: number;
     }
-  /** 1, 2 and 4 bytes give w32, zero-extended; 8 bytes give w64 or ptr. */
+  /** 1, 2 and 4 bytes give w32, zero-extended; 8 bytes give w64 or a pointer. */
   | {
       readonly kind: "load";
       readonly result: Value;

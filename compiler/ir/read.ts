@@ -18,6 +18,7 @@ import type {
   UnaryOp,
   Value,
 } from "./ir.ts";
+import { NAMED_POINTEES, PLAIN_POINTEES } from "./types.ts";
 
 const BINARY: ReadonlySet<string> = new Set<BinaryOp>([
   "add",
@@ -211,8 +212,18 @@ function readFunc(lines: readonly string[], start: number, end: number, head: Cu
   return { name, params, ...(returns ? { returns } : {}), blocks, span };
 }
 
-const TYPES: ReadonlySet<string> = new Set<Type>(["w32", "w64", "ptr"]);
-const type = (c: Cursor): Type => (TYPES.has(peek(c)) ? (next(c) as Type) : fail(c, "expected a type"));
+function type(c: Cursor): Type {
+  const word = next(c);
+  if (word === "w32" || word === "w64") return word;
+  if (word !== "ptr") return fail({ ...c, at: c.at - 1 }, "expected a type");
+  const to = next(c);
+  if (Object.hasOwn(PLAIN_POINTEES, to)) return `ptr ${to}` as Type;
+  if (!Object.hasOwn(NAMED_POINTEES, to)) return fail({ ...c, at: c.at - 1 }, "expected what the pointer leads to");
+  expect(c, "(");
+  const name = next(c);
+  expect(c, ")");
+  return `ptr ${to}(${name})` as Type;
+}
 
 function definition(c: Cursor, values: Map<number, Value>): Value {
   const [, id = "", name] = /^%(\d+)(?:\.(.+))?$/.exec(next(c)) ?? fail(c, "expected a value");

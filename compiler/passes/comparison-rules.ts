@@ -1,6 +1,7 @@
 /** Algebra on comparisons, whether they are values or decide a branch. */
 import { bitsOf, byteSwap, evaluateCompare, INVERSE, SWAPPED, unsigned } from "../ir/evaluate.ts";
 import type { CompareOp, Inst, Value } from "../ir/ir.ts";
+import { isPointer } from "../ir/types.ts";
 import { possibleBits, type Facts, type Simplified } from "./facts.ts";
 
 /** What a comparison becomes: another comparison, or a known answer. */
@@ -15,7 +16,7 @@ export function simplifyComparison(op: CompareOp, left: Value, right: Value, fac
   if (l !== undefined && r !== undefined) return { known: evaluateCompare(op, l, r, bits) };
   if (left.id === right.id) return { known: ["eq", "ule", "uge", "sle", "sge"].includes(op) };
   if (l !== undefined) return { op: SWAPPED[op], left: right, right: left };
-  if (left.type === "ptr" && r === 0n && (op === "eq" || op === "ne")) {
+  if (isPointer(left.type) && r === 0n && (op === "eq" || op === "ne")) {
     const root = facts.madeBy(left);
     // An address inside a variable is no more 0 than the variable's.
     const made = root?.kind === "ptradd" ? facts.madeBy(root.base) : root;

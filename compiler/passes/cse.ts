@@ -1,6 +1,7 @@
 /** Computes equal things once: arithmetic anywhere above, loads as long as nothing in between may have changed the memory. */
 import { graphOf } from "../ir/graph.ts";
 import { type Block, type Func, type Inst, type Value } from "../ir/ir.ts";
+import { isPointer } from "../ir/types.ts";
 import { constantsOf, definitions, mapEnd, mapOperands, resolver, resultOf } from "../ir/walk.ts";
 import { callChanges } from "./effects.ts";
 import { memoryOf, type Memory, type Place } from "./memory.ts";
@@ -31,11 +32,11 @@ const MAX_KNOWN = 128;
  */
 const FAR = 4;
 
-export function eliminateCommon(func: Func, context: Pick<PassContext, "module" | "programType">): Func {
+export function eliminateCommon(func: Func, context: Pick<PassContext, "module">): Func {
   const graph = graphOf(func);
   const made = definitions(func);
   const constants = new Set(context.module.globals.filter((g) => g.section === ".rodata").map((g) => g.name));
-  const memory = memoryOf(func, { programType: context.programType, isConstant: (name) => constants.has(name) });
+  const memory = memoryOf(func, { isConstant: (name) => constants.has(name) });
   const constantOf = constantsOf(made);
   const facts = {
     constantOf,
@@ -93,7 +94,7 @@ export function eliminateCommon(func: Func, context: Pick<PassContext, "module" 
         const place = memory.placeOf(inst.base, inst.offset);
         const at = placeKey(place, inst.bytes);
         const found = at === undefined ? undefined : known.get(at);
-        const near = found && (depth - found.depth <= FAR || inst.result.type === "ptr");
+        const near = found && (depth - found.depth <= FAR || isPointer(inst.result.type));
         if (near && found.value.type === inst.result.type) {
           replaced.set(inst.result.id, found.value);
           continue;

@@ -1,6 +1,7 @@
 /** Drops stores into stack variables that nothing reads afterwards, byte by byte. */
 import { edges, type Func, type Inst, type Value } from "../ir/ir.ts";
 import { graphOf } from "../ir/graph.ts";
+import { isPointer } from "../ir/types.ts";
 import { definitions, operands } from "../ir/walk.ts";
 import { argumentAccess, helperOf } from "./effects.ts";
 import { memoryOf } from "./memory.ts";
@@ -86,7 +87,7 @@ export function dropDeadStores(func: Func): Func {
           const helper = helperOf(inst);
           const { name } = inst.target;
           inst.args.forEach((arg, index) => {
-            if (arg.type !== "ptr") return;
+            if (!isPointer(arg.type)) return;
             const found = slotOf(arg);
             if (argumentAccess(helper?.args[index]).reads || name === "sk_storage_get")
               found ? readAll(live, found.slot) : readEscaped(live);
@@ -97,7 +98,7 @@ export function dropDeadStores(func: Func): Func {
           live.delete(inst.result.id);
           break;
         default:
-          for (const used of operands(inst)) if (used.type === "ptr" && inst.kind !== "ptradd") readEscaped(live);
+          for (const used of operands(inst)) if (isPointer(used.type) && inst.kind !== "ptradd") readEscaped(live);
       }
     }
     starts.set(block.id, live);

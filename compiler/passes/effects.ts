@@ -1,7 +1,8 @@
 /** What calls do to memory: a table by kind of memory, and what each helper's row says (compiler/bpf/helpers.ts). */
 import { HELPERS, type ArgKind, type Changes, type Helper } from "../bpf/helpers.ts";
 import type { Call } from "../ir/ir.ts";
-import type { Memory, Place, Region } from "./memory.ts";
+import { isPointer } from "../ir/types.ts";
+import { contextChangedBy, type Memory, type Place, type Region } from "./memory.ts";
 
 /** Which of the things that a helper may change lie in which memory. What has none changes only through arguments. */
 const CHANGED_BY: Readonly<Record<Exclude<Region, "context">, readonly Changes[]>> = {
@@ -58,7 +59,7 @@ export const argumentAccess = (kind: ArgKind | undefined): { reads: boolean; wri
 /** Whether a call may change what lies at a place. */
 export function callChanges(inst: Call, place: Place, bytes: number, memory: Memory): boolean {
   const helper = helperOf(inst);
-  const changedBy = place.region === "context" ? memory.contextChangedBy(place) : CHANGED_BY[place.region];
+  const changedBy = place.region === "context" ? contextChangedBy(place) : CHANGED_BY[place.region];
   if (place.region === "constant" || (place.region === "context" && changedBy?.length === 0)) return false;
   if (!helper) return true;
   // A context that there is no table of may be changed by whatever is given it.
@@ -66,7 +67,7 @@ export function callChanges(inst: Call, place: Place, bytes: number, memory: Mem
   if (helper.changes?.some((what) => changedBy.includes(what))) return true;
   return inst.args.some(
     (arg, at) =>
-      arg.type === "ptr" &&
+      isPointer(arg.type) &&
       argumentAccess(helper.args[at]).writes &&
       memory.overlap(memory.placeOf(arg, 0), Infinity, place, bytes),
   );

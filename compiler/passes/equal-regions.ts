@@ -1,6 +1,7 @@
 /** Finds regions that do the same in lockstep, block by block, up to the values' names. */
 import type { Graph } from "../ir/graph.ts";
 import { edges, type Block, type Edge, type End, type Inst, type Value } from "../ir/ir.ts";
+import { isPointer } from "../ir/types.ts";
 import { endOperands, operands, resultOf } from "../ir/walk.ts";
 
 /** Instructions that a region must have beyond what passing values into it costs. */
@@ -108,7 +109,7 @@ function lockstep(a: Block, startA: number, b: Block, startB: number, graph: Gra
     if (mapped) return mapped.id === x.id;
     if (insideB.has(y.id) || insideA.has(x.id)) return false;
     if (x.id === y.id) return true;
-    if (x.type !== y.type || x.type === "ptr") return false;
+    if (x.type !== y.type || isPointer(x.type)) return false;
     if ([...different, ...pending].some((d) => d.a.id === x.id && d.b.id === y.id)) return true;
     if (different.length + pending.length >= MAX_DIFFERENT) return false;
     pending.push({ a: x, b: y });

@@ -4,6 +4,7 @@
  */
 import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS, type SockOpsEvent } from "../bpf/kinds/sock-ops.ts";
 import type { Block, Edge, End, Func, Value } from "../ir/ir.ts";
+import { contextType } from "../ir/types.ts";
 import { definitions, freshBlocks, freshValues } from "../ir/walk.ts";
 import type { Pass } from "./pass.ts";
 
@@ -13,6 +14,8 @@ export const lowerSwitch: Pass = {
   required: true,
   run: lowerSwitches,
 };
+
+const SOCK_OPS = contextType("sock_ops");
 
 type Cases = Extract<End, { kind: "switch" }>["cases"];
 
@@ -25,7 +28,7 @@ export function lowerSwitches(func: Func): Func {
   const made = definitions(func);
   const isEvent = (value: Value): boolean => {
     const inst = made.get(value.id);
-    return inst?.kind === "load" && inst.base.id === func.params[0]?.id && inst.offset === SOCK_OPS_FIELDS.op.offset;
+    return inst?.kind === "load" && inst.base.type === SOCK_OPS && inst.offset === SOCK_OPS_FIELDS.op.offset;
   };
   const inOrder = (end: Extract<End, { kind: "switch" }>): Cases => {
     if (!isEvent(end.value)) return end.cases;

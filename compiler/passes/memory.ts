@@ -1,8 +1,8 @@
-/** Which memory instructions touch, by where their pointers come from. */
-import type { Changes, ReturnKind } from "../bpf/helpers.ts";
-import { HELPERS } from "../bpf/helpers.ts";
-import { contextFieldAt, hasContextFields, type ContextField } from "../bpf/kinds/index.ts";
-import { edges, type Func, type Inst, type Value } from "../ir/ir.ts";
+/** Which memory instructions touch: their pointers' types say what kind, where the pointers come from which of it. */
+import type { Changes } from "../bpf/helpers.ts";
+import { contextFieldAt, hasContextFields } from "../bpf/kinds/index.ts";
+import { edges, type Func, type Value } from "../ir/ir.ts";
+import { contextOf, FIELD_POINTERS, isPointer, type Pointee, type Type } from "../ir/types.ts";
 import { definitions, operands, visitUses } from "../ir/walk.ts";
 import { originOf } from "./pointers.ts";
 
@@ -13,34 +13,35 @@ import { originOf } from "./pointers.ts";
 export type Region =
   "context" | "slot" | "global" | "constant" | "map-value" | "socket" | "packet" | "record" | "unknown";
 
-/** What a pointer that a helper gives points into. */
-const RESULTS: Readonly<Record<ReturnKind, Region>> = {
-  integer: "unknown",
-  void: "unknown",
-  value: "map-value",
-  "value-or-null": "map-value",
-  "socket-or-null": "socket",
-  "sock-common-or-null": "socket",
-  "tcp-sock-or-null": "socket",
-  // Reserved in a ring buffer: nobody else has it until it is submitted, and then the program has it no longer.
-  "ringbuf-or-null": "record",
-  "dynptr-mem-or-null": "unknown",
-  btf: "unknown",
-  "btf-or-null": "unknown",
-};
-const CONTEXT_POINTERS: Readonly<Record<NonNullable<ContextField["pointer"]>, Region>> = {
+/** The memory that a type of pointer leads to. What the kernel's structs hold is reached in other ways too. */
+const REGIONS = {
+  map: "unknown",
+  "map-value": "map-value",
   socket: "socket",
-  "socket-or-null": "socket",
   packet: "packet",
   "packet-end": "packet",
-};
+  slot: "slot",
+  global: "global",
+  record: "record",
+  any: "unknown",
+} as const satisfies Record<Exclude<Pointee, `${string}(${string})`>, Region>;
+
+function regionOf(type: Type): Region {
+  if (contextOf(type) !== undefined) return "context";
+  const pointee = type.slice("ptr ".length);
+  return isPointer(type) && Object.hasOwn(REGIONS, pointee) ? REGIONS[pointee as keyof typeof REGIONS] : "unknown";
+}
 
 export interface Place {
   readonly region: Region;
-  /** Same root, same memory; for the context, slots and globals different roots are different memory. */
+  /** Same root, same memory; where it is `named`, different roots are different memory. */
   readonly root: number | string;
+  /** A variable itself, or the context, not a pointer that may lead to any of its kind. */
+  readonly named: boolean;
   /** From the root; undefined: anywhere in it. */
   readonly offset: number | undefined;
+  /** The program type whose context it is. */
+  readonly context?: string;
 }
 
 export interface Memory {
@@ -49,22 +50,20 @@ export interface Memory {
   readonly escapes: (slot: number) => boolean;
   /** Whether writing the one place may change what is read at the other. */
   readonly overlap: (written: Place, writtenBytes: number, read: Place, readBytes: number) => boolean;
-  /** What changes a place in the context: the socket or the packet that it shows; undefined where there is no table of its fields. */
-  readonly contextChangedBy: (place: Place) => readonly Changes[] | undefined;
 }
 
 export interface MemoryOptions {
-  /** Type of the program; absent: nothing is known of its context. */
-  readonly programType?: string;
   /** Whether a global lies in read-only memory; absent: none does. */
   readonly isConstant?: (global: string) => boolean;
 }
 
+/** A program has one context, and nobody adds to its address. */
+const CONTEXT_ROOT = "the context";
+
 /** Where a function's pointers lead. */
 export function memoryOf(func: Func, options: MemoryOptions = {}): Memory {
-  const { programType = "", isConstant = () => false } = options;
+  const { isConstant = () => false } = options;
   const made = definitions(func);
-  const context = func.params[0]?.id;
   const escaped = new Set<number>();
   const escape = (value: Value): void => {
     const { made: inst, root } = originOf(value, made);
@@ -83,27 +82,17 @@ export function memoryOf(func: Func, options: MemoryOptions = {}): Memory {
   const placeOf = (base: Value, offset: number): Place => {
     const { root, made: inst, offset: from } = originOf(base, made);
     const at = from === undefined ? undefined : from + offset;
-    if (root.id === context) return { region: "context", root: root.id, offset: at };
-    if (inst?.kind === "slot") return { region: "slot", root: root.id, offset: at };
+    const context = contextOf(root.type);
+    if (context !== undefined) return { region: "context", root: CONTEXT_ROOT, named: true, offset: at, context };
+    if (inst?.kind === "slot") return { region: "slot", root: root.id, named: true, offset: at };
     if (inst?.kind === "global")
-      return { region: isConstant(inst.name) ? "constant" : "global", root: inst.name, offset: at };
-    const region = inst?.kind === "call" ? resultRegion(inst) : inst?.kind === "load" ? loadedRegion(inst) : "unknown";
-    return { region, root: root.id, offset: at };
-  };
-  const resultRegion = (call: Extract<Inst, { kind: "call" }>): Region => {
-    const { target } = call;
-    return target.kind === "helper" ? RESULTS[HELPERS[target.name].returns] : "unknown";
-  };
-  /** A pointer from the context says what it points into; one from other memory does not. */
-  const loadedRegion = (load: Extract<Inst, { kind: "load" }>): Region => {
-    const pointer = load.base.id === context ? contextFieldAt(programType, load.offset)?.pointer : undefined;
-    return pointer ? CONTEXT_POINTERS[pointer] : "unknown";
-  };
-  const contextChangedBy = (place: Place): readonly Changes[] | undefined => {
-    const field = place.offset === undefined ? undefined : contextFieldAt(programType, place.offset);
-    if (!field) return hasContextFields(programType) ? ["socket", "packet"] : undefined;
-    if (field.stable) return [];
-    return field.pointer && CONTEXT_POINTERS[field.pointer] === "packet" ? ["packet"] : ["socket"];
+      return {
+        region: isConstant(inst.name) ? "constant" : "global",
+        root: `global ${inst.name}`,
+        named: true,
+        offset: at,
+      };
+    return { region: regionOf(root.type), root: root.id, named: false, offset: at };
   };
   const overlap = (a: Place, aBytes: number, b: Place, bBytes: number): boolean => {
     if (a.root === b.root) {
@@ -111,14 +100,23 @@ export function memoryOf(func: Func, options: MemoryOptions = {}): Memory {
       return a.offset < b.offset + bBytes && b.offset < a.offset + aBytes;
     }
     if (a.region === "constant" || b.region === "constant") return false;
-    const far = (p: Place): boolean => p.region === "slot" && !escaped.has(p.root as number);
+    const far = (p: Place): boolean => p.region === "slot" && p.named && !escaped.has(p.root as number);
     // The program has no way to write the context but its own pointer; what it writes there it may read in the socket.
     if (b.region === "context") return false;
     if (a.region === "context") return b.region === "socket" || b.region === "unknown";
     if (a.region === "unknown") return !far(b);
     if (b.region === "unknown") return !far(a);
-    // Two lookups may have found the same value, two ways have led to the same socket.
-    return a.region === b.region && a.region !== "slot" && a.region !== "global";
+    // Two lookups may have found the same value, two ways have led to the same socket, a caller has given the same variable twice.
+    return a.region === b.region && !(a.named && b.named) && !far(a) && !far(b);
   };
-  return { placeOf, escapes: (slot) => escaped.has(slot), overlap, contextChangedBy };
+  return { placeOf, escapes: (slot) => escaped.has(slot), overlap };
+}
+
+/** What changes a place in the context: the socket or the packet that it shows; undefined where there is no table of its fields. */
+export function contextChangedBy({ context, offset }: Place): readonly Changes[] | undefined {
+  if (context === undefined) return undefined;
+  const field = offset === undefined ? undefined : contextFieldAt(context, offset);
+  if (!field) return hasContextFields(context) ? ["socket", "packet"] : undefined;
+  if (field.stable) return [];
+  return field.pointer && regionOf(FIELD_POINTERS[field.pointer]) === "packet" ? ["packet"] : ["socket"];
 }

@@ -1,6 +1,7 @@
 /** Makes one region of two equal ones. */
 import { dominance, graphOf, type Graph } from "../ir/graph.ts";
 import { edges, type Block, type Edge, type Func, type Inst, type Type, type Value } from "../ir/ir.ts";
+import { isPointer } from "../ir/types.ts";
 import { freshBlocks, freshValues, mapEnd, mapOperands, resultOf, visitUses } from "../ir/walk.ts";
 import { constantPool, withPool } from "./constants.ts";
 import { PROFIT, type Match } from "./equal-regions.ts";
@@ -77,7 +78,7 @@ export function merge(func: Func, graph: Graph, match: Match): Func | undefined 
       decided =
         open(end.left) &&
         open(end.right) &&
-        end.left.type !== "ptr" &&
+        !isPointer(end.left.type) &&
         reached.block === parting.b.block &&
         reached.args.length === 0 &&
         parting.b.args.length === 0;

@@ -1,5 +1,6 @@
 /** Stack variables that are written in parts and read whole, or the other way, become words that shifts and masks compose. */
 import { edges, type Func, type Inst, type Type, type Value } from "../ir/ir.ts";
+import { isPointer } from "../ir/types.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import { freshValues, operands, visitUses } from "../ir/walk.ts";
 import type { Pass } from "./pass.ts";
@@ -36,7 +37,7 @@ export function packSlots(func: Func): Func {
       for (const used of operands(inst)) {
         if (!slots.has(used.id)) continue;
         const whole = inst.kind === "load" ? inst.result : inst.kind === "store" ? inst.value : used;
-        if (!access || whole.id === used.id || whole.type === "ptr") unfit.add(used.id);
+        if (!access || whole.id === used.id || isPointer(whole.type)) unfit.add(used.id);
         else accesses.get(used.id)!.push(inst);
       }
     }

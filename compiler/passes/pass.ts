@@ -6,8 +6,6 @@ import type { Func, IrModule } from "../ir/ir.ts";
 export interface PassContext {
   readonly module: IrModule;
   readonly kernel: Kernel;
-  /** Type of the program whose function this is ("sock_ops"). */
-  readonly programType: string;
   /** Most instruction slots of one program. */
   readonly maxInsns: number;
   readonly report: (diagnostic: Diagnostic) => void;

@@ -117,7 +117,7 @@ export function optimize(
   let current = module;
   for (const pass of PASSES) {
     if (!pass.required && without.has(pass.name)) continue;
-    const context: Omit<PassContext, "programType"> = {
+    const context: PassContext = {
       module: current,
       kernel,
       maxInsns: options.maxInsns,
@@ -125,7 +125,7 @@ export function optimize(
     };
     current = {
       ...current,
-      programs: current.programs.map((p) => ({ ...p, func: pass.run(p.func, { ...context, programType: p.type }) })),
+      programs: current.programs.map((p) => ({ ...p, func: pass.run(p.func, context) })),
     };
     if (pass === inline) current = { ...current, functions: [] };
     options.after?.(pass.name, current);

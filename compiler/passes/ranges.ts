@@ -5,6 +5,7 @@
 import { graphOf, type Graph } from "../ir/graph.ts";
 import { bitsOf, INVERSE, SWAPPED } from "../ir/evaluate.ts";
 import { edges, type Block, type CompareOp, type Edge, type End, type Func, type Value } from "../ir/ir.ts";
+import { isPointer } from "../ir/types.ts";
 import { definitions, useCounts } from "../ir/walk.ts";
 import {
   both,
@@ -66,7 +67,7 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
     const inst = made.get(value.id);
     if (inst?.kind === "const") return exactly(inst.value, bitsOf(value.type));
     const known = stored(block, value);
-    if (!inst || depth === 0 || known.min === known.max || value.type === "ptr") return known;
+    if (!inst || depth === 0 || known.min === known.max || isPointer(value.type)) return known;
     if (inst.kind !== "unary" && inst.kind !== "binary" && inst.kind !== "assume-fits" && inst.kind !== "assume-index")
       return known;
     const again = transfer(inst, (operand) => at(block, operand, depth - 1), eyes);
@@ -84,7 +85,7 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
       note(right, restrict(SWAPPED[op], r, l, width), facts, from.id);
     };
     const end: End = from.end;
-    if (end.kind === "branch" && end.then !== end.else && end.left.type !== "ptr") {
+    if (end.kind === "branch" && end.then !== end.else && !isPointer(end.left.type)) {
       if (edge === end.then) learn(end.op, end.left, end.right);
       if (edge === end.else) learn(INVERSE[end.op], end.left, end.right);
     }
@@ -99,7 +100,7 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
   };
   /** Whether the ranges decide a branch for its other way. */
   const neverTaken = ({ id, end }: Block, edge: Edge): boolean => {
-    if (end.kind !== "branch" || end.then === end.else || end.left.type === "ptr") return false;
+    if (end.kind !== "branch" || end.then === end.else || isPointer(end.left.type)) return false;
     const answer = decided(end.op, at(id, end.left), at(id, end.right));
     return answer !== undefined && edge === (answer ? end.else : end.then);
   };
@@ -190,7 +191,7 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
         if (joined) facts.set(value.id, settle(joined, width));
       }
       block.params.forEach((param, index) => {
-        if (param.type === "ptr") return;
+        if (isPointer(param.type)) return;
         const width = bitsOf(param.type);
         const ranges = incoming.map((i, way) => {
           const arg = i.edge.args[index]!;
@@ -206,7 +207,7 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
     sharper.set(block.id, facts);
     for (const id of facts.keys()) learned.add(id);
     for (const inst of block.insts) {
-      if (!("result" in inst) || !inst.result || inst.result.type === "ptr") continue;
+      if (!("result" in inst) || !inst.result || isPointer(inst.result.type)) continue;
       const range = transfer(inst, (value) => at(block.id, value), eyes);
       if (range && !impossible(range)) base.set(inst.result.id, range);
     }
@@ -214,7 +215,7 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
   return {
     at: (block, value) => at(block, value),
     decide: (block, op, left, right) =>
-      left.type === "ptr" ? undefined : decided(op, at(block, left), at(block, right)),
+      isPointer(left.type) ? undefined : decided(op, at(block, left), at(block, right)),
     reachable: (block) => graph.position.has(block) && !dead.has(block),
   };
 }

@@ -45,7 +45,7 @@ export function shareAllAddresses(func: Func, globals: readonly GlobalVar[]): Fu
       if (near.length < 2) continue;
       const { span } = first;
       const zero = value("w64");
-      const address: Value = value("ptr", base.name);
+      const address: Value = value("ptr global", base.name);
       for (const index of near) {
         const inst = block.insts[index] as Access;
         const distance = globalOf(inst)!.offset - base.offset;

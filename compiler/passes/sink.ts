@@ -9,10 +9,10 @@ import type { Pass } from "./pass.ts";
 export const sink: Pass = {
   name: "sink",
   why: "Other ways do not pay for it, and a block that is left with nothing but a decision can be threaded.",
-  run: (func, context) => sinkAll(func, context.programType),
+  run: sinkAll,
 };
 
-export function sinkAll(func: Func, programType: string): Func {
+export function sinkAll(func: Func): Func {
   const graph = graphOf(func);
   const dominates = dominance(graph);
   const usedIn = new Map<number, Set<number>>();
@@ -22,7 +22,7 @@ export function sinkAll(func: Func, programType: string): Func {
     else usedIn.set(id, new Set([block]));
   };
   for (const block of graph.order) visitUses(block, (value) => note(value.id, block.id));
-  const memory = memoryOf(func, { programType });
+  const memory = memoryOf(func);
   /** Whether an instruction may change what a load reads. */
   const changes = (effect: Inst, load: Extract<Inst, { kind: "load" }>): boolean => {
     const place = memory.placeOf(load.base, load.offset);

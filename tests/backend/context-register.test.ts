@@ -11,7 +11,7 @@ import { readModule } from "../../compiler/ir/read.ts";
 
 function moduleOf(body: string): IrModule {
   const module = readModule(
-    `target mainline\nlicense "GPL"\n\nprogram sockops sock_ops 3 func p(%0.ctx: ptr) -> w32 {\n${body}\n}\n`,
+    `target mainline\nlicense "GPL"\n\nprogram sockops sock_ops 3 func p(%0.ctx: ptr ctx(sock_ops)) -> w32 {\n${body}\n}\n`,
   );
   expect(checkModule(module)).toEqual([]);
   return module;
@@ -93,7 +93,7 @@ test("nothing is copied where no one needs the context behind the call", () => {
   expect(count(text, /^call/)).toBe(1);
   // The allocator would drop a copy that nobody reads, so selection itself is asked as well. (r1 = r1 passes the argument.)
   const { func } = moduleOf(body).programs[0]!;
-  const { blocks } = select(func, [], isaOf(kernels.mainline), "sock_ops");
+  const { blocks } = select(func, [], isaOf(kernels.mainline));
   const copies = blocks.flatMap(({ insns }) =>
     insns.filter((insn) => insn.kind === "mov" && insn.dst !== 1 && "reg" in insn.src && insn.src.reg === 1),
   );

@@ -27,7 +27,7 @@ function runPass(name: string, text: string): string {
   const context = { module, kernel, maxInsns: kernel.maxInsns, report: (d: Diagnostic) => void diagnostics.push(d) };
   const programs = module.programs.map((program) => ({
     ...program,
-    func: pass.run(program.func, { ...context, programType: program.type }),
+    func: pass.run(program.func, context),
   }));
   const result = { ...module, programs, functions: name === "inline" ? [] : module.functions };
   expect(checkModule(result), "the result is well formed").toEqual([]);

@@ -10,6 +10,7 @@ import { checkModule } from "../../compiler/ir/check.ts";
 import { bitsOf, evaluateBinary, evaluateCompare, evaluateUnary } from "../../compiler/ir/evaluate.ts";
 import type { BinaryOp, Block, CompareOp, Edge, End, Func, Inst, IrModule, Type, Value } from "../../compiler/ir/ir.ts";
 import { printModule } from "../../compiler/ir/print.ts";
+import { isPointer } from "../../compiler/ir/types.ts";
 import { optimize, optionalPasses } from "../../compiler/passes/pipeline.ts";
 import { runBare } from "../../runtime/vm/bare.ts";
 
@@ -58,7 +59,7 @@ const MASKS = [0x8000n, 0x7fffn, 0xffffn, 0xffff_0000n, 0xff00n, 0xffn, 0x8000_0
 /** A function from a stream of random numbers: a chain of blocks with jumps forward. */
 function generate(next: (below: number) => number): Func {
   let ids = 1;
-  const context: Value = { id: 0, type: "ptr" };
+  const context: Value = { id: 0, type: "ptr ctx(sock_ops)" };
   const make = (type: Type): Value => ({ id: ids++, type });
   const pick = <T>(list: readonly T[]): T => list[next(list.length)]!;
   const count = 1 + next(6);
@@ -91,7 +92,7 @@ function generate(next: (below: number) => number): Func {
         });
       }
       for (let at = next(3); at > 0; at--) {
-        const slot = make("ptr");
+        const slot = make("ptr slot");
         insts.push({ kind: "slot", span, result: slot, size: 16, align: 8, name: "s" });
         insts.push({ kind: "zero", span, base: slot, offset: 0, bytes: 16, align: 8 });
         slots.push(slot);
@@ -208,7 +209,7 @@ function generate(next: (below: number) => number): Func {
     };
     let end: End;
     if (id === count - 1) {
-      const mixed = [...own, ...shared].filter((v) => v.type !== "ptr");
+      const mixed = [...own, ...shared].filter((v) => !isPointer(v.type));
       let sum = any("w32");
       for (const value of mixed) {
         let narrow = value;
@@ -300,7 +301,7 @@ function interpret(func: Func, input: Uint8Array): bigint {
   for (;;) {
     for (const inst of block.insts) {
       const set = (value: bigint): void => void values.set((inst as { result: Value }).result.id, value);
-      const bits = "result" in inst && inst.result && inst.result.type !== "ptr" ? bitsOf(inst.result.type) : 64;
+      const bits = "result" in inst && inst.result && !isPointer(inst.result.type) ? bitsOf(inst.result.type) : 64;
       switch (inst.kind) {
         case "const":
           set(inst.value);

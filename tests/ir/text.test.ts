@@ -47,7 +47,7 @@ describe("all pass cases survive too", () => {
 
 describe("text that is no IR is refused with its line", () => {
   const program = (body: string): string =>
-    `target mainline\nprogram sockops sock_ops 3 func p(%0: ptr) -> w32 {\nb0:\n${body}\n}\n`;
+    `target mainline\nprogram sockops sock_ops 3 func p(%0: ptr ctx(sock_ops)) -> w32 {\nb0:\n${body}\n}\n`;
   for (const [name, text, message] of [
     ["an unknown line", "nonsense here", "IR line 1: unknown line"],
     ["an unknown instruction", program("  %1: w32 = frobnicate %0\n  return %1"), "IR line 4: unknown instruction"],
