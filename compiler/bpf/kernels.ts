@@ -7,6 +7,8 @@ export type TargetName = "mainline" | "patched";
 /** What an object may need of a kernel. The loader's `doctor` and the object's needs speak in these keys. */
 export const FEATURES = {
   "sock-ops": "sock_ops programs on a cgroup-v2 directory",
+  "connect-hooks": "cgroup/connect4 and connect6 programs (Linux 4.17)",
+  "sockopt-hooks": "cgroup/getsockopt and setsockopt programs (Linux 5.3)",
   "header-options": "header-option callbacks and helpers (Linux 5.10)",
   "tcp-option-events": "the paper's option events: size, write, parse",
   "event:mptcp-new-session": "MPTCP session created",
@@ -54,6 +56,8 @@ export interface Kernel {
 
 const everywhere = [
   "sock-ops",
+  "connect-hooks",
+  "sockopt-hooks",
   "ring-buffer",
   "socket-storage",
   "lpm-trie",

@@ -6,12 +6,12 @@ import { readFileSync } from "node:fs";
 import { FEATURES, type Feature } from "../../compiler/bpf/kernels.ts";
 import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../../compiler/bpf/map-types.ts";
 import { CALL, CLASS, JMP, LDDW, MODE, PSEUDO, SIZE, ALU } from "../../compiler/bpf/opcodes.ts";
-import { KINDS } from "../../compiler/bpf/kinds/index.ts";
+import { COMPILED, type KindName } from "../../compiler/bpf/kinds/index.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
 import { btfBuilder } from "../../compiler/object/btf.ts";
 import { intType } from "../../compiler/object/layout-types.ts";
-import { ATTACH_TYPES } from "../../compiler/bpf/kinds/attach-types.ts";
+import { ATTACH_TYPES, type AttachTypeName } from "../../compiler/bpf/kinds/attach-types.ts";
 import { BPF } from "./abi.ts";
 import { bpf, type AttrFields } from "./bpf.ts";
 import { closeFd } from "./fd.ts";
@@ -37,11 +37,15 @@ const HELPER = { skStorageGet: 107, reserveHeaderOption: 144, openSubflow: 212, 
 /** Offsets in struct bpf_sock_ops that only the patched kernel lets a program read (kernel/README.md). */
 const FIELD = { mptcpToken: 228, optionData: 272 };
 
-function loads(insns: readonly RawInsn[]): Probe {
+function loads(
+  insns: readonly RawInsn[],
+  type: KindName = "sock_ops",
+  attach: AttachTypeName = "cgroup_sock_ops",
+): Probe {
   const result = loadProgram({
     name: "tsbpf_probe",
-    type: KINDS.sock_ops.number,
-    attachType: ATTACH_TYPES.cgroup_sock_ops,
+    type: COMPILED[type].number,
+    attachType: ATTACH_TYPES[attach],
     insns,
     license: "GPL",
   });
@@ -117,6 +121,8 @@ const opensSubflow = (id: number, args: number): Probe =>
 /** How each feature of the targets table is asked for. */
 const PROBES: Readonly<Record<Feature, () => Probe>> = {
   "sock-ops": () => loads(leave),
+  "connect-hooks": () => loads(leave, "cgroup_sock_addr", "cgroup_inet4_connect"),
+  "sockopt-hooks": () => loads(leave, "cgroup_sockopt", "cgroup_setsockopt"),
   "header-options": () => loads([movImm(2, 4), movImm(3, 0), helper(HELPER.reserveHeaderOption), ...leave]),
   "tcp-option-events": () => readsField(FIELD.optionData),
   "event:mptcp-new-session": () => readsField(FIELD.mptcpToken),

@@ -2,7 +2,7 @@
  * A path manager beside the kernel: its bytecode in the virtual machine of this process, fed by the kernel's MPTCP events
  * and by its list of sessions, and what it asks for done through generic netlink. netlink-backend.ts opens the doors.
  */
-import { SOCK_OPS_FIELDS } from "../../compiler/bpf/kinds/sock-ops.ts";
+import { SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { createMachine, drawFault, type Machine } from "../vm/machine.ts";
 import { isSocketStorage } from "../vm/maps/sk-storage.ts";
@@ -149,8 +149,8 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
       const view = new DataView(context.buffer);
       const wanted: (() => void)[] = [];
       for (const program of programs) {
-        const outcome = machine.runSockOps(program, {
-          read: (field, index) => {
+        const outcome = machine.run(program, {
+          read(field: SockOpsField, index) {
             const row = SOCK_OPS_FIELDS[field];
             const at = row.offset + index * row.bytes;
             return row.bytes === 8 ? view.getBigUint64(at, true) : view.getUint32(at, true);

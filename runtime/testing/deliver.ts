@@ -1,6 +1,6 @@
 /** Delivers one kernel event to a program: fills the context, serves its helpers, writes the history, and throws on a fault. */
 import { type ContextField } from "../../compiler/bpf/kinds/index.ts";
-import { SOCK_OPS_FIELDS } from "../../compiler/bpf/kinds/sock-ops.ts";
+import { SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
 import { ERRNO, errnoText } from "../vm/errno.ts";
 import type { EventServices } from "../vm/helpers.ts";
@@ -119,10 +119,10 @@ export function deliver(loaded: Loaded, connection: Connection, event: KernelEve
       detail = "";
     },
   };
-  const outcome = machine.runSockOps(loaded.program, {
+  const outcome = machine.run(loaded.program, {
     services,
     ...(event.packet ? { packet: event.packet } : {}),
-    read(field, index) {
+    read(field: SockOpsField, index) {
       if (field === "op") return event.op;
       if (field === "args") return event.args?.[index] ?? 0;
       if (field === "is_fullsock") return full ? 1 : 0;

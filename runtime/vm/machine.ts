@@ -1,11 +1,12 @@
 /** A loaded object: its maps, its global variables and its programs, ready to run one event at a time. */
+import { COMPILED, isCompiled, type CompiledKind, type ContextField } from "../../compiler/bpf/kinds/index.ts";
 import { kernels, type Kernel } from "../../compiler/bpf/kernels.ts";
 import { PSEUDO } from "../../compiler/bpf/opcodes.ts";
 import { sizeOf } from "../../compiler/layout.ts";
 import type { BpfModule, BpfProgram, GlobalSection, MapSpec } from "../../compiler/module.ts";
 import { lineAndColumn, lineText, type Span } from "../../compiler/span.ts";
 import { DEFAULT_STEP_LIMIT, ENGINES, stackFrames, type EngineName } from "./bare.ts";
-import { createSockOpsContext, type ReadField } from "./context.ts";
+import { createContext, type ProgramContext, type ReadField } from "./context.ts";
 import type { Surroundings, Watch } from "./engine.ts";
 import { VmFault, type FaultKind } from "./fault.ts";
 import { callHelper, type EventServices, type MachineServices } from "./helpers.ts";
@@ -38,15 +39,24 @@ export interface SourcePlace {
   readonly text: string;
 }
 
-/** One event for a sock_ops program. */
-export interface SockOpsRun {
-  readonly read: ReadField;
+/** One call of a program. */
+export interface Run {
+  /** Fields of the context, by the names of the kind's row; pointers are the machine's own. */
+  read(field: string, index: number): number | bigint;
   readonly services: EventServices;
-  /** The segment from its TCP header on; skb_data and skb_data_end enclose it. */
+  /** What the context's packet pointers enclose: a segment from its TCP header on, the value of a socket option. */
   readonly packet?: Uint8Array;
   readonly watch?: Watch;
 }
-export type Outcome = { readonly steps: number; readonly args: readonly number[] } & (
+export type Outcome = {
+  readonly steps: number;
+  /** args[0] … args[3] of sock_ops, which are reply and replylong too. */
+  readonly args: readonly number[];
+  /** A field of the context as the program left it. */
+  readonly field: ProgramContext["get"];
+  /** The packet as the program left it. */
+  readonly packet: Uint8Array | undefined;
+} & (
   | { readonly ok: true; /** Low 32 bits of r0: a program returns an int. */ readonly returned: number }
   | { readonly ok: false; readonly fault: FaultReport }
 );
@@ -61,7 +71,8 @@ export interface Machine {
   section(name: GlobalSection): Uint8Array | undefined;
   /** How often each slot of a program ran. */
   hits(program: string): Uint32Array;
-  runSockOps(program: string, run: SockOpsRun): Outcome;
+  /** Runs a program of a kind that is compiled; throws a RangeError for others. */
+  run(program: string, run: Run): Outcome;
   /** The TypeScript that a slot came from. */
   place(program: string, slot: number): SourcePlace | undefined;
 }
@@ -78,7 +89,8 @@ const shapeOf = (spec: MapSpec): MapShape => ({
 const SECTIONS: readonly GlobalSection[] = [".rodata", ".data", ".bss"];
 /** struct bpf_sock as far as a program may read it (include/uapi/linux/bpf.h). */
 const SOCKET_BYTES = 80;
-const PACKET_BYTES = 2048;
+/** As much of a segment, or of an option's value (one page), as a program is shown. */
+const PACKET_BYTES = { read: 2048, "read-write": 4096 } as const;
 
 /** Throws VmFault when the object cannot be loaded: an unknown map type, say, or instructions that no engine runs. */
 export function createMachine(module: BpfModule, options: MachineOptions): Machine {
@@ -153,11 +165,23 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
   const linked = new Map(module.programs.map((program) => [program.name, linkProgram(program)]));
   const hits = new Map(module.programs.map((program) => [program.name, new Uint32Array(program.insns.length)]));
 
-  const context = createSockOpsContext(memory, kernel);
+  const contexts = new Map<string, ProgramContext>();
+  /** One for the programs of each kind and attach type. */
+  const contextOf = (type: string, attach: number): ProgramContext | undefined => {
+    if (!isCompiled(type)) return undefined;
+    const key = `${type} ${attach}`;
+    const made = contexts.get(key) ?? createContext(memory, kernel, type, COMPILED[type], attach);
+    contexts.set(key, made);
+    return made;
+  };
+  for (const { type, attachType } of module.programs) contextOf(type, attachType);
   const socketRegion = memory.allocate({ name: "the socket", size: SOCKET_BYTES, access: "read-only" });
   const socketAddress = memory.address(socketRegion);
-  const packetRegion = memory.allocate({ name: "the segment", size: PACKET_BYTES, access: "read-only" });
-  memory.setLive(packetRegion, false);
+  const packetRegions = {
+    read: memory.allocate({ name: "the segment", size: PACKET_BYTES.read, access: "read-only" }),
+    "read-write": memory.allocate({ name: "the value", size: PACKET_BYTES["read-write"], access: "read-write" }),
+  } as const;
+  for (const region of Object.values(packetRegions)) memory.setLive(region, false);
 
   const place = (program: string, slot: number): SourcePlace | undefined => {
     const found = module.programs.find((one) => one.name === program);
@@ -183,24 +207,36 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
     },
     hits: (program) => hits.get(program) ?? new Uint32Array(),
 
-    runSockOps(program, { read, services: event, packet, watch }) {
+    run(program, request) {
+      const { services: event, packet, watch } = request;
+      const read: ReadField = (field, index) => request.read(field, index);
       const found = linked.get(program);
-      if (!found) throw new RangeError(`no program ${program}`);
+      const { type, attachType } = module.programs.find((one) => one.name === program) ?? {};
+      if (!found || type === undefined || attachType === undefined) throw new RangeError(`no program ${program}`);
+      const context = contextOf(type, attachType);
+      if (!context || !isCompiled(type)) throw new RangeError(`the virtual machine does not run ${type} programs`);
+      const kind: CompiledKind = COMPILED[type];
+      const access = kind.packet ?? "read";
+      const packetRegion = packetRegions[access];
       // The packet's end is found by its shadow, so that a read past it is a fault whatever the program compared.
       if (packet) {
-        memory.resize(packetRegion, Math.min(packet.length, PACKET_BYTES));
-        memory.slice(packetRegion).set(packet.subarray(0, PACKET_BYTES));
+        memory.resize(packetRegion, Math.min(packet.length, PACKET_BYTES[access]));
+        memory.slice(packetRegion).set(packet.subarray(0, PACKET_BYTES[access]));
       }
       const start = packet ? memory.address(packetRegion) : 0n;
+      const pointers = {
+        socket: event.socket ? socketAddress : 0n,
+        "socket-or-null": event.socket ? socketAddress : 0n,
+        packet: start,
+        "packet-end": packet ? start + BigInt(packet.length) : 0n,
+      } as const satisfies Record<NonNullable<ContextField["pointer"]>, bigint>;
       const visible: ReadField = (field, index) => {
-        if (field === "sk") return event.socket ? socketAddress : 0n;
-        if (field === "skb_data") return start;
-        if (field === "skb_data_end") return packet ? start + BigInt(packet.length) : 0n;
-        return read(field, index);
+        const pointer = kind.fields[field]?.pointer;
+        return pointer === undefined ? read(field, index) : pointers[pointer];
       };
       const refresh = (): void => context.fill(visible);
       context.fill(visible, { writable: true });
-      fillSocket(memory.slice(socketRegion), read);
+      fillSocket(memory.slice(socketRegion), (field, index) => (kind.fields[field] ? read(field, index) : 0));
       const around: Surroundings = {
         memory,
         frames,
@@ -227,13 +263,18 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
             slot,
           ),
       };
+      const left = (): Pick<Outcome, "args" | "field" | "packet"> => ({
+        args: [0, 1, 2, 3].map((index) => Number(context.get("args", index))),
+        field: context.get,
+        packet: packet && memory.slice(packetRegion).slice(),
+      });
       try {
         const watching: Watch = { hits: hits.get(program)!, ...(watch?.step ? { step: watch.step } : {}) };
         const { r0, steps } = ENGINES[engine](found, around, { r1: context.address }, watching);
-        return { ok: true, returned: Number(BigInt.asIntN(32, r0)), steps, args: context.args() };
+        return { ok: true, returned: Number(BigInt.asIntN(32, r0)), steps, ...left() };
       } catch (error) {
         const steps = error instanceof VmFault ? (error.steps ?? 0) : 0;
-        return { ok: false, fault: report(program, error), steps, args: context.args() };
+        return { ok: false, fault: report(program, error), steps, ...left() };
       } finally {
         memory.setLive(packetRegion, false);
         memory.reuse();
@@ -248,8 +289,8 @@ function fillSocket(bytes: Uint8Array, read: ReadField): void {
   const put = (offset: number, value: number | bigint): void =>
     view.setUint32(offset, Number(BigInt.asUintN(32, BigInt(value))), true);
   put(4, read("family", 0));
-  put(8, 1); // SOCK_STREAM
-  put(12, 6); // IPPROTO_TCP
+  put(8, read("type", 0) || 1); // SOCK_STREAM
+  put(12, read("protocol", 0) || 6); // IPPROTO_TCP
   put(24, read("local_ip4", 0));
   put(44, read("local_port", 0));
   put(48, BigInt(read("remote_port", 0)) >> 16n);

@@ -71,7 +71,7 @@ export function replay(
       const value = event.fields[field] ?? 0;
       return typeof value === "object" ? (value[index] ?? 0) : value;
     };
-    const outcome = machine.runSockOps(program, {
+    const outcome = machine.run(program, {
       read,
       services: {
         socket,

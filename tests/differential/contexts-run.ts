@@ -3,26 +3,12 @@
  *
  *   npm run test:differential -- contexts
  */
-import { kindOf, PROGRAM_TYPE_NAMES } from "../../compiler/bpf/kinds/index.ts";
+import { attachTypesOf, kindOf, PROGRAM_TYPE_NAMES } from "../../compiler/bpf/kinds/index.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { verify, type Program } from "../../compiler/verifier/verify.ts";
 import { kernelUnavailable, runningRelease } from "./kernel.ts";
 import { askKernel } from "./verifier.ts";
 
-/** expected_attach_type of the programs that are tried; several where the rules depend on it. */
-const ATTACH: Readonly<Record<string, readonly number[]>> = {
-  xdp: [37, 33],
-  sock_ops: [3],
-  sk_msg: [7],
-  cgroup_sock: [2, 12, 13, 34],
-  cgroup_sock_addr: [8, 9, 10, 11, 14, 15, 19, 20, 29, 30, 31, 32],
-  cgroup_sockopt: [21, 22],
-  cgroup_sysctl: [18],
-  cgroup_device: [6],
-  sk_reuseport: [39],
-  sk_lookup: [36],
-  flow_dissector: [17],
-};
 const FURTHEST = 300;
 const SIZES = [0x10, 0x08, 0x00, 0x18] as const;
 const insn = (code: number, dst: number, src: number, off: number, imm: number): RawInsn => ({
@@ -52,7 +38,7 @@ export function contextsMain(): number {
   let tried = 0;
   let different = 0;
   for (const type of PROGRAM_TYPE_NAMES.filter((name) => kindOf(name)?.layout !== undefined)) {
-    for (const attach of ATTACH[type] ?? [0]) {
+    for (const attach of attachTypesOf(type)) {
       // The kernel compares a tracepoint's offset without its sign and lets negative ones pass; we do not.
       for (let off = type === "tracepoint" ? 0 : -8; off < FURTHEST; off++) {
         for (const access of accesses(off)) {

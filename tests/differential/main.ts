@@ -1,6 +1,7 @@
-/** `npm run test:differential -- vm|containment|verifier|states|contexts|objects …`: the long runs against the kernel and the verifier, which CI does in small. */
+/** `npm run test:differential -- vm|containment|verifier|states|contexts|helpers|objects …`: the long runs against the kernel and the verifier, which CI does in small. */
 import { containmentMain } from "./containment-run.ts";
 import { contextsMain } from "./contexts-run.ts";
+import { helpersMain } from "./helpers-run.ts";
 import { objectsMain } from "./objects-run.ts";
 import { statesMain, verifierMain } from "./verifier-run.ts";
 import { vmMain } from "./vm.ts";
@@ -11,6 +12,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => number>> = 
   verifier: verifierMain,
   states: statesMain,
   contexts: contextsMain,
+  helpers: helpersMain,
   objects: objectsMain,
 };
 const [name = "", ...args] = process.argv.slice(2);

@@ -35,7 +35,7 @@ export function machineRunner(module: BpfModule, program: string): Runner {
       return section && section.slice(found.offset, found.offset + sizeOf(found.layout));
     },
     run() {
-      const outcome = machine.runSockOps(program, { read: () => 0, services: { socket: {} } });
+      const outcome = machine.run(program, { read: () => 0, services: { socket: {} } });
       if (!outcome.ok) return drawFault(outcome.fault);
       return outcome.returned === 1 ? undefined : `returned ${outcome.returned}`;
     },

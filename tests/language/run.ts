@@ -51,7 +51,7 @@ export function run(body: string, top = ""): bigint {
   const machine = createMachine(result.module, {
     services: { cpus: 1, cpu: () => 0, now: () => 1n, random: () => 4, print: () => undefined },
   });
-  const outcome = machine.runSockOps("program", { read: () => 0, services: { socket: {} } });
+  const outcome = machine.run("program", { read: () => 0, services: { socket: {} } });
   if (!outcome.ok)
     throw new Error(
       JSON.stringify(outcome.fault, (_, value: unknown) => (typeof value === "bigint" ? `${value}` : value)),

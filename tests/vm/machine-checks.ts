@@ -152,7 +152,7 @@ function check(engine: EngineName): string[] {
     },
   };
   const run = (name: string): Outcome =>
-    machine.runSockOps(name, {
+    machine.run(name, {
       services: event,
       packet: Uint8Array.from({ length: 20 }, (_, index) => index),
       read: (which) => (which === "snd_cwnd" ? 10 : which === "bpf_sock_ops_cb_flags" ? callbacks : 0),

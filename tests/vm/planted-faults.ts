@@ -165,8 +165,8 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   {
     area: "context",
     file: vm("context.ts"),
-    find: "if (write && !row.writable)",
-    replace: "if (write && row.writable)",
+    find: "if (contextAccess(layout, offset, bytes, verb, false)) return undefined;",
+    replace: 'if (contextAccess(layout, offset, bytes, "read", false)) return undefined;',
     by: ["machine"],
   },
   {

@@ -4,7 +4,7 @@ import type { ContextLayout } from "./access.ts";
 import { ATTACH_TYPES } from "./attach-types.ts";
 import { cgroupDevice, cgroupSock, cgroupSysctl } from "./cgroup.ts";
 import { EVERYWHERE } from "./helper-groups.ts";
-import type { ContextField, Kind, ReturnRange, Section } from "./kind.ts";
+import type { CompiledKind, ContextField, Kind, ReturnRange, Section } from "./kind.ts";
 import { ext, lircMode2, netfilter, structOps, syscall, unspec } from "./other.ts";
 import {
   cgroupSkb,
@@ -25,7 +25,7 @@ import { socketOptions } from "./sockopt.ts";
 import { kprobe, lsm, perfEvent, rawTracepoint, rawTracepointWritable, tracepoint, tracing } from "./tracing.ts";
 import { xdp } from "./xdp.ts";
 
-export type { ContextField, Kind } from "./kind.ts";
+export type { CompiledKind, ContextField, Hook, Kind } from "./kind.ts";
 
 export const KINDS = {
   unspec,
@@ -65,6 +65,16 @@ export const KINDS = {
 export type ProgramTypeName = keyof typeof KINDS;
 export const PROGRAM_TYPE_NAMES = Object.keys(KINDS) as readonly ProgramTypeName[];
 
+/** The kinds that programs are compiled for. Every layer that must know a kind has a table with a row for each of these names. */
+export const COMPILED = {
+  sock_ops: sockOps,
+  cgroup_sock_addr: sockAddress,
+  cgroup_sockopt: socketOptions,
+} as const satisfies { readonly [K in ProgramTypeName]?: (typeof KINDS)[K] & CompiledKind };
+export type KindName = keyof typeof COMPILED;
+export const KIND_NAMES = Object.keys(COMPILED) as readonly KindName[];
+export const isCompiled = (type: string): type is KindName => Object.hasOwn(COMPILED, type);
+
 /** The row of a program type, as the general type; undefined for a name that is none. */
 export const kindOf = (type: string): Kind | undefined =>
   Object.hasOwn(KINDS, type) ? KINDS[type as ProgramTypeName] : undefined;
@@ -100,10 +110,15 @@ export function programSection(name: string): SectionRule | undefined {
   return rule?.prefix ? rule : undefined;
 }
 
+/** Numbers of the attach types that a program type's sections have; 0 alone where they do not matter. */
+export function attachTypesOf(type: string): readonly number[] {
+  const found = Object.values(kindOf(type)?.sections ?? {}).map(({ attach }) => (attach ? ATTACH_TYPES[attach] : 0));
+  return found.length === 0 ? [0] : [...new Set(found)];
+}
 /** The attach type of a program type that has only one; the others carry theirs in the program. */
 export function onlyAttachType(type: string): number | undefined {
-  const [first, ...more] = new Set(Object.values(kindOf(type)?.sections ?? {}).map(({ attach }) => attach));
-  return first === undefined || more.length > 0 ? undefined : ATTACH_TYPES[first];
+  const [first, ...more] = attachTypesOf(type);
+  return more.length > 0 ? undefined : first;
 }
 
 // --- context ------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 /** What there is to know of one kind of program: the shape of the rows in this folder. */
 import type { Helper, HelperName } from "../helpers.ts";
 import type { Feature } from "../kernels.ts";
-import type { ContextLayout } from "./access.ts";
+import type { AccessRule, ContextLayout } from "./access.ts";
 import type { AttachTypeName } from "./attach-types.ts";
 
 /** An ELF section by which libbpf knows type and attach type (its documentation, "Program Types and ELF Sections"). */
@@ -25,8 +25,9 @@ export interface ContextField {
   readonly writable?: true;
   /** The value cannot change while the program runs, whatever it calls. */
   readonly stable?: true;
-  /** Narrower reads than `bytes` are allowed. */
-  readonly narrow?: true;
+  /** How it may be read, and written where it is writable; absent: as a whole. */
+  readonly read?: AccessRule;
+  readonly write?: AccessRule;
   /** What a load gives; absent: a number. */
   readonly pointer?: "socket" | "socket-or-null" | "packet" | "packet-end";
   /** Read as 0 when the socket is not a full TCP socket (is_fullsock is 0). */
@@ -38,6 +39,24 @@ export interface ContextField {
   readonly at?: readonly AttachTypeName[];
   /** Where it may be written, if not wherever it is there. */
   readonly writableAt?: readonly AttachTypeName[];
+}
+
+/** One function of a kind that is compiled: what the kernel calls, and where. */
+export interface Hook {
+  /** One of the kind's sections. */
+  readonly section: string;
+  /** What the program's name has after that of the exported constant: an export with several hooks is several programs. */
+  readonly suffix: string;
+}
+/** What a kind has besides when programs of it are compiled, run by the virtual machine and attached. */
+export interface CompiledKind extends Kind {
+  readonly context: string;
+  readonly attaches: NonNullable<Kind["attaches"]>;
+  readonly fields: NonNullable<Kind["fields"]>;
+  /** What a kernel must have to run it. */
+  readonly needs: Feature;
+  /** By the name of the handler. */
+  readonly hooks: Readonly<Record<string, Hook>>;
 }
 
 export interface Kind {

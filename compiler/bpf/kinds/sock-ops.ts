@@ -3,9 +3,10 @@
  * A test compares this file with the headers.
  */
 import type { Feature } from "../kernels.ts";
-import type { ContextLayout, ContextRange } from "./access.ts";
+import type { ContextLayout } from "./access.ts";
+import { rangesOf } from "./fields.ts";
 import { SOCKET_CASTS } from "./helper-groups.ts";
-import type { ContextField, Kind } from "./kind.ts";
+import type { CompiledKind, ContextField } from "./kind.ts";
 
 export const SOCK_OPS_FIELDS = {
   op: { offset: 0, bytes: 4, stable: true },
@@ -52,7 +53,7 @@ export const SOCK_OPS_FIELDS = {
   skb_data: { offset: 192, bytes: 8, pointer: "packet" },
   skb_data_end: { offset: 200, bytes: 8, pointer: "packet-end" },
   skb_len: { offset: 208, bytes: 4, stable: true },
-  skb_tcp_flags: { offset: 212, bytes: 4, stable: true },
+  skb_tcp_flags: { offset: 212, bytes: 4, stable: true, read: "up-to-4-at-start" },
   skb_hwtstamp: { offset: 216, bytes: 8, stable: true },
   mptcp_flags: { offset: 224, bytes: 4, needs: "event:mptcp-new-session" },
   mptcp_loc_token: { offset: 228, bytes: 4, stable: true, needs: "event:mptcp-new-session" },
@@ -124,24 +125,20 @@ export const SOCK_OPS_CALLBACKS = {
 } as const satisfies Record<string, { readonly bit: number; readonly needs: Feature }>;
 
 /** `patched` adds the fields and the longer reply of kernel/README.md. */
-function sockOpsLayout(patched: boolean): ContextLayout {
-  const ranges = Object.entries(SOCK_OPS_FIELDS as Readonly<Record<string, ContextField>>)
-    .filter(([, field]) => patched || field.offset < 224)
-    .flatMap(([name, field]): ContextRange[] => {
-      const start = field.offset;
-      const end = start + field.bytes * (field.count ?? 1);
-      const rule = name === "skb_tcp_flags" ? "up-to-4-at-start" : field.bytes;
-      const pointer = field.pointer === undefined ? {} : { pointer: field.pointer };
-      const range = { name, start, end, read: rule, ...pointer } satisfies ContextRange;
-      if (!field.writable) return [range];
-      // Mainline lets a program write `reply`, the first of the union's words, alone.
-      if (patched || field.count === undefined) return [{ ...range, write: 4 }];
-      return [
-        { ...range, end: start + field.bytes, write: 4 },
-        { ...range, start: start + field.bytes },
-      ];
-    });
-  return { bytes: patched ? 288 : 224, ranges };
+function sockOpsLayout(attach: number, patched: boolean): ContextLayout {
+  const ranges = rangesOf(SOCK_OPS_FIELDS, attach);
+  if (patched) return { bytes: 288, ranges };
+  const { offset, bytes, count } = SOCK_OPS_FIELDS.args;
+  const args = { name: "args", read: bytes } as const;
+  // Mainline lets a program write `reply`, the first of the union's words, alone.
+  return {
+    bytes: 224,
+    ranges: [
+      { ...args, start: offset, end: offset + bytes, write: bytes },
+      { ...args, start: offset + bytes, end: offset + bytes * count },
+      ...ranges.filter((range) => range.name !== "args" && range.start < 224),
+    ],
+  };
 }
 
 export const sockOps = {
@@ -149,8 +146,10 @@ export const sockOps = {
   context: "bpf_sock_ops",
   attaches: "cgroup",
   sections: { sockops: { attach: "cgroup_sock_ops" } },
+  needs: "sock-ops",
+  hooks: { sockOps: { section: "sockops", suffix: "" } },
   fields: SOCK_OPS_FIELDS,
-  layout: (_attach, patched) => sockOpsLayout(patched),
+  layout: sockOpsLayout,
   returns: [0, 1],
   socketMaps: "delete",
   // The last three are the patched kernel's.
@@ -161,4 +160,4 @@ export const sockOps = {
     "load_hdr_opt", "store_hdr_opt", "reserve_hdr_opt", "ktime_get_coarse_ns", ...SOCKET_CASTS,
     "mptcp_open_subflow", "mptcp_close_subflow", "mptcp_set_priority",
   ],
-} as const satisfies Kind;
+} as const satisfies CompiledKind;

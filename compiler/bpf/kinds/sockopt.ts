@@ -1,25 +1,30 @@
 /** cgroup_sockopt: an application's getsockopt and setsockopt. */
-import type { ContextLayout } from "./access.ts";
+import type { HelperName } from "../helpers.ts";
 import { ATTACH_TYPES } from "./attach-types.ts";
+import { rangesOf } from "./fields.ts";
 import { RETURN_VALUE } from "./helper-groups.ts";
-import type { Kind } from "./kind.ts";
+import type { CompiledKind, ContextField } from "./kind.ts";
 
-function sockopt(attach: number): ContextLayout {
-  const set = attach === ATTACH_TYPES.cgroup_setsockopt ? { write: 4 as const } : {};
-  const get = attach === ATTACH_TYPES.cgroup_getsockopt;
-  return {
-    bytes: 40,
-    ranges: [
-      { name: "sk", start: 0, end: 8, read: 8, pointer: "socket" },
-      { name: "optval", start: 8, end: 16, read: 8, pointer: "packet" },
-      { name: "optval_end", start: 16, end: 24, read: 8, pointer: "packet-end" },
-      { name: "level", start: 24, end: 28, read: 4, ...set },
-      { name: "optname", start: 28, end: 32, read: 4, ...set },
-      { name: "optlen", start: 32, end: 36, read: 4, write: 4 },
-      ...(get ? [{ name: "retval", start: 36, end: 40, read: 4 as const, write: 4 as const }] : []),
-    ],
-  };
-}
+const SET = ["cgroup_setsockopt"] as const;
+const GET = ["cgroup_getsockopt"] as const;
+/** struct bpf_sockopt (include/uapi/linux/bpf.h). A test compares this with the headers. */
+export const SOCKOPT_FIELDS = {
+  sk: { offset: 0, bytes: 8, pointer: "socket", stable: true },
+  optval: { offset: 8, bytes: 8, pointer: "packet", stable: true },
+  optval_end: { offset: 16, bytes: 8, pointer: "packet-end", stable: true },
+  level: { offset: 24, bytes: 4, writable: true, writableAt: SET },
+  optname: { offset: 28, bytes: 4, writable: true, writableAt: SET },
+  optlen: { offset: 32, bytes: 4, writable: true },
+  /** What the kernel's own getsockopt gave: 0, or a negative errno. */
+  retval: { offset: 36, bytes: 4, writable: true, at: GET },
+} as const satisfies Record<string, ContextField>;
+export type SockoptField = keyof typeof SOCKOPT_FIELDS;
+
+// prettier-ignore
+const HELPERS = [
+  "perf_event_output", "get_local_storage", "tcp_sock", "sk_storage_get", "sk_storage_delete", "get_netns_cookie",
+  ...RETURN_VALUE,
+] as const satisfies readonly HelperName[];
 
 export const socketOptions = {
   number: 25,
@@ -29,13 +34,20 @@ export const socketOptions = {
     "cgroup/getsockopt": { attach: "cgroup_getsockopt" },
     "cgroup/setsockopt": { attach: "cgroup_setsockopt" },
   },
-  layout: sockopt,
+  needs: "sockopt-hooks",
+  hooks: {
+    getsockopt: { section: "cgroup/getsockopt", suffix: "_get" },
+    setsockopt: { section: "cgroup/setsockopt", suffix: "_set" },
+  },
+  fields: SOCKOPT_FIELDS,
+  layout: (attach) => ({ bytes: 40, ranges: rangesOf(SOCKOPT_FIELDS, attach) }),
   returns: [0, 1],
   packet: "read-write",
   packetForHelpers: true,
-  // prettier-ignore
-  helpers: [
-    "perf_event_output", "get_local_storage", "tcp_sock", "sk_storage_get", "sk_storage_delete", "get_netns_cookie",
-    ...RETURN_VALUE,
-  ],
-} as const satisfies Kind;
+  helpers: (attach) => (attach === ATTACH_TYPES.cgroup_setsockopt ? [...HELPERS, "setsockopt", "getsockopt"] : HELPERS),
+  // The socket itself, which is locked already, instead of the context.
+  signatures: {
+    setsockopt: ["btf-sock", "any", "any", "mem", "size"],
+    getsockopt: ["btf-sock", "any", "any", "mem-out", "size"],
+  },
+} as const satisfies CompiledKind;
