@@ -76,7 +76,7 @@ function color(func: MachineFunc<Virtual>, temporary: ReadonlySet<number>): { co
 
   const live = liveAtEnd(func.blocks);
   for (const block of func.blocks) {
-    const walking = new Set<number>(live.get(block.id)!);
+    const walking = new Set<number>(live.get(block.id));
     for (const read of endReads(block.end)) used[read]!++;
     walkBackward(block, walking, (at, after) => {
       const insn = block.insns[at]!;

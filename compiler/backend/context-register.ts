@@ -30,7 +30,7 @@ export function planContext(graph: Graph, context: Value): ContextPlan {
   const leavesWithIt = new Set<number>();
   const restores = new Set<number>();
   for (const block of graph.order) {
-    const from = [...new Set(graph.predecessors.get(block.id)!)];
+    const from = [...new Set(graph.predecessors.get(block.id))];
     const without = from.filter((id) => !leavesWithIt.has(id));
     const [only, ...more] = without;
     if (only === undefined) arrives.add(block.id);

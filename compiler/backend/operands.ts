@@ -29,6 +29,8 @@ export function madeOnTheSpot(s: Selection, value: Value): OnTheSpot | undefined
 export function into(s: Selection, dst: Virtual, value: Value, span: Span, zeroExtend = false): void {
   const inst = madeOnTheSpot(s, value);
   switch (inst?.kind) {
+    case undefined:
+      break;
     case "const":
       constantInto(s, dst, inst, span, zeroExtend);
       return;

@@ -74,7 +74,7 @@ export function branch(s: Selection, end: Branch, fused: ReadonlySet<number>): F
   let a: Virtual;
   let b: Operand<Virtual>;
   if (narrow && !s.isa.alu32) {
-    const signExtend = op[0] === "s";
+    const signExtend = op.startsWith("s");
     a = extended(s, left, signExtend, span);
     const number = constant(s, right);
     const imm = number === undefined ? undefined : signExtend ? number : BigInt.asUintN(32, number);

@@ -58,7 +58,7 @@ export function atomic(s: Selection, inst: Extract<Inst, { kind: "atomic" }>): v
   const { base, offset } = address(s, inst.base, inst.offset, span);
   const common = { kind: "atomic", op: inst.op, bytes: inst.bytes, base, offset, span } as const;
   if (inst.op === "cmpxchg") {
-    into(s, 0 as Virtual, inst.expected!, span);
+    into(s, 0, inst.expected!, span);
     s.out.push({ ...common, fetch: true, src: inRegister(s, inst.value, span) });
     if (inst.result) s.out.push({ kind: "mov", wide: true, dst: registerOf(s, inst.result), src: { reg: 0 }, span });
     return;

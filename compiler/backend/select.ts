@@ -116,7 +116,7 @@ function finish(s: Selection, end: End, fused: ReadonlySet<number>): Finish<Virt
     case "branch":
       return branch(s, end, fused);
     case "return":
-      if (end.value) into(s, 0 as Virtual, end.value, span, true);
+      if (end.value) into(s, 0, end.value, span, true);
       return { kind: "exit", span };
     case "unreachable":
       // Never runs, but the verifier may walk here; returning 0 is always allowed.

@@ -1,15 +1,15 @@
 /** The command line: commander in, exit code out. Exit 0 good, 1 the program is wrong, 2 the command line is wrong. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { registerRuntimeCommands } from "../../runtime/commands/register.ts";
-import { kernels, releaseFor, type TargetName } from "../bpf/kernels.ts";
+import { kernels, releaseFor } from "../bpf/kernels.ts";
 import { RELEASES, type Release } from "../bpf/verifier-rules.ts";
+import { version } from "../version.generated.ts";
 import { build, check, type BuildOptions } from "./build.ts";
 import { disasm } from "./disasm.ts";
 import { TroubleError } from "./files.ts";
 import { colour, err, out, troubleText } from "./output.ts";
 import { verifyCommand, type VerifyOptions } from "./verify.ts";
 import { vmCommand, type VmOptions } from "./vm.ts";
-import { version } from "../version.generated.ts";
 
 const count = (text: string): number => {
   if (!/^[0-9]+$/.test(text) || Number(text) < 1 || Number(text) > 1_000_000) {
@@ -21,7 +21,7 @@ const names = (text: string): string[] => text.split(",").map((name) => name.tri
 
 const targetOption = () =>
   new Option("-t, --target <target>", "kernel to compile for (default: follows from the imports)").choices(
-    Object.keys(kernels) as TargetName[],
+    Object.keys(kernels),
   );
 const rootOption = () =>
   new Option(

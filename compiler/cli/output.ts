@@ -11,7 +11,7 @@ import { reason, type Trouble } from "./files.ts";
 export function colour(stream: NodeJS.WriteStream): boolean {
   if (process.env["NO_COLOR"]) return false;
   if (process.env["FORCE_COLOR"] && process.env["FORCE_COLOR"] !== "0") return true;
-  return stream.isTTY === true && process.env["TERM"] !== "dumb";
+  return stream.isTTY && process.env["TERM"] !== "dumb";
 }
 
 /** The colours that we set (diagnostics/render.ts, troubleText); nobody else's sequence passes. */

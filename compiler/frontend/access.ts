@@ -260,10 +260,10 @@ function chainLink(f: Lowering, node: Link, missing: ReturnType<Lowering["b"]["l
     receivers.delete(callee);
     return result;
   }
-  const operand = continues ? chainLink(f, base as Link, missing) : expression(f, base);
+  const operand = continues ? chainLink(f, base, missing) : expression(f, base);
   const present = node.questionDotToken ? unlessMissing(f, operand, missing, node) : operand;
   if (ts.isPropertyAccessExpression(node)) return propertyOf(f, present, node.name.text, node);
-  return elementOf(f, present, node as ts.ElementAccessExpression);
+  return elementOf(f, present, node);
 }
 
 /** The receiver of a method call in a chain. */
@@ -276,7 +276,7 @@ function chainReceiver(
   const continues =
     (base.flags & ts.NodeFlags.OptionalChain) !== 0 &&
     (ts.isPropertyAccessExpression(base) || ts.isElementAccessExpression(base) || ts.isCallExpression(base));
-  const operand = continues ? chainLink(f, base as Link, missing) : expression(f, base);
+  const operand = continues ? chainLink(f, base, missing) : expression(f, base);
   return callee.questionDotToken ? unlessMissing(f, operand, missing, callee) : operand;
 }
 

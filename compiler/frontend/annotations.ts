@@ -59,6 +59,8 @@ export function annotation(f: Lowering, node: ts.TypeNode, depth = 0): DslType |
       return void fail(f, "any", node, { text: node.kind === K.AnyKeyword ? "any" : "unknown" });
     case K.StringKeyword:
       return void fail(f, "string-type", node, undefined);
+    default:
+      break;
   }
   if (ts.isParenthesizedTypeNode(node)) return annotation(f, node.type, depth + 1);
   if (ts.isTypeOperatorNode(node) && node.operator === K.ReadonlyKeyword) return annotation(f, node.type, depth + 1);
@@ -157,12 +159,12 @@ function ofType(f: Lowering, checker: ts.TypeChecker, type: ts.Type): DslType | 
   if (type.isUnion() && type.types.every((one) => one.isStringLiteral()))
     return stringType(
       f,
-      type.types.map((one) => (one as ts.StringLiteralType).value),
+      type.types.map((one) => one.value),
     );
   if (type.flags & ts.TypeFlags.Number) return PRIMITIVES["u32"];
   if (type.flags & ts.TypeFlags.BigInt) return PRIMITIVES["u64"];
   if (type.isUnion() && type.types.every((one) => one.isNumberLiteral()))
-    return PRIMITIVES[type.types.some((one) => (one as ts.NumberLiteralType).value < 0) ? "i32" : "u32"];
+    return PRIMITIVES[type.types.some((one) => one.value < 0) ? "i32" : "u32"];
   if (type.isNumberLiteral()) return PRIMITIVES[type.value < 0 ? "i32" : "u32"];
   const symbol = type.getSymbol();
   if (symbol && Object.hasOwn(ROLES, symbol.name)) return { kind: "context", role: ROLES[symbol.name]! };

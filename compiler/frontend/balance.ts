@@ -42,11 +42,10 @@ function balance(root: ts.BinaryExpression): void {
     node.left = build(first, middle);
     node.operatorToken = operators[middle]!;
     node.right = build(middle + 1, last);
-    for (const child of [node.left, node.operatorToken, node.right])
-      (child as { parent: ts.Node }).parent = node as ts.BinaryExpression;
+    for (const child of [node.left, node.operatorToken, node.right]) (child as { parent: ts.Node }).parent = node;
     (node as { pos: number }).pos = node.left.pos;
     (node as { end: number }).end = node.right.end;
-    return node as ts.BinaryExpression;
+    return node;
   };
   build(0, operands.length - 1);
 }

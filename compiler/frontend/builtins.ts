@@ -1,7 +1,8 @@
 /** The functions of the language: casts, byte order, min and max, addresses, time, atomics. */
 import { ts } from "ts-morph";
 import type { Value } from "../ir/ir.ts";
-import { sizeOf } from "../layout.ts";
+import { type BigEndianLayout, type IntLayout, sizeOf } from "../layout.ts";
+import { SOCKET_OPTIONS } from "../bpf/socket-options.ts";
 import { argumentsOf } from "./arguments.ts";
 import { checkOptionValue } from "./contexts.ts";
 import { boolOf, comparison } from "./arithmetic.ts";
@@ -9,14 +10,12 @@ import { parseIpv4, parseIpv6, parsePrefix } from "./addresses.ts";
 import { memoryOf } from "./access.ts";
 import { stringPlace } from "./aggregates.ts";
 import { constantInteger, fieldType } from "./declare.ts";
-import { SOCKET_OPTIONS } from "../bpf/socket-options.ts";
 import { expression } from "./expressions.ts";
 import { at, bare, fail, scratch, silent, type Lowering } from "./lowering.ts";
 import { constantBytes, need } from "./module-state.ts";
 import { ERROR, type Operand } from "./operand.ts";
 import { join } from "./shapes.ts";
 import { BE16, BE32, BE64, I32, PRIMITIVES, rangeOf, typeName, U16, U32, U64, U8, type DslType } from "./types.ts";
-import type { BigEndianLayout, IntLayout } from "../layout.ts";
 import { cast, convert, describe, isNumeric, knownRange, literal } from "./values.ts";
 
 type Builtin = (f: Lowering, call: ts.CallExpression, expected?: DslType) => Operand;

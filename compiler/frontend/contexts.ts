@@ -7,7 +7,7 @@ import { FIELD_POINTERS } from "../ir/types.ts";
 import { expression } from "./expressions.ts";
 import { argumentsOf } from "./arguments.ts";
 import { readCell, writeCell } from "./cells.ts";
-import { at, bare, fail, scratch, type Lowering } from "./lowering.ts";
+import { at, bare, fail, type Lowering, pointerTo, scratch } from "./lowering.ts";
 import { asPlace, newSlot } from "./memory.ts";
 import { need } from "./module-state.ts";
 import { mptcpCall } from "./mptcp-calls.ts";
@@ -15,7 +15,6 @@ import { headerOptionCall } from "./header-option-calls.ts";
 import { ERROR, UNDEFINED, type Context, type Operand, type Scalar, type WordCell } from "./operand.ts";
 import { namePointer } from "./strings.ts";
 import { BE16, BE32, BOOL, I32, ROLE_NAMES, U16, U32, U64, U8, type Role, type ScalarType } from "./types.ts";
-import { pointerTo } from "./lowering.ts";
 import { convert, describe, TCP_STATE } from "./values.ts";
 
 /** One property of a context and how it is computed from the kernel's field. */

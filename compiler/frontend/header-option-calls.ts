@@ -1,5 +1,5 @@
 /** The low level of `sockOps`: callbacks, and the mainline helpers for header options. */
-import { ts } from "ts-morph";
+import type { ts } from "ts-morph";
 import { sizeOf, type StructLayout } from "../layout.ts";
 import type { Value } from "../ir/ir.ts";
 import { argumentsOf } from "./arguments.ts";

@@ -1,6 +1,7 @@
 /** Loops. They stay loops in the IR; the unroll pass peels them, and reports those whose end it cannot see. */
 import { ts } from "ts-morph";
 import type { Span } from "../span.ts";
+import type { ArrayLayout } from "../layout.ts";
 import { elementPlace } from "./access.ts";
 import { condition } from "./conditions.ts";
 import { constantInteger } from "./declare.ts";
@@ -16,7 +17,6 @@ import { block, statement } from "./statements.ts";
 import { variables } from "./variables.ts";
 import { U32 } from "./types.ts";
 import { convert, describe } from "./values.ts";
-import type { ArrayLayout } from "../layout.ts";
 
 /** The head of a loop, from `for` to the closing parenthesis: what errors about the loop point at. */
 function head(f: Lowering, node: ts.IterationStatement): Span {

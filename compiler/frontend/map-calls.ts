@@ -14,8 +14,19 @@ import { MAP_METHODS } from "./maps.ts";
 import { asPlace, loadPrimitive, newSlot } from "./memory.ts";
 import { ERROR, type Operand, type Root, type Scalar } from "./operand.ts";
 import { copied, holding, replace, textOf } from "./references.ts";
-import { BE32, bytesOf, I32, isPrimitive, irType, rangeOf, sameLayout, typeName, U32 } from "./types.ts";
-import type { Primitive, Range } from "./types.ts";
+import {
+  BE32,
+  bytesOf,
+  I32,
+  irType,
+  isPrimitive,
+  type Primitive,
+  type Range,
+  rangeOf,
+  sameLayout,
+  typeName,
+  U32,
+} from "./types.ts";
 import { convert, describe, knownRange } from "./values.ts";
 
 const MODES: Readonly<Record<string, bigint>> = { any: 0n, insert: 1n, update: 2n };

@@ -3,13 +3,13 @@ import { ts } from "ts-morph";
 import { MAP_FLAGS } from "../bpf/map-types.ts";
 import { sizeOf, structLayout, type Layout } from "../layout.ts";
 import type { MapSpec } from "../module.ts";
+import type { Span } from "../span.ts";
 import { propertyValue } from "./aggregates.ts";
 import { fieldType, positiveCount } from "./declare.ts";
 import { encode } from "./encode.ts";
 import type { MapEntity, MapKind } from "./entities.ts";
 import { at, bare, fail, type Lowering } from "./lowering.ts";
 import { freshName, need, spanOf, type ModuleState } from "./module-state.ts";
-import type { Span } from "../span.ts";
 import { BE32, U32 } from "./types.ts";
 
 /** What each kind of map is to the kernel, and which properties its declaration takes. */

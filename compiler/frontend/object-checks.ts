@@ -1,9 +1,9 @@
 /** What must hold of the whole object: names that stay apart in the kernel, one handler per kind, one map per pin, a license. */
+import { ts } from "ts-morph";
+import type { Span } from "../span.ts";
 import type { ProgramEntity } from "./entities.ts";
 import { keptName, say, spanOf, type ModuleState } from "./module-state.ts";
 import { bare } from "./lowering.ts";
-import { ts } from "ts-morph";
-import type { Span } from "../span.ts";
 
 /** BPF_OBJ_NAME_LEN less the final zero: longer names are cut. */
 const KERNEL_NAME = 15;

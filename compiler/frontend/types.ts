@@ -102,12 +102,6 @@ export function sameLayout(a: Layout, b: Layout): boolean {
   return false;
 }
 
-export const sameType = (a: DslType, b: DslType): boolean => {
-  if (a.kind === "string" && b.kind === "string") return a.codes === b.codes;
-  if (a.kind === "bool" && b.kind === "bool") return true;
-  return (isPrimitive(a) || isAggregate(a)) && (isPrimitive(b) || isAggregate(b)) && sameLayout(a, b);
-};
-
 /** Bytes of a layout that no field covers, so that they must be zeroed. */
 export const hasPadding = (layout: Layout): boolean => {
   if (layout.kind === "array") return hasPadding(layout.of);

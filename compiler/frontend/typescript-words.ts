@@ -23,7 +23,7 @@ const notAssignable: Reword = (text, whole) => {
     /missing the following properties from type '[^']*': ([\w, ]+)/.exec(whole);
   if (to.startsWith("(this: void")) return handlerMismatch(from, to);
   if (INTEGER.test(from) && INTEGER.test(to)) {
-    if (from[0] === "i" && to[0] === "u")
+    if (from.startsWith("i") && to.startsWith("u"))
       return {
         message: `${from} may be negative, ${to} cannot hold that`,
         help: `declare it ${from}, or cast on purpose: ${to}(…)`,
@@ -35,13 +35,13 @@ const notAssignable: Reword = (text, whole) => {
       message: `expected ${to}, found ${from}`,
       help: `convert it: ${to === "be16" ? "htons" : to === "be32" ? "htonl" : "htonll"}(…)`,
     };
-  if (/^"/.test(from) && /CcName/.test(to)) return congestionControl(from.slice(1, -1));
+  if (from.startsWith('"') && to.includes("CcName")) return congestionControl(from.slice(1, -1));
   if (missing && !missing[1]!.includes("["))
     return {
       message: `the record lacks ${missing[1]}`,
       help: `add it, or write new ${/^\w+$/.test(to) ? to : "S"}({ … }), which fills with zeros`,
     };
-  if (/\| undefined$/.test(from) && !/undefined/.test(to))
+  if (from.endsWith("| undefined") && !to.includes("undefined"))
     return {
       message: `the value may be undefined, ${to} is expected`,
       help: "test it first: if (value === undefined) return;",
@@ -51,7 +51,7 @@ const notAssignable: Reword = (text, whole) => {
 const shorten = (text: string): string => (text.length > 80 ? `${text.slice(0, 77)}…` : text);
 
 function congestionControl(name: string): Words {
-  const near = CC_NAMES.find((one) => one[0] === name[0] && Math.abs(one.length - name.length) <= 1);
+  const near = CC_NAMES.find((one) => one.startsWith(name.charAt(0)) && Math.abs(one.length - name.length) <= 1);
   return {
     message: `the kernel has no congestion control called ${JSON.stringify(name)}`,
     help: near ? `write ${JSON.stringify(near)}` : `use ${CC_NAMES.slice(0, 5).join(", ")}, …, or a cstring(16)`,
@@ -126,7 +126,7 @@ const noProperty: Reword = (text, _whole, state) => {
         ? "import Op and sockOps from tsbpf/mptcp"
         : "see Op in the declarations",
     };
-  const events = /Ctx/.test(type) ? state.eventsOf(name!) : [];
+  const events = type.includes("Ctx") ? state.eventsOf(name!) : [];
   if (events.length > 0) {
     const list = events.map((one) => `Op.${one}`);
     return {

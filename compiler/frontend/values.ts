@@ -1,6 +1,7 @@
 /** Operands to IR values: literals take a type, optional values are unwrapped, a store into a narrower type is checked. */
 import { ts } from "ts-morph";
 import type { Value } from "../ir/ir.ts";
+import type { IntLayout } from "../layout.ts";
 import { isConstantExpression } from "./constant-expressions.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { stringCode } from "./module-state.ts";
@@ -22,7 +23,6 @@ import {
   type ScalarType,
   type StringType,
 } from "./types.ts";
-import type { IntLayout } from "../layout.ts";
 
 /** Sides of a connection; the codes are the numbers of the established events. */
 export const SIDE: StringType = {

@@ -29,7 +29,7 @@ const BINARY = {
 
 /** `left op right` in the given width; operands and result unsigned. */
 export const evaluateBinary = (op: BinaryOp, left: bigint, right: bigint, bits: 32 | 64): bigint =>
-  unsigned((BINARY[op] as Operation)(left, right, bits), bits);
+  unsigned(BINARY[op](left, right, bits), bits);
 
 const COMPARE = {
   eq: (a, b) => a === b,
@@ -46,7 +46,7 @@ const COMPARE = {
 
 /** Whether `left op right` holds; operands unsigned. */
 export const evaluateCompare = (op: CompareOp, left: bigint, right: bigint, bits: 32 | 64): boolean =>
-  (COMPARE[op] as (a: bigint, b: bigint, bits: number) => boolean)(left, right, bits);
+  COMPARE[op](left, right, bits);
 
 /** The operator that holds exactly when the other does not. */
 export const INVERSE = {

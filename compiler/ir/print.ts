@@ -1,7 +1,7 @@
 /** The textual form of the IR. `read.ts` reads exactly what this prints. */
-import type { Block, Edge, End, Func, Inst, IrModule, IrProgram, Value } from "./ir.ts";
 import type { GlobalVar, MapSpec } from "../module.ts";
 import type { Span } from "../span.ts";
+import type { Block, Edge, End, Func, Inst, IrModule, IrProgram, Value } from "./ir.ts";
 
 export interface PrintOptions {
   /** Print where each instruction comes from, and the sources. Without it the text reads better and spans read back as 0:0-0. */

@@ -73,7 +73,8 @@ const integer = (c: Cursor): number => {
   return /^-?\d+$/.test(token) ? Number(token) : fail({ ...c, at: c.at - 1 }, "expected a number");
 };
 const big = (c: Cursor): bigint => BigInt(/^-?\d+$/.test(peek(c)) ? next(c) : fail(c, "expected a number"));
-const quoted = (c: Cursor): string => JSON.parse(/^"/.test(peek(c)) ? next(c) : fail(c, "expected a string")) as string;
+const quoted = (c: Cursor): string =>
+  JSON.parse(peek(c).startsWith('"') ? next(c) : fail(c, "expected a string")) as string;
 
 /** Parses a module. */
 export function readModule(text: string): IrModule {
@@ -353,7 +354,7 @@ function readInst(c: Cursor, values: Map<number, Value>): Inst {
     expect(c, "=");
   }
   const made = readBody(c, values, result);
-  return { ...made, span: place(c) } as Inst;
+  return { ...made, span: place(c) };
 }
 
 /** Whether what it names exists is for the checker to say. */

@@ -75,7 +75,7 @@ export function mapOperands(inst: Inst, map: (value: Value) => Value): Inst {
 
 /** The same instruction with another result. */
 export function withResult(inst: Inst, result: Value): Inst {
-  return "result" in inst && inst.result ? ({ ...inst, result } as Inst) : inst;
+  return "result" in inst && inst.result ? { ...inst, result } : inst;
 }
 
 /** The values that a block's end reads itself, edge arguments not included. */

@@ -5,9 +5,9 @@ import { CALL, CLASS, JMP, LDDW, MODE, PSEUDO, SIZE } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import { sizeOf, type Layout } from "../layout.ts";
 import type { BpfModule, BpfProgram, GlobalVar, MapSpec } from "../module.ts";
+import type { Span } from "../span.ts";
 import { printable } from "./bytes.ts";
 import { placeFinder, type Place } from "./lines.ts";
-import type { Span } from "../span.ts";
 
 /** Wide enough for 4096 instructions, and the same in short programs, so that golden files do not shift. */
 const SLOT_WIDTH = 5;

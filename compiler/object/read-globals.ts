@@ -1,6 +1,5 @@
 /** Variables of .rodata, .data and .bss, and where the sections that carry these names as a prefix end up in them. */
-import type { Layout } from "../layout.ts";
-import { sizeOf } from "../layout.ts";
+import { type Layout, sizeOf } from "../layout.ts";
 import type { GlobalSection, GlobalVar } from "../module.ts";
 import { LINKAGE, type Btf } from "./btf.ts";
 import { clipped, type FormatProblem } from "./bytes.ts";

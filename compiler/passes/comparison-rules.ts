@@ -31,8 +31,8 @@ export function simplifyComparison(op: CompareOp, left: Value, right: Value, fac
       if (found) return found;
     }
     if (a?.kind === "unary" && b?.kind === "unary" && a.op === b.op && a.op === "zext")
-      return { op: op[0] === "s" ? unsignedOf(op) : op, left: a.value, right: b.value };
-    if (a?.kind === "unary" && b?.kind === "unary" && a.op === b.op && a.op === "sext" && op[0] !== "u")
+      return { op: op.startsWith("s") ? unsignedOf(op) : op, left: a.value, right: b.value };
+    if (a?.kind === "unary" && b?.kind === "unary" && a.op === b.op && a.op === "sext" && !op.startsWith("u"))
       return { op, left: a.value, right: b.value };
     return undefined;
   }
@@ -43,8 +43,8 @@ export function simplifyComparison(op: CompareOp, left: Value, right: Value, fac
   const constant = (value: bigint): Value => facts.constant(left.type, unsigned(value, bits));
   const top = 1n << BigInt(bits - 1);
   // Neither sign bit can be set: signed and unsigned order agree, and unsigned is what later rules know.
-  if (op[0] === "s" && most < top && r < top) return { op: unsignedOf(op), left, right };
-  if (op[0] === "s" && most < top) return { known: op === "sgt" || op === "sge" };
+  if (op.startsWith("s") && most < top && r < top) return { op: unsignedOf(op), left, right };
+  if (op.startsWith("s") && most < top) return { known: op === "sgt" || op === "sge" };
   switch (op) {
     case "ult":
       if (r === 0n) return { known: false };
@@ -76,11 +76,16 @@ export function simplifyComparison(op: CompareOp, left: Value, right: Value, fac
         return { op: INVERSE[op], left, right: constant(0n) };
       break;
     }
+    case "slt":
+    case "sle":
+    case "sgt":
+    case "sge":
+      break;
   }
-  if (a?.kind === "unary" && a.op === "zext" && op[0] !== "s") {
+  if (a?.kind === "unary" && a.op === "zext" && !op.startsWith("s")) {
     if (r <= 0xffff_ffffn) return { op, left: a.value, right: facts.constant("w32", r) };
   }
-  if (a?.kind === "unary" && a.op === "trunc" && possibleBits(a.value, facts) <= 0xffff_ffffn && op[0] !== "s")
+  if (a?.kind === "unary" && a.op === "trunc" && possibleBits(a.value, facts) <= 0xffff_ffffn && !op.startsWith("s"))
     return { op, left: a.value, right: facts.constant("w64", r) };
   return undefined;
 }
@@ -100,7 +105,7 @@ function unchanged(op: "eq" | "ne", made: Inst | undefined, value: Value, facts:
   return { op: op === "ne" ? changes : INVERSE[changes], left: tested, right: facts.constant(value.type, 0n) };
 }
 
-const unsignedOf = (op: CompareOp): CompareOp => (op[0] === "s" ? (`u${op.slice(1)}` as CompareOp) : op);
+const unsignedOf = (op: CompareOp): CompareOp => (op.startsWith("s") ? (`u${op.slice(1)}` as CompareOp) : op);
 
 function simplifyEquality(
   op: "eq" | "ne",

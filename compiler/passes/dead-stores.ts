@@ -89,8 +89,9 @@ export function dropDeadStores(func: Func): Func {
           inst.args.forEach((arg, index) => {
             if (!isPointer(arg.type)) return;
             const found = slotOf(arg);
-            if (argumentAccess(helper?.args[index]).reads || name === "sk_storage_get")
-              found ? readAll(live, found.slot) : readEscaped(live);
+            if (!argumentAccess(helper?.args[index]).reads && name !== "sk_storage_get") return;
+            if (found) readAll(live, found.slot);
+            else readEscaped(live);
           });
           break;
         }

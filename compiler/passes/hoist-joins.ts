@@ -28,7 +28,7 @@ export function hoistAllJoins(func: Func): Func {
     if (top === undefined || join.insts.length === 0 || join.loop || join.end.kind !== "branch") continue;
     // Only where the ways in differ in what the join decides on is there something to win.
     if (!endOperands(join.end).some((value) => join.params.some((param) => param.id === value.id))) continue;
-    const from = [...new Set(graph.predecessors.get(id)!)];
+    const from = [...new Set(graph.predecessors.get(id))];
     const head = blocks.get(top)!;
     const arms = from.filter((p) => p !== top);
     // Both ways of a branch may lead straight to the join, and differ in what they bring.

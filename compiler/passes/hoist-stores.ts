@@ -169,7 +169,7 @@ function unnoticed(
     return mask;
   };
   const ends = new Map<number, { other: number; lost: number }>();
-  for (const block of graph.order.slice(graph.position.get(at)!)) {
+  for (const block of graph.order.slice(graph.position.get(at))) {
     let other = 0;
     let lost = 0;
     let list = accesses.get(block.id) ?? [];

@@ -54,7 +54,7 @@ export function merge(func: Func, graph: Graph, match: Match): Func | undefined 
     for (const edge of edges(block.end)) if (!pairs.has(edge.block)) edge.args.forEach(need);
 
   const passed = [
-    ...different.map((d) => ({ old: d.a, other: d.b as Value | undefined })),
+    ...different.map((d) => ({ old: d.a, other: d.b })),
     ...[...through.values()].map((v) => ({ old: v, other: undefined as Value | undefined })),
   ];
   const params = new Map(passed.map(({ old }) => [old.id, value(old.type, old.name)]));

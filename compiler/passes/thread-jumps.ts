@@ -1,6 +1,6 @@
 /** Where a block only decides something that the way into it has decided already, the way goes straight on. */
 import { dominance, graphOf } from "../ir/graph.ts";
-import { type Block, type CompareOp, type Edge, type End, type Func, type Value } from "../ir/ir.ts";
+import type { Block, CompareOp, Edge, End, Func, Value } from "../ir/ir.ts";
 import { bitsOf, evaluateCompare, INVERSE } from "../ir/evaluate.ts";
 import { constantsOf, definitions, mapEnd, visitUses, type ConstantOf } from "../ir/walk.ts";
 import type { Pass } from "./pass.ts";

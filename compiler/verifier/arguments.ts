@@ -344,5 +344,5 @@ function checkConstantString(reg: Reg, index: number): void {
   if (!isKnown(reg.value)) reject(`R${index} is not a constant address'`, index);
   const start = reg.off + Number(reg.value.smin);
   if (start < 0 || start >= map.value) reject(`R${index} max value is outside of the allowed memory range`, index);
-  if (!map.frozen!.subarray(start).includes(0)) reject("string is not zero-terminated", index);
+  if (!map.frozen.subarray(start).includes(0)) reject("string is not zero-terminated", index);
 }

@@ -2,8 +2,8 @@
 
 import { helperName } from "../bpf/helpers.ts";
 import type { RawInsn } from "../bpf/raw.ts";
-import { isPacket, showReg, typeName, type Reg } from "./state.ts";
 import { returnRange } from "../bpf/kinds/index.ts";
+import { isPacket, showReg, typeName, type Reg } from "./state.ts";
 import type { Program, Rejection } from "./verify.ts";
 
 export interface Explanation {

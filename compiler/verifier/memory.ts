@@ -6,7 +6,7 @@ import { signExtend } from "./alu.ts";
 import { hasFlag, newId, regsOf, type Env } from "./env.ts";
 import { anyOfBytes, isKnown, isZero, known, S64_MIN, truncate } from "./scalar.ts";
 import { MAX_OFFSET, readFixed, readVariable, stackRange, writeFixed, writeVariable } from "./stack.ts";
-import { isNull, isSocket, pointer, scalar, typeName, type Reg, type RegType, type VerifierMap } from "./state.ts";
+import { isNull, pointer, scalar, typeName, type Reg, type RegType, type VerifierMap } from "./state.ts";
 import * as tnum from "./tnum.ts";
 import { reject, unsupported } from "./verdict.ts";
 
@@ -248,6 +248,3 @@ function mapStructField(reg: Reg, off: number, { base, size, kind }: Access): Re
   void [reg, off, size];
   return unsupported("reads of struct bpf_map");
 }
-
-/** Whether accesses through the pointer are rewritten, so that one instruction must not mix kinds. */
-export const isRewritten = (reg: Reg): boolean => reg.type === "ctx" || isSocket(reg.type);

@@ -3,9 +3,9 @@
  * Values are immutable; `settle` lets each kind of knowledge sharpen the others, with the deductions the kernel makes and no more,
  * since a sharper verifier than the kernel's would accept what the kernel rejects.
  */
+import { NEWEST_RULES, type Rules } from "../bpf/verifier-rules.ts";
 import * as tnum from "./tnum.ts";
 import { U32, U64, type Tnum } from "./tnum.ts";
-import { NEWEST_RULES, type Rules } from "../bpf/verifier-rules.ts";
 
 export interface Scalar {
   readonly bits: Tnum;
@@ -348,10 +348,6 @@ export function anyOfBytes(bytes: number): Scalar {
 
 /** Bits needed to hold the value. */
 export const width = (s: Scalar): number => (s.umax === 0n ? 0 : s.umax.toString(2).length);
-
-/** Whether the bounds contradict each other, as they may on a path that cannot be taken. */
-export const isImpossible = (s: Scalar): boolean =>
-  s.umin > s.umax || s.smin > s.smax || s.u32min > s.u32max || s.s32min > s.s32max;
 
 /** Whether every value of `inner` is one of `outer`, bound by bound. */
 export const within = (outer: Scalar, inner: Scalar): boolean =>

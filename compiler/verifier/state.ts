@@ -2,9 +2,9 @@
  * What the verifier knows at one point of one path: registers, stack and held references of every frame.
  * Registers and stack slots are immutable values; a frame's arrays are private to its state and change in place.
  */
+import { MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
 import { ANYTHING, known, show as showScalar, ZERO, type Scalar } from "./scalar.ts";
 import * as tnum from "./tnum.ts";
-import { MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
 
 /** Kinds of register content, by the names of the kernel's log. */
 export type RegType =
@@ -121,7 +121,6 @@ export function spillBytes(slot: Slot): number {
 }
 
 export const MAX_STACK = 512;
-export const SLOTS = MAX_STACK / 8;
 
 export interface Frame {
   readonly regs: Reg[];
@@ -165,13 +164,6 @@ export function replaceRegs(state: State, change: (reg: Reg) => Reg): void {
       if (changed !== slot.reg) stack[index] = { ...slot, reg: changed };
     }
   }
-}
-
-/** Whether some register or spilled register of any frame fits. */
-export function someReg(state: State, test: (reg: Reg) => boolean): boolean {
-  return state.frames.some(
-    (frame) => frame.regs.some(test) || frame.stack.some((slot) => isSpill(slot) && test(slot.reg)),
-  );
 }
 
 /** The type's name as the kernel writes it, with `_or_null` where it may be null. */

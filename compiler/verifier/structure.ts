@@ -254,6 +254,3 @@ function checkReachability(insns: readonly RawInsn[], subprograms: readonly Subp
   }
   return prune;
 }
-
-/** Whether the slot is a call, of whatever kind. */
-export const isCall = (insn: RawInsn): boolean => insn.code === CALL_CODE;

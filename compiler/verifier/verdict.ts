@@ -59,14 +59,17 @@ export interface Unsupported {
 
 /** Ends the verification: the kernel would reject. */
 export function reject(message: string, register?: number): never {
+  // eslint-disable-next-line @typescript-eslint/only-throw-error -- a verdict is no error, and needs no stack
   throw { kind: "rejected", message, ...(register === undefined ? {} : { register }) } satisfies Rejected;
 }
 /** Ends the verification before or after the walk over the paths. */
 export function rejectAt(insn: number | "none", message: string): never {
+  // eslint-disable-next-line @typescript-eslint/only-throw-error -- a verdict is no error, and needs no stack
   throw { kind: "rejected", message, insn } satisfies Rejected;
 }
 /** Ends the verification: whether the kernel would accept is not known. */
 export function unsupported(feature: string): never {
+  // eslint-disable-next-line @typescript-eslint/only-throw-error -- a verdict is no error, and needs no stack
   throw { kind: "unsupported", feature } satisfies Unsupported;
 }
 export function isVerdict(thrown: unknown): thrown is Rejected | Unsupported {

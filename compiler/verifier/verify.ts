@@ -12,11 +12,11 @@ import { step } from "./interpret.ts";
 import { assumeOf, type Assumption } from "./jumps.ts";
 import { endPath, seenBefore } from "./prune.ts";
 import { checkStackDepth } from "./stack-depth.ts";
-import { copyState, newFrame, pointer, showState, type State } from "./state.ts";
+import { copyState, newFrame, pointer, type State } from "./state.ts";
 import { checkStructure, type Structure } from "./structure.ts";
 import { categoryOf, isVerdict, reject, rejectAt, unsupported, type Category } from "./verdict.ts";
 
-export type { Program, Outcome } from "./env.ts";
+export type { Program } from "./env.ts";
 export type { VerifierMap } from "./state.ts";
 export type { Category } from "./verdict.ts";
 
@@ -189,5 +189,3 @@ export function replayPath(program: Program, path: Rejection["path"]): readonly 
   }
   return steps;
 }
-
-export { showState };

@@ -1,6 +1,6 @@
 /** The commands that talk to the kernel. Their code, and koffi with it, is loaded when one of them runs. */
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
+import { kernels } from "../../compiler/bpf/kernels.ts";
 import { NEEDS, needsText, type CommandWithNeeds } from "../kernel/capabilities.ts";
 
 const DEFAULT_PINS = "/sys/fs/bpf/tsbpf";
@@ -22,7 +22,7 @@ const root = () =>
   );
 const target = () =>
   new Option("-t, --target <target>", "kernel to compile for (default: follows from the imports)").choices(
-    Object.keys(kernels) as TargetName[],
+    Object.keys(kernels),
   );
 
 /** Adds the commands; `finish` takes their exit codes. */

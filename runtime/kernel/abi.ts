@@ -119,8 +119,6 @@ export const ATTR_BYTES = 152;
 /** Names are kept in 16 bytes, the last one zero. */
 export const OBJECT_NAME_LENGTH = 15;
 
-export const LINK_TYPE_CGROUP = 3;
-
 /** How programs on a cgroup agree with others: flags of BPF_PROG_ATTACH, told by BPF_PROG_QUERY. Links are all multi. */
 export const ATTACH_FLAGS = { override: 1, multi: 2 } as const;
 /** As many programs as one cgroup takes (BPF_CGROUP_MAX_PROGS). */

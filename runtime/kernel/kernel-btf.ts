@@ -9,9 +9,9 @@ import type { BpfModule, BpfProgram, GlobalSection } from "../../compiler/module
 import { LINKAGE, btfBuilder, type BtfBuilder } from "../../compiler/object/btf.ts";
 import { writeFunc, writeLine } from "../../compiler/object/btf-ext.ts";
 import { byteWriter } from "../../compiler/object/bytes.ts";
-import { RING_MAPS } from "./abi.ts";
 import { identifier, intType, layoutType } from "../../compiler/object/layout-types.ts";
 import { placeFinder, portablePaths } from "../../compiler/object/lines.ts";
+import { RING_MAPS } from "./abi.ts";
 
 export interface TypeIds {
   readonly key: number;

@@ -1,6 +1,7 @@
 /** A loaded object: its maps, params, globals, ring buffers and programs as handles, until closed. */
 import type { Layout } from "../../compiler/layout.ts";
 import type { BpfModule, GlobalSection, GlobalVar } from "../../compiler/module.ts";
+import { kindOf, onlyAttachType } from "../../compiler/bpf/kinds/index.ts";
 import { BPF, RING_MAPS } from "./abi.ts";
 import { bpf } from "./bpf.ts";
 import { codecFor, type Value } from "./codec.ts";
@@ -14,7 +15,6 @@ import { mapHandle, type MapHandle } from "./maps.ts";
 import { streamRing, type RingStream } from "./ring-stream.ts";
 import { openRing, type RingReader } from "./ringbuf.ts";
 import { syscalls, type Mapping } from "./syscalls.ts";
-import { kindOf, onlyAttachType } from "../../compiler/bpf/kinds/index.ts";
 
 export interface RingHandle<T = Value> {
   readonly name: string;

@@ -5,8 +5,7 @@
  *   ROOT/objects/NAME/programs/PROGRAM   ROOT/objects/NAME/maps/MAP   ROOT/objects/NAME/links/PROGRAM
  */
 import { join } from "node:path";
-import type { Layout } from "../../compiler/layout.ts";
-import { sizeOf } from "../../compiler/layout.ts";
+import { type Layout, sizeOf } from "../../compiler/layout.ts";
 import type { BpfModule, BpfProgram, GlobalSection, GlobalVar, MapSpec } from "../../compiler/module.ts";
 import { decodeBtf, type Btf } from "../../compiler/object/btf.ts";
 import { layoutOfSize, layoutReader } from "../../compiler/object/type-layouts.ts";
@@ -285,6 +284,7 @@ export function removeObject(name: string, root = DEFAULT_PIN_ROOT): readonly st
   } finally {
     folder?.close();
   }
+  // eslint-disable-next-line @typescript-eslint/only-throw-error -- what was caught
   if (problem !== undefined) throw problem;
   attempt(() => removeIfEmpty(root));
   return cgroups;

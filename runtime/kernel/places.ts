@@ -129,6 +129,7 @@ export function insideNetns<T>(netns: number, run: () => T, name?: string): T {
       return run();
     } finally {
       const back = calls.setns(own, CLONE_NEWNET);
+      // eslint-disable-next-line no-unsafe-finally -- nothing may go on in the wrong namespace, whatever happened there
       if (back < 0) throw failed("no-netns", "coming back from the network namespace", back);
     }
   } finally {

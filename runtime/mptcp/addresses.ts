@@ -2,8 +2,8 @@
  * The addresses of a network namespace, kept current through rtnetlink (include/uapi/linux/if_addr.h, rtnetlink.h).
  * Loopback, link-local, tentative and deprecated ones are left out: no subflow can use them.
  */
-import { decodeAttributes, FLAG, NETLINK, openNetlink, readU32, type Message } from "./netlink.ts";
 import { failed } from "../kernel/errors.ts";
+import { decodeAttributes, FLAG, NETLINK, openNetlink, readU32, type Message } from "./netlink.ts";
 
 export type Family = 4 | 6;
 /** An address of a host: 4 or 16 bytes in network order. */

@@ -19,7 +19,6 @@ export const ERRNO = {
   ETIMEDOUT: -110,
   ECONNREFUSED: -111,
 } as const;
-export type ErrnoName = keyof typeof ERRNO;
 
 const names = new Map<number, string>(Object.entries(ERRNO).map(([name, number]) => [number, name]));
 /** "-28 (ENOSPC)", or the number alone. */

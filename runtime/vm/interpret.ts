@@ -247,7 +247,7 @@ export const interpret: Engine = (program, around, entry, watch) => {
             for (let r = 6; r <= 9; r++) registers[r] = 0n;
             slot += imm;
           } else if (op === JMP.call.code && src === CALL.helper) {
-            const [r1, r2, r3, r4, r5] = [registers[1]!, registers[2]!, registers[3]!, registers[4]!, registers[5]!];
+            const [r1, r2, r3, r4, r5] = [registers[1], registers[2], registers[3]!, registers[4]!, registers[5]!];
             registers[0] = around.call(imm, [r1, r2, r3, r4, r5], slot);
             for (let r = 1; r <= 5; r++) registers[r] = SCRATCHED;
           } else {

@@ -63,7 +63,7 @@ const CONDITIONS: Record<Condition, (a: bigint, b: bigint, bits: number) => bool
 
 const made: OwnVector[] = [];
 const vector = (name: string, result: bigint, ...insns: (RawInsn | readonly RawInsn[])[]): void => {
-  made.push({ name, result: unsigned(result, 64), insns: [...(insns.flat() as RawInsn[]), exit] });
+  made.push({ name, result: unsigned(result, 64), insns: [...insns.flat(), exit] });
 };
 const hex = (x: bigint | number): string => (x < 0 ? `-0x${(-x).toString(16)}` : `0x${x.toString(16)}`);
 

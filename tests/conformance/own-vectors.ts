@@ -16,7 +16,7 @@ const LEAST = 0x8000_0000_0000_0000n;
 const vector = (name: string, result: bigint, ...insns: (RawInsn | readonly RawInsn[])[]): OwnVector => ({
   name,
   result,
-  insns: [...(insns.flat() as RawInsn[]), exit],
+  insns: [...insns.flat(), exit],
 });
 /** r0 = a OP b, with b in a register. */
 const binary = (

@@ -14,7 +14,7 @@ export function complaint(log: string): { readonly message: string; readonly ins
       break;
     }
   }
-  if (/infinite loop detected at insn/.test(log)) message = "infinite loop detected";
+  if (log.includes("infinite loop detected at insn")) message = "infinite loop detected";
   // The walk goes on after "safe" at another place; a message right after that names no instruction of its own.
   const unreachable = /^(?:unreachable insn|jump out of range from insn) (\d+)/.exec(message);
   if (unreachable) insn = Number(unreachable[1]);

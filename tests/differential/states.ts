@@ -108,7 +108,7 @@ function ourScalar(s: Scalar): string {
     umin32: BigInt(u32min),
     umax32: BigInt(u32max),
   };
-  return text_(bounds as typeof DEFAULTS, s.bits.value, s.bits.mask);
+  return text_(bounds, s.bits.value, s.bits.mask);
 }
 
 /** Compares the states of one program that the kernel accepts. */

@@ -4,11 +4,11 @@
  *
  *   npm run test:differential -- vm --count 1000000 --seed 1
  */
+import { encodeSlots } from "../../compiler/bpf/raw.ts";
 import { createBench } from "./vm-machine.ts";
 import { createKernelBench } from "./vm-kernel.ts";
 import { randomBatch, resultsOf, valueBytes, type Batch } from "./vm-programs.ts";
 import { createRandom } from "./random.ts";
-import { encodeSlots } from "../../compiler/bpf/raw.ts";
 
 export interface DifferentialOptions {
   readonly count: number;

@@ -6,8 +6,8 @@ import { describe, expect, test } from "vitest";
 import { frontend } from "../../compiler/frontend/lower.ts";
 import { declarations } from "../../compiler/frontend/declarations.generated.ts";
 import { checkModule } from "../../compiler/ir/check.ts";
-import { mutated } from "./sources.ts";
 import { renderDiagnostics } from "../../compiler/diagnostics/render.ts";
+import { mutated } from "./sources.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const texts = ["programs", "tests/types/left-to-compiler", "tests/types/mistakes", "tests/errors/cases"].flatMap(

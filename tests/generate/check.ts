@@ -1,10 +1,10 @@
 /** One generated program, checked in every way that is asked for. */
+import type { BpfModule } from "../../compiler/module.ts";
 import { fromSeed, shrink } from "./choices.ts";
 import { compileVariants, generate, type Compiled } from "./compiled.ts";
 import { makeInputs, type Inputs } from "./inputs.ts";
 import { generateProgram } from "./program.ts";
 import { difference, expected, machineRunner, observed, type Observed, type Runner } from "./run.ts";
-import type { BpfModule } from "../../compiler/module.ts";
 import type { Program } from "./ast.ts";
 
 export interface Checks {

@@ -3,8 +3,20 @@
  * with the compiler. Integers are BigInt, wrapped to their type after every operation; be16 and be32 are held as the
  * number a little-endian load of their bytes gives.
  */
-import type { Constant, Expr, FieldType, Func, Given, IntName, Place, Program, Stmt, Struct } from "./ast.ts";
-import { INTS, promoted } from "./ast.ts";
+import {
+  type Constant,
+  type Expr,
+  type FieldType,
+  type Func,
+  type Given,
+  type IntName,
+  INTS,
+  type Place,
+  type Program,
+  promoted,
+  type Stmt,
+  type Struct,
+} from "./ast.ts";
 
 export type Scalar = bigint | boolean;
 export type Value = Scalar | bigint[] | StructValue | StructValue[];

@@ -1,7 +1,16 @@
 /** Expressions of a wanted type. The forms are listed simplest first. */
 import type { Choices } from "./choices.ts";
-import type { ArithmeticOp, CompareOp, Expr, Func, Given, IntName, MapDecl, ScalarName } from "./ast.ts";
-import { INTS } from "./ast.ts";
+import {
+  type ArithmeticOp,
+  type CompareOp,
+  type Expr,
+  type Func,
+  type Given,
+  type IntName,
+  INTS,
+  type MapDecl,
+  type ScalarName,
+} from "./ast.ts";
 import { constantValue } from "./evaluate.ts";
 import { arrays, placeOf, structs } from "./places.ts";
 import { operandsOf } from "./prune.ts";

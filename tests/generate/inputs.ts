@@ -1,7 +1,6 @@
 /** What a generated program is run on. */
 import type { Program, Struct } from "./ast.ts";
-import type { Choices } from "./choices.ts";
-import { randomNumbers } from "./choices.ts";
+import { type Choices, randomNumbers } from "./choices.ts";
 import { zeroStruct, type StructValue } from "./evaluate.ts";
 import { interestingInteger } from "./program.ts";
 

@@ -1,6 +1,5 @@
 /** Values of the evaluator to and from bytes as the compiler laid them out. */
-import type { Layout } from "../../compiler/layout.ts";
-import { sizeOf } from "../../compiler/layout.ts";
+import { type Layout, sizeOf } from "../../compiler/layout.ts";
 import type { StructValue, Value } from "./evaluate.ts";
 
 export function decode(layout: Layout, bytes: Uint8Array, at = 0): Value {

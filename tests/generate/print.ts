@@ -1,19 +1,19 @@
 /** A generated program as TypeScript source. Every operator is put in parentheses: precedence is the parser's test, not this one's. */
-import type {
-  Expr,
-  Field,
-  FieldType,
-  Func,
-  Given,
-  Global,
-  New,
-  Place,
-  Program,
-  ScalarName,
-  Stmt,
-  Struct,
+import {
+  type Expr,
+  type Field,
+  type FieldType,
+  type Func,
+  type Given,
+  type Global,
+  INTS,
+  type New,
+  type Place,
+  type Program,
+  type ScalarName,
+  type Stmt,
+  type Struct,
 } from "./ast.ts";
-import { INTS } from "./ast.ts";
 
 export function printProgram(program: Program): string {
   const body = printBody(program);
@@ -283,5 +283,3 @@ function withoutParentheses(text: string): string {
   }
   return text.slice(1, -1);
 }
-
-export type { ScalarName };

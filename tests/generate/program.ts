@@ -3,23 +3,23 @@
  * exhausted list answers 0, so that shorter lists and smaller numbers give simpler programs.
  */
 import type { Choices } from "./choices.ts";
-import type {
-  Constant,
-  Field,
-  FieldType,
-  Func,
-  Global,
-  IntName,
-  MapDecl,
-  Param,
-  Place,
-  Program,
-  ScalarName,
-  Step,
-  Stmt,
-  Struct,
+import {
+  type Constant,
+  type Field,
+  type FieldType,
+  type Func,
+  type Global,
+  type IntName,
+  INTS,
+  type MapDecl,
+  type Param,
+  type Place,
+  type Program,
+  type ScalarName,
+  type Step,
+  type Stmt,
+  type Struct,
 } from "./ast.ts";
-import { INTS } from "./ast.ts";
 import { constantValue } from "./evaluate.ts";
 import { constantExpr, integerLiteral, intExpr, scalarExpr } from "./expressions.ts";
 import { structs as wholesOf } from "./places.ts";
@@ -68,7 +68,6 @@ export interface Origin {
 }
 
 export const INT_NAMES = ["u32", "u8", "u16", "i32", "u64", "i64"] as const satisfies readonly IntName[];
-export const WIDE = ["u32", "i32", "u64", "i64"] as const;
 
 export const pick = <T>(choices: Choices, list: readonly T[]): T => list[choices.below(list.length)]!;
 export const freshName = (context: Context, prefix: string): string => `${prefix}${context.shared.names++}`;

@@ -192,6 +192,8 @@ function usesOfExpr(uses: Uses, expr: Expr): void {
     case "size":
       uses.structs.add(expr.struct.name);
       break;
+    default: // only what its operands are
+      break;
   }
   for (const inner of operandsOf(expr)) usesOfExpr(uses, inner);
 }

@@ -1,6 +1,17 @@
 /** Statements. The forms are listed simplest first. */
-import type { ArithmeticOp, Expr, FieldType, Given, IntName, New, Place, ShiftOp, Stmt, Struct } from "./ast.ts";
-import { INTS } from "./ast.ts";
+import {
+  type ArithmeticOp,
+  type Expr,
+  type FieldType,
+  type Given,
+  type IntName,
+  INTS,
+  type New,
+  type Place,
+  type ShiftOp,
+  type Stmt,
+  type Struct,
+} from "./ast.ts";
 import {
   argumentsFor,
   boolExpr,

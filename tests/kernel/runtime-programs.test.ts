@@ -1,10 +1,10 @@
 // The runtime on the patched kernel: bundled programs loaded by our loader inside the virtual machine.
 import { describe, expect, it } from "vitest";
-import { cachedKernel, missingTool, runInVm } from "./kernel.ts";
 import { limitsTable } from "../runtime/recorder/limits.ts";
 import { limitsOfModel } from "../runtime/recorder/model.ts";
 import { SETTINGS, wrong } from "../runtime/shared-writing/judge.ts";
 import type { Wire } from "../runtime/shared-writing/scenario.ts";
+import { cachedKernel, missingTool, runInVm } from "./kernel.ts";
 import { bundleScenario } from "./runtime/bundle.ts";
 
 const kernel = cachedKernel();

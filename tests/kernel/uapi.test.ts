@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { HELPERS } from "../../compiler/bpf/helpers.ts";
-import { type ContextField } from "../../compiler/bpf/kinds/index.ts";
+import type { ContextField } from "../../compiler/bpf/kinds/index.ts";
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS, SOCK_OPS_FIELDS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
 import { cachedKernel, repository } from "./kernel.ts";

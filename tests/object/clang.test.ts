@@ -164,7 +164,7 @@ SEC("sockops") int f(void *ctx) { return two + one + three; }`),
         ({ section, offset }) => section === relocation.section && offset === relocation.offset,
       )?.init[0];
     });
-    expect(read.sort()).toEqual([11, 7, 9]);
+    expect(read.toSorted((a, b) => a! - b!)).toEqual([7, 9, 11]);
   });
 
   test("lines of the C source", () => {

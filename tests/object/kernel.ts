@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
-import { least } from "./modules.ts";
-import { tool, withFile } from "./llvm.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { writeObject } from "../../compiler/object/write.ts";
+import { least } from "./modules.ts";
+import { tool, withFile } from "./llvm.ts";
 
 const folder = dirname(fileURLToPath(import.meta.url));
 

@@ -25,12 +25,12 @@ const shaped: fc.Arbitrary<{ layout: Layout; value: Value }> = fc.letrec((tie) =
     );
   const text = fc
     .stringMatching(/^[a-z0-9_ é]{0,7}$/)
-    .map((value) => ({ layout: { kind: "cstring", size: 16 } as Layout, value }));
+    .map((value) => ({ layout: { kind: "cstring", size: 16 }, value }));
   const one = tie("any") as fc.Arbitrary<{ layout: Layout; value: Value }>;
   return {
     any: fc.oneof({ depthSize: "small", withCrossShrink: true }, integer, network, text, tie("array"), tie("struct")),
     array: fc.tuple(one, fc.integer({ min: 1, max: 4 })).map(([item, length]) => ({
-      layout: { kind: "array", of: item.layout, length } as Layout,
+      layout: { kind: "array", of: item.layout, length },
       value: Array.from({ length }, () => item.value),
     })),
     struct: fc.tuple(fc.array(one, { minLength: 1, maxLength: 5 }), fc.boolean()).map(([items, packed]) => ({

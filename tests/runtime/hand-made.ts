@@ -6,7 +6,6 @@ import type { BpfModule, BpfProgram, GlobalVar, MapSpec, Relocation } from "../.
 export const slot = (code: number, dst = 0, src = 0, off = 0, imm = 0): RawInsn => ({ code, dst, src, off, imm });
 export const movImm = (dst: number, imm: number): RawInsn => slot(0xb7, dst, 0, 0, imm);
 export const movReg = (dst: number, src: number): RawInsn => slot(0xbf, dst, src);
-export const addImm = (dst: number, imm: number): RawInsn => slot(0x07, dst, 0, 0, imm);
 export const call = (helper: number): RawInsn => slot(0x85, 0, 0, 0, helper);
 export const exit: RawInsn = slot(0x95);
 /** `lddw dst, 0`: the loader fills it in. */

@@ -96,7 +96,7 @@ describe.skipIf(skip)(skip ? `a hostile user (skipped: ${skip})` : "a hostile us
       cd $WORK
       cat >program.ts <<'END'
 import { secret } from "../../../../../../root-secret";
-import { other } from "${"${FILES}"}/precious";
+import { other } from "\${FILES}/precious";
 export const x = secret + other;
 END
       sed -i "s|\\\${FILES}|$FILES|" program.ts

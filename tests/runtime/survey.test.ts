@@ -1,6 +1,6 @@
 // What events do not tell: sessions that are reset, lost in an overrun, or open at the start, on the machine's own kernel.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { existsSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { startNetlinkBackend, type NetlinkBackend, type NetlinkReport } from "../../runtime/mptcp/netlink-backend.ts";
 import { openSessions } from "../../runtime/mptcp/sock-diag.ts";
 import { compiled } from "./compiled.ts";
@@ -110,7 +110,7 @@ describe.skipIf(skip)(skip ? `sessions without events (skipped: ${skip})` : "ses
     expect(backend!.counts.found).toBeGreaterThan(0);
     await until("all have their mesh", () => subflowsOf().every((one) => one.length === 2), PATIENCE).catch(() => 0);
     expect(subflowsOf()).toEqual(new Array(opened).fill(["10.1.0.1", "10.2.0.1"]));
-    expect(reports.filter((one) => one.kind === "warning")[0]).toMatchObject({
+    expect(reports.find((one) => one.kind === "warning")).toMatchObject({
       text: expect.stringContaining("the kernel dropped MPTCP events"),
     });
     // It hears on: what comes after needs no survey.

@@ -48,7 +48,7 @@ function run(name: string, files: readonly { readonly file: string; readonly tex
   for (const line of result.stdout.split("\n")) {
     const error = /^(?:.*\/)?([^/(]+)\((\d+),\d+\): error (TS\d+): /.exec(line);
     if (error) found.set(error[1]!, [...(found.get(error[1]!) ?? []), { line: Number(error[2]), code: error[3]! }]);
-    else if (/^error/.test(line)) throw new Error(line);
+    else if (line.startsWith("error")) throw new Error(line);
   }
   return found;
 }

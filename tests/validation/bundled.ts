@@ -1,11 +1,10 @@
 /** Translation validation of the bundled programs: the same events through optimized and unoptimized code. */
 import fc from "fast-check";
-import { randomEvents, typicalEvents } from "../bench/events.ts";
+import { randomEvents, type SockOpsEvent, typicalEvents } from "../bench/events.ts";
 import { replay } from "../bench/replay.ts";
 import { ours, type Variant } from "../bench/variants.ts";
 import type { Twin } from "../bench/twins.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
-import type { SockOpsEvent } from "../bench/events.ts";
 
 export interface Validated {
   readonly events: number;

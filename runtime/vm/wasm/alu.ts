@@ -41,7 +41,6 @@ const PLAIN: Record<Plain, readonly [wide: OpName, narrow: OpName]> = {
   arsh: ["i64ShrS", "i32ShrS"],
 };
 const nameOf = new Map<number, AluName>((Object.keys(ALU) as AluName[]).map((name) => [ALU[name].code, name]));
-export const isPlain = (name: AluName): name is Plain => name in PLAIN;
 
 const COMPARE: Record<Exclude<Condition, "jset">, readonly [wide: OpName, narrow: OpName]> = {
   jeq: ["i64Eq", "i32Eq"],

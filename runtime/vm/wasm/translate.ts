@@ -317,7 +317,7 @@ export const translateAndRun: Engine = (program, around, entry, watch) => {
   try {
     const signed = (value: bigint): bigint => BigInt.asIntN(64, value);
     const r0 = run(signed(entry.r1), signed(entry.r2 ?? 0n), 0n, 0n, 0n, frame.start);
-    return { r0: BigInt.asUintN(64, r0), steps: stepLimit - (left.value as number) };
+    return { r0: BigInt.asUintN(64, r0), steps: stepLimit - left.value };
   } catch (error) {
     // V8's own stack runs out only after far more frames than BPF has.
     if (error instanceof RangeError) throw new VmFault("call-depth", FAULTS["call-depth"]);

@@ -160,7 +160,7 @@ async function main(lab: Lab): Promise<void> {
     stdio: ["ignore", "pipe", "inherit"],
   });
   lab.defer(() => void server.kill());
-  await new Promise((resolve) => server.stdout!.once("data", resolve));
+  await new Promise((resolve) => server.stdout.once("data", resolve));
   const measure = (kind: string, seconds: number): number =>
     Number(
       execFileSync("sh", inside(c, groups[0], traffic, kind, "10.95.0.2", "9000", String(seconds)), {

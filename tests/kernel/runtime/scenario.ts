@@ -69,7 +69,10 @@ async function paths(lab: Lab, part: PathPart): Promise<void> {
   const joins = (port: number): number =>
     wire.segments.filter(
       (one) =>
-        one.destinationPort === port && one.syn && !one.ack && one.options.some((option) => /^1e0c1/.test(option.hex)),
+        one.destinationPort === port &&
+        one.syn &&
+        !one.ack &&
+        one.options.some((option) => option.hex.startsWith("1e0c1")),
     ).length;
   const connect = async (host = "10.1.0.2"): Promise<{ id: number; accepted: number; port: number }> => {
     port++;
@@ -231,7 +234,7 @@ async function paths(lab: Lab, part: PathPart): Promise<void> {
     const left = await until("the session is forgotten", () => remembered.batch().length === 0, PATIENCE).catch(
       () => false,
     );
-    report("fullmesh forgets", { left: left === true ? 0 : remembered.batch().length });
+    report("fullmesh forgets", { left: left ? 0 : remembered.batch().length });
   });
   forget();
 }

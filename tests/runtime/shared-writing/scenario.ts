@@ -135,7 +135,7 @@ export async function sharedWriting(
               one.options
                 .map(({ kind }) => kind)
                 .filter((kind) => KINDS.includes(kind))
-                .toSorted(),
+                .toSorted((a, b) => a - b),
             );
         report(setting.name, { client: kinds("destinationPort"), server: kinds("sourcePort"), askedAtEnd });
       } finally {
