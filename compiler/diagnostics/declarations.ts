@@ -204,6 +204,11 @@ export const declarations = {
     (f) => `${f.name} is exclusive, and ${f.other} writes on the same sockets`,
     () => "remove exclusive: then each option keeps its own state for each socket",
   ),
+  "too-many-writers": row<{ name: string; limit: number }>(
+    "error",
+    (f) => `${f.name} is one option too many: one object has room for ${f.limit} that write`,
+    () => "put it into a file of its own: objects share the connection",
+  ),
   "path-manager-twice": row<{ name: string; other: string }>(
     "error",
     (f) => `${f.name} and ${f.other} are both path managers: each event would run both`,

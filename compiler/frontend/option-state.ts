@@ -14,14 +14,14 @@ import type { Label } from "../ir/build.ts";
 import type { Value } from "../ir/ir.ts";
 import { ANY_POINTER } from "../ir/types.ts";
 import { declareOptionMap } from "./maps.ts";
-import { need } from "./module-state.ts";
+import { need, say } from "./module-state.ts";
 import type { ProgramBuilder } from "./programs.ts";
 
 /** Bits of the word besides those of the options. OWN is the callback flag's own bit, which saves an instruction. */
 const OFFERED = 1;
 const FIRST_OPTION_BIT = 8;
 /** Bits of a word that options can have. */
-export const MAX_WRITING_OPTIONS = 23;
+const MAX_WRITING_OPTIONS = 32 - FIRST_OPTION_BIT;
 const CREATE = 1n;
 
 /** One option's view of the word. */
@@ -38,6 +38,8 @@ export function optionBits(program: ProgramBuilder): OptionBits {
   need(state, "socket-storage", span, "tcpOption");
   state.optionMap ??= declareOptionMap(state, span);
   const known = state.optionBits.get(entity.name);
+  if (known === undefined && state.optionBits.size === MAX_WRITING_OPTIONS)
+    say(state, "too-many-writers", span, { name: entity.name, limit: MAX_WRITING_OPTIONS });
   const bit = known ?? 1 << (FIRST_OPTION_BIT + state.optionBits.size);
   state.optionBits.set(entity.name, bit);
   return { bit, flag: state.writeBit, map: state.optionMap };
