@@ -1,6 +1,6 @@
 /** Computes equal things once: arithmetic anywhere above, loads as long as nothing in between may have changed the memory. */
 import { graphOf } from "../ir/graph.ts";
-import { type Block, type Func, type Inst, type Value } from "../ir/ir.ts";
+import type { Block, Func, Inst, Value } from "../ir/ir.ts";
 import { isPointer } from "../ir/types.ts";
 import { constantsOf, definitions, mapEnd, mapOperands, resolver, resultOf } from "../ir/walk.ts";
 import { callChanges } from "./effects.ts";

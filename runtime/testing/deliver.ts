@@ -1,5 +1,5 @@
 /** Delivers one kernel event to a program: fills the context, serves its helpers, writes the history, and throws on a fault. */
-import { type ContextField } from "../../compiler/bpf/kinds/index.ts";
+import type { ContextField } from "../../compiler/bpf/kinds/index.ts";
 import { SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
 import { ERRNO, errnoText } from "../vm/errno.ts";
