@@ -23,7 +23,8 @@ export interface SocketOption {
   readonly set: true;
   /** "refused": what the paper's kernel gave, and no kernel from 5.10 on gives. */
   readonly get?: true | "refused";
-  readonly needs: Feature;
+  /** Besides what the kind of program needs. */
+  readonly needs?: Feature;
 }
 
 const INT_MAX = 0x7fff_ffff;
@@ -50,16 +51,14 @@ export const SOCKET_OPTIONS = {
     takes: { least: 0, most: INT_MAX },
     set: true,
     get: true,
-    needs: "sock-ops",
   },
-  TCP_CONGESTION: { level: SOL_TCP, number: 13, value: "name", set: true, needs: "sock-ops" },
+  TCP_CONGESTION: { level: SOL_TCP, number: 13, value: "name", set: true },
   TCP_BPF_IW: {
     level: SOL_TCP,
     number: 1001,
     value: "u32",
     takes: { least: 1, most: INT_MAX },
     set: true,
-    needs: "sock-ops",
   },
   TCP_BPF_SNDCWND_CLAMP: {
     level: SOL_TCP,
@@ -68,7 +67,6 @@ export const SOCKET_OPTIONS = {
     takes: { least: 1, most: INT_MAX },
     set: true,
     get: "refused",
-    needs: "sock-ops",
   },
   TCP_BPF_DELACK_MAX: { level: SOL_TCP, number: 1003, value: "u32", takes: timer, set: true, needs: "bpf-delack-max" },
   TCP_BPF_RTO_MIN: { level: SOL_TCP, number: 1004, value: "u32", takes: timer, set: true, needs: "bpf-delack-max" },

@@ -3,29 +3,11 @@ import { ts } from "ts-morph";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { say, spanOf } from "./module-state.ts";
 import { builtinNamed, resolveName } from "./names.ts";
-import {
-  BE32,
-  BOOL,
-  I32,
-  isAggregate,
-  isPrimitive,
-  isScalar,
-  PRIMITIVES,
-  sameLayout,
-  type DslType,
-  type Role,
-} from "./types.ts";
+import { BE32, BOOL, I32, isAggregate, isPrimitive, isScalar, PRIMITIVES, sameLayout, type DslType } from "./types.ts";
+import { roleNamed } from "./roles.ts";
 import { stringType, TCP_STATE } from "./values.ts";
 
 const K = ts.SyntaxKind;
-const ROLES: Readonly<Record<string, Role>> = {
-  TcpConn: "conn",
-  OptionConn: "option",
-  MptcpSession: "session",
-  RemoteAddress: "remote",
-  LocalAddress: "local",
-  SockOpsCtx: "ctx",
-};
 export const CC_NAMES = [
   "reno",
   "cubic",
@@ -127,7 +109,8 @@ function reference(f: Lowering, node: ts.TypeReferenceNode, depth: number): DslT
 
 function builtinType(name: string): DslType | undefined {
   if (Object.hasOwn(PRIMITIVES, name)) return PRIMITIVES[name];
-  if (Object.hasOwn(ROLES, name)) return { kind: "context", role: ROLES[name]! };
+  const role = roleNamed(name);
+  if (role) return { kind: "context", role };
   if (name === "Errno") return I32;
   if (name === "Ip6") return { kind: "array", of: BE32, length: 4 };
   if (name === "OptionKind") return PRIMITIVES["u8"];
@@ -167,7 +150,8 @@ function ofType(f: Lowering, checker: ts.TypeChecker, type: ts.Type): DslType | 
     return PRIMITIVES[type.types.some((one) => one.value < 0) ? "i32" : "u32"];
   if (type.isNumberLiteral()) return PRIMITIVES[type.value < 0 ? "i32" : "u32"];
   const symbol = type.getSymbol();
-  if (symbol && Object.hasOwn(ROLES, symbol.name)) return { kind: "context", role: ROLES[symbol.name]! };
+  const role = symbol && roleNamed(symbol.name);
+  if (role) return { kind: "context", role };
   if (type.isIntersection()) {
     // A flavoured integer whose alias was lost: its brand property lists the names that flow into it, its own last.
     const brand = type.getProperties().find((property) => /INT|BE/.test(String(property.escapedName)));

@@ -4,7 +4,7 @@ import type { Value } from "../ir/ir.ts";
 import { type BigEndianLayout, type IntLayout, sizeOf } from "../layout.ts";
 import { SOCKET_OPTIONS } from "../bpf/socket-options.ts";
 import { argumentsOf } from "./arguments.ts";
-import { checkOptionValue } from "./contexts.ts";
+import { checkOptionValue } from "./socket-option-calls.ts";
 import { boolOf, comparison } from "./arithmetic.ts";
 import { parseIpv4, parseIpv6, parsePrefix } from "./addresses.ts";
 import { memoryOf } from "./access.ts";
@@ -14,6 +14,8 @@ import { expression } from "./expressions.ts";
 import { at, bare, fail, scratch, silent, type Lowering } from "./lowering.ts";
 import { constantBytes, need } from "./module-state.ts";
 import { ERROR, type Operand } from "./operand.ts";
+import { PROGRAM_KINDS } from "./program-kinds.ts";
+import { roleRow } from "./roles.ts";
 import { join } from "./shapes.ts";
 import { BE16, BE32, BE64, I32, PRIMITIVES, rangeOf, typeName, U16, U32, U64, U8, type DslType } from "./types.ts";
 import { cast, convert, describe, isNumeric, knownRange, literal } from "./values.ts";
@@ -182,7 +184,7 @@ const setDelayedAck: Builtin = (f, call) => {
   const delay = convert(f, expression(f, args[1]!, U32), U32, args[1]!);
   const segments = convert(f, expression(f, args[2]!, U8), U8, args[2]!);
   if (!delay || !segments || conn.kind === "error") return ERROR;
-  if (conn.kind !== "context" || conn.role === "remote" || conn.role === "local")
+  if (conn.kind !== "context" || !roleRow(conn.role).socket || roleRow(conn.role).kind !== "sock_ops")
     return fail(f, "type-mismatch", args[0]!, { expected: "a connection", found: describe(conn) });
   if (!checkOptionValue(f, "TCP_DELACK_MAX_US", delay, args[1]!)) return ERROR;
   const span = at(f, call);
@@ -249,16 +251,7 @@ function runTime(f: Lowering, call: ts.CallExpression, name: string): boolean {
   return !f.constantOnly && argumentsOf(f, call, name, 0) !== undefined;
 }
 
-const TOP_LEVEL: readonly string[] = [
-  "struct",
-  "array",
-  "cstring",
-  "param",
-  "pathManager",
-  "tcpOption",
-  "sockOps",
-  "license",
-];
+const TOP_LEVEL: readonly string[] = ["struct", "array", "cstring", "param", "license", ...Object.keys(PROGRAM_KINDS)];
 
 export function builtinCall(f: Lowering, name: string, call: ts.CallExpression, expected?: DslType): Operand {
   const type = Object.hasOwn(PRIMITIVES, name) ? PRIMITIVES[name] : undefined;

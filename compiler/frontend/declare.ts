@@ -4,7 +4,8 @@ import { functionBuilder } from "../ir/build.ts";
 import { sizeOf, structLayout, type Layout } from "../layout.ts";
 import { annotation } from "./annotations.ts";
 import { encode } from "./encode.ts";
-import { BAD_ENTITY, type Entity, type MapKind, type ProgramKind } from "./entities.ts";
+import { BAD_ENTITY, type Entity, type MapKind } from "./entities.ts";
+import { isProgramKind } from "./program-kinds.ts";
 import { expression } from "./expressions.ts";
 import { bare, fail, type Lowering } from "./lowering.ts";
 import { declareMap } from "./maps.ts";
@@ -195,7 +196,6 @@ const MAP_KINDS: readonly string[] = [
   "SkStorage",
   "RingBuf",
 ] satisfies MapKind[];
-const PROGRAM_KINDS: readonly string[] = ["pathManager", "tcpOption", "sockOps"] satisfies ProgramKind[];
 
 function variable(
   state: ModuleState,
@@ -245,11 +245,11 @@ function constantDeclaration(
   if (ts.isCallExpression(init)) {
     const entity = entityAt(f, init.expression);
     if (entity?.kind === "builtin") {
-      if (PROGRAM_KINDS.includes(entity.name)) {
+      if (isProgramKind(entity.name)) {
         const exported = [...scope.exported.values()].some((e) => "local" in e && e.local === name);
         const made: Entity = {
           kind: "program",
-          programKind: entity.name as ProgramKind,
+          programKind: entity.name,
           name,
           file,
           exported,

@@ -4,6 +4,7 @@ import type { GlobalVar, MapSpec } from "../module.ts";
 import type { Layout, StructLayout } from "../layout.ts";
 import type { LanguageModule, ParsedFile } from "./project.ts";
 import type { Operand } from "./operand.ts";
+import type { ProgramKind } from "./program-kinds.ts";
 import type { DslType, ScalarType } from "./types.ts";
 
 export type MapKind = "ArrayMap" | "PerCpuArray" | "HashMap" | "LruHashMap" | "Ipv4Trie" | "SkStorage" | "RingBuf";
@@ -29,7 +30,6 @@ export interface FunctionEntity {
   readonly file: ParsedFile;
   readonly node: FunctionNode;
 }
-export type ProgramKind = "pathManager" | "tcpOption" | "sockOps";
 export interface ProgramEntity {
   readonly kind: "program";
   readonly programKind: ProgramKind;

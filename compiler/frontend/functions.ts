@@ -24,6 +24,7 @@ import {
 import { replacedByCall, turnsOf } from "./references.ts";
 import { assemble, flatten, irTypes, variablesFor, type Knowledge } from "./shapes.ts";
 import { body } from "./statements.ts";
+import { roleRow } from "./roles.ts";
 import { loopsAround } from "./uses.ts";
 import { irType, isAggregate, isScalar, type DslType } from "./types.ts";
 import { describe } from "./values.ts";
@@ -118,10 +119,7 @@ function pass(f: Lowering, operand: Operand, type: DslType, node: ts.Node): Valu
   if (type.kind !== "context") return flatten(f, operand, type, node);
   if (operand.kind === "error") return undefined;
   const fits =
-    operand.kind === "context" &&
-    (operand.role === type.role ||
-      (type.role === "conn" && operand.role !== "remote" && operand.role !== "local") ||
-      (type.role === "session" && operand.role === "ctx"));
+    operand.kind === "context" && (operand.role === type.role || roleRow(type.role).from.includes(operand.role));
   if (!fits)
     return void fail(f, "type-mismatch", node, {
       expected: describe({

@@ -4,7 +4,7 @@ import { sizeOf, type StructLayout } from "../layout.ts";
 import type { Value } from "../ir/ir.ts";
 import { argumentsOf } from "./arguments.ts";
 import { build, buildsAggregate } from "./aggregates.ts";
-import { errno } from "./contexts.ts";
+import { errno } from "./context-fields.ts";
 import { constantInteger, fieldType } from "./declare.ts";
 import { expression } from "./expressions.ts";
 import { at, fail, type Lowering } from "./lowering.ts";

@@ -136,7 +136,7 @@ function lowerModule(state: ModuleState, scopes: readonly FileScope[], library: 
     if (!program.exported && state.diagnostics.every((one) => one.key !== "default-export"))
       say(state, "not-exported", spanOf(program.file, program.node), { name: program.name });
   }
-  const programs = exported.map((program) => lowerProgram(state, program));
+  const programs = exported.flatMap((program) => lowerProgram(state, program));
   for (const scope of scopes) {
     for (const [name, declaration] of scope.declared) {
       const entity = declaration.kind === "import" ? undefined : resolveName(state, scope.file, name);

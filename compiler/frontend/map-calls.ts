@@ -4,9 +4,10 @@ import type { Type, Value } from "../ir/ir.ts";
 import { ANY_POINTER } from "../ir/types.ts";
 import { alignOf, sizeOf, type Layout } from "../layout.ts";
 import { buildsAggregate, storeExpression } from "./aggregates.ts";
+import { roleRow } from "./roles.ts";
 import { argumentsOf } from "./arguments.ts";
 import { isLiteral } from "./constant-expressions.ts";
-import { loadContext } from "./contexts.ts";
+import { loadField } from "./context-fields.ts";
 import type { MapEntity } from "./entities.ts";
 import { expression } from "./expressions.ts";
 import { at, bare, fail, pointerTo, scratch, type Lowering } from "./lowering.ts";
@@ -296,14 +297,14 @@ function storageCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExp
   const args = argumentsOf(f, call, `${map.spec.name}.${name}`, 1);
   const owner = args && expression(f, args[0]!);
   if (!owner || owner.kind === "error") return ERROR;
-  if (owner.kind !== "context" || owner.role === "remote" || owner.role === "local") {
+  if (owner.kind !== "context" || !roleRow(owner.role).socket) {
     return fail(f, "type-mismatch", args[0]!, {
       expected: "a connection, a session or the context",
       found: describe(owner),
     });
   }
   const span = at(f, call);
-  const socket = loadContext(f, owner.ctx, "sk", call);
+  const socket = loadField(f, owner, "sk", call);
   const there = f.b.label();
   const missing = f.b.label();
   const done = f.b.label();

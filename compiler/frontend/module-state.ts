@@ -105,7 +105,7 @@ export function moduleState(
     kernel: kernels[target],
     scopes,
     diagnostics: [],
-    needs: new Set<Feature>(["sock-ops"]),
+    needs: new Set(),
     maps: [],
     globals: [],
     sectionSizes: { ".rodata": 0, ".data": 0, ".bss": 0 },

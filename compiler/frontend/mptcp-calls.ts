@@ -4,7 +4,7 @@ import type { HelperName } from "../bpf/helpers.ts";
 import type { Value } from "../ir/ir.ts";
 import { argumentsOf } from "./arguments.ts";
 import { propertyValue } from "./aggregates.ts";
-import { errno } from "./contexts.ts";
+import { errno } from "./context-fields.ts";
 import { expression } from "./expressions.ts";
 import { at, bare, fail, scratch, type Lowering } from "./lowering.ts";
 import { asPlace, copyPlace } from "./memory.ts";

@@ -3,7 +3,8 @@ import type { Value } from "../ir/ir.ts";
 import type { Layout } from "../layout.ts";
 import type { Variable } from "../ir/build.ts";
 import type { Entity } from "./entities.ts";
-import type { Aggregate, Primitive, Range, Role, ScalarType } from "./types.ts";
+import type { Role } from "./roles.ts";
+import type { Aggregate, Primitive, Range, ScalarType } from "./types.ts";
 
 /** What a reference lies in, as far as it is known: tells which stores replace what it stands for. */
 export type Root =

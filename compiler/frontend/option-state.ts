@@ -15,7 +15,7 @@ import type { Value } from "../ir/ir.ts";
 import { ANY_POINTER } from "../ir/types.ts";
 import { declareOptionMap } from "./maps.ts";
 import { need, say } from "./module-state.ts";
-import type { ProgramBuilder } from "./programs.ts";
+import type { EventProgram } from "./program-builder.ts";
 
 /** Bits of the word besides those of the options. OWN is the callback flag's own bit, which saves an instruction. */
 const OFFERED = 1;
@@ -33,7 +33,7 @@ export interface OptionBits {
 }
 
 /** Gives the program a bit of its own, and the object its map. */
-export function optionBits(program: ProgramBuilder): OptionBits {
+export function optionBits(program: EventProgram): OptionBits {
   const { state, entity, span } = program;
   need(state, "socket-storage", span, "tcpOption");
   state.optionMap ??= declareOptionMap(state, span);
@@ -46,7 +46,7 @@ export function optionBits(program: ProgramBuilder): OptionBits {
 }
 
 /** Goes to `missing` where the socket has no word (and none is made); gives its address otherwise. */
-function wordOf({ b, ctx, span }: ProgramBuilder, bits: OptionBits, create: boolean, missing: Label): Value {
+function wordOf({ b, ctx, span }: EventProgram, bits: OptionBits, create: boolean, missing: Label): Value {
   const nothing = b.constant(ANY_POINTER, 0n, span);
   const socket = b.load("ptr socket", 8, ctx, SOCK_OPS_FIELDS.sk.offset, span, "sk");
   const found = b.label();
@@ -60,16 +60,16 @@ function wordOf({ b, ctx, span }: ProgramBuilder, bits: OptionBits, create: bool
   return word;
 }
 
-const constant = ({ b, span }: ProgramBuilder, value: number): Value => b.constant("w32", BigInt(value >>> 0), span);
-const readWord = ({ b, span }: ProgramBuilder, word: Value): Value => b.load("w32", 4, word, 0, span, "writing");
-const writeWord = ({ b, span }: ProgramBuilder, word: Value, value: Value): void => b.store(4, word, 0, value, span);
-export const callbackFlags = ({ b, ctx, span }: ProgramBuilder): Value =>
+const constant = ({ b, span }: EventProgram, value: number): Value => b.constant("w32", BigInt(value >>> 0), span);
+const readWord = ({ b, span }: EventProgram, word: Value): Value => b.load("w32", 4, word, 0, span, "writing");
+const writeWord = ({ b, span }: EventProgram, word: Value, value: Value): void => b.store(4, word, 0, value, span);
+export const callbackFlags = ({ b, ctx, span }: EventProgram): Value =>
   b.load("w32", 4, ctx, SOCK_OPS_FIELDS.bpf_sock_ops_cb_flags.offset, span, "flags");
-export const setCallbackFlags = ({ b, ctx, span }: ProgramBuilder, flags: Value): void =>
+export const setCallbackFlags = ({ b, ctx, span }: EventProgram, flags: Value): void =>
   void b.call("sock_ops_cb_flags_set", [ctx, flags], "w64", span);
 
 /** The option writes from now on. `flags` are the socket's callback flags; goes to `missing` where there is no memory. */
-export function begin(program: ProgramBuilder, bits: OptionBits, flags: Value, missing: Label): void {
+export function begin(program: EventProgram, bits: OptionBits, flags: Value, missing: Label): void {
   const { b, span } = program;
   const word = wordOf(program, bits, true, missing);
   // The bit, and OWN where nobody has set the flag.
@@ -81,7 +81,7 @@ export function begin(program: ProgramBuilder, bits: OptionBits, flags: Value, m
 }
 
 /** The option does not write any more. The flag stays: that it is not needed shows at the next segment. */
-export function end(program: ProgramBuilder, bits: OptionBits, known: Value | undefined, missing: Label): void {
+export function end(program: EventProgram, bits: OptionBits, known: Value | undefined, missing: Label): void {
   const { b, span } = program;
   const word = known ?? wordOf(program, bits, false, missing);
   writeWord(program, word, b.binary("and", readWord(program, word), constant(program, ~bits.bit), span));
@@ -96,7 +96,7 @@ export interface Asked {
 }
 
 /** Lets an option speak that writes on this socket; keeps the flag for those that do. */
-export function speak(program: ProgramBuilder, bits: OptionBits, asked: Asked): void {
+export function speak(program: EventProgram, bits: OptionBits, asked: Asked): void {
   const { b, ctx, span, op } = program;
   const done = b.label();
   const word = wordOf(program, bits, false, done);

@@ -3,7 +3,7 @@ import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS, type SockOpsEventName } from "../bpf/
 import type { Value } from "../ir/ir.ts";
 import { need, say, spanOf } from "./module-state.ts";
 import type { Operand, Scalar } from "./operand.ts";
-import { handlerObject, onEvents, runHandler, type ProgramBuilder } from "./programs.ts";
+import { handlerObject, onEvents, runHandler, type EventProgram } from "./program-builder.ts";
 import { BOOL, U32, U8 } from "./types.ts";
 
 /** What a handler is given, in order. `argN`: a word of args. */
@@ -44,7 +44,7 @@ export const PATH_MANAGER_EVENTS: Readonly<Record<string, EventRow>> = {
 
 const ARGS = SOCK_OPS_FIELDS.args;
 
-export function pathManagerProgram(program: ProgramBuilder): void {
+export function pathManagerProgram(program: EventProgram): void {
   const { state, entity, b, ctx } = program;
   const object = handlerObject(program, Object.keys(PATH_MANAGER_EVENTS));
   if (!object) return;

@@ -23,17 +23,18 @@ import {
   type Range,
   type StringType,
 } from "./types.ts";
+import { ROLES } from "./roles.ts";
 import { convert, describe, knownRange, literalType, stringType, typeOf } from "./values.ts";
-
-/** Every role that a function can take is a view of this context. */
-const CONTEXT = contextType("sock_ops");
 
 /** The IR types that a value of this type takes. */
 export function irTypes(type: DslType): Type[] {
   if (isScalar(type)) return [irType(type)];
   if (type.kind === "optional") return type.ref || isAggregate(type.of) ? [ANY_POINTER] : ["w32", irType(type.of)];
   if (type.kind === "undefined") return [];
-  if (type.kind === "context") return type.role === "option" ? [CONTEXT, ANY_POINTER] : [CONTEXT];
+  if (type.kind === "context") {
+    const context = contextType(ROLES[type.role].kind);
+    return type.role === "option" ? [context, ANY_POINTER] : [context];
+  }
   return [ANY_POINTER];
 }
 

@@ -4,10 +4,10 @@ import { constantContext } from "./declare.ts";
 import { bare } from "./lowering.ts";
 import { need, say, spanOf } from "./module-state.ts";
 import { entityAt } from "./names.ts";
-import { runHandler, type Handler, type ProgramBuilder } from "./programs.ts";
+import { runHandler, type Handler, type EventProgram } from "./program-builder.ts";
 import { I32 } from "./types.ts";
 
-export function sockOpsProgram(program: ProgramBuilder): void {
+export function sockOpsProgram(program: EventProgram): void {
   const { state, entity, b, ctx, span } = program;
   const argument = entity.call.arguments[0];
   const value = argument && bare(argument);

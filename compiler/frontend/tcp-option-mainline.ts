@@ -2,7 +2,7 @@
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/kinds/sock-ops.ts";
 import type { Value } from "../ir/ir.ts";
 import { need } from "./module-state.ts";
-import type { ProgramBuilder } from "./programs.ts";
+import type { EventProgram } from "./program-builder.ts";
 import {
   magicBits,
   payloadOperand,
@@ -14,7 +14,7 @@ import {
 export const mainlineEvents: OptionTarget = {
   parseFlags: SOCK_OPS_CALLBACKS.ParseUnknownOptions.bit,
 
-  need(program: ProgramBuilder, option: OptionDeclaration): void {
+  need(program: EventProgram, option: OptionDeclaration): void {
     if (option.handlers.has("write") || option.handlers.has("parse"))
       need(program.state, "header-options", program.span, "tcpOption");
   },
@@ -46,13 +46,13 @@ export const mainlineEvents: OptionTarget = {
 const whole = (option: OptionDeclaration): number => Math.ceil(option.length / 8) * 8;
 
 /** A slot that holds the option from its kind on. */
-function buffer(program: ProgramBuilder, option: OptionDeclaration): Value {
+function buffer(program: EventProgram, option: OptionDeclaration): Value {
   const made = program.scratch.get("option") ?? program.b.slot(whole(option), 8, "option", program.span);
   program.scratch.set("option", made);
   return made;
 }
 
-function header(program: ProgramBuilder, option: OptionDeclaration, slot: Value, length: number): void {
+function header(program: EventProgram, option: OptionDeclaration, slot: Value, length: number): void {
   const { b, span } = program;
   b.store(2, slot, 0, b.constant("w32", BigInt(option.kind | (length << 8)), span), span);
   if (option.experiment !== undefined) b.store(2, slot, 2, b.constant("w32", magicBits(option.experiment), span), span);

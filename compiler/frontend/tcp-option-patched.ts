@@ -2,7 +2,7 @@
 import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS } from "../bpf/kinds/sock-ops.ts";
 import type { Value } from "../ir/ir.ts";
 import { need } from "./module-state.ts";
-import type { ProgramBuilder } from "./programs.ts";
+import type { EventProgram } from "./program-builder.ts";
 import {
   magicBits,
   payloadOperand,
@@ -19,7 +19,7 @@ export const patchedEvents: OptionTarget = {
   parseFlags: 0,
   parseAtHandshake: undefined,
 
-  need(program: ProgramBuilder, option: OptionDeclaration): void {
+  need(program: EventProgram, option: OptionDeclaration): void {
     if (option.handlers.has("write") || option.handlers.has("parse"))
       need(program.state, "tcp-option-events", program.span, "tcpOption");
   },
@@ -40,7 +40,7 @@ export const patchedEvents: OptionTarget = {
 /** The option's words: 4 bytes each, the last one filled with zeros. */
 const words = (option: OptionDeclaration): number => Math.ceil(option.length / 4);
 
-function buffer(program: ProgramBuilder, option: OptionDeclaration): Value {
+function buffer(program: EventProgram, option: OptionDeclaration): Value {
   const made = program.scratch.get("option") ?? program.b.slot(4 * words(option), 4, "option", program.span);
   program.scratch.set("option", made);
   return made;

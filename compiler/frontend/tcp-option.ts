@@ -13,7 +13,7 @@ import { readCell, WISH_BYTES, wishInMemory, writeCell } from "./cells.ts";
 import type { Context, Memory, Operand, Scalar, Wish, WordCell } from "./operand.ts";
 import { begin, callbackFlags, end, optionBits, setCallbackFlags, speak, type OptionBits } from "./option-state.ts";
 import { bare } from "./lowering.ts";
-import { handlerObject, onEvents, runHandler, type Handler, type ProgramBuilder } from "./programs.ts";
+import { handlerObject, onEvents, runHandler, type Handler, type EventProgram } from "./program-builder.ts";
 import { mainlineEvents } from "./tcp-option-mainline.ts";
 import { patchedEvents } from "./tcp-option-patched.ts";
 import { SIDE } from "./values.ts";
@@ -43,7 +43,7 @@ export interface OptionDeclaration {
 
 /** One event while it is lowered: the connection that handlers get, and the flags that it leaves. */
 export interface OptionEvent {
-  readonly program: ProgramBuilder;
+  readonly program: EventProgram;
   readonly option: OptionDeclaration;
   readonly conn: Context;
   run(name: HandlerName, args: readonly Operand[]): void;
@@ -54,7 +54,7 @@ export interface OptionTarget {
   /** Callback flags that parsing needs. */
   readonly parseFlags: number;
   readonly parseAtHandshake: ((event: OptionEvent) => void) | undefined;
-  need(program: ProgramBuilder, option: OptionDeclaration): void;
+  need(program: EventProgram, option: OptionDeclaration): void;
   /** Events that ask for the length of options, for their bytes, and that bring those of the peer. */
   readonly ops: { readonly length: number; readonly write: number; readonly parse: number };
   length(event: OptionEvent): void;
@@ -62,7 +62,7 @@ export interface OptionTarget {
   parse(event: OptionEvent): void;
 }
 
-export function tcpOptionProgram(program: ProgramBuilder): void {
+export function tcpOptionProgram(program: EventProgram): void {
   const option = declaration(program);
   if (!option) return;
   checkWriting(program, option);
@@ -119,7 +119,7 @@ interface Writing {
 
 /** Runs handlers, then does what they asked of writing: what they asked last. */
 function withWish(
-  program: ProgramBuilder,
+  program: EventProgram,
   option: OptionDeclaration,
   writing: Writing,
   run: (event: OptionEvent) => void,
@@ -143,7 +143,7 @@ function withWish(
 }
 
 function carryOut(
-  program: ProgramBuilder,
+  program: EventProgram,
   option: OptionDeclaration,
   { bits, extra, word }: Writing,
   wish: Wish | undefined,
@@ -197,7 +197,7 @@ function carryOut(
 }
 
 /** Variables for what is wanted; memory where functions that are given the connection change it. */
-function wishCell({ b, span, state, scratch }: ProgramBuilder): Wish {
+function wishCell({ b, span, state, scratch }: EventProgram): Wish {
   if (!state.sharedWish) {
     const variable = (name: string): WordCell => ({ kind: "variable", variable: { type: "w32", name } });
     return { start: variable("start"), stop: variable("stop") };
@@ -215,7 +215,7 @@ const calls = (state: ModuleState, ...names: readonly string[]): boolean => {
 };
 
 /** An option that is written but never started would silently do nothing. */
-function checkWriting(program: ProgramBuilder, option: OptionDeclaration): void {
+function checkWriting(program: EventProgram, option: OptionDeclaration): void {
   const write = option.handlers.get("write");
   if (!write || calls(program.state, "startWriting")) return;
   const span = spanOf(write.file, write.node.name ?? write.node);
@@ -223,7 +223,7 @@ function checkWriting(program: ProgramBuilder, option: OptionDeclaration): void 
   say(program.state, option.handlers.size > 1 ? "never-writes" : "writes-alone", span, undefined);
 }
 
-function declaration(program: ProgramBuilder): OptionDeclaration | undefined {
+function declaration(program: EventProgram): OptionDeclaration | undefined {
   const { state, entity } = program;
   const object = handlerObject(program, HANDLERS);
   if (!object) return undefined;
@@ -282,7 +282,7 @@ function declaration(program: ProgramBuilder): OptionDeclaration | undefined {
 }
 
 /** `exclusive: true`; no other option of the object may write then. */
-function exclusively(program: ProgramBuilder, node: ts.Expression | undefined, writes: boolean): boolean | undefined {
+function exclusively(program: EventProgram, node: ts.Expression | undefined, writes: boolean): boolean | undefined {
   const { state, entity } = program;
   const value = node && bare(node);
   if (value && value.kind !== ts.SyntaxKind.TrueKeyword && value.kind !== ts.SyntaxKind.FalseKeyword)

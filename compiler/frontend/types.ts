@@ -10,6 +10,7 @@ import {
 } from "../layout.ts";
 import type { Type } from "../ir/ir.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
+import { ROLES, type Role } from "./roles.ts";
 
 export type Aggregate = StructLayout | ArrayLayout | CStringLayout;
 export type Primitive = IntLayout | BigEndianLayout;
@@ -24,9 +25,6 @@ export interface BoolType {
 }
 /** What one IR value can hold. */
 export type ScalarType = Primitive | BoolType | StringType;
-
-/** Something the kernel hands to a handler; never stored. */
-export type Role = "conn" | "option" | "session" | "remote" | "local" | "ctx";
 
 /** Type of a parameter, a variable or a result. */
 export type DslType =
@@ -132,16 +130,8 @@ export function typeName(type: DslType): string {
     case "ref":
       return `Ref<${typeName(type.of)}>`;
     case "context":
-      return ROLE_NAMES[type.role];
+      return ROLES[type.role].name;
     case "undefined":
       return "undefined";
   }
 }
-export const ROLE_NAMES: Readonly<Record<Role, string>> = {
-  conn: "TcpConn",
-  option: "OptionConn",
-  session: "MptcpSession",
-  remote: "RemoteAddress",
-  local: "LocalAddress",
-  ctx: "SockOpsCtx",
-};

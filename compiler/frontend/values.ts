@@ -13,7 +13,6 @@ import {
   irType,
   isPrimitive,
   rangeOf,
-  ROLE_NAMES,
   typeName,
   U32,
   U64,
@@ -23,6 +22,7 @@ import {
   type ScalarType,
   type StringType,
 } from "./types.ts";
+import { ROLES } from "./roles.ts";
 
 /** Sides of a connection; the codes are the numbers of the established events. */
 export const SIDE: StringType = {
@@ -78,7 +78,7 @@ export function describe(operand: Operand): string {
     case "ref":
       return `Ref<${typeName(operand.of)}>`;
     case "context":
-      return ROLE_NAMES[operand.role];
+      return ROLES[operand.role].name;
     case "undefined":
       return "undefined";
     case "entity":

@@ -27,7 +27,7 @@ export function setSocketOption(
 ): number {
   const name = find(level, number);
   const row = name && (SOCKET_OPTIONS[name] as SocketOption);
-  if (!name || !row || !has(kernel, row.needs)) return ERRNO.EINVAL;
+  if (!name || !row || (row.needs !== undefined && !has(kernel, row.needs))) return ERRNO.EINVAL;
   if (row.value === "name") {
     const end = value.indexOf(0);
     const text = Buffer.from(value.subarray(0, end < 0 ? Math.min(value.length, 15) : end)).toString();
@@ -58,7 +58,7 @@ export function getSocketOption(
 ): Uint8Array | number {
   const name = find(level, number);
   const row = name && (SOCKET_OPTIONS[name] as SocketOption);
-  if (!name || row?.get !== true || !has(kernel, row.needs)) return ERRNO.EINVAL;
+  if (!name || row?.get !== true || (row.needs !== undefined && !has(kernel, row.needs))) return ERRNO.EINVAL;
   if (size !== 4) return ERRNO.EINVAL;
   return new Uint8Array(Int32Array.of(Number(connection.sockOpts[name] ?? 0)).buffer);
 }

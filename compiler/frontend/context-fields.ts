@@ -1,0 +1,91 @@
+/** Loads from a context, and what handlers see of it. */
+import type { ts } from "ts-morph";
+import { COMPILED, type ContextField } from "../bpf/kinds/index.ts";
+import type { Type, Value } from "../ir/ir.ts";
+import { FIELD_POINTERS } from "../ir/types.ts";
+import type { ContextProperty, ScalarProperty } from "./context-properties.ts";
+import { at, type Lowering } from "./lowering.ts";
+import { newSlot } from "./memory.ts";
+import { need } from "./module-state.ts";
+import { ERROR, type Context, type Operand, type Scalar } from "./operand.ts";
+import { ROLES } from "./roles.ts";
+import { BE32, I32 } from "./types.ts";
+
+/** Four words in network order. */
+export const IP6_LAYOUT = { kind: "array", of: BE32, length: 4 } as const;
+
+/** A field of a context, by its name in the kind's row. */
+export function fieldOf(context: Pick<Context, "role">, name: string): ContextField {
+  const fields: Readonly<Record<string, ContextField>> = COMPILED[ROLES[context.role].kind].fields;
+  return fields[name]!;
+}
+
+/** Loads a field of the context; an 8-byte one as w64. */
+export function loadField(
+  f: Lowering,
+  context: Context,
+  field: string,
+  node: ts.Node,
+  index = 0,
+  name?: string,
+): Value {
+  const { offset, bytes, needs, pointer } = fieldOf(context, field);
+  if (needs) need(f.state, needs, at(f, node), name ?? field);
+  const type: Type = pointer ? FIELD_POINTERS[pointer] : bytes === 8 ? "w64" : "w32";
+  return f.b.load(type, bytes, context.ctx, offset + index * bytes, at(f, node), name);
+}
+
+/** The present value of a property. */
+export function loadProperty(
+  f: Lowering,
+  context: Context,
+  found: ContextProperty,
+  node: ts.Node,
+  name: string,
+): Operand {
+  return found.type === "ip6"
+    ? loadAddress(f, context, found.field, node, name)
+    : loadScalar(f, context, found, node, name);
+}
+
+function loadScalar(f: Lowering, context: Context, found: ScalarProperty, node: ts.Node, name: string): Scalar {
+  const span = at(f, node);
+  const value = loadField(f, context, found.field, node, found.index ?? 0, name);
+  const type = found.type;
+  switch (found.convert) {
+    case "shift-3":
+      return {
+        kind: "scalar",
+        type,
+        value: f.b.binary("lshr", value, f.b.constant("w32", 3n, span), span),
+        range: { min: 0n, max: 0x1fff_ffffn },
+      };
+    case "upper-half":
+      return { kind: "scalar", type, value: f.b.binary("lshr", value, f.b.constant("w32", 16n, span), span) };
+    case "to-be16":
+      return { kind: "scalar", type, value: f.b.unary("bswap16", value, span) };
+    case "not-zero":
+      return { kind: "scalar", type, value: f.b.compare("ne", value, f.b.constant("w32", 0n, span), span) };
+    default:
+      // The kernel's word holds no more than the type says (ports, ids).
+      return { kind: "scalar", type, value };
+  }
+}
+
+/** Copied to the stack, because a pointer into the context cannot be passed around. */
+function loadAddress(f: Lowering, context: Context, field: string, node: ts.Node, name: string): Operand {
+  const memory = newSlot(f, IP6_LAYOUT, name, node);
+  if (!memory) return ERROR;
+  for (let word = 0; word < 4; word++)
+    f.b.store(4, memory.base, 4 * word, loadField(f, context, field, node, word, name), at(f, node));
+  // A write to it would be lost: the next access reads the kernel's field anew.
+  return { kind: "place", type: IP6_LAYOUT, at: { ...memory, readOnly: `${name} belongs to the kernel` }, fresh: true };
+}
+
+/** Result of a helper that gives 0 or a negative errno. */
+export const errno = (f: Lowering, result: Value, node: ts.Node): Scalar => ({
+  kind: "scalar",
+  type: I32,
+  value: f.b.unary("trunc", result, at(f, node)),
+  range: { min: -4095n, max: 0n },
+});

@@ -1,0 +1,101 @@
+/** The properties of what handlers are given, by role and name: from which field of the kernel's context each comes, and how. */
+import type { SockOpsField } from "../bpf/kinds/sock-ops.ts";
+import type { Role } from "./roles.ts";
+import { BE16, BE32, BOOL, U16, U32, U64, U8, type ScalarType } from "./types.ts";
+import { TCP_STATE } from "./values.ts";
+
+export interface ScalarProperty {
+  /** A field of the role's kind. */
+  readonly field: string;
+  /** Element of `args` and the like. */
+  readonly index?: number;
+  readonly type: ScalarType;
+  /** `srtt` is shifted left by 3; a port lies in the upper half; host order is turned to network order. */
+  readonly convert?: "shift-3" | "upper-half" | "to-be16" | "not-zero";
+}
+/** An IPv6 address: four words in network order. */
+export interface AddressProperty {
+  readonly field: string;
+  readonly type: "ip6";
+}
+export type ContextProperty = ScalarProperty | AddressProperty;
+type Properties = Readonly<Record<string, ContextProperty>>;
+
+const plain = (field: SockOpsField, type: ScalarType = U32): ScalarProperty => ({ field, type });
+const ip6 = (field: SockOpsField): AddressProperty => ({ field, type: "ip6" });
+const arg = (index: number, type: ScalarType, how?: ScalarProperty["convert"]): ScalarProperty => ({
+  field: "args",
+  index,
+  type,
+  ...(how ? { convert: how } : {}),
+});
+
+const CONNECTION: Properties = {
+  localIp4: plain("local_ip4", BE32),
+  remoteIp4: plain("remote_ip4", BE32),
+  localIp6: ip6("local_ip6"),
+  remoteIp6: ip6("remote_ip6"),
+  localPort: plain("local_port", U16),
+  remotePort: { field: "remote_port", type: BE16, convert: "upper-half" },
+  family: plain("family"),
+  state: plain("state", TCP_STATE),
+  dataSegsIn: plain("data_segs_in"),
+  dataSegsOut: plain("data_segs_out"),
+  segsIn: plain("segs_in"),
+  segsOut: plain("segs_out"),
+  sndCwnd: plain("snd_cwnd"),
+  sndSsthresh: plain("snd_ssthresh"),
+  mss: plain("mss_cache"),
+  srttUs: { field: "srtt_us", type: U32, convert: "shift-3" },
+  rttMinUs: plain("rtt_min"),
+  totalRetrans: plain("total_retrans"),
+  packetsOut: plain("packets_out"),
+  retransOut: plain("retrans_out"),
+  lostOut: plain("lost_out"),
+  sackedOut: plain("sacked_out"),
+  sndNxt: plain("snd_nxt"),
+  sndUna: plain("snd_una"),
+  rcvNxt: plain("rcv_nxt"),
+  rateDelivered: plain("rate_delivered"),
+  rateIntervalUs: plain("rate_interval_us"),
+  bytesAcked: plain("bytes_acked", U64),
+  bytesReceived: plain("bytes_received", U64),
+};
+const SESSION: Properties = {
+  token: plain("mptcp_loc_token"),
+  remoteToken: plain("mptcp_rem_token"),
+  localKey: plain("mptcp_loc_key", U64),
+  remoteKey: plain("mptcp_rem_key", U64),
+  flags: plain("mptcp_flags"),
+};
+const EVENT: Properties = {
+  op: plain("op"),
+  optionsLength: arg(1, U32),
+  isMaster: arg(1, BOOL, "not-zero"),
+  addressId: arg(1, U8),
+  error: arg(3, U32),
+  localId: arg(0, U8),
+  remoteId: arg(1, U8),
+  backup: arg(2, BOOL, "not-zero"),
+  backoff: arg(0, U32),
+  rtoJiffies: arg(1, U32),
+  timedOut: arg(2, BOOL, "not-zero"),
+  oldState: arg(0, TCP_STATE),
+  newState: arg(1, TCP_STATE),
+};
+const ADDRESS: Properties = {
+  addr: arg(0, BE32),
+  addr6: ip6("mptcp_addr6"),
+  port: arg(1, BE16, "to-be16"),
+  id: arg(2, U8),
+  family: arg(3, U32),
+};
+/** The properties of each role, by name. */
+export const PROPERTIES: Readonly<Record<Role, Properties>> = {
+  conn: CONNECTION,
+  option: CONNECTION,
+  session: { ...CONNECTION, ...SESSION },
+  remote: ADDRESS,
+  local: ADDRESS,
+  ctx: { ...CONNECTION, ...SESSION, ...EVENT },
+};

@@ -1,0 +1,27 @@
+/** What the kernel hands to handlers, by the kind of program that it comes from. It is never stored. */
+import type { KindName } from "../bpf/kinds/index.ts";
+
+interface RoleRow {
+  /** Its type in the declarations. */
+  readonly name: string;
+  /** Whose context it is a view of. */
+  readonly kind: KindName;
+  /** Stands for a socket: storage hangs on it. */
+  readonly socket?: true;
+  /** Roles that do where this one is expected, besides itself: those whose type extends its type. */
+  readonly from: readonly string[];
+}
+export const ROLES = {
+  conn: { name: "TcpConn", kind: "sock_ops", socket: true, from: ["option", "session", "ctx"] },
+  option: { name: "OptionConn", kind: "sock_ops", socket: true, from: [] },
+  session: { name: "MptcpSession", kind: "sock_ops", socket: true, from: ["ctx"] },
+  remote: { name: "RemoteAddress", kind: "sock_ops", from: [] },
+  local: { name: "LocalAddress", kind: "sock_ops", from: [] },
+  ctx: { name: "SockOpsCtx", kind: "sock_ops", socket: true, from: [] },
+} as const satisfies Record<string, RoleRow>;
+export type Role = keyof typeof ROLES;
+
+export const roleRow = (role: Role): RoleRow => ROLES[role];
+/** The role of a type in the declarations; undefined for a name that is none's. */
+export const roleNamed = (name: string): Role | undefined =>
+  (Object.keys(ROLES) as Role[]).find((role) => ROLES[role].name === name);
