@@ -3,13 +3,13 @@
  * Everything is synchronous except streams; everything that fails throws a RuntimeError with a key, a message and a help
  * line, and leaves nothing behind.
  */
-import { readFileSync } from "node:fs";
+import { readObjectFile, TroubleError } from "../compiler/cli/files.ts";
 import type { BpfModule } from "../compiler/module.ts";
+import { RuntimeError } from "./kernel/errors.ts";
 import { loadModule, type LoadOptions } from "./kernel/load.ts";
 import { nameOfFile } from "./kernel/names.ts";
 import type { LoadedObject } from "./kernel/object.ts";
 import { parseObject } from "./kernel/object-file.ts";
-import { systemError } from "./kernel/places.ts";
 import type { ParamsOf, TypedObject } from "./kernel/typed.ts";
 
 export type TypedLoadOptions<T> = Omit<LoadOptions, "params"> & { readonly params?: ParamsOf<T> };
@@ -28,14 +28,17 @@ export function load(object: string | Uint8Array | BpfModule, options: LoadOptio
 }
 
 function loadFile(path: string, options: LoadOptions): LoadedObject {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw systemError(error, `reading ${path}`);
-  }
-  const { module, kernelInfo } = parseObject(bytes, path);
+  const { module, kernelInfo } = parseObject(bytesOf(path), path);
   return loadModule(module, { name: nameOfFile(path), ...options }, kernelInfo);
+}
+
+function bytesOf(path: string): Uint8Array {
+  try {
+    return readObjectFile(path);
+  } catch (error) {
+    if (!(error instanceof TroubleError)) throw error;
+    throw new RuntimeError("bad-object", error.message, { help: error.trouble.help });
+  }
 }
 
 export { RuntimeError, type RuntimeErrorKey } from "./kernel/errors.ts";

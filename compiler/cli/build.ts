@@ -9,8 +9,8 @@ import { printModule } from "../ir/print.ts";
 import type { IrModule } from "../ir/ir.ts";
 import type { BpfModule } from "../module.ts";
 import { listing } from "../object/listing.ts";
-import { readSource, trouble, TroubleError, writeWhole } from "./files.ts";
-import { importReader } from "./imports.ts";
+import { trouble, TroubleError, writeWhole } from "./files.ts";
+import { importReader, readProgram } from "./imports.ts";
 import { strictKeys } from "./tsconfig.ts";
 import { colour, err, json, out, troubleText } from "./output.ts";
 
@@ -39,7 +39,7 @@ export function compileFile(
   options: BuildOptions,
   afterPass?: (pass: string, module: IrModule) => void,
 ): CompileResult {
-  const result = compile(readSource(path), {
+  const result = compile(readProgram(path, options.root), {
     readImport: importReader(path, options.root),
     ...(options.target ? { target: options.target } : {}),
     ...(options.kernel ? { kernel: options.kernel } : {}),

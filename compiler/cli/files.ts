@@ -2,18 +2,22 @@
 import { randomBytes } from "node:crypto";
 import {
   closeSync,
+  constants,
   existsSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
+  readlinkSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
   writeSync,
+  type Stats,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { SourceFile } from "../span.ts";
 
 /** Something wrong outside of the program: a file, a folder, an option. */
 export interface Trouble {
@@ -47,6 +51,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only",
   EMFILE: "too many open files",
   ELOOP: "too many symbolic links",
+  ENXIO: "it is not a regular file",
   ENAMETOOLONG: "the name is too long",
   EDQUOT: "the disk quota is used up",
 };
@@ -57,31 +62,55 @@ export function reason(error: unknown): string {
   return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
 }
 
-function readBounded(path: string, limit: number, what: string): Buffer {
+/** A file by its handle: what it is, where it really lies, and its bytes. */
+export interface OpenFile {
+  readonly stat: Stats;
+  readonly place: string;
+  bytes(): Buffer;
+}
+
+/** Opens a file once, and never waits for what is none (a FIFO, a terminal). Throws what the file system says. */
+export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
-    const stat = statSync(path);
-    if (stat.isDirectory())
-      throw trouble("is-a-directory", `${path} is a directory`, `name the files: ${join(path, "*.ts")}`);
-    if (!stat.isFile()) throw trouble("cannot-read", `${path} is not a regular file`);
-    if (stat.size > limit) {
-      throw trouble("file-too-large", `${path} has ${stat.size} bytes; ${what} may have ${limit}`);
-    }
-    return readFileSync(path);
+    return use({ stat: fstatSync(fd), place: placeOf(fd, path), bytes: () => readFileSync(fd) });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function placeOf(fd: number, path: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return realpathSync(path);
+  }
+}
+
+/** Throws TroubleError unless a file is a regular one of bounded size. */
+export function checkRegular(path: string, { stat }: OpenFile, limit: number, what: string): void {
+  if (stat.isDirectory())
+    throw trouble("is-a-directory", `${path} is a directory`, `name the files: ${join(path, "*.ts")}`);
+  if (!stat.isFile()) throw trouble("cannot-read", `${path} is not a regular file`);
+  if (stat.size > limit) throw trouble("file-too-large", `${path} has ${stat.size} bytes; ${what} may have ${limit}`);
+}
+
+/** Gives what `use` makes of a file that is named; every failure is a TroubleError. */
+export function readNamed<T>(path: string, use: (file: OpenFile) => T): T {
+  try {
+    return withFile(path, use);
   } catch (error) {
     if (error instanceof TroubleError) throw error;
     throw trouble("cannot-read", `cannot read ${path}: ${reason(error)}`);
   }
 }
 
-/** A TypeScript source file. Throws TroubleError. */
-export function readSource(path: string): SourceFile {
-  const bytes = readBounded(path, MAX_SOURCE_BYTES, "a source file");
-  const text = bytes.toString("utf8");
-  if (text.includes("\0")) {
-    throw trouble("not-a-text-file", `${path} is not a text file`, "give the TypeScript source, not an object file");
-  }
-  return { path, text: text.replace(/^\uFEFF/, "") };
-}
+/** The bytes of a regular file of bounded size. Throws TroubleError. */
+export const readBounded = (path: string, limit: number, what: string): Buffer =>
+  readNamed(path, (file) => {
+    checkRegular(path, file, limit, what);
+    return file.bytes();
+  });
 
 /** Bytes of an object file. Throws TroubleError. */
 export function readObjectFile(path: string): Uint8Array {

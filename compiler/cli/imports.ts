@@ -1,21 +1,12 @@
 /**
- * The files that a program may import: TypeScript, regular, and below the project's root, which is the folder of the
- * nearest package.json or tsconfig.json above the program. A program from elsewhere cannot make the compiler show other
- * files in its errors.
+ * The files that are read as sources: TypeScript, regular, and below the project's root, which is the folder of the
+ * nearest package.json or tsconfig.json above the program. A program, or a link with a program's name, cannot make the
+ * compiler show other files in its errors.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-} from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
-import type { FoundImport, ImportRefused } from "../span.ts";
-import { MAX_SOURCE_BYTES, reason } from "./files.ts";
+import type { FoundImport, ImportRefused, SourceFile } from "../span.ts";
+import { checkRegular, MAX_SOURCE_BYTES, readNamed, reason, trouble, withFile } from "./files.ts";
 
 const MARKS = ["package.json", "tsconfig.json"];
 const TYPESCRIPT = /\.[mc]?ts$/;
@@ -66,34 +57,52 @@ function candidates(wanted: string): readonly string[] {
   return script ? [`${wanted.slice(0, script.index)}.${script[1]}ts`] : [`${wanted}.ts`];
 }
 
-/** Opens once; where the file really lies and what it is, is asked of the handle. */
-function read(path: string, root: string, shown: string, outside: ImportRefused): SourceOrRefused {
-  let fd: number | undefined;
+/** Where the file really lies and what it is, is asked of its handle. */
+function read(path: string, root: string, shown: string, outside: ImportRefused): SourceFile | ImportRefused {
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const place = realPlace(fd, path);
-    if (!isBelow(place, root)) return outside;
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) return { refused: "it is not a regular file", help: "import TypeScript files" };
-    if (!TYPESCRIPT.test(place))
-      return { refused: "it is a link to what is not TypeScript", help: "import .ts, .mts or .cts files" };
-    if (stat.size > MAX_SOURCE_BYTES)
-      return { refused: `it has ${stat.size} bytes`, help: `a source file may have ${MAX_SOURCE_BYTES}` };
-    const text = readFileSync(fd, "utf8");
-    if (text.includes("\0")) return { refused: "it is not a text file", help: "import TypeScript files" };
-    return { path: shown, text: text.replace(/^\uFEFF/, "") };
+    return withFile(path, (file) => {
+      if (!isBelow(file.place, root)) return outside;
+      if (!file.stat.isFile()) return { refused: "it is not a regular file", help: "import TypeScript files" };
+      if (!TYPESCRIPT.test(file.place))
+        return { refused: "it is a link to what is not TypeScript", help: "import .ts, .mts or .cts files" };
+      if (file.stat.size > MAX_SOURCE_BYTES)
+        return { refused: `it has ${file.stat.size} bytes`, help: `a source file may have ${MAX_SOURCE_BYTES}` };
+      const text = textOf(file.bytes());
+      if (text === undefined) return { refused: "it is not a text file", help: "import TypeScript files" };
+      return { path: shown, text };
+    });
   } catch (error) {
     return { refused: reason(error), help: "import a file that can be read" };
-  } finally {
-    if (fd !== undefined) closeSync(fd);
   }
 }
-type SourceOrRefused = Exclude<FoundImport, undefined>;
 
-function realPlace(fd: number, path: string): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`);
-  } catch {
-    return realpathSync(path);
-  }
+/**
+ * The program itself, as it is named. A link to it is followed within the project; the links on the way to the project's
+ * root are the caller's own. Throws TroubleError.
+ */
+export function readProgram(path: string, root?: string): SourceFile {
+  return readNamed(path, (file) => {
+    checkRegular(path, file, MAX_SOURCE_BYTES, "a source file");
+    const give = "give the TypeScript source: a .ts, .mts or .cts file";
+    if (!TYPESCRIPT.test(path)) throw trouble("not-typescript", `${path} is not TypeScript`, give);
+    if (!TYPESCRIPT.test(file.place))
+      throw trouble("not-typescript", `${path} is a link to what is not TypeScript`, give);
+    const above = resolve(root ?? projectRoot(path));
+    if (!isBelow(file.place, existsSync(above) ? realpathSync(above) : above))
+      throw trouble(
+        "outside-the-project",
+        `${path} is a link to a file outside of the project, ${above}`,
+        "name the file that it leads to, or widen the project: --root DIR",
+      );
+    const text = textOf(file.bytes());
+    if (text === undefined)
+      throw trouble("not-a-text-file", `${path} is not a text file`, "give the TypeScript source, not an object file");
+    return { path, text };
+  });
+}
+
+/** Undefined for what is no text. */
+function textOf(bytes: Buffer): string | undefined {
+  const text = bytes.toString("utf8");
+  return text.includes("\0") ? undefined : text.replace(/^\uFEFF/, "");
 }

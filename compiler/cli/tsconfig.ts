@@ -1,8 +1,9 @@
 /** What the user's tsconfig.json says of unused names: the one thing in it that the compiler leaves to the user. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { Key } from "../diagnostics.ts";
 import { parseTsConfig, type TsConfig } from "../frontend/config-text.ts";
+import { MAX_SOURCE_BYTES, readBounded } from "./files.ts";
 
 /** The option of TypeScript that makes an error of each. */
 const OPTIONS = {
@@ -28,7 +29,7 @@ function optionsOf(path: string, seen: Set<string>): Record<string, unknown> {
   seen.add(path);
   let config: TsConfig;
   try {
-    config = parseTsConfig(readFileSync(path, "utf8"));
+    config = parseTsConfig(readBounded(path, MAX_SOURCE_BYTES, "a tsconfig.json").toString("utf8"));
   } catch {
     return {};
   }

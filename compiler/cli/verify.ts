@@ -86,7 +86,8 @@ function verifyCorpus(path: string, options: VerifyOptions): number {
   try {
     programs = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    const why = error instanceof SyntaxError ? `not JSON (${error.message})` : reason(error);
+    // A syntax error quotes the file, which may be another than it seems.
+    const why = error instanceof SyntaxError ? "it is not JSON" : reason(error);
     throw trouble("cannot-read", `cannot read ${path}: ${why}`);
   }
   if (!Array.isArray(programs)) throw trouble("bad-corpus", `${path} is not a list of programs`);

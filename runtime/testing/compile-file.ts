@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
-import { importReader } from "../../compiler/cli/imports.ts";
+import { TroubleError } from "../../compiler/cli/files.ts";
+import { importReader, readProgram } from "../../compiler/cli/imports.ts";
 import { compile } from "../../compiler/compile.ts";
 import { renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 import type { BpfModule } from "../../compiler/module.ts";
@@ -45,7 +46,7 @@ export function compileFile(source: string | URL, target: TargetName | undefined
   const key = `${target ?? ""} ${path}`;
   const before = known.get(key);
   if (before && isCurrent(before)) return before;
-  const text = readFileSync(path, "utf8");
+  const text = textOf(path);
   const result = compile(
     { path: shownPath(path), text },
     { readImport: importReader(path), ...(target ? { target } : {}) },
@@ -58,4 +59,13 @@ export function compileFile(source: string | URL, target: TargetName | undefined
   const compiled: CompiledFile = { path, text, module: result.module };
   known.set(key, compiled);
   return compiled;
+}
+
+function textOf(path: string): string {
+  try {
+    return readProgram(path).text;
+  } catch (error) {
+    if (!(error instanceof TroubleError)) throw error;
+    throw new CompileFailure(`${error.message}\n  help: ${error.trouble.help ?? "give a TypeScript source"}`);
+  }
 }

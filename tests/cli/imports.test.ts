@@ -6,7 +6,10 @@ import { describe, expect, test } from "vitest";
 import { CompileFailure } from "../../runtime/testing/compile-file.ts";
 import { load } from "../../runtime/testing/index.ts";
 import { compileFile, type BuildOptions } from "../../compiler/cli/build.ts";
+import { TroubleError } from "../../compiler/cli/files.ts";
+import { readProgram } from "../../compiler/cli/imports.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
+import { root } from "../programs.ts";
 import { inFolder, tsbpf } from "./run.ts";
 
 const SECRET = "root:x:0:0:s3cret line\n";
@@ -31,6 +34,15 @@ function inProject(body: (project: string, outside: string) => void): void {
     body(project, folder);
   });
 }
+/** Of the program itself: what is wrong with a name for it, undefined when nothing is. */
+const refusal = (path: string, above?: string): string | undefined => {
+  try {
+    readProgram(path, above);
+    return undefined;
+  } catch (error) {
+    return error instanceof TroubleError ? `${error.message}; ${error.trouble.help ?? ""}` : String(error);
+  }
+};
 /** As `tsbpf check` does, in this process. */
 const check = (project: string, specifier: string, more: BuildOptions = {}) => {
   const path = join(project, "src/a.ts");
@@ -43,6 +55,65 @@ const check = (project: string, specifier: string, more: BuildOptions = {}) => {
   };
 };
 const good = { code: 0, text: "" };
+
+describe("the program that is named", () => {
+  test("is TypeScript below its project, or a link to that", () => {
+    inProject((project, folder) => {
+      writeFileSync(join(project, "src/data"), SECRET);
+      writeFileSync(join(project, "src/m.mts"), PART);
+      for (const [name, target] of [
+        ["shadow.ts", join(folder, "secret")],
+        ["data.ts", "data"],
+        ["other.ts", join(folder, "secret.ts")],
+        ["near.ts", "lib/part.ts"],
+        ["m.ts", "m.mts"],
+        ["gone.ts", "nowhere"],
+      ] as const)
+        symlinkSync(target, join(project, "src", name));
+      spawnSync("mkfifo", [join(project, "src/pipe.ts")]);
+      mkdirSync(join(project, "src/folder.ts"));
+      symlinkSync(project, join(folder, "way"));
+      const at = (name: string): string => join(project, "src", name);
+      for (const name of ["lib/part.ts", "m.mts", "near.ts", "m.ts"]) expect(refusal(at(name)), name).toBeUndefined();
+      // The way to the project may lead over links of the caller's.
+      expect(refusal(join(folder, "way/src/near.ts"))).toBeUndefined();
+      expect(refusal(at("other.ts"), folder)).toBeUndefined();
+      for (const [name, words] of [
+        ["shadow.ts", "is a link to what is not TypeScript"],
+        ["data.ts", "is a link to what is not TypeScript"],
+        ["data", "data is not TypeScript; give the TypeScript source: a .ts, .mts or .cts file"],
+        ["other.ts", `is a link to a file outside of the project, ${project}; name the file that it leads to, or`],
+        ["pipe.ts", "is not a regular file"],
+        ["folder.ts", "is a directory"],
+        ["gone.ts", "no such file"],
+      ] as const)
+        expect(refusal(at(name)), name).toContain(words);
+      expect(refusal(at("near.ts"), join(project, "src/lib"))).toBeUndefined();
+      expect(refusal(at("m.ts"), join(project, "src/lib"))).toContain("outside of the project");
+      expect(refusal("/dev/zero")).toContain("is not a regular file");
+    });
+  });
+
+  test("shows no line of what a link leads to, whichever command is asked", () => {
+    inProject((project, folder) => {
+      symlinkSync(join(folder, "secret"), join(project, "shadow.ts"));
+      symlinkSync(join(folder, "secret"), join(project, "shadow.o"));
+      for (const args of [
+        ["check", "shadow.ts"],
+        ["build", "--json", "shadow.ts"],
+        ["verify", "--corpus", "shadow.ts"],
+        ["disasm", "shadow.o"],
+        ["run", "shadow.ts", "--cgroup", "x"],
+        ["load", "shadow.o"],
+      ]) {
+        const { code, stdout, stderr } = tsbpf(args, { cwd: project });
+        expect(code, args.join(" ")).toBe(1);
+        expect(stdout + stderr, args.join(" ")).not.toContain("s3cret");
+        expect(stdout + stderr, args.join(" ")).not.toContain("root:");
+      }
+    });
+  }, 60_000);
+});
 
 describe("imports", () => {
   test("of files in the project are read, under each of their names", () => {
@@ -124,6 +195,20 @@ describe("imports", () => {
       );
     });
   });
+
+  test("a tsconfig.json that is no file says nothing, and nobody waits for it", () => {
+    inProject((project) => {
+      spawnSync("mkfifo", [join(project, "tsconfig.json")]);
+      writeFileSync(join(project, "src/a.ts"), `${program("./lib/part.ts")}const unused = 1;\n`);
+      const { status, stderr } = spawnSync(join(root, "bin/tsbpf"), ["check", "src/a.ts"], {
+        cwd: project,
+        encoding: "utf8",
+        timeout: 20_000,
+      });
+      expect(stderr).toContain("warning[unused]");
+      expect(status).toBe(0);
+    });
+  }, 30_000);
 
   test("of unit tests obey the same rule", async () => {
     const paths: string[] = [];
