@@ -87,23 +87,32 @@ function isSafe(file) {
 const stateOf = ({ size, mtimeNs, ctimeNs }) => `${size}-${mtimeNs}-${ctimeNs}`;
 const digest = (bytes) => require("node:crypto").createHash("sha256").update(bytes).digest("hex");
 
+const READ = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK;
+
+/** A regular file, opened once and judged by that handle; with `mine`, this user's alone. Throws where it is none. */
+function readOwn(file, mine) {
+  const fd = fs.openSync(file, READ);
+  try {
+    const stat = fs.fstatSync(fd, { bigint: true });
+    if (!stat.isFile()) throw new Error("not a regular file");
+    if (mine && (Number(stat.uid) !== process.geteuid?.() || (Number(stat.mode) & OTHERS_MAY_WRITE) !== 0))
+      throw new Error("not this user's alone");
+    return { stat, bytes: fs.readFileSync(fd) };
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 /** A code cache by its folder; undefined when it is not there, damaged, or, with `mine`, not this user's alone. */
 function readCodeCache(folder, mine) {
-  let fd;
   try {
     if (mine && !isSafe(folder)) return undefined;
-    const [state, sum] = fs.readFileSync(path.join(folder, "code.stamp"), "latin1").split("\n");
-    fd = fs.openSync(path.join(folder, "code.bin"), fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
-    const stat = fs.fstatSync(fd, { bigint: true });
-    if (mine && (Number(stat.uid) !== process.geteuid?.() || (Number(stat.mode) & OTHERS_MAY_WRITE) !== 0))
-      return undefined;
-    const bytes = fs.readFileSync(fd);
+    const [state, sum] = readOwn(path.join(folder, "code.stamp"), mine).bytes.toString("latin1").split("\n");
+    const { stat, bytes } = readOwn(path.join(folder, "code.bin"), mine);
     // V8 would believe a damaged one. What was touched or copied since it was made is compared as a whole.
     return stateOf(stat) === state || digest(bytes) === sum ? bytes : undefined;
   } catch {
     return undefined;
-  } finally {
-    if (fd !== undefined) fs.closeSync(fd);
   }
 }
 

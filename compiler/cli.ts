@@ -4,10 +4,12 @@
  */
 import { startupSnapshot } from "node:v8";
 import { main } from "./cli/command.ts";
+import { keepHangUp } from "./cli/hang-up.ts";
 import { watchOutput } from "./cli/output.ts";
 import { warmUp } from "./cli/warm-up.ts";
 
 function start(): void {
+  keepHangUp();
   watchOutput();
   void main(process.argv.slice(2)).then((code) => {
     process.exitCode = code;

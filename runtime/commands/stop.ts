@@ -1,4 +1,5 @@
 /** Waiting for Ctrl-C, SIGTERM, a closed terminal, lost output, or a time to pass; whichever comes first. */
+import { ignoresHangUp } from "../../compiler/cli/hang-up.ts";
 import { onOutputFailure } from "../../compiler/cli/output.ts";
 
 /** Those that end a process unless it listens, and that people and machines send. SIGKILL cannot be heard. */
@@ -14,7 +15,8 @@ export async function untilStopped<T>(
 ): Promise<T> {
   let stop: () => void = () => undefined;
   const stopped = new Promise<void>((resolve) => (stop = resolve));
-  for (const signal of SIGNALS) process.on(signal, stop);
+  const signals = SIGNALS.filter((signal) => signal !== "SIGHUP" || !ignoresHangUp());
+  for (const signal of signals) process.on(signal, stop);
   // A pending timer is also what keeps the process alive while nothing else does.
   const cancel = after(seconds === undefined ? Infinity : seconds * 1000, stop);
   const forget = onOutputFailure(stop);
@@ -23,7 +25,7 @@ export async function untilStopped<T>(
   } finally {
     cancel();
     forget();
-    for (const signal of SIGNALS) process.off(signal, stop);
+    for (const signal of signals) process.off(signal, stop);
   }
 }
 

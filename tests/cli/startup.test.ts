@@ -2,7 +2,7 @@
  * How the command starts: from a snapshot that fits, or the ordinary way. A copy of the package whose ordinary start only
  * says so shows which of the two was taken.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -13,6 +13,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -47,7 +48,13 @@ function start(
   const { NODE_OPTIONS: _, ...env } = process.env;
   const home = { XDG_CACHE_HOME: join(base, "no cache"), HOME: join(base, "no home"), ...options.env };
   const { env: __, ...rest } = options;
-  const ran = spawnSync(file, args, { encoding: "utf8", input: "", env: { ...env, ...home }, ...rest });
+  const ran = spawnSync(file, args, {
+    encoding: "utf8",
+    input: "",
+    timeout: 40_000,
+    env: { ...env, ...home },
+    ...rest,
+  });
   return { code: ran.status, stdout: ran.stdout.trim(), stderr: ran.stderr };
 }
 const fromSnapshot = { code: 0, stdout: version, stderr: "" };
@@ -344,6 +351,57 @@ describe("the user's cache directory", () => {
     ordinary(folder);
   });
 
+  test("is passed over where a file is none, and nobody waits for it", () => {
+    const made = join(cache, "tsbpf", prepared()[0]!);
+    const kinds: readonly (readonly [what: string, make: (file: string) => unknown])[] = [
+      ["a FIFO", (file) => spawnSync("mkfifo", [file])],
+      [
+        "a socket",
+        (file) =>
+          spawnSync(process.execPath, [
+            "-e",
+            `require("net").createServer().listen(${JSON.stringify(file)}, () => process.kill(process.pid, "SIGKILL"))`,
+          ]),
+      ],
+      ["a folder", (file) => mkdirSync(file)],
+      ["a link to a device", (file) => symlinkSync("/dev/zero", file)],
+      ["a link to what was there", (file) => symlinkSync(`${file}.before`, file)],
+      ...(isRoot ? ([["a device", (file) => spawnSync("mknod", [file, "c", "1", "5"])]] as const) : []),
+    ];
+    const instead = (name: string, make: (file: string) => unknown, body: () => void): void => {
+      const file = join(made, name);
+      renameSync(file, `${file}.before`);
+      try {
+        make(file);
+        expect(existsSync(file)).toBe(true);
+        body();
+      } finally {
+        rmSync(file, { recursive: true, force: true });
+        renameSync(`${file}.before`, file);
+      }
+    };
+    const codeCache = (): string =>
+      spawnSync(
+        process.execPath,
+        [
+          "-e",
+          `console.log(require(${JSON.stringify(join(folder, "bin/startup.cjs"))}).findCodeCache() !== undefined)`,
+        ],
+        { encoding: "utf8", timeout: 20_000, env: { ...process.env, ...env } },
+      ).stdout;
+    for (const [what, make] of kinds) {
+      for (const name of ["stamp", "snapshot.blob"])
+        instead(name, make, () =>
+          expect(start(command, ["--version"], { env }), `${name}: ${what}`).toEqual(ordinaryStart),
+        );
+      for (const name of ["code.stamp", "code.bin"])
+        instead(name, make, () => expect(codeCache(), `${name}: ${what}`).toBe("false\n"));
+    }
+    expect(codeCache()).toBe("true\n");
+    // Renaming has touched them, and they are whole.
+    expect(start(command, ["--version"], { env })).toEqual(fromSnapshot);
+  }, 180_000);
+
   test("is not asked for code where the installed one fits", () => {
     cpSync(join(root, "bin/tsbpf.cjs"), join(folder, "bin/tsbpf.cjs"));
     cpSync(join(root, "bin/startup.cjs"), join(folder, "bin/startup.cjs"));
@@ -394,5 +452,36 @@ describe("the user's cache directory", () => {
       fromSnapshot,
     );
     expect(existsSync(empty)).toBe(false);
+  });
+});
+
+/** Starts something that waits, sends it SIGHUP, and gives the signal that ended it: undefined when none did. */
+async function hungUp(file: string, args: readonly string[]): Promise<NodeJS.Signals | undefined> {
+  const child = spawn(file, args, { stdio: ["pipe", "pipe", "ignore"] });
+  const ended = new Promise<NodeJS.Signals | undefined>((resolve) =>
+    child.on("exit", (_code, signal) => resolve(signal ?? undefined)),
+  );
+  child.stdin.write("b7000000070000009500000000000000\n");
+  // It has answered, so it is there.
+  await new Promise((resolve) => child.stdout.once("data", resolve));
+  child.kill("SIGHUP");
+  child.stdin.end("b7000000070000009500000000000000\n");
+  return ended;
+}
+
+describe("a closed terminal", () => {
+  const command = join(root, "bin/tsbpf");
+  test("ends the command, but for one that nohup(1) has started", async () => {
+    expect(await hungUp(command, ["vm", "--batch"])).toBe("SIGHUP");
+    expect(await hungUp("nohup", [command, "vm", "--batch"])).toBeUndefined();
+  }, 60_000);
+
+  test("says so to nobody else: what the launcher found is no wish of the caller's", () => {
+    const env = { ...process.env, TSBPF_NO_HANG_UP: "1", TSBPF_NO_CODE_CACHE: "1" };
+    const script = `export PATH=${JSON.stringify(join(base, "shown"))}; exec /bin/sh ${JSON.stringify(command)} vm`;
+    mkdirSync(join(base, "shown"));
+    writeFileSync(join(base, "shown/node"), '#!/bin/sh\necho "[${TSBPF_NO_HANG_UP-none}]"\n', { mode: 0o755 });
+    expect(spawnSync("/bin/sh", ["-c", script], { encoding: "utf8", env }).stdout).toBe("[none]\n");
+    expect(spawnSync("nohup", ["/bin/sh", "-c", script], { encoding: "utf8", env }).stdout).toBe("[1]\n");
   });
 });
