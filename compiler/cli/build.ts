@@ -9,10 +9,11 @@ import { printModule } from "../ir/print.ts";
 import type { IrModule } from "../ir/ir.ts";
 import type { BpfModule } from "../module.ts";
 import { listing } from "../object/listing.ts";
+import { printable } from "../printable.ts";
 import { trouble, TroubleError, writeWhole } from "./files.ts";
 import { importReader, readProgram } from "./imports.ts";
 import { strictKeys } from "./tsconfig.ts";
-import { colour, err, json, out, troubleText } from "./output.ts";
+import { colour, err, json, out, say, troubleText } from "./output.ts";
 
 export interface BuildOptions {
   readonly output?: string;
@@ -66,7 +67,7 @@ function summary(source: string, written: string, module: BpfModule, maxInsns: n
   });
   // The patched kernel is one release.
   const since = module.target === "mainline" ? `, Linux ${module.kernel} and later` : "";
-  return [`${source} → ${written} (target ${module.target}${since})`, ...rows].join("\n");
+  return [`${source} → ${written} (target ${module.target}${since})`, ...rows].map(printable).join("\n");
 }
 
 /** Runs over files one by one; a file's error does not stop the next. Returns the exit code. */
@@ -182,6 +183,6 @@ export function check(files: readonly string[], options: BuildOptions): number {
     }
   }
   if (options.json) out(json({ files: reports }));
-  else if (failures === 0) out(`${files.length === 1 ? files[0] : `${files.length} files`}: no errors`);
+  else if (failures === 0) say(`${files.length === 1 ? files[0] : `${files.length} files`}: no errors`);
   return failures === 0 ? 0 : 1;
 }

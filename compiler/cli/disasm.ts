@@ -4,6 +4,7 @@ import type { BpfProgram } from "../module.ts";
 import type { FormatProblem } from "../object/bytes.ts";
 import { listing } from "../object/listing.ts";
 import { readObject } from "../object/read.ts";
+import { printable } from "../printable.ts";
 import { readObjectFile, trouble, TroubleError } from "./files.ts";
 import { colour, err, json, out, troubleText } from "./output.ts";
 
@@ -30,14 +31,14 @@ export function disasm(files: readonly string[], options: { readonly json?: bool
       const { module, problems: found } = readObject(readObjectFile(file));
       const problems = found.map(problemText);
       if (!module) throw trouble("bad-object", `${file}: ${problems.join("; ")}`, "give a BPF object file (ELF)");
-      for (const problem of problems) if (!options.json) err(`${file}: ${problem}`);
+      for (const problem of problems) if (!options.json) err(printable(`${file}: ${problem}`));
       const programs = module.programs.map((p) => ({
         name: p.name,
         section: p.section,
         instructions: instructions(p),
       }));
       reports.push({ object: file, ok: true, problems, programs });
-      if (!options.json) out(files.length > 1 ? `${file}:\n\n${listing(module)}` : listing(module));
+      if (!options.json) out(files.length > 1 ? `${printable(file)}:\n\n${listing(module)}` : listing(module));
     } catch (error) {
       if (!(error instanceof TroubleError)) throw error;
       failures++;

@@ -20,6 +20,8 @@ const NONE = /(?!)/;
 const ended = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`);
 /** Whether there is room for more at once; a long output waits for `drained` otherwise. */
 export const out = (text: string): boolean => process.stdout.write(printableLines(ended(text)));
+/** One line, whatever names are in it. */
+export const say = (text: string): boolean => out(printable(text));
 export const err = (text: string): void =>
   void process.stderr.write(
     ended(text)

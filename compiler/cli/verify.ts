@@ -8,7 +8,7 @@ import { corpusAnswer, type CorpusAnswer, type CorpusProgram } from "../verifier
 import { verifyProgram } from "../verifier/module.ts";
 import { problemText } from "./disasm.ts";
 import { readObjectFile, reason, trouble, TroubleError } from "./files.ts";
-import { colour, err, json, out, outputFailed, troubleText } from "./output.ts";
+import { colour, err, json, out, outputFailed, say, troubleText } from "./output.ts";
 
 export interface VerifyOptions {
   readonly corpus?: string;
@@ -53,7 +53,7 @@ function verifyObject(file: string, options: VerifyOptions): { ok: boolean; json
       : module.kernel === undefined
         ? NEWEST
         : (releaseFor(module.kernel) ?? NEWEST));
-  if (module.programs.length === 0 && !options.json) out(`${file}: no programs in this object, so nothing to verify`);
+  if (module.programs.length === 0 && !options.json) say(`${file}: no programs in this object, so nothing to verify`);
   let ok = true;
   const programs = module.programs.map((program) => {
     const { result, diagnostics, log } = verifyProgram(module, program, target, release, {
@@ -63,7 +63,7 @@ function verifyObject(file: string, options: VerifyOptions): { ok: boolean; json
     if (!options.json) {
       if (log) out(log.join("\n"));
       if (result.verdict === "accept") {
-        out(
+        say(
           `${file}: ${program.name}: accepted by Linux ${release}, ${result.processed} instructions processed, ${result.stack} bytes of stack`,
         );
       } else err(renderDiagnostics(diagnostics, module.sources, { colour: colour(process.stderr) }));
@@ -95,7 +95,7 @@ function verifyCorpus(path: string, options: VerifyOptions): number {
     if (outputFailed()) break;
     const answer = answerFor(program, `${path}[${index}]`, options.kernel ?? NEWEST);
     if (options.json) out(json(answer, 0));
-    else out(`${answer.verdict.padEnd(11)} ${answer.name}${answer.message === null ? "" : `: ${answer.message}`}`);
+    else say(`${answer.verdict.padEnd(11)} ${answer.name}${answer.message === null ? "" : `: ${answer.message}`}`);
   }
   return 0;
 }

@@ -89,9 +89,6 @@ export interface FormatProblem {
   /** In bytes from the start of the file or section that the text names. */
   readonly offset?: number;
 }
-/** Text out of a file, fit for a terminal: no control characters, which could be commands to it, but tabs and line breaks. */
-export const printable = (text: string): string => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, "\ufffd");
-
 /** A name out of a file, as long as a message can bear. */
 export const clipped = (name: string): string => (name.length > 80 ? `${name.slice(0, 79)}…` : name);
 

@@ -6,7 +6,7 @@ import type { RawInsn } from "../bpf/raw.ts";
 import { sizeOf, type Layout } from "../layout.ts";
 import type { BpfModule, BpfProgram, GlobalVar, MapSpec } from "../module.ts";
 import type { Span } from "../span.ts";
-import { printable } from "./bytes.ts";
+import { printable } from "../printable.ts";
 import { placeFinder, type Place } from "./lines.ts";
 
 /** Wide enough for 4096 instructions, and the same in short programs, so that golden files do not shift. */
@@ -20,11 +20,10 @@ export function listing(module: BpfModule): string {
     module.globals.map(globalLine),
     ...module.programs.map((program) => programLines(program, module, place)),
   ];
-  const text = parts
+  return parts
     .filter((lines) => lines.length > 0)
-    .map((lines) => `${lines.join("\n")}\n`)
+    .map((lines) => `${lines.map(printable).join("\n")}\n`)
     .join("\n");
-  return printable(text);
 }
 
 /** "u32", "be16", "Addr (8 bytes)", "u8[4]". */

@@ -4,7 +4,7 @@ import { RuntimeError } from "../kernel/errors.ts";
 import type { LinkHandle } from "../kernel/links.ts";
 import { consequence, holdersOf, neighbours, whose } from "../kernel/neighbours.ts";
 import type { LoadedObject } from "../kernel/object.ts";
-import { pinnedLinks, pinnedObjects } from "../kernel/pins.ts";
+import { readPinned, type PinnedInfo } from "./in-sight.ts";
 
 /** Throws unless each program of an object is attached, by the link of its name, to one cgroup-v2 directory. */
 export function confirmAttached(object: LoadedObject, links: ReadonlyMap<string, LinkHandle>, cgroup: string): void {
@@ -23,35 +23,39 @@ export function confirmAttached(object: LoadedObject, links: ReadonlyMap<string,
 
 /** The cgroups that links are attached to; those that are gone are left out, those out of sight are "(hidden)". */
 export function cgroupsOf(links: Iterable<LinkHandle>): readonly string[] {
-  const found = [...links].flatMap((link) =>
-    (link.info().cgroupId ?? 0n) === 0n ? [] : [link.cgroup() ?? "(hidden)"],
-  );
-  return [...new Set(found)];
+  return [...new Set([...links].flatMap((link) => link.place() ?? []))];
 }
 
 /**
  * Who else is attached to a cgroup or above it, and what follows: a line for people for each. `own`: the caller's programs.
  */
-export function neighbourTexts(cgroup: string, own: ReadonlySet<number>, pins: string): readonly string[] {
+export function neighbourTexts(
+  cgroup: string,
+  own: ReadonlySet<number>,
+  pinned: readonly PinnedInfo[],
+): readonly string[] {
   const found = neighbours(cgroup, own);
   if (found.length === 0) return [];
-  const holders = new Map([...holdersOf(new Set(found.map((one) => one.programId))), ...pinnedPrograms(pins)]);
-  return found.map((one) => `${whose(one, holders)}: ${consequence(one, cgroup)}`);
+  const pins = pinned.flatMap(({ name, links }) =>
+    links.map((link) => [link.programId, `the pinned object ${name}`] as const),
+  );
+  const holders = new Map([...holdersOf(new Set(found.map((one) => one.programId))), ...pins]);
+  const programs = new Map(pinned.flatMap((one) => one.programs.map((program) => [program.id, program] as const)));
+  return found.map((one) => {
+    // What is pinned for the caller can be read from there.
+    const known = programs.get(one.programId);
+    const named = { ...one, program: one.program ?? known?.name, uid: one.uid ?? known?.uid };
+    return `${whose(named, holders)}: ${consequence(one, cgroup)}`;
+  });
 }
 
-/** Who holds programs by pins, by number of the program. */
-function pinnedPrograms(pins: string): ReadonlyMap<number, string> {
-  const found = new Map<number, string>();
+/** What is pinned, for naming who holds what. Pins that cannot be believed name nobody; the commands that use them say why. */
+export function pinnedHolders(pins: string): readonly PinnedInfo[] {
   try {
-    for (const name of pinnedObjects(pins))
-      for (const [, link] of pinnedLinks(name, pins)) {
-        found.set(link.info().programId, `the pinned object ${name}`);
-        link.close();
-      }
+    return readPinned(pins);
   } catch {
-    // Pins that cannot be believed name nobody; the commands that use them say why.
+    return [];
   }
-  return found;
 }
 
 const LINKS_EVERY_MS = 2000;

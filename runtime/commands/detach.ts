@@ -1,5 +1,5 @@
 /** `tsbpf detach`: ends attachments and removes pins. */
-import { out } from "../../compiler/cli/output.ts";
+import { out, say } from "../../compiler/cli/output.ts";
 import { BPF } from "../kernel/abi.ts";
 import { fdById, SYS_ADMIN } from "../kernel/bpf.ts";
 import { failed, RuntimeError } from "../kernel/errors.ts";
@@ -26,7 +26,7 @@ export function detach(objects: readonly string[], options: DetachOptions): Prom
     try {
       const cgroups = removeObject(name, options.pins);
       if (options.json) line({ detached: name, cgroups });
-      else out(`${name} removed${cgroups.length > 0 ? `, detached from ${cgroups.join(", ")}` : ""}`);
+      else say(`${name} removed${cgroups.length > 0 ? `, detached from ${cgroups.join(", ")}` : ""}`);
     } catch (error) {
       // One that is broken, or not ours to remove, does not keep the others.
       if (names.length === 1 || !(error instanceof RuntimeError)) throw error;
@@ -50,5 +50,5 @@ function detachLink(text: string, options: DetachOptions): void {
     link.close();
   }
   if (options.json) line({ detachedLink: id });
-  else out(`link ${id} detached`);
+  else say(`link ${id} detached`);
 }

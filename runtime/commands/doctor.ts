@@ -6,6 +6,7 @@ import { compileFile } from "../../compiler/cli/build.ts";
 import { out } from "../../compiler/cli/output.ts";
 import { FEATURES, kernels, releaseFor, type Feature, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { lacking, NEEDS } from "../kernel/capabilities.ts";
+import { RuntimeError } from "../kernel/errors.ts";
 import { onBpffs } from "../kernel/pin-folder.ts";
 import { RELEASES } from "../../compiler/bpf/verifier-rules.ts";
 import { cgroupRoot } from "../kernel/places.ts";
@@ -105,14 +106,7 @@ function machineFindings(options: DoctorOptions): Finding[] {
     root === undefined
       ? { what: "cgroup2", ok: false, detail: "not mounted: mount -t cgroup2 none /sys/fs/cgroup" }
       : { what: "cgroup2", ok: true, detail: root },
-    onBpffs(options.pins)
-      ? { what: "bpffs", ok: true, detail: options.pins }
-      : {
-          what: "bpffs",
-          ok: false,
-          optional: true,
-          detail: "needed for pins only: mount -t bpf -o mode=0700 bpf /sys/fs/bpf",
-        },
+    bpffsFinding(options.pins),
     verifierFinding(),
     existsSync("/sys/kernel/btf/vmlinux")
       ? { what: "BTF", ok: true, detail: "/sys/kernel/btf/vmlinux" }
@@ -129,6 +123,19 @@ function machineFindings(options: DoctorOptions): Finding[] {
   ];
   const off = configOff();
   return off ? [...findings, off] : findings;
+}
+
+function bpffsFinding(pins: string): Finding {
+  const what = "bpffs";
+  try {
+    if (onBpffs(pins)) return { what, ok: true, detail: pins };
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error;
+    // What may not be looked into, or may not be believed.
+    return { what, ok: false, optional: true, detail: `needed for pins only: ${error.message}` };
+  }
+  const detail = "needed for pins only: mount -t bpf -o mode=0700 bpf /sys/fs/bpf";
+  return { what, ok: false, optional: true, detail };
 }
 
 /** Whose rules `build --kernel` and `verify --kernel` take for this kernel's verifier. */

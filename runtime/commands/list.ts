@@ -1,84 +1,123 @@
 /** `tsbpf list`: pinned objects, and every sock_ops program attached to a cgroup. */
-import { err, out } from "../../compiler/cli/output.ts";
-import { closeFd } from "../kernel/fd.ts";
-import { linkInfo } from "../kernel/info.ts";
-import { cgroupsWithPrograms } from "../kernel/neighbours.ts";
-import { pinnedFds, pinnedObjects } from "../kernel/pins.ts";
-import { cgroupPath } from "../kernel/places.ts";
+import { err, out, say } from "../../compiler/cli/output.ts";
+import type { LinkInfo } from "../kernel/info.ts";
+import { placeOf } from "../kernel/links.ts";
+import { cgroupsWithPrograms, holdersOf, type Neighbour } from "../kernel/neighbours.ts";
 import { neighbourTexts } from "./attached.ts";
-import { inSight, onlyPinned, type InSight } from "./in-sight.ts";
-import { document, table } from "./report.ts";
+import { inSight, onlyPinned, type InSight, type PinnedInfo } from "./in-sight.ts";
+import { document, errorJson, reportError, table } from "./report.ts";
 
 export interface ListOptions {
   readonly pins: string;
   readonly json?: boolean;
 }
 export interface Attachment {
-  /** Null when it was attached without a link (BPF_PROG_ATTACH). */
+  /** False for programs of others without CAP_SYS_ADMIN: only their number and their cgroup are known then. */
+  readonly visible: boolean;
+  /** Null when it was attached without a link (BPF_PROG_ATTACH), or cannot be seen. */
   readonly link: number | null;
-  readonly program: string;
+  /** Null when it cannot be seen. */
+  readonly program: string | null;
   readonly programId: number;
+  /** A path, or "(hidden)" where it is out of the caller's sight; null when it is gone. */
   readonly cgroup: string | null;
-  /** Name of the pinned object that holds it; null when a running process does. */
+  /** Name of the pinned object that holds it; null when something else does, or it cannot be seen. */
   readonly object: string | null;
 }
 
-export function attachments(pins: string, sight: InSight = inSight(pins)): readonly Attachment[] {
-  const holders = new Map<number, string>();
-  for (const name of pinnedObjects(pins)) {
-    for (const [, fd] of pinnedFds(name, "links", pins)) {
-      holders.set(linkInfo(fd).id, name);
-      closeFd(fd);
-    }
-  }
+type Listed = Omit<Attachment, "cgroup"> & { readonly cgroup: string | undefined };
+
+export function attachments(sight: InSight): readonly Attachment[] {
+  const holders = new Map(sight.pinned.flatMap(({ name, links }) => links.map((link) => [link.id, name] as const)));
+  const known = sight.programs();
   const programs = new Map(
-    sight.programs().flatMap((program) => (program.type === "sock_ops" ? [[program.id, program] as const] : [])),
+    known.flatMap((program) => (program.type === "sock_ops" ? [[program.id, program] as const] : [])),
   );
-  const linked = sight.links().flatMap((link): Attachment[] => {
+  const linkOf = (link: LinkInfo): Listed[] => {
     const program = programs.get(link.programId);
     if (!program) return [];
-    const cgroup = link.cgroupId === undefined || link.cgroupId === 0n ? null : (cgroupPath(link.cgroupId) ?? null);
+    const object = holders.get(link.id) ?? null;
     return [
-      { link: link.id, program: program.name, programId: program.id, cgroup, object: holders.get(link.id) ?? null },
+      { visible: true, link: link.id, program: program.name, programId: program.id, cgroup: placeOf(link), object },
     ];
-  });
-  const isLinked = (cgroup: string, id: number): boolean =>
-    linked.some((one) => one.cgroup === cgroup && one.programId === id);
-  const others = [...cgroupsWithPrograms().values()].flat().filter((one) => !isLinked(one.cgroup, one.programId));
+  };
+  const linked = sight.links().flatMap(linkOf);
+  const isLinked = ({ cgroup, programId }: Neighbour): boolean =>
+    linked.some((one) => one.cgroup === cgroup && one.programId === programId);
+  const others = [...cgroupsWithPrograms().values()].flat().filter((one) => !isLinked(one));
   return [
     ...linked,
-    ...others.map(({ cgroup, program, programId }) => ({ link: null, program, programId, cgroup, object: null })),
-  ];
+    ...others.map(({ cgroup, program, programId }): Listed => ({
+      visible: sight.complete,
+      link: null,
+      program: program ?? programs.get(programId)?.name ?? null,
+      programId,
+      cgroup,
+      object: null,
+    })),
+  ].map((one) => ({ ...one, cgroup: one.cgroup ?? null }));
+}
+
+/** Who holds each attachment, for people; links that no process in sight holds are pinned elsewhere. */
+export function holderTexts(attached: readonly Attachment[]): readonly string[] {
+  const unpinned = attached.flatMap((one) => (one.object === null && one.link !== null ? [one.link] : []));
+  const processes = unpinned.length > 0 ? holdersOf(new Set(unpinned), "link_id") : new Map<number, string>();
+  return attached.map((one) => {
+    if (!one.visible) return "(not visible)";
+    if (one.object !== null) return one.object;
+    if (one.link === null) return "(nobody: attached without a link)";
+    return processes.get(one.link) ?? "(a pin elsewhere, or a process out of sight)";
+  });
 }
 
 /** For each cgroup with programs that has others above it or beside it: who they are and what follows. */
-function together(pins: string): readonly { readonly cgroup: string; readonly notes: readonly string[] }[] {
+function together(
+  pinned: readonly PinnedInfo[],
+): readonly { readonly cgroup: string; readonly notes: readonly string[] }[] {
   return [...cgroupsWithPrograms()].flatMap(([cgroup, own]) => {
     // Seen from the one that was attached first; the others of this cgroup are neighbours of it, too.
-    const notes = neighbourTexts(cgroup, new Set([own[0]!.programId]), pins);
-    return notes.length > 0 ? [{ cgroup, notes: notes.map((text) => `${own[0]!.program} and ${text}`) }] : [];
+    const { programId } = own[0]!;
+    const known = pinned.flatMap((one) => one.programs).find(({ id }) => id === programId);
+    const program = own[0]!.program ?? known?.name;
+    const notes = neighbourTexts(cgroup, new Set([programId]), pinned);
+    return notes.length > 0
+      ? [{ cgroup, notes: notes.map((text) => `${program ?? `program ${programId}`} and ${text}`) }]
+      : [];
   });
 }
 
 export function list(options: ListOptions): Promise<number> {
   const sight = inSight(options.pins);
-  const attached = attachments(options.pins, sight);
-  const pinned = pinnedObjects(options.pins);
-  const shared = together(options.pins);
-  if (options.json) document({ attached, pinned, shared, complete: sight.complete });
+  const attached = attachments(sight);
+  const pinned = sight.pinned.map(({ name }) => name);
+  const shared = together(sight.pinned);
+  const broken = sight.pinned.flatMap(({ name, problem }) => (problem ? [{ name, problem }] : []));
+  if (options.json)
+    document({
+      attached,
+      pinned,
+      shared,
+      complete: sight.complete,
+      broken: broken.map(({ name, problem }) => ({ object: name, error: errorJson(problem) })),
+    });
   else {
-    const rows = attached.map((one) => [
-      one.link === null ? "-" : String(one.link),
-      one.program,
+    const holders = holderTexts(attached);
+    const rows = attached.map((one, index) => [
+      one.link === null ? (one.visible ? "-" : "?") : String(one.link),
+      one.program ?? "?",
       String(one.programId),
-      one.object ?? (one.link === null ? "(nobody: attached without a link)" : "(a running process)"),
+      holders[index]!,
       one.cgroup ?? "(gone)",
     ]);
     const idle = pinned.filter((name) => !attached.some((one) => one.object === name));
-    out(table(["LINK", "PROGRAM", "ID", "HELD BY", "CGROUP"], rows) || "nothing is attached");
-    for (const { notes } of shared) for (const text of notes) out(text);
+    const none = sight.complete ? "nothing is attached" : "nothing in sight is attached";
+    out(table(["LINK", "PROGRAM", "ID", "HELD BY", "CGROUP"], rows) || none);
+    for (const { notes } of shared) for (const text of notes) say(text);
     if (!sight.complete) err(onlyPinned(options.pins));
-    if (idle.length > 0) out(`pinned, not attached: ${idle.join(", ")}`);
+    const isBroken = (name: string): boolean => broken.some((one) => one.name === name);
+    const whole = idle.filter((name) => !isBroken(name));
+    if (whole.length > 0) say(`pinned, not attached: ${whole.join(", ")}`);
+    for (const { problem } of broken) reportError(problem, false);
   }
-  return Promise.resolve(0);
+  return Promise.resolve(broken.length === 0 ? 0 : 1);
 }

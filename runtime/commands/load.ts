@@ -1,5 +1,5 @@
 /** `tsbpf load`: load, attach, pin, return. */
-import { out } from "../../compiler/cli/output.ts";
+import { say } from "../../compiler/cli/output.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { loadModule } from "../kernel/load.ts";
@@ -13,7 +13,7 @@ import { openCgroup } from "../kernel/places.ts";
 import { replaceObject } from "../kernel/replace.ts";
 import { undoList } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
-import { cgroupsOf, confirmAttached, neighbourTexts } from "./attached.ts";
+import { cgroupsOf, confirmAttached, neighbourTexts, pinnedHolders } from "./attached.ts";
 import { readInput, readParams } from "./input.ts";
 import { line, warn } from "./report.ts";
 
@@ -66,7 +66,7 @@ function loadNow(file: string, options: LoadCommandOptions): number {
       report(object, there, cgroups, options);
       const own = new Set(Object.values(object.programs).map((program) => program.info().id));
       for (const cgroup of cgroups.filter((path) => path.startsWith("/")))
-        for (const text of neighbourTexts(cgroup, own, options.pins)) warn(options, text);
+        for (const text of neighbourTexts(cgroup, own, pinnedHolders(options.pins))) warn(options, text);
     } finally {
       object.close();
     }
@@ -98,5 +98,5 @@ function report(
   if (options.json) return line({ name, programs, replaced, cgroup: cgroups[0] ?? null, cgroups, pins: options.pins });
   const what = programs.map((program) => `${program.name} (program ${program.id})`).join(", ");
   const done = cgroups.length > 0 ? `attached to ${cgroups.join(", ")}` : "loaded, attached to nothing";
-  out(`${name}: ${what} ${replaced ? "took the place of what was pinned, " : ""}${done}, pinned under ${options.pins}`);
+  say(`${name}: ${what} ${replaced ? "took the place of what was pinned, " : ""}${done}, pinned under ${options.pins}`);
 }

@@ -1,5 +1,5 @@
 /** `tsbpf map get|set|dump`: OBJECT/MAP, id:N, or the path of a pin. */
-import { drained, err, out, outputFailed } from "../../compiler/cli/output.ts";
+import { drained, err, out, outputFailed, say } from "../../compiler/cli/output.ts";
 import type { Layout } from "../../compiler/layout.ts";
 import { printable } from "../../compiler/printable.ts";
 import { PER_CPU_MAPS, RING_MAPS } from "../kernel/abi.ts";
@@ -69,7 +69,7 @@ export function get(where: string, key: string, options: MapOptions): Promise<nu
   try {
     const found = map.get(keyOf(map, key));
     if (options.json) line(found === undefined ? null : toJson(value, found));
-    else if (found === undefined) out(`${where} has no such key`);
+    else if (found === undefined) say(`${where} has no such key`);
     else out(show(value, found));
     return Promise.resolve(found === undefined ? 1 : 0);
   } finally {
@@ -141,6 +141,6 @@ function textDump(map: MapHandle, value: Layout): Dump {
       const lines = first ? [["KEY", "VALUE"] as const, ...rows] : rows;
       return lines.map(([key, found]) => `${printable(key).padEnd(width!)}  ${printable(found)}`).join("\n");
     },
-    end: () => (width === undefined ? `${map.name} is empty` : ""),
+    end: () => (width === undefined ? printable(`${map.name} is empty`) : ""),
   };
 }

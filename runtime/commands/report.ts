@@ -1,6 +1,6 @@
 /** Errors of the runtime in the look of a diagnostic, and tables for people. */
 import { TroubleError } from "../../compiler/cli/files.ts";
-import { colour, err, out, troubleText } from "../../compiler/cli/output.ts";
+import { colour, err, out, say, troubleText } from "../../compiler/cli/output.ts";
 import { printable, printableJson } from "../../compiler/printable.ts";
 import { exact } from "../kernel/format.ts";
 import { RuntimeError } from "../kernel/errors.ts";
@@ -20,9 +20,17 @@ export async function guarded(asJson: boolean, run: () => Promise<number>): Prom
   }
 }
 
+export const errorJson = ({ key, message, help, errno, log }: RuntimeError): object => ({
+  key,
+  message,
+  help,
+  errno,
+  log,
+});
 /** One error in the look of a diagnostic, or as one line of JSON. */
-export function reportError({ key, message, help, log, errno }: RuntimeError, asJson: boolean): void {
-  if (asJson) return line({ error: { key, message, help, errno, log } });
+export function reportError(error: RuntimeError, asJson: boolean): void {
+  if (asJson) return line({ error: errorJson(error) });
+  const { key, message, help, log } = error;
   err(troubleText({ key, message, ...(help === undefined ? {} : { help }) }, colour(process.stderr)));
   if (log !== undefined && log.trim() !== "") err(`the kernel's log, whole:\n${log.trimEnd()}\n`);
 }
@@ -35,9 +43,9 @@ export const document = (value: unknown): void => void out(jsonText(value, 2));
 
 type Saying = { readonly json?: boolean };
 export const warn = (options: Saying, text: string): void =>
-  options.json ? line({ warning: text }) : err(`warning: ${text}`);
+  options.json ? line({ warning: text }) : err(printable(`warning: ${text}`));
 /** Something that the user should know, and that is as it should be. */
-export const notice = (options: Saying, text: string): void => (options.json ? line({ notice: text }) : void out(text));
+export const notice = (options: Saying, text: string): void => (options.json ? line({ notice: text }) : void say(text));
 
 /** Columns as wide as their contents; nothing at all for no rows. */
 export function table(headings: readonly string[], cells: readonly (readonly string[])[]): string {

@@ -1,5 +1,5 @@
 /** `tsbpf run` with a program that runs in the kernel. */
-import { out } from "../../compiler/cli/output.ts";
+import { out, say } from "../../compiler/cli/output.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { closeFd } from "../kernel/fd.ts";
 import type { LinkHandle } from "../kernel/links.ts";
@@ -14,7 +14,7 @@ import { replaceObject } from "../kernel/replace.ts";
 import { undoList } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
 import { openSessions } from "../mptcp/sock-diag.ts";
-import { confirmAttached, neighbourTexts, watchLinks } from "./attached.ts";
+import { confirmAttached, neighbourTexts, pinnedHolders, watchLinks } from "./attached.ts";
 import { line, warn } from "./report.ts";
 import type { RunOptions } from "./run.ts";
 import { endAll } from "./stop.ts";
@@ -45,14 +45,14 @@ export async function runKernel(
     else if (log) steps.push(log.close);
     const { object, links } = start(input, name, params, options, steps);
     const own = new Set(Object.values(object.programs).map((program) => program.info().id));
-    for (const text of neighbourTexts(cgroup, own, options.pins)) warn(options, text);
+    for (const text of neighbourTexts(cgroup, own, pinnedHolders(options.pins))) warn(options, text);
     const writesOptions = module.needs.some((need) => need === "tcp-option-events" || need === "header-options");
     if (writesOptions && openSessions(options.netns).length > 0) warn(options, MPTCP_HAS_NO_ROOM);
     const roomless = writesOptions ? segmentsWithoutRoom(options.netns) : undefined;
     const rings = watchRings(object, options.json ?? false);
     const programs = Object.keys(object.programs);
     if (options.json) line({ event: "attached", name, programs, cgroup: options.cgroup, params });
-    else out(`${programs.join(", ")} attached to ${options.cgroup}; Ctrl-C detaches`);
+    else say(`${programs.join(", ")} attached to ${options.cgroup}; Ctrl-C detaches`);
     const watch = watchLinks(links, cgroup);
     steps.push(watch.close);
     const lost = await Promise.race([stopped.then(() => undefined), watch.lost]);
@@ -107,7 +107,7 @@ function start(
       confirmAttached(object, links, cgroup);
       undo.keep();
       if (options.json) line({ event: "taken-over", name });
-      else out(`took over ${name}, which was pinned; its maps are kept`);
+      else say(`took over ${name}, which was pinned; its maps are kept`);
       return { object, links };
     }
     const object = loadModule(module, loading, kernelInfo);

@@ -1,5 +1,5 @@
 /** `tsbpf run` with a path manager beside the kernel, over netlink. */
-import { out } from "../../compiler/cli/output.ts";
+import { out, say } from "../../compiler/cli/output.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { closeFd } from "../kernel/fd.ts";
 import { openCgroup } from "../kernel/places.ts";
@@ -39,7 +39,7 @@ export async function runNetlink(
   try {
     if (options.json) line({ event: "listening", netns: options.netns ?? null });
     else
-      out(
+      say(
         `path manager for ${options.netns === undefined ? "this network namespace" : `network namespace ${options.netns}`}; Ctrl-C ends it`,
       );
     await stopped;

@@ -1,5 +1,5 @@
 /** `tsbpf run`: compile, load, attach, stay, show what happens, and leave nothing behind. */
-import { out } from "../../compiler/cli/output.ts";
+import { say } from "../../compiler/cli/output.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { cgroupDirectory, makeCgroup, makeNetns, recoverMade } from "../kernel/made.ts";
@@ -45,7 +45,7 @@ export async function run(file: string, given: RunOptions): Promise<number> {
       help: "in the kernel several programs run beside each other; --pin NAME takes over a pinned one",
     });
   if (options.json) line({ event: "backend", backend, reason });
-  else if (reason !== "not a path manager") out(`backend: ${backend} (${reason})`);
+  else if (reason !== "not a path manager") say(`backend: ${backend} (${reason})`);
   const name = nameOfFile(file);
   return untilStopped(options.for, async (stopped) => {
     const steps: (() => void)[] = [];

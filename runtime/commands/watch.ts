@@ -1,6 +1,6 @@
 /** What a running object says, as it says it: ring-buffer records and lines of `log`. */
 import { existsSync, openSync, readSync, statSync, writeFileSync } from "node:fs";
-import { out } from "../../compiler/cli/output.ts";
+import { say } from "../../compiler/cli/output.ts";
 import { show, toJson } from "../kernel/format.ts";
 import type { LoadedObject } from "../kernel/object.ts";
 import { syscalls } from "../kernel/syscalls.ts";
@@ -17,9 +17,9 @@ export function watchRings(object: LoadedObject, asJson: boolean): { close(): vo
         if (!layout) {
           const hex = Buffer.from(record as unknown as Uint8Array).toString("hex");
           if (asJson) line({ ring: name, bytes: hex });
-          else out(`${name}  ${hex}`);
+          else say(`${name}  ${hex}`);
         } else if (asJson) line({ ring: name, record: toJson(layout, record) });
-        else out(`${name}  ${show(layout, record)}`);
+        else say(`${name}  ${show(layout, record)}`);
       }
     }),
   ).then(() => undefined);

@@ -1,4 +1,5 @@
 /** What the kernel tells about its BPF objects: struct bpf_prog_info, bpf_map_info, bpf_link_info (uapi/linux/bpf.h). */
+import { readlinkSync } from "node:fs";
 import { MAP_TYPES } from "../../compiler/bpf/map-types.ts";
 import { KINDS } from "../../compiler/bpf/kinds/index.ts";
 import { BPF } from "./abi.ts";
@@ -7,12 +8,20 @@ import { failed } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import { syscalls } from "./syscalls.ts";
 
+/** How the kernel calls the descriptors of each kind of its objects. */
+const DESCRIPTORS = { links: "bpf-link", programs: "bpf-prog", maps: "bpf-map" } as const;
+export type Kind = keyof typeof DESCRIPTORS;
+/** Whether a descriptor is of a kind: the kernel tells of each in its own structure, whatever was expected. */
+export const isKind = (fd: number, kind: Kind): boolean =>
+  readlinkSync(`/proc/self/fd/${fd}`).replace("_", "-").endsWith(DESCRIPTORS[kind]);
+
 export interface ProgramInfo {
   readonly id: number;
   /** libbpf's name ("sock_ops"), or the number of a type this table does not have. */
   readonly type: string;
   readonly name: string;
   readonly tag: string;
+  /** 0 where the caller may not know (CAP_BPF), like the slots, of which no program has none. */
   readonly jitedBytes: number;
   readonly slots: number;
   readonly mapIds: readonly number[];

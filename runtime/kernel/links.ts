@@ -4,7 +4,7 @@ import { BPF } from "./abi.ts";
 import { bpf } from "./bpf.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
-import { linkInfo, type LinkInfo } from "./info.ts";
+import { isKind, linkInfo, type LinkInfo } from "./info.ts";
 import { openPinParent } from "./pin-folder.ts";
 import { consequence, holdersOf, neighbours, whose } from "./neighbours.ts";
 import { cgroupPath, openCgroup } from "./places.ts";
@@ -13,8 +13,10 @@ export interface LinkHandle {
   readonly fd: number;
   readonly id: number;
   info(): LinkInfo;
-  /** The directory that the program is attached to, while it exists. */
+  /** The directory that the program is attached to, while it exists and can be seen from here. */
   cgroup(): string | undefined;
+  /** The same for people: HIDDEN where there is one out of sight. */
+  place(): string | undefined;
   /** Keeps the attachment after this process, under a path on a bpffs. */
   pin(path: string): void;
   /** Puts another program in place of the present one, without a moment in which none is attached. */
@@ -59,6 +61,12 @@ function attachError(errno: number, name: string, directory: string): RuntimeErr
   return failed("attach", what, errno);
 }
 
+/** Stands for a cgroup that exists and has no path here: below a closed folder, or outside of the cgroup namespace. */
+export const HIDDEN = "(hidden)";
+/** The cgroup of a link, as a path or HIDDEN; undefined when it is gone. */
+export const placeOf = ({ cgroupId = 0n }: LinkInfo): string | undefined =>
+  cgroupId === 0n ? undefined : (cgroupPath(cgroupId) ?? HIDDEN);
+
 export function linkHandle(fd: number): LinkHandle {
   let pinned: string | undefined;
   let open = true;
@@ -68,9 +76,10 @@ export function linkHandle(fd: number): LinkHandle {
     id,
     info: () => linkInfo(fd),
     cgroup() {
-      const { cgroupId } = linkInfo(fd);
-      return cgroupId === undefined || cgroupId === 0n ? undefined : cgroupPath(cgroupId);
+      const place = placeOf(linkInfo(fd));
+      return place === HIDDEN ? undefined : place;
     },
+    place: () => placeOf(linkInfo(fd)),
     pin(path) {
       const { folder, name } = openPinParent(path);
       try {
@@ -104,7 +113,10 @@ export function linkHandle(fd: number): LinkHandle {
 export function openPinnedLink(path: string): LinkHandle {
   const { folder, name } = openPinParent(path);
   try {
-    return linkHandle(folder.open(name));
+    const fd = folder.open(name);
+    if (isKind(fd, "links")) return linkHandle(fd);
+    closeFd(fd);
+    throw new RuntimeError("bad-argument", `${path} is not a link`);
   } finally {
     folder.close();
   }

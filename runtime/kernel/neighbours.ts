@@ -17,9 +17,10 @@ export type Sharing = "multi" | "override" | "alone";
 export interface Neighbour {
   readonly cgroup: string;
   readonly programId: number;
-  readonly program: string;
-  /** User that loaded it. */
-  readonly uid: number;
+  /** Undefined where the caller may not see it, which takes CAP_SYS_ADMIN. */
+  readonly program: string | undefined;
+  /** User that loaded it; undefined as above. */
+  readonly uid: number | undefined;
   readonly sharing: Sharing;
 }
 
@@ -39,20 +40,21 @@ export function programsOf(cgroup: string): readonly Neighbour[] {
     const flags = block.view.getUint32(ATTR.query.attach_flags[0], true);
     const sharing: Sharing =
       (flags & ATTACH_FLAGS.multi) !== 0 ? "multi" : (flags & ATTACH_FLAGS.override) !== 0 ? "override" : "alone";
-    return [...new Uint32Array(ids.buffer, 0, count)].map((programId) => ({
-      cgroup,
-      programId,
-      ...namesOf(programId),
-      sharing,
-    }));
+    return [...new Uint32Array(ids.buffer, 0, count)].flatMap((programId) => {
+      const names = namesOf(programId);
+      return names ? [{ cgroup, programId, ...names, sharing }] : [];
+    });
   } finally {
     closeSync(fd);
   }
 }
 
-function namesOf(id: number): { readonly program: string; readonly uid: number } {
+const ENOENT = -2;
+/** Undefined when it is gone by now. */
+function namesOf(id: number): Pick<Neighbour, "program" | "uid"> | undefined {
   const fd = fdById(BPF.progFdById, id);
-  if (fd < 0) return { program: "?", uid: 0 };
+  if (fd === ENOENT) return undefined;
+  if (fd < 0) return { program: undefined, uid: undefined };
   try {
     const { name, uid } = programInfo(fd);
     return { program: name || "(no name)", uid };
@@ -92,14 +94,20 @@ export function cgroupsWithPrograms(): ReadonlyMap<string, readonly Neighbour[]>
   return found;
 }
 
-/** Processes that hold programs, by number of the program: pid and name. Those that the caller may not see are missing. */
-export function holdersOf(programs: ReadonlySet<number>): ReadonlyMap<number, string> {
+/**
+ * Processes that hold programs (or links), by their number: pid and name. Those that the caller may not see are missing.
+ */
+export function holdersOf(
+  wanted: ReadonlySet<number>,
+  what: "prog_id" | "link_id" = "prog_id",
+): ReadonlyMap<number, string> {
   const found = new Map<number, string>();
+  const line = new RegExp(`^${what}:\\s*(\\d+)`, "m");
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
       for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
-        const id = Number(/^prog_id:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1"))?.[1]);
-        if (programs.has(id))
+        const id = Number(line.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1"))?.[1]);
+        if (wanted.has(id))
           found.set(id, `process ${pid} (${printable(readFileSync(`/proc/${pid}/comm`, "utf8").trim())})`);
       }
     } catch {
@@ -114,14 +122,18 @@ export function whose(one: Neighbour, holders: ReadonlyMap<number, string>): str
   const holder = holders.get(one.programId);
   const way =
     one.sharing === "multi" ? "" : `, attached ${one.sharing === "alone" ? "alone" : "with BPF_F_ALLOW_OVERRIDE"}`;
-  return `${one.program} (program ${one.programId} of user ${one.uid}${holder ? `, held by ${holder}` : ""}${way}) on ${one.cgroup}`;
+  const who = one.uid === undefined ? "; whose it is takes CAP_SYS_ADMIN to see" : ` of user ${one.uid}`;
+  return printable(
+    `${one.program ?? "another"} (program ${one.programId}${who}${holder ? `, held by ${holder}` : ""}${way}) on ${one.cgroup}`,
+  );
 }
 
 /** What another program means for one that is attached to `cgroup` by a link. */
 export function consequence(one: Neighbour, cgroup: string): string {
+  const there = printable(cgroup);
   if (one.sharing === "multi")
     return `both run, ${one.cgroup === realpathSync(cgroup) ? "in the order in which they were attached" : "this one first"}, and share the socket's callback flags`;
   if (one.cgroup !== realpathSync(cgroup) && one.sharing === "override")
-    return `it does not run for sockets of ${cgroup} as long as this one is attached`;
-  return `nothing else can be attached to ${cgroup}`;
+    return `it does not run for sockets of ${there} as long as this one is attached`;
+  return `nothing else can be attached to ${there}`;
 }

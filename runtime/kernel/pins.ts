@@ -14,7 +14,7 @@ import { fdById, SYS_ADMIN } from "./bpf.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import { ringTypedef } from "./kernel-btf.ts";
-import { kernelBtf, mapInfo, programInfo } from "./info.ts";
+import { isKind, kernelBtf, mapInfo, programInfo, type Kind } from "./info.ts";
 import { linkHandle, type LinkHandle } from "./links.ts";
 import { mapHandle, type MapHandle } from "./maps.ts";
 import { nameOfPin, pinName } from "./names.ts";
@@ -122,9 +122,9 @@ function openIn(directory: PinFolder | undefined, name: string): PinnedObject | 
       return undefined;
     }
   };
-  const each = (kind: string): readonly (readonly [string, number])[] => {
+  const each = (kind: Kind): readonly (readonly [string, number])[] => {
     const folder = directory.folder(kind);
-    return (folder?.names() ?? []).map((file) => [nameOfPin(file), undo.fd(folder!.open(file))] as const);
+    return (folder?.names() ?? []).map((file) => [nameOfPin(file), undo.fd(openAs(folder!, file, kind))] as const);
   };
   try {
     const maps = new Map<string, number>();
@@ -236,23 +236,55 @@ function describeProgram(name: string, fd: number): BpfProgram {
   return { name, section: "", type, attachType: 0, insns: [], relocations: [], lines: [], functions: [], stack: 0 };
 }
 
-/** Name and descriptor of what an object has pinned of one kind; the caller closes them. Opens nothing else. */
-export function pinnedFds(
-  name: string,
-  kind: (typeof KINDS)[number],
-  root = DEFAULT_PIN_ROOT,
-): readonly (readonly [string, number])[] {
-  return (
-    inObjects(root, (objects) => {
-      const folder = objects.folder(fileOf(objects, name))?.folder(kind);
-      return (folder?.names() ?? []).map((file) => [nameOfPin(file), folder!.open(file)] as const);
-    }) ?? []
-  );
+/** Attachments end first. */
+const KINDS = ["links", "programs", "maps"] as const satisfies readonly Kind[];
+
+/** Opens a pin, which must be of the kind that its folder is for: the kernel tells of each in its own structure. */
+function openAs(folder: PinFolder, file: string, kind: Kind): number {
+  const fd = folder.open(file);
+  if (isKind(fd, kind)) return fd;
+  closeFd(fd);
+  throw new RuntimeError("bad-object", `${join(folder.path, file)} is pinned among the ${kind} and is none of them`);
 }
 
-/** Name and link of each attachment of a pinned object; the caller closes them. */
-export const pinnedLinks = (name: string, root = DEFAULT_PIN_ROOT): readonly (readonly [string, LinkHandle])[] =>
-  pinnedFds(name, "links", root).map(([program, fd]) => [program, linkHandle(fd)] as const);
+/**
+ * Calls back with a descriptor of each pin of an object, in turn, and closes it. What cannot be opened or read is left
+ * out: the first error of that kind is given back.
+ */
+export function eachPin(
+  name: string,
+  root: string,
+  use: (kind: Kind, name: string, fd: number) => void,
+): RuntimeError | undefined {
+  let problem: RuntimeError | undefined;
+  const attempt = (step: () => void): void => {
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      problem ??= error;
+    }
+  };
+  attempt(() =>
+    inObjects(root, (objects) => {
+      const directory = objects.folder(fileOf(objects, name));
+      for (const kind of KINDS)
+        attempt(() => {
+          const folder = directory?.folder(kind);
+          for (const file of folder?.names() ?? [])
+            attempt(() => {
+              const fd = openAs(folder!, file, kind);
+              try {
+                use(kind, nameOfPin(file), fd);
+              } finally {
+                closeFd(fd);
+              }
+            });
+        });
+    }),
+  );
+  return problem;
+}
 
 /**
  * Detaches a pinned object's links and removes all its pins, whatever state they are in. Gives the cgroups that it was
@@ -290,23 +322,18 @@ export function removeObject(name: string, root = DEFAULT_PIN_ROOT): readonly st
   return cgroups;
 }
 
-/** Attachments end first. */
-const KINDS = ["links", "programs", "maps"] as const;
-
-function emptyFolder(
-  directory: PinFolder,
-  kind: (typeof KINDS)[number],
-  cgroups: string[],
-  attempt: (step: () => void) => void,
-): void {
+function emptyFolder(directory: PinFolder, kind: Kind, cgroups: string[], attempt: (step: () => void) => void): void {
   const folder = directory.folder(kind);
   if (!folder) return;
   for (const file of folder.names()) {
     attempt(() => {
       if (kind !== "links") return;
-      const link = linkHandle(folder.open(file));
+      const fd = folder.open(file);
+      // What is no link has nothing to end.
+      if (!isKind(fd, kind)) return closeFd(fd);
+      const link = linkHandle(fd);
       try {
-        const cgroup = link.cgroup();
+        const cgroup = link.place();
         link.detach();
         if (cgroup !== undefined) cgroups.push(cgroup);
       } finally {
@@ -332,6 +359,7 @@ function removeIfEmpty(root: string): void {
 export function openMap(where: string): { readonly map: MapHandle; close(): void } {
   const fd = where.startsWith("id:") ? mapById(where.slice(3)) : mapByPath(where);
   try {
+    if (!isKind(fd, "maps")) throw new RuntimeError("bad-argument", `${where} is not a map`);
     const read = describeMap(mapInfo(fd).name || where, fd, readTypes);
     const spec = "spec" in read ? read.spec : undefined;
     if (!spec?.key || !spec.value) throw new RuntimeError("not-found", `${where} is not a map with keys and values`);

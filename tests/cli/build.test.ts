@@ -148,6 +148,27 @@ describe.each(starts)("input that is no program, %s", (_how, env) => {
 
   test("a full disk", () => expectFailure(tsbpf(["build", "-o", "/dev/full/x", ndiffports]), "cannot-write"));
 
+  test("a name with a line break draws no line of its own", () =>
+    inFolder((folder) => {
+      const name = "x\nerror[forged]: y";
+      writeFileSync(join(folder, `${name}.ts`), readFileSync(ndiffports, "utf8"));
+      const built = tsbpf(["build", "-o", name, `${name}.ts`], { cwd: folder });
+      expect(built.code).toBe(0);
+      writeFileSync(join(folder, `${name}.bad.ts`), "export const = ;");
+      for (const args of [
+        ["check", `${name}.ts`],
+        ["check", `${name}.bad.ts`],
+        ["disasm", join(name, `${name}.o`), join(name, `${name}.o`)],
+        ["disasm", `${name}.ts`],
+        ["verify", join(name, `${name}.o`)],
+        ["build", "-o", `${name}.ts`, `${name}.ts`],
+      ]) {
+        const { stdout, stderr } = tsbpf(args, { cwd: folder });
+        expect(stdout + stderr, args.join(" ")).not.toMatch(/^error\[forged\]/m);
+      }
+      expect(built.stdout).not.toMatch(/^error\[forged\]/m);
+    }));
+
   test("two sources for one object", () =>
     inFolder((folder) => {
       for (const dir of ["a", "b"]) {

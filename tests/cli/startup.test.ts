@@ -366,7 +366,7 @@ describe("the user's cache directory", () => {
       ["a folder", (file) => mkdirSync(file)],
       ["a link to a device", (file) => symlinkSync("/dev/zero", file)],
       ["a link to what was there", (file) => symlinkSync(`${file}.before`, file)],
-      ...(isRoot ? ([["a device", (file) => spawnSync("mknod", [file, "c", "1", "5"])]] as const) : []),
+      ...(isRoot ? ([["a device", (file: string) => spawnSync("mknod", [file, "c", "1", "5"])]] as const) : []),
     ];
     const instead = (name: string, make: (file: string) => unknown, body: () => void): void => {
       const file = join(made, name);

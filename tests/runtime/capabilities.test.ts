@@ -188,6 +188,64 @@ describe.skipIf(skip)(skip ? `without root (skipped: ${skip})` : "without root",
     }
   }, 120_000);
 
+  it("what cannot be seen is not made up, and what would show it is named", () => {
+    const pins = ["--pins", join(bpffs, "roots/tsbpf")];
+    expect(tsbpf(["load", quiet(), "--cgroup", cgroup, ...pins]).code).toBe(0);
+    const loaded = as(loading, "load", quiet(), "--cgroup", cgroup, ...own());
+    expect(loaded.err).toMatch(/another \(program \d+; whose it is takes CAP_SYS_ADMIN to see\) on/);
+    for (const capabilities of [[], ["CAP_BPF"], ["CAP_NET_ADMIN"], loading] as const) {
+      const sees = capabilities.some((one) => one === "CAP_NET_ADMIN");
+      const { out, err } = as(capabilities, "list", ...own());
+      expect(out + err).not.toMatch(/user 0|without a link|gone/);
+      expect(out).toMatch(new RegExp(`program +\\d+ +quiet +${cgroup}`));
+      expect(/\? +\? +\d+ +\(not visible\)/.test(out), capabilities.join()).toBe(sees);
+      expect(err).toContain(sees ? "and numbers of other programs" : "is shown: seeing the rest takes CAP_SYS_ADMIN");
+      const { attached } = JSON.parse(as(capabilities, "list", "--json", ...own()).out) as {
+        attached: { visible: boolean }[];
+      };
+      expect(attached.filter((one) => one.visible)).toHaveLength(1);
+      const hidden = { visible: false, link: null, program: null, object: null, cgroup };
+      expect(attached.filter((one) => !one.visible)).toMatchObject(sees ? [hidden] : []);
+    }
+    // Where nothing at all is in sight, that is not called nothing.
+    const elsewhere = ["--pins", join(bpffs, "own/none")];
+    expect(as([], "list", ...elsewhere).out).toBe("nothing in sight is attached\n");
+    expect(as(["CAP_SYS_ADMIN"], "list", ...elsewhere).out).toMatch(/program +\d+ +\(a pin elsewhere, or/);
+
+    const show = (capabilities: readonly Capability[]): Finished => as(capabilities, "show", "--for", "0.1", ...own());
+    const blind = show([]);
+    expect(blind.out).toMatch(/program +sock_ops +\? +\? +-/);
+    expect(blind.err).toContain("INSNS ?: seeing the size of a program takes CAP_BPF");
+    expect(blind.err).toContain("RUNS ?: having runs counted takes CAP_SYS_ADMIN");
+    expect(show(loading).out).toMatch(/program +sock_ops +[1-9]\d* +\? +-/);
+    expect(show(["CAP_SYS_ADMIN"])).toMatchObject({
+      out: expect.stringMatching(/program +sock_ops +[1-9]\d* +0 +-/),
+      err: "",
+    });
+    const json = JSON.parse(as([], "show", "quiet", "--for", "0.1", "--json", ...own()).out) as object;
+    expect(json).toMatchObject({ programs: [{ slots: null, jitedBytes: null, runs: null }] });
+
+    expect(as([], "doctor", ...pins).out).toMatch(/✗ +bpffs +needed for pins only: looking into .*: EACCES/);
+    expect(as([], "detach", "--all", ...own()).code).toBe(0);
+    expect(tsbpf(["detach", "--all", ...pins]).out).toBe(`quiet removed, detached from ${cgroup}\n`);
+  }, 180_000);
+
+  it("subflows of a session are not called none where they cannot be seen", async () => {
+    const [c, s] = [lab.netns("c"), lab.netns("s")];
+    lab.wire(c, "v0", ["10.97.0.1/24"], s, "v1", ["10.97.0.2/24"]);
+    const [client, server] = [await lab.peer(c), await lab.peer(s)];
+    await server.call("listen", { protocol: "mptcp", host: "10.97.0.2", port: 9000 });
+    await client.call("connect", { protocol: "mptcp", host: "10.97.0.2", port: 9000 });
+    const sessions = (capabilities: readonly Capability[]): Finished =>
+      within(c, capabilities, "show", ...own(), "--for", "0.1");
+    expect(sessions(["CAP_NET_ADMIN"]).out).toMatch(/10\.97\.0\.2:9000 +1 subflows/);
+    // Since Linux 6.15 everybody may see them.
+    const blind = sessions([]);
+    const [, count] = /10\.97\.0\.2:9000 +(1|\?) subflows/.exec(blind.out) ?? [];
+    expect(count, blind.out).toBeDefined();
+    expect(blind.err.includes("? subflows: seeing them takes CAP_NET_ADMIN")).toBe(count === "?");
+  }, 60_000);
+
   it("what may not be seen is not called nothing", () => {
     const pins = join(bpffs, "roots/tsbpf");
     expect(tsbpf(["load", quiet(), "--pins", pins]).code).toBe(0);

@@ -1,5 +1,16 @@
 // What the commands say is so: nothing is called attached, replaced or gone that is not, and what failed leaves nothing.
-import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -219,6 +230,85 @@ char _license[] SEC("license") = "GPL";
     expect(at("detach", "--all")).toMatchObject({ code: 0, out: "second removed\n" });
     expect(at("detach", "--all").out).toBe("nothing is pinned\n");
     expect(() => openObject("second", pins)).toThrow("no object named second");
+  });
+
+  it("one object that is broken, or another's, does not stop the others", () => {
+    const cgroup = lab.cgroup("broken");
+    for (const name of ["a", "b", "c", "d", "e"]) expect(load("--name", name, "--cgroup", cgroup).code).toBe(0);
+    const objects = join(pins, "objects");
+    sh("mkdir", join(objects, "a/links/strange"));
+    chownSync(join(objects, "b"), 65534, 65534);
+    chmodSync(join(objects, "c/programs"), 0o777);
+    // A program among the maps, and a map among the links: the kernel tells of each in its own words.
+    renameSync(join(objects, "d/programs/honest"), join(objects, "d/maps/honest"));
+    renameSync(join(objects, "d/maps/windows"), join(objects, "d/links/windows"));
+    const problems = [
+      `${objects}/a/links/strange is a directory, not a pin`,
+      `${objects}/b belongs to user 65534`,
+      `${objects}/c/programs may be written by others`,
+      `${objects}/d/links/windows is pinned among the links and is none of them`,
+    ];
+    const listed = at("list");
+    expect(listed.code).toBe(1);
+    // All that can be read is: of the five, one folder is not even opened.
+    for (const name of ["a", "c", "d", "e"])
+      expect(listed.out).toMatch(new RegExp(`^\\d+ +honest +\\d+ +${name} +${cgroup}$`, "m"));
+    expect(listed.out).toMatch(new RegExp(`^\\d+ +honest +\\d+ +\\(a pin elsewhere.*\\) +${cgroup}$`, "m"));
+    const json = JSON.parse(at("list", "--json").out) as { attached: object[]; broken: { object: string }[] };
+    expect(json.attached).toHaveLength(5);
+    expect(json.broken.map((one) => one.object)).toEqual(["a", "b", "c", "d"]);
+    const shown = at("show", "--for", "0.1");
+    expect(shown.code).toBe(1);
+    expect(at("show", "e", "--for", "0.1")).toMatchObject({ code: 0, err: "" });
+    expect(at("show", "b", "--for", "0.1")).toMatchObject({ code: 1 });
+    for (const { err } of [listed, shown]) for (const text of problems) expect(err).toContain(text);
+    expect(at("map", "get", "e/constructor", "1").out).toContain("no such key");
+    expect(at("map", "dump", join(objects, "e/programs/honest")).err).toContain("is not a map");
+    const { code, out, err } = at("detach", "--all");
+    expect(code).toBe(1);
+    expect(out).toBe(["d", "e"].map((name) => `${name} removed, detached from ${cgroup}\n`).join(""));
+    for (const text of problems.slice(0, 3)) expect(err).toContain(text);
+    sh("rmdir", join(objects, "a/links/strange"));
+    chownSync(join(objects, "b"), 0, 0);
+    chmodSync(join(objects, "c/programs"), 0o700);
+    expect(at("detach", "--all").code).toBe(0);
+    expect(attachedTo(cgroup)).toBe(0);
+  });
+
+  it("names that others have pinned under draw no lines and no colours of their own", () => {
+    const cgroup = lab.cgroup("names");
+    const evil = "x\u001b[2J\u001b]0;owned\u0007\u009b1m\nerror[forged]: everything is lost\u202e";
+    expect(load("--name", "odd", "--cgroup", cgroup).code).toBe(0);
+    const objects = join(pins, "objects");
+    renameSync(join(objects, "odd/maps/windows"), join(objects, `odd/maps/${evil}`));
+    renameSync(join(objects, "odd/programs/honest"), join(objects, `odd/programs/${evil}`));
+    renameSync(join(objects, "odd/links/honest"), join(objects, `odd/links/${evil}`));
+    renameSync(join(objects, "odd"), join(objects, evil));
+    expect(load("--name", "idle").code).toBe(0);
+    renameSync(join(objects, "idle"), join(objects, `${evil}2`));
+    const said = [
+      ["list"],
+      ["show", "--for", "0.1"],
+      ["show", "absent", "--for", "0.1"],
+      ["show", evil, "--for", "0.1"],
+      ["map", "get", `${evil}/absent`, "1"],
+      ["map", "get", `${evil}/${evil}`, "1"],
+      ["map", "dump", `${evil}/${evil}`],
+      ["map", "dump", join(objects, evil, "maps", evil)],
+      ["map", "dump", join(objects, evil, "programs", evil)],
+      ["trace", evil, "--for", "0.1"],
+      ["load", object, "--replace", "--name", evil],
+      ["detach", "absent"],
+      ["detach", "--all"],
+    ].flatMap((args) => [args, [...args, "--json"]]);
+    for (const args of said) {
+      const { out, err } = at(...args);
+      // Newlines end lines; nothing else is obeyed by a terminal.
+      expect(out + err, args.join(" ")).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/);
+      expect(out + err, args.join(" ")).not.toMatch(/^error\[forged\]/m);
+    }
+    expect(attachedTo(cgroup)).toBe(0);
+    expect(existsSync(pins)).toBe(false);
   });
 
   it("run takes all its steps at the end, whatever goes wrong in one", async () => {
