@@ -5,7 +5,7 @@
 import { backend } from "./backend/emit.ts";
 import type { Guard, Guards } from "./backend/guard.ts";
 import { kernels, type Kernel, type TargetName } from "./bpf/kernels.ts";
-import type { Release } from "./bpf/verifier-rules.ts";
+import type { Version } from "./bpf/verifier-rules.ts";
 import type { Diagnostic, Key } from "./diagnostics.ts";
 import { declarations } from "./frontend/declarations.generated.ts";
 import { frontend } from "./frontend/lower.ts";
@@ -21,7 +21,7 @@ export interface CompileOptions {
   /** Absent: follows from the imports (`tsbpf/mptcp` and `tsbpf/delack` need the patched kernel). */
   readonly target?: TargetName;
   /** The oldest kernel that must take the object, where it is not the target's own ("5.10" for mainline). */
-  readonly kernel?: Release;
+  readonly kernel?: Version;
   /** Most instruction slots of one program; absent: the target's limit, 4096. */
   readonly maxInsns?: number;
   /** Passes to switch off, by name. */
@@ -74,6 +74,7 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
     readImport: options.readImport ?? (() => undefined),
     declarations,
     ...(options.target ? { target: options.target } : {}),
+    ...(options.kernel ? { kernel: options.kernel } : {}),
     ...(options.library ? { library: true } : {}),
   });
   const { target, sources } = lowered;

@@ -1,6 +1,6 @@
 /** The targets: what a kernel has and which limits hold there. Asking is `has(kernel, feature)`, never a version comparison. */
 
-import { OLDEST, RELEASES, type Release } from "./verifier-rules.ts";
+import { isAtLeast, OLDEST, releaseOf, versionIn, type Release, type Version } from "./verifier-rules.ts";
 
 export type TargetName = "mainline" | "patched";
 
@@ -27,18 +27,23 @@ export const FEATURES = {
   "helper:mptcp-set-priority": "bpf_mptcp_set_priority",
   "delayed-ack-options": "delayed-ACK socket options from BPF",
   "bpf-delack-max": "TCP_BPF_DELACK_MAX and TCP_BPF_RTO_MIN from BPF",
-  "user-timeout-get": "TCP_USER_TIMEOUT read from BPF",
+  "user-timeout-get": "TCP_USER_TIMEOUT read from BPF (Linux 6.1)",
   "ring-buffer": "BPF ring buffers (Linux 5.8)",
   "socket-storage": "per-socket storage from sock_ops (Linux 5.9)",
   "lpm-trie": "longest-prefix-match tries",
 } as const;
 export type Feature = keyof typeof FEATURES;
 
+/** The first version of Linux that has a feature, of those that some kernels of a target lack. */
+export const FEATURE_SINCE: Readonly<Partial<Record<Feature, Version>>> = {
+  "user-timeout-get": "6.1",
+};
+
 export interface Kernel {
   readonly name: TargetName;
   readonly about: string;
-  /** The release whose verifier must be able to follow what is emitted; the newer ones do too. */
-  readonly oldest: Release;
+  /** The oldest version that must take what is emitted, and that has what it needs. */
+  readonly oldest: Version;
   /** Least instruction-set level: v3 has 32-bit ALU and jumps, v4 signed division, sign-extending moves and loads. */
   readonly isa: "v1" | "v2" | "v3" | "v4";
   readonly features: ReadonlySet<Feature>;
@@ -93,21 +98,17 @@ export const kernels = {
   },
 } as const satisfies Record<TargetName, Kernel>;
 
-export const has = (kernel: Kernel, feature: Feature): boolean => kernel.features.has(feature);
-
-/** The number of a release as text, "6.1" or "6.1.192-generic", as major and minor; undefined where it is none. */
-function numbered(text: string): readonly [number, number] | undefined {
-  const found = /^(\d+)\.(\d+)(?:[.\-+_~].*)?$/.exec(text);
-  return found ? [Number(found[1]), Number(found[2])] : undefined;
+/** Whether every kernel of the target, from its oldest on, has the feature. */
+export function has(kernel: Pick<Kernel, "features" | "oldest">, feature: Feature): boolean {
+  const since = FEATURE_SINCE[feature];
+  return kernel.features.has(feature) && (since === undefined || isAtLeast(kernel.oldest, since));
 }
-const olderOrSame = ([a, b]: readonly [number, number], [c, d]: readonly [number, number]): boolean =>
-  a < c || (a === c && b <= d);
 
 /**
  * The release whose rules say what the verifier of a kernel does: the newest known one that is not newer. Undefined for what is
  * no release, or older than all that are known.
  */
 export function releaseFor(text: string): Release | undefined {
-  const wanted = numbered(text);
-  return wanted && RELEASES.filter((known) => olderOrSame(numbered(known)!, wanted)).at(-1);
+  const version = versionIn(text);
+  return version && releaseOf(version);
 }

@@ -9,6 +9,20 @@ export type Release = (typeof RELEASES)[number];
 export const OLDEST: Release = RELEASES[0];
 export const NEWEST: Release = RELEASES[RELEASES.length - 1]!;
 
+/** A release of Linux as "major.minor", known or not. */
+export type Version = `${number}.${number}`;
+const numbers = (version: Version): readonly [number, number] => version.split(".").map(Number) as [number, number];
+/** Whether one version is the other, or newer. */
+export function isAtLeast(version: Version, other: Version): boolean {
+  const [[a, b], [c, d]] = [numbers(version), numbers(other)];
+  return a > c || (a === c && b >= d);
+}
+/** The version in a release as text, "6.1" or "6.1.192-generic"; undefined where there is none. */
+export function versionIn(text: string): Version | undefined {
+  const found = /^(\d+)\.(\d+)(?:[.\-+_~].*)?$/.exec(text);
+  return found ? `${Number(found[1])}.${Number(found[2])}` : undefined;
+}
+
 const since = (first: Release): readonly Release[] => RELEASES.slice(RELEASES.indexOf(first));
 
 /** Each rule with the releases that have it. */
@@ -94,21 +108,21 @@ const RULES = {
 } as const satisfies Record<string, readonly Release[]>;
 
 export type Rule = keyof typeof RULES;
-export type Rules = Readonly<Record<Rule, boolean>> & { readonly release: Release };
+export type Rules = Readonly<Record<Rule, boolean>>;
 
 const tables = new Map<Release, Rules>(
   RELEASES.map((release) => [
     release,
-    {
-      release,
-      ...(Object.fromEntries(
-        Object.entries(RULES).map(([rule, releases]) => [rule, (releases as readonly Release[]).includes(release)]),
-      ) as Record<Rule, boolean>),
-    },
+    Object.fromEntries(
+      Object.entries(RULES).map(([rule, releases]) => [rule, (releases as readonly Release[]).includes(release)]),
+    ) as Record<Rule, boolean>,
   ]),
 );
 
-/** The rules of a release. */
-export const rulesOf = (release: Release): Rules => tables.get(release)!;
+/** The release whose rules hold for a version: the newest known one that is not newer; undefined before the oldest. */
+export const releaseOf = (version: Version): Release | undefined =>
+  RELEASES.filter((known) => isAtLeast(version, known)).at(-1);
+/** The rules of a version; before the oldest that is known, of that one. */
+export const rulesOf = (version: Version): Rules => tables.get(releaseOf(version) ?? OLDEST)!;
 /** The rules of the newest release. */
 export const NEWEST_RULES = rulesOf(NEWEST);

@@ -2,7 +2,7 @@
 import { basename, join } from "node:path";
 import { typesFor } from "../../runtime/kernel/types.ts";
 import { kernels, type TargetName } from "../bpf/kernels.ts";
-import type { Release } from "../bpf/verifier-rules.ts";
+import type { Version } from "../bpf/verifier-rules.ts";
 import { compile, raised, type CompileResult } from "../compile.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../diagnostics/render.ts";
 import { printModule } from "../ir/print.ts";
@@ -19,7 +19,7 @@ export interface BuildOptions {
   readonly output?: string;
   readonly target?: TargetName;
   /** The oldest kernel that must take the objects. */
-  readonly kernel?: Release;
+  readonly kernel?: Version;
   readonly emit?: "obj" | "asm" | "ir";
   readonly printAfter?: string;
   readonly maxInsns?: number;

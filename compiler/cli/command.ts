@@ -1,8 +1,8 @@
 /** The command line: commander in, exit code out. Exit 0 good, 1 the program is wrong, 2 the command line is wrong. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { registerRuntimeCommands } from "../../runtime/commands/register.ts";
-import { kernels, releaseFor } from "../bpf/kernels.ts";
-import { RELEASES, type Release } from "../bpf/verifier-rules.ts";
+import { kernels } from "../bpf/kernels.ts";
+import { releaseOf, RELEASES, versionIn, type Version } from "../bpf/verifier-rules.ts";
 import { version } from "../version.generated.ts";
 import { build, check, type BuildOptions } from "./build.ts";
 import { disasm } from "./disasm.ts";
@@ -29,10 +29,10 @@ const rootOption = () =>
     "folder below which imports may lie (default: that of the nearest package.json or tsconfig.json)",
   );
 const strictOption = () => new Option("--strict", "treat warnings as errors");
-/** A release as text to the one whose rules are known. */
-const release = (text: string): Release => {
-  const found = releaseFor(text);
-  if (found === undefined)
+/** The version in a release as text. */
+const release = (text: string): Version => {
+  const found = versionIn(text);
+  if (found === undefined || releaseOf(found) === undefined)
     throw new InvalidArgumentError(`a kernel release is needed, ${RELEASES[0]} or newer (as uname -r says).`);
   return found;
 };

@@ -1,7 +1,7 @@
 /** `tsbpf verify`: what the kernel's verifier would say of objects, or of the programs of a corpus file. */
 import { readFileSync } from "node:fs";
-import { kernels, releaseFor, type TargetName } from "../bpf/kernels.ts";
-import { NEWEST, type Release } from "../bpf/verifier-rules.ts";
+import { kernels, type TargetName } from "../bpf/kernels.ts";
+import { NEWEST, versionIn, type Version } from "../bpf/verifier-rules.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../diagnostics/render.ts";
 import { readObject } from "../object/read.ts";
 import { corpusAnswer, type CorpusAnswer, type CorpusProgram } from "../verifier/corpus.ts";
@@ -15,7 +15,7 @@ export interface VerifyOptions {
   readonly verbose?: boolean;
   readonly target?: TargetName;
   /** Whose verifier is asked. */
-  readonly kernel?: Release;
+  readonly kernel?: Version;
   readonly json?: boolean;
 }
 
@@ -52,7 +52,7 @@ function verifyObject(file: string, options: VerifyOptions): { ok: boolean; json
       ? kernels.patched.oldest
       : module.kernel === undefined
         ? NEWEST
-        : (releaseFor(module.kernel) ?? NEWEST));
+        : (versionIn(module.kernel) ?? NEWEST));
   if (module.programs.length === 0 && !options.json) say(`${file}: no programs in this object, so nothing to verify`);
   let ok = true;
   const programs = module.programs.map((program) => {
@@ -100,7 +100,7 @@ function verifyCorpus(path: string, options: VerifyOptions): number {
   return 0;
 }
 
-function answerFor(program: unknown, place: string, release: Release): CorpusAnswer {
+function answerFor(program: unknown, place: string, release: Version): CorpusAnswer {
   const p = program as Partial<CorpusProgram> | null;
   if (typeof p?.name !== "string" || typeof p.insns !== "string" || typeof p.type !== "string") {
     const name = typeof p?.name === "string" ? p.name : place;

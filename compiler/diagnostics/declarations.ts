@@ -151,6 +151,11 @@ export const declarations = {
     (f) => `${f.what} is not there on the target ${f.target}`,
     (f) => `build for a kernel that has it: --target ${f.other}`,
   ),
+  "needs-newer-kernel": row<{ what: string; since: string; oldest: string }>(
+    "error",
+    (f) => `${f.what} came with Linux ${f.since}, and the object is for ${f.oldest} and later`,
+    (f) => `leave it out, or build for newer kernels alone: --kernel ${f.since}`,
+  ),
   license: row<{ id: string; known: readonly string[] }>(
     "error",
     (f) => `${JSON.stringify(f.id)} is not a license that the kernel knows`,

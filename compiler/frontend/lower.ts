@@ -1,6 +1,7 @@
 /** From source text to IR: parse, find the declarations, lower the programs, and repeat every check that the editor makes. */
 import { ts } from "ts-morph";
-import type { TargetName } from "../bpf/kernels.ts";
+import { kernels, type Kernel, type TargetName } from "../bpf/kernels.ts";
+import type { Version } from "../bpf/verifier-rules.ts";
 import type { Diagnostic } from "../diagnostics.ts";
 import type { IrModule } from "../ir/ir.ts";
 import type { FoundImport, SourceFile } from "../span.ts";
@@ -20,6 +21,8 @@ export interface FrontendInput {
   readonly readImport: (path: string, from: string) => FoundImport;
   /** Absent: follows from the imports. */
   readonly target?: TargetName;
+  /** The oldest version of Linux that must run it; absent: the target's. */
+  readonly kernel?: Version;
   /** The texts of runtime/dsl/*.d.ts. */
   readonly declarations: Declarations;
   /** A file without programs is fine: it is looked at, not built. */
@@ -74,7 +77,8 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
   const early: Pick<ModuleState, "diagnostics" | "seen"> = { diagnostics: [], seen: new Set() };
   const scopes = project.files.map((file) => collectScope(early, file));
   const target = input.target ?? targetOf(project);
-  const state = moduleState(project, target, scopes, {
+  const kernel: Kernel = { ...kernels[target], ...(input.kernel ? { oldest: input.kernel } : {}) };
+  const state = moduleState(project, kernel, scopes, {
     exportsOf: exportIndex(input.declarations),
     eventsOf: eventIndex(input.declarations),
   });

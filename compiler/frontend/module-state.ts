@@ -1,6 +1,6 @@
 /** The state of one compilation: what was declared, what was lowered, what was reported. */
 import type { ts } from "ts-morph";
-import { has, kernels, type Feature, type Kernel, type TargetName } from "../bpf/kernels.ts";
+import { FEATURE_SINCE, has, kernels, type Feature, type Kernel, type TargetName } from "../bpf/kernels.ts";
 import { SOCK_OPS_CALLBACKS } from "../bpf/kinds/sock-ops.ts";
 import { report, type Diagnostic, type FactsOf, type Key, type Note } from "../diagnostics.ts";
 import type { Func } from "../ir/ir.ts";
@@ -95,14 +95,14 @@ export interface ModuleState {
 
 export function moduleState(
   project: Project,
-  target: TargetName,
+  kernel: Kernel,
   scopes: readonly FileScope[],
   { exportsOf, eventsOf }: Pick<ModuleState, "exportsOf" | "eventsOf">,
 ): ModuleState {
   return {
     project,
-    target,
-    kernel: kernels[target],
+    target: kernel.name,
+    kernel,
     scopes,
     diagnostics: [],
     needs: new Set(),
@@ -116,7 +116,7 @@ export function moduleState(
     rodata: new Map(),
     stringCodes: new Map(),
     license: undefined,
-    writeBit: target === "patched" ? SOCK_OPS_CALLBACKS.TcpOptions.bit : SOCK_OPS_CALLBACKS.WriteOption.bit,
+    writeBit: kernel.name === "patched" ? SOCK_OPS_CALLBACKS.TcpOptions.bit : SOCK_OPS_CALLBACKS.WriteOption.bit,
     sharedWish: project.files.some((file) => /\bOptionConn\b/.test(file.source.text)),
     writers: [],
     optionBits: new Map(),
@@ -153,6 +153,11 @@ export function say<K extends Key>(
 export function need(state: ModuleState, feature: Feature, span: Span, what: string): boolean {
   state.needs.add(feature);
   if (has(state.kernel, feature)) return true;
+  const since = FEATURE_SINCE[feature];
+  if (state.kernel.features.has(feature) && since) {
+    say(state, "needs-newer-kernel", span, { what, since, oldest: state.kernel.oldest });
+    return false;
+  }
   const others = Object.values(kernels).filter((kernel) => has(kernel, feature));
   say(state, "needs-kernel", span, {
     what,

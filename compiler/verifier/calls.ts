@@ -1,5 +1,6 @@
 /** Calls: of helpers, of functions of the program, and the return from them. */
 import { helperFor, mayCall } from "../bpf/kinds/index.ts";
+import { hasCome, helperSince } from "../bpf/since.ts";
 import type { Rules } from "../bpf/verifier-rules.ts";
 import { helperName, type Helper, type HelperName } from "../bpf/helpers.ts";
 import { goTogether } from "../bpf/map-helpers.ts";
@@ -67,10 +68,11 @@ export function callHelper(env: Env): void {
 }
 
 function checkAvailable(env: Env, name: HelperName, helper: Helper): void {
-  const allowed = mayCall(env.program.type, env.program.attach, name);
+  const allowed = mayCall(env.program.type, env.program.attach, name, env.program.release);
   if (allowed === undefined) unsupported(`helpers of ${env.program.type} programs`);
   const patchedOnly = helper.id >= 212;
-  if (patchedOnly && !env.program.patched) reject(`invalid func unknown#${helper.id}`);
+  if ((patchedOnly && !env.program.patched) || !hasCome(helperSince(name), env.program.release))
+    reject(`invalid func unknown#${helper.id}`);
   if (!allowed) reject(`program of this type cannot use helper bpf_${name}#${helper.id}`);
   if (helper.gplOnly && !env.program.gpl) reject("cannot call GPL-restricted function from non-GPL compatible program");
   if (helper.sleeps && !hasFlag(env, "sleepable")) reject("helper call might sleep in a non-sleepable prog");

@@ -1,6 +1,6 @@
 /** Programs in the format of the verifier corpus: raw instructions in hex with their maps, and one answer per program. */
 import { decodeSlots } from "../bpf/raw.ts";
-import { NEWEST, type Release } from "../bpf/verifier-rules.ts";
+import { NEWEST, type Version } from "../bpf/verifier-rules.ts";
 import { MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
 import { verify, type Options, type Program, type Result, type VerifierMap } from "./verify.ts";
 
@@ -53,7 +53,7 @@ const GPL = new Set(["GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL
 export const isGplCompatible = (license: string): boolean => GPL.has(license);
 
 /** The verifier's input for a program of a corpus. Throws RangeError where the hex is not whole instructions. */
-export function corpusProgram(program: CorpusProgram, release: Release = NEWEST): Program {
+export function corpusProgram(program: CorpusProgram, release: Version = NEWEST): Program {
   const maps = new Map<number, VerifierMap>();
   for (const [fd, map] of Object.entries(program.maps ?? {})) {
     const made = corpusMap(map);
@@ -75,7 +75,7 @@ export function corpusProgram(program: CorpusProgram, release: Release = NEWEST)
 /** Verifies one program of a corpus. */
 export interface CorpusOptions extends Options {
   /** The kernel that is asked; absent: the newest. */
-  readonly release?: Release;
+  readonly release?: Version;
 }
 
 export function verifyCorpusProgram(program: CorpusProgram, options: CorpusOptions = {}): Result {

@@ -1,7 +1,7 @@
 /** What one verification carries along: the program, the current state, and what was learned of the instructions so far. */
 import type { ContextLayout } from "../bpf/kinds/access.ts";
 import type { RawInsn } from "../bpf/raw.ts";
-import type { Release, Rules } from "../bpf/verifier-rules.ts";
+import type { Rules, Version } from "../bpf/verifier-rules.ts";
 import type { Flow } from "./flow.ts";
 import type { Structure } from "./structure.ts";
 import { ANY_SCALAR, currentFrame, replaceRegs, type Reg, type State, type VerifierMap } from "./state.ts";
@@ -35,8 +35,8 @@ export interface Program {
   readonly unknown?: { readonly what: string; readonly insn: number };
   /** GPL-compatible, so that every helper may be called. */
   readonly gpl: boolean;
-  /** The release whose verifier is asked. */
-  readonly release: Release;
+  /** The version of Linux whose verifier is asked. */
+  readonly release: Version;
   /** The patched kernel of this project: more context, more helpers. */
   readonly patched: boolean;
 }

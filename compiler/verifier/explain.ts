@@ -1,8 +1,9 @@
 /** A rejection in words for someone who wrote TypeScript: what is wrong, and what to write instead. */
 
-import { helperName } from "../bpf/helpers.ts";
+import { helperName, type HelperName } from "../bpf/helpers.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import { returnRange } from "../bpf/kinds/index.ts";
+import { helperSince } from "../bpf/since.ts";
 import { isPacket, showReg, typeName, type Reg } from "./state.ts";
 import type { Program, Rejection } from "./verify.ts";
 
@@ -119,6 +120,32 @@ const RULES: readonly {
       problem: `the stack of 512 bytes does not allow this: ${rejection.message}`,
       remedy: "fewer or smaller local structures, and constant indexes into them",
     }),
+  },
+  {
+    category: "helper-arg",
+    pattern: /cannot use helper/,
+    explain: ({ program, rejection }) => ({
+      problem: `programs of type ${program.type} may not call ${calledAt(program, rejection.failingInsn)} on Linux ${program.release}`,
+    }),
+  },
+  {
+    category: "other",
+    pattern: /^invalid func/,
+    explain: ({ program, rejection }) => {
+      const called = calledAt(program, rejection.failingInsn);
+      const since = called === undefined ? undefined : helperSince(called.slice("bpf_".length) as HelperName);
+      return since === undefined
+        ? { problem: `Linux ${program.release} has no such helper` }
+        : {
+            problem: `${called} came with Linux ${since}, and Linux ${program.release} has not got it`,
+            remedy: `leave it out, or ask for newer kernels alone: --kernel ${since}`,
+          };
+    },
+  },
+  {
+    category: "other",
+    pattern: /^(?:maps|programs) of type \S+ are not known$/,
+    explain: ({ program, rejection }) => ({ problem: `${rejection.message} to Linux ${program.release}` }),
   },
   {
     category: "helper-arg",

@@ -1,7 +1,7 @@
 /** The verifier on whole modules: every program, with results as diagnostics that point into the source. */
 import { disassemble } from "../bpf/disassemble.ts";
 import type { Kernel } from "../bpf/kernels.ts";
-import { NEWEST, type Release } from "../bpf/verifier-rules.ts";
+import { NEWEST, type Version } from "../bpf/verifier-rules.ts";
 import { report, type Diagnostic, type Note } from "../diagnostics.ts";
 import type { BpfModule, BpfProgram, LineEntry } from "../module.ts";
 import type { Span } from "../span.ts";
@@ -26,8 +26,8 @@ export interface ModuleOptions {
   readonly verbose?: boolean;
 }
 
-/** The releases whose verifiers must take what is made for a kernel: what the oldest follows the newest does too, but for rules that were made stricter. */
-export const judgesOf = (kernel: Pick<Kernel, "name" | "oldest">): readonly Release[] => [
+/** The versions whose verifiers must take what is made for a kernel: what the oldest follows the newest does too, but for rules that were made stricter. */
+export const judgesOf = (kernel: Pick<Kernel, "name" | "oldest">): readonly Version[] => [
   ...new Set([kernel.oldest, kernel.name === "patched" ? kernel.oldest : NEWEST]),
 ];
 
@@ -40,12 +40,12 @@ export function verifyModule(module: BpfModule, kernel: Pick<Kernel, "name" | "o
   });
 }
 
-/** Verifies one program of a module. `target` names the kernel, `release` the verifier that is asked. */
+/** Verifies one program of a module. `target` names the kernel, `release` whose verifier is asked. */
 export function verifyProgram(
   module: BpfModule,
   program: BpfProgram,
   target: string,
-  release: Release,
+  release: Version,
   { verbose = false }: ModuleOptions = {},
 ): ProgramVerdict {
   const input = verifierProgram(module, program, target, release);

@@ -1,7 +1,7 @@
 /** From a program of a module, with relocations in place of map descriptors, to the verifier's input. */
 import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
 import { PSEUDO } from "../bpf/opcodes.ts";
-import type { Release } from "../bpf/verifier-rules.ts";
+import type { Version } from "../bpf/verifier-rules.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import { sizeOf } from "../layout.ts";
 import type { BpfModule, BpfProgram, GlobalSection, GlobalVar, MapSpec } from "../module.ts";
@@ -48,7 +48,7 @@ function externOf({ externs }: BpfProgram): Program["unknown"] {
 }
 
 /** What the verifier needs to know of a program; `target` names the kernel, as in compiler/bpf/kernels.ts, `release` its verifier. */
-export function verifierProgram(module: BpfModule, program: BpfProgram, target: string, release: Release): Program {
+export function verifierProgram(module: BpfModule, program: BpfProgram, target: string, release: Version): Program {
   const maps = new Map<number, VerifierMap>();
   const descriptors = new Map<string, number>();
   const describe = (key: string, make: () => VerifierMap | undefined): number => {

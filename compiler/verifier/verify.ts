@@ -5,7 +5,8 @@
  * one that was walked before. Where it cannot tell, it says so ("unsupported") rather than guess.
  */
 import { rulesOf } from "../bpf/verifier-rules.ts";
-import { contextLayout } from "../bpf/kinds/index.ts";
+import { contextLayout, kindOf } from "../bpf/kinds/index.ts";
+import { hasCome, mapTypeSince, programTypeSince } from "../bpf/since.ts";
 import { LOAD_FLAGS, type Env, type Outcome, type Program } from "./env.ts";
 import { createFlow } from "./flow.ts";
 import { step } from "./interpret.ts";
@@ -95,8 +96,12 @@ export function verify(program: Program, options: Options = {}): Result {
 }
 
 function prepare(program: Program): Env {
-  const context = contextLayout(program.type, program.attach, program.patched);
+  const context = contextLayout(program.type, program.attach, program.patched, program.release);
   if (context === undefined) return unsupported(`programs of type ${program.type}`);
+  if (!hasCome(programTypeSince(kindOf(program.type)!.number), program.release))
+    rejectAt("none", `programs of type ${program.type} are not known`);
+  for (const { type } of program.maps.values())
+    if (!hasCome(mapTypeSince(type), program.release)) rejectAt("none", `maps of type ${type} are not known`);
   if ((program.flags & LOAD_FLAGS.testRegInvariants) !== 0 && !rulesOf(program.release).invariantsFlag)
     rejectAt("none", "unknown flags");
   const structure = checkStructure(program.insns, program.maps, program.typed, rulesOf(program.release));
@@ -176,7 +181,7 @@ export function replayPath(program: Program, path: Rejection["path"]): readonly 
   const steps: Step[] = [];
   const left = [...path];
   try {
-    const context = contextLayout(program.type, program.attach, program.patched);
+    const context = contextLayout(program.type, program.attach, program.patched, program.release);
     if (context === undefined) return [];
     const structure = checkStructure(program.insns, program.maps, program.typed, rulesOf(program.release));
     const env = newEnv(program, structure, context, () => left.shift()?.taken ?? false);

@@ -3,6 +3,7 @@ import { contextAccess, type ContextLayout } from "../../compiler/bpf/kinds/acce
 import { isThere, isWritable } from "../../compiler/bpf/kinds/fields.ts";
 import { contextLayout, type CompiledKind, type ContextField } from "../../compiler/bpf/kinds/index.ts";
 import { has, type Kernel } from "../../compiler/bpf/kernels.ts";
+import { NEWEST } from "../../compiler/bpf/verifier-rules.ts";
 import type { Guard, Memory, Region } from "./memory.ts";
 
 /** Current value of a field (of one element of it), as the program reads it. */
@@ -46,7 +47,7 @@ export function createContext(
   attach: number,
 ): ProgramContext {
   const rows: Rows = Object.entries(kind.fields);
-  const layout = contextLayout(type, attach, kernel.name === "patched")!;
+  const layout = contextLayout(type, attach, kernel.name === "patched", NEWEST)!;
   const size = Math.max(...rows.map(([, row]) => endOf(row)));
   const region: Region = memory.allocate({
     name: "the context",

@@ -108,7 +108,7 @@ export function contains(given: Given): Checked {
   };
   try {
     const structure = checkStructure(insns, maps, false, NEWEST_RULES);
-    const env = newEnv(program, structure, contextLayout("socket_filter", 0, false)!, went);
+    const env = newEnv(program, structure, contextLayout("socket_filter", 0, false, NEWEST)!, went);
     const entry = env.state.frames[0]!.regs;
     if (given.memory !== undefined) {
       const memory: VerifierMap = { type: "array", key: 4, value: given.memory, max: 1, flags: 0 };

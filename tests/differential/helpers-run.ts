@@ -14,7 +14,7 @@ import {
 } from "../../compiler/bpf/kinds/index.ts";
 import { HELPERS, type HelperName } from "../../compiler/bpf/helpers.ts";
 import { LOAD_FLAGS } from "../../compiler/verifier/env.ts";
-import { kernelUnavailable, loadProgram } from "./kernel.ts";
+import { kernelUnavailable, loadProgram, runningRelease } from "./kernel.ts";
 
 const NOT_ALLOWED = /unknown func|invalid func|program of this type cannot use helper|cannot use helper/;
 /** The patched kernel's own. */
@@ -41,6 +41,7 @@ export function helpersMain(): number {
     console.log(`skipped: ${reason}`);
     return 3;
   }
+  const release = runningRelease();
   let tried = 0;
   let unasked = 0;
   let different = 0;
@@ -53,7 +54,7 @@ export function helpersMain(): number {
         const kernel = kernelAllows(type, attach, id);
         if (kernel === undefined) unasked++;
         else tried++;
-        const ours = mayCall(type, attach, name);
+        const ours = mayCall(type, attach, name, release);
         if (kernel === undefined || kernel === ours) continue;
         different++;
         console.log(`${type} (${attach}): bpf_${name}: ours ${ours}, kernel ${kernel}`);

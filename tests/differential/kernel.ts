@@ -1,7 +1,6 @@
 /** The running kernel as a judge: creates maps, loads programs, never attaches anything. Needs root (CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN). */
 import { release } from "node:os";
-import { releaseFor } from "../../compiler/bpf/kernels.ts";
-import type { Release } from "../../compiler/bpf/verifier-rules.ts";
+import { releaseOf, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";
 import { MAP_TYPES } from "../../compiler/bpf/map-types.ts";
 import { encodeSlots, type RawInsn } from "../../compiler/bpf/raw.ts";
 import { BPF } from "../../runtime/kernel/abi.ts";
@@ -110,10 +109,11 @@ export function loadProgram(request: LoadRequest): LoadResult {
   return { errno: result < 0 ? -result : 0, log };
 }
 
-/** The release whose rules the running kernel's verifier follows. Throws where none are known. */
-export function runningRelease(): Release {
-  const found = releaseFor(release());
-  if (found === undefined) throw new Error(`no rules are known of Linux ${release()}`);
+/** The version of the running kernel. Throws where no rules are known of it. */
+export function runningRelease(): Version {
+  const found = versionIn(release());
+  if (found === undefined || releaseOf(found) === undefined)
+    throw new Error(`no rules are known of Linux ${release()}`);
   return found;
 }
 

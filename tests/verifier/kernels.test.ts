@@ -2,8 +2,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { releaseFor } from "../../compiler/bpf/kernels.ts";
-import { NEWEST, OLDEST, RELEASES, type Release } from "../../compiler/bpf/verifier-rules.ts";
+import { NEWEST, OLDEST, RELEASES, type Release, type Version } from "../../compiler/bpf/verifier-rules.ts";
 import { compile } from "../../compiler/compile.ts";
+import type { Program } from "../../compiler/verifier/verify.ts";
 import { corpusAnswer, type CorpusProgram } from "../../compiler/verifier/corpus.ts";
 import { verifyProgram } from "../../compiler/verifier/module.ts";
 import { fromSeed } from "../generate/choices.ts";
@@ -71,6 +72,45 @@ describe("what releases track", () => {
   test("a 32-bit comparison with 0 of a pointer that is not null", () => {
     const insns = withNumbers(copy(6, 0), raw(0x56, 6, 0, 1, 0), load(8, 3, 9, 0), mov(0, 1), exit);
     expect(accepting(insns)).toEqual(["5.10", "6.1", "6.18"]);
+  });
+});
+
+describe("what releases have not got yet", () => {
+  const versions = ["5.10", "5.15", "6.1", "6.2", "6.12", "6.18"] as const;
+  const having = (insns: Parameters<typeof check>[0], more: Partial<Program> = {}): readonly Version[] =>
+    versions.filter((release) => check(insns, { release, ...more }).verdict === "accept");
+
+  test("a helper", () => {
+    expect(having([call(208), mov(0, 1), exit])).toEqual(["6.1", "6.2", "6.12", "6.18"]);
+  });
+  test("a helper that came later to this kind of program than to others", () => {
+    const insns = [mov(1, 0), call(122), mov(0, 1), exit];
+    expect(having(insns, { type: "sock_ops", attach: 3 })).toEqual(["5.15", "6.1", "6.2", "6.12", "6.18"]);
+  });
+  test("a field of the context", () => {
+    const insns = [load(8, 2, 1, 216), mov(0, 1), exit];
+    expect(having(insns, { type: "sock_ops", attach: 3 })).toEqual(["6.2", "6.12", "6.18"]);
+  });
+  test("a type of maps", () => {
+    const maps = new Map([[HASH, { type: "bloom_filter", key: 0, value: 4, max: 4, flags: 0 } as const]]);
+    expect(having([...mapFd(1, HASH), mov(0, 1), exit], { maps })).toEqual(["6.1", "6.2", "6.12", "6.18"]);
+  });
+
+  test("build says so of what the language offers", () => {
+    const text = `import { license } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+export const program = sockOps((ctx) => {
+  const timeout = ctx.getSockOpt("TCP_USER_TIMEOUT") ?? 0;
+  return timeout > 0 ? 1 : 0;
+});
+`;
+    const keys = (kernel?: Version): readonly string[] =>
+      compile({ path: "p.ts", text }, kernel ? { kernel } : {}).diagnostics.map((one) => one.key);
+    expect(keys()).toEqual(["needs-newer-kernel"]);
+    expect(keys("5.15")).toEqual(["needs-newer-kernel"]);
+    expect(keys("6.1")).toEqual([]);
+    expect(keys("6.6")).toEqual([]);
   });
 });
 

@@ -3,6 +3,8 @@
  * rules of net/core/filter.c, kernel/bpf/cgroup.c and kernel/trace/bpf_trace.c of Linux 6.18 for a privileged loader, as tables.
  */
 
+import type { Version } from "../verifier-rules.ts";
+
 /** How a field may be accessed. Every access is aligned to its own size besides. */
 export type AccessRule =
   /** Exactly 1, 4 or 8 bytes. */
@@ -39,6 +41,8 @@ export interface ContextRange {
   readonly read?: AccessRule;
   readonly write?: AccessRule;
   readonly pointer?: ContextPointer;
+  /** The first version of Linux that has it; absent: all that we know. */
+  readonly since?: Version;
   /** Sign-extending loads are refused. */
   readonly unsignedOnly?: true;
 }

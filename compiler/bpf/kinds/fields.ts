@@ -22,4 +22,5 @@ export const rangesOf = (fields: Readonly<Record<string, ContextField>>, attach:
       read: field.read ?? field.bytes,
       ...(isWritable(field, attach) ? { write: field.write ?? field.bytes } : {}),
       ...(field.pointer === undefined ? {} : { pointer: field.pointer }),
+      ...(field.since === undefined ? {} : { since: field.since }),
     }));

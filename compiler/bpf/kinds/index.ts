@@ -1,5 +1,7 @@
 /** Every kind of program, by libbpf's name of its type, and what is asked of them. */
 import { helper, type Helper, type HelperName } from "../helpers.ts";
+import { hasCome, helperSince } from "../since.ts";
+import type { Version } from "../verifier-rules.ts";
 import type { ContextLayout } from "./access.ts";
 import { ATTACH_TYPES } from "./attach-types.ts";
 import { cgroupDevice, cgroupSock, cgroupSysctl } from "./cgroup.ts";
@@ -123,10 +125,16 @@ export function onlyAttachType(type: string): number | undefined {
 
 // --- context ------------------------------------------------------------------------------------------------------
 
-/** The context's layout for a program type and expected attach type; undefined where unsupported. */
-export function contextLayout(type: string, attach: number, patched: boolean): ContextLayout | undefined {
+/** The context's layout for a program type, expected attach type and version of Linux; undefined where unsupported. */
+export function contextLayout(
+  type: string,
+  attach: number,
+  patched: boolean,
+  version: Version,
+): ContextLayout | undefined {
   const found = kindOf(type)?.layout;
-  return typeof found === "function" ? found(attach, patched) : found;
+  const layout = typeof found === "function" ? found(attach, patched) : found;
+  return layout && { ...layout, ranges: layout.ranges.filter(({ since }) => hasCome(since, version)) };
 }
 
 const fieldsByOffset: ReadonlyMap<string, ReadonlyMap<number, ContextField>> = new Map(
@@ -176,9 +184,11 @@ export const socketMapAccess = (type: string): Kind["socketMaps"] => kindOf(type
 
 const everywhere: ReadonlySet<HelperName> = new Set(EVERYWHERE);
 /** Whether programs of the type may call the helper; undefined where this table does not know the type. */
-export function mayCall(type: string, attach: number, name: HelperName): boolean | undefined {
-  const own = kindOf(type)?.helpers;
+export function mayCall(type: string, attach: number, name: HelperName, version: Version): boolean | undefined {
+  const kind = kindOf(type);
+  const own = kind?.helpers;
   if (own === undefined) return undefined;
+  if (!hasCome(helperSince(name), version) || !hasCome(kind?.later?.[name], version)) return false;
   return everywhere.has(name) || (typeof own === "function" ? own(attach) : own).includes(name);
 }
 

@@ -2,6 +2,7 @@
 import type { Helper, HelperName } from "../helpers.ts";
 import type { Feature } from "../kernels.ts";
 import type { AccessRule, ContextLayout } from "./access.ts";
+import type { Version } from "../verifier-rules.ts";
 import type { AttachTypeName } from "./attach-types.ts";
 
 /** An ELF section by which libbpf knows type and attach type (its documentation, "Program Types and ELF Sections"). */
@@ -35,6 +36,8 @@ export interface ContextField {
   /** Value lies in network byte order. */
   readonly be?: true;
   readonly needs?: Feature;
+  /** The first version of Linux that has it; absent: all that we know. */
+  readonly since?: Version;
   /** Where it is there; absent: at every attach type of the kind. */
   readonly at?: readonly AttachTypeName[];
   /** Where it may be written, if not wherever it is there. */
@@ -83,6 +86,8 @@ export interface Kind {
    * of each type). Absent: not known.
    */
   readonly helpers?: readonly HelperName[] | ((attach: number) => readonly HelperName[]);
+  /** Helpers that came to this kind later than to the kernel, with the first version in which they may be called. */
+  readonly later?: Readonly<Partial<Record<HelperName, Version>>>;
   /** Helpers that take other arguments than elsewhere. */
   readonly signatures?: Readonly<Partial<Record<HelperName, Helper["args"]>>>;
   /** What programs may do with socket maps by the general helpers; absent: nothing. */

@@ -54,7 +54,7 @@ export const SOCK_OPS_FIELDS = {
   skb_data_end: { offset: 200, bytes: 8, pointer: "packet-end" },
   skb_len: { offset: 208, bytes: 4, stable: true },
   skb_tcp_flags: { offset: 212, bytes: 4, stable: true, read: "up-to-4-at-start" },
-  skb_hwtstamp: { offset: 216, bytes: 8, stable: true },
+  skb_hwtstamp: { offset: 216, bytes: 8, stable: true, since: "6.2" },
   mptcp_flags: { offset: 224, bytes: 4, needs: "event:mptcp-new-session" },
   mptcp_loc_token: { offset: 228, bytes: 4, stable: true, needs: "event:mptcp-new-session" },
   mptcp_rem_token: { offset: 232, bytes: 4, stable: true, needs: "event:mptcp-new-session" },
@@ -160,4 +160,5 @@ export const sockOps = {
     "load_hdr_opt", "store_hdr_opt", "reserve_hdr_opt", "ktime_get_coarse_ns", ...SOCKET_CASTS,
     "mptcp_open_subflow", "mptcp_close_subflow", "mptcp_set_priority",
   ],
+  later: { get_netns_cookie: "5.15" },
 } as const satisfies CompiledKind;

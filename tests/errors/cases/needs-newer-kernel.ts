@@ -1,0 +1,8 @@
+// target: mainline
+import { license } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+export const program = sockOps((ctx) => {
+  const timeout = ctx.getSockOpt("TCP_USER_TIMEOUT") ?? 0; //~ needs-newer-kernel
+  return timeout > 0 ? 1 : 0;
+});
