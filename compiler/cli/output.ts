@@ -73,6 +73,30 @@ export function drained(): Promise<void> {
   });
 }
 
+/** Writes a text, and resolves to what kept it from getting out: undefined when nothing did. */
+export const written = (text: string): Promise<NodeJS.ErrnoException | undefined> =>
+  new Promise((resolve) => {
+    process.stdout.write(printableLines(ended(text)), (error) => resolve(error ?? undefined));
+  });
+
+let stands = "";
+/** What is to be said, beside the loss, when output is lost: what the command has done stays done. One sentence. */
+export const whenLost = (text: string): void => void (stands = text);
+
+let told = false;
+/** Says at once that standard output is lost, and what stands. Resolves to whether that got out. */
+export function tellLoss(error: NodeJS.ErrnoException): Promise<boolean> {
+  told = true;
+  return new Promise((resolve) => {
+    process.stderr.write(printableLines(lossText("standard output", error)), (second) => resolve(!second));
+  });
+}
+
+function lossText(stream: Failure["stream"], error: NodeJS.ErrnoException): string {
+  const why = LOSSES[error.code ?? ""] ?? reason(error);
+  return troubleText({ key: "output-lost", message: `${stream}: ${why}${stands === "" ? "" : `; ${stands}`}` }, false);
+}
+
 /** Looks after both streams, once per process: the first failure is kept, and those who wait for it are told. */
 export function watchOutput(): void {
   for (const [name, stream] of [
@@ -90,7 +114,7 @@ export function watchOutput(): void {
   process.on("exit", () => lastWords(terminals));
 }
 
-const REASONS: Readonly<Record<string, string>> = {
+const LOSSES: Readonly<Record<string, string>> = {
   EPIPE: "the reader has gone",
   EIO: "the terminal is closed",
 };
@@ -100,8 +124,7 @@ function lastWords(terminals: readonly number[]): void {
   if (failure) {
     process.exitCode = Number(process.exitCode ?? 0) || 1;
     const { stream, error } = failure;
-    const why = REASONS[error.code ?? ""] ?? reason(error);
-    if (stream === "standard output") err(troubleText({ key: "output-lost", message: `${stream}: ${why}` }, false));
+    if (stream === "standard output" && !told) err(lossText(stream, error));
   }
   // Node sets terminals back at its end, and aborts where one has been closed under it: /dev/null takes its number, which
   // native modules may still flush.

@@ -1,5 +1,5 @@
 /** `tsbpf detach`: ends attachments and removes pins. */
-import { out, say } from "../../compiler/cli/output.ts";
+import { out, say, whenLost } from "../../compiler/cli/output.ts";
 import { BPF } from "../kernel/abi.ts";
 import { fdById, SYS_ADMIN } from "../kernel/bpf.ts";
 import { failed, RuntimeError } from "../kernel/errors.ts";
@@ -22,9 +22,12 @@ export function detach(objects: readonly string[], options: DetachOptions): Prom
     });
   if (options.link !== undefined) detachLink(options.link, options);
   let failures = 0;
+  const removed: string[] = [];
   for (const name of names) {
     try {
       const cgroups = removeObject(name, options.pins);
+      removed.push(name);
+      whenLost(`removed all the same: ${removed.join(", ")}`);
       if (options.json) line({ detached: name, cgroups });
       else say(`${name} removed${cgroups.length > 0 ? `, detached from ${cgroups.join(", ")}` : ""}`);
     } catch (error) {
@@ -49,6 +52,7 @@ function detachLink(text: string, options: DetachOptions): void {
   } finally {
     link.close();
   }
+  whenLost(`link ${id} is detached all the same`);
   if (options.json) line({ detachedLink: id });
   else say(`link ${id} detached`);
 }

@@ -1,5 +1,5 @@
 /** `tsbpf load`: load, attach, pin, return. */
-import { say } from "../../compiler/cli/output.ts";
+import { outputFailed, tellLoss, whenLost, written } from "../../compiler/cli/output.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { loadModule } from "../kernel/load.ts";
@@ -8,14 +8,15 @@ import type { LoadedObject } from "../kernel/object.ts";
 import { closeFd } from "../kernel/fd.ts";
 import { checkObjectName, nameOfFile } from "../kernel/names.ts";
 import { needBpffs } from "../kernel/pin-folder.ts";
-import { openObject, pinnedObjects, pinObject } from "../kernel/pins.ts";
+import { openObject, pinnedObjects, pinObject, removeObject, type PinnedObject } from "../kernel/pins.ts";
 import { openCgroup } from "../kernel/places.ts";
-import { replaceObject } from "../kernel/replace.ts";
-import { undoList } from "../kernel/undo.ts";
+import { putInPlace } from "../kernel/replace.ts";
+import { undoList, type Undo } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
 import { cgroupsOf, confirmAttached, neighbourTexts, pinnedHolders } from "./attached.ts";
+import { printable } from "../../compiler/printable.ts";
 import { readInput, readParams } from "./input.ts";
-import { line, warn } from "./report.ts";
+import { jsonText, warn } from "./report.ts";
 
 export interface LoadCommandOptions {
   readonly cgroup?: string;
@@ -29,15 +30,11 @@ export interface LoadCommandOptions {
   readonly json?: boolean;
 }
 
-export function load(file: string, options: LoadCommandOptions): Promise<number> {
-  return Promise.resolve(loadNow(file, options));
-}
-
-function loadNow(file: string, options: LoadCommandOptions): number {
+export async function load(file: string, options: LoadCommandOptions): Promise<number> {
   const input = readInput(file, options);
   if (!input) return 1;
   const { module, kernelInfo } = input;
-  const name = checkObjectName(options.name ?? nameOfFile(file));
+  const name = checkObjectName(options.name ?? nameOfFile(file), "--name");
   const params = readParams(module, options.param);
   if (options.cgroup !== undefined) closeFd(openCgroup(options.cgroup));
   needBpffs(options.pins);
@@ -57,13 +54,19 @@ function loadNow(file: string, options: LoadCommandOptions): number {
     try {
       // Filled once; `tsbpf run` is what keeps it current.
       followLocalAddresses(object, options.netns, () => undefined)?.close();
-      const links = pinned
-        ? replaceObject(pinned, object, options.pins, options.cgroup)
-        : attachAndPin(object, options.cgroup, options.pins);
+      const { links, keep } = pinned
+        ? placed(pinned, object, options, undo)
+        : attachAndPin(object, options.cgroup, options.pins, undo);
       if (options.cgroup !== undefined) confirmAttached(object, links, options.cgroup);
-      undo.keep();
       const cgroups = cgroupsOf(links.values());
-      report(object, there, cgroups, options);
+      if (!(await isTold(object, there, cgroups, options))) {
+        // Nobody would know of it.
+        undo.run();
+        return 1;
+      }
+      undo.keep();
+      keep();
+      if (outputFailed()) return 1;
       const own = new Set(Object.values(object.programs).map((program) => program.info().id));
       for (const cgroup of cgroups.filter((path) => path.startsWith("/")))
         for (const text of neighbourTexts(cgroup, own, pinnedHolders(options.pins))) warn(options, text);
@@ -79,24 +82,44 @@ function loadNow(file: string, options: LoadCommandOptions): number {
   }
 }
 
-function attachAndPin(object: LoadedObject, cgroup: string | undefined, pins: string): ReadonlyMap<string, LinkHandle> {
+interface Attached {
+  readonly links: ReadonlyMap<string, LinkHandle>;
+  readonly keep: () => void;
+}
+
+function placed(pinned: PinnedObject, object: LoadedObject, options: LoadCommandOptions, undo: Undo): Attached {
+  const made = putInPlace(pinned, object, options.pins, options.cgroup);
+  undo.step(() => made.undo());
+  return { links: made.links, keep: () => made.keep() };
+}
+
+function attachAndPin(object: LoadedObject, cgroup: string | undefined, pins: string, undo: Undo): Attached {
   const links = new Map<string, LinkHandle>();
   if (cgroup !== undefined)
     for (const program of Object.values(object.programs)) links.set(program.name, program.attach(cgroup));
   pinObject(object, [...links], pins);
-  return links;
+  undo.step(() => void removeObject(object.name, pins));
+  return { links, keep: () => undefined };
 }
 
-function report(
+/** Says what was done: if not where it belongs, then beside the word about lost output. Whether anybody can know of it. */
+async function isTold(
   object: LoadedObject,
   replaced: boolean,
   cgroups: readonly string[],
   options: LoadCommandOptions,
-): void {
+): Promise<boolean> {
   const { name } = object;
   const programs = Object.values(object.programs).map((program) => ({ name: program.name, id: program.info().id }));
-  if (options.json) return line({ name, programs, replaced, cgroup: cgroups[0] ?? null, cgroups, pins: options.pins });
   const what = programs.map((program) => `${program.name} (program ${program.id})`).join(", ");
   const done = cgroups.length > 0 ? `attached to ${cgroups.join(", ")}` : "loaded, attached to nothing";
-  say(`${name}: ${what} ${replaced ? "took the place of what was pinned, " : ""}${done}, pinned under ${options.pins}`);
+  const text = `${name}: ${what} ${replaced ? "took the place of what was pinned, " : ""}${done}, pinned under ${options.pins}`;
+  const loss = await written(
+    options.json
+      ? jsonText({ name, programs, replaced, cgroup: cgroups[0] ?? null, cgroups, pins: options.pins })
+      : printable(text),
+  );
+  if (!loss) return true;
+  whenLost(`${text}; tsbpf detach ${name} ends it`);
+  return tellLoss(loss);
 }

@@ -1,5 +1,5 @@
 /** `tsbpf map get|set|dump`: OBJECT/MAP, id:N, or the path of a pin. */
-import { drained, err, out, outputFailed, say } from "../../compiler/cli/output.ts";
+import { drained, err, out, outputFailed, say, whenLost } from "../../compiler/cli/output.ts";
 import type { Layout } from "../../compiler/layout.ts";
 import { printable } from "../../compiler/printable.ts";
 import { PER_CPU_MAPS, RING_MAPS } from "../kernel/abi.ts";
@@ -81,6 +81,7 @@ export function set(where: string, key: string, text: string, options: MapOption
   const { map, close } = find(where, options);
   try {
     map.set(keyOf(map, key), parseValue(map.shape.value, text, "value") as Value);
+    whenLost("the value is stored all the same");
     if (options.json) line({ stored: true });
     return Promise.resolve(0);
   } finally {

@@ -10,7 +10,7 @@ import type { ObjectToLoad } from "../kernel/object-file.ts";
 import { MPTCP_HAS_NO_ROOM, segmentsWithoutRoom } from "../kernel/option-room.ts";
 import { openObject, pinnedObjects, pinObject, removeObject } from "../kernel/pins.ts";
 import { openCgroup } from "../kernel/places.ts";
-import { replaceObject } from "../kernel/replace.ts";
+import { putInPlace } from "../kernel/replace.ts";
 import { undoList } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
 import { openSessions } from "../mptcp/sock-diag.ts";
@@ -34,7 +34,8 @@ export async function runKernel(
     });
   closeFd(openCgroup(cgroup));
   const { module } = input;
-  const name = typeof options.pin === "string" ? checkObjectName(options.pin) : fileName;
+  const name =
+    options.pin === undefined ? fileName : checkObjectName(options.pin === true ? fileName : options.pin, "--pin");
   const steps: (() => void)[] = [];
   try {
     // Before anything is attached: what was logged until now is of others.
@@ -102,10 +103,12 @@ function start(
       const object = loadModule(module, { ...loading, reuse: pinned.object }, kernelInfo);
       steps.push(object.close);
       follow(object);
-      const links = replaceObject(pinned, object, options.pins, cgroup);
-      steps.push(() => void removeObject(name, options.pins));
+      const { links, keep, undo: putBack } = putInPlace(pinned, object, options.pins, cgroup);
+      undo.step(putBack);
       confirmAttached(object, links, cgroup);
       undo.keep();
+      keep();
+      steps.push(() => void removeObject(name, options.pins));
       if (options.json) line({ event: "taken-over", name });
       else say(`took over ${name}, which was pinned; its maps are kept`);
       return { object, links };

@@ -3,10 +3,11 @@
  * until they are removed, so that what a killed run has left is removed, or used again, by the next.
  */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, rmdirSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, statSync, unlinkSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { atTheEnd, claim, claimDirectory, claims, type Claim } from "./claims.ts";
 import { failed, RuntimeError } from "./errors.ts";
+import { attachedTo } from "./neighbours.ts";
 import { cgroupRoot, NETNS_FOLDER, openCgroup, openNetns, systemError } from "./places.ts";
 import { syscalls } from "./syscalls.ts";
 
@@ -19,8 +20,8 @@ export interface Making {
 /** What can be made: each is known by a key, and can be removed by what the record says. */
 interface Kind {
   readonly prefix: string;
-  /** Throws when it is still in use. */
-  remove(undo: Readonly<Record<string, string>>): void;
+  /** Whether it was there to be removed. Throws when it is in use. */
+  remove(undo: Readonly<Record<string, string>>): boolean;
 }
 
 const CLONE_NEWNET = 0x40000000;
@@ -32,18 +33,35 @@ const KINDS = {
     prefix: "netns-",
     remove({ path, inode }) {
       // Another namespace of that name is not ours.
-      if (path === undefined || !existsSync(path) || String(statSync(path).ino) !== inode) return;
+      if (path === undefined || !existsSync(path) || String(statSync(path).ino) !== inode) return false;
+      const [first, ...more] = processesIn(inode);
+      if (first !== undefined)
+        throw new RuntimeError(
+          "in-use",
+          `the network namespace ${path} stays: process ${first} is in it${more.length > 0 ? ` (and ${more.length} more)` : ""}`,
+        );
       const result = syscalls().unmount(path, MNT_DETACH);
       if (result < 0) throw failed("system", `removing the network namespace ${path}`, result);
       unlinkSync(path);
+      return true;
     },
   },
   cgroup: {
     prefix: "cgroup-",
     remove({ path, inode }) {
-      if (path === undefined || !existsSync(path) || String(statSync(path).ino) !== inode) return;
+      if (path === undefined || !existsSync(path) || String(statSync(path).ino) !== inode) return false;
+      // The kernel would end their attachments without a word.
+      const programs = attachedTo(path);
+      if (programs !== 0)
+        throw new RuntimeError(
+          "in-use",
+          programs === undefined
+            ? `the cgroup ${path} stays: seeing whether programs are attached to it takes CAP_NET_ADMIN`
+            : `the cgroup ${path} stays: ${programs} BPF ${programs === 1 ? "program is" : "programs are"} attached to it (tsbpf list)`,
+        );
       try {
         rmdirSync(path);
+        return true;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === "EBUSY")
           throw new RuntimeError("in-use", `the cgroup ${path} stays: there are processes in it, or cgroups below`);
@@ -52,6 +70,18 @@ const KINDS = {
     },
   },
 } as const satisfies Record<string, Kind>;
+
+/** Processes whose network namespace has this inode, as far as they can be seen. */
+function processesIn(inode: string): readonly string[] {
+  return readdirSync("/proc").filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      return String(statSync(`/proc/${pid}/ns/net`).ino) === inode;
+    } catch {
+      return false;
+    }
+  });
+}
 
 /** Keeps a made thing on record until the returned function, or the end of the process, removes it. */
 function keep(kind: Kind, key: string, undo: Readonly<Record<string, string>>, making: Making): () => void {
@@ -190,9 +220,9 @@ export function recoverMade(wanted: {
     if ("holder" in got) return [];
     const { left } = got;
     try {
-      if (left) kind.remove(left.undo);
+      const removed = left !== undefined && kind.remove(left.undo);
       got.end();
-      return left
+      return removed
         ? [`${left.program} (process ${left.pid}) was killed: ${left.undo["path"]}, which it made, is removed`]
         : [];
     } catch (error) {

@@ -36,15 +36,15 @@ export function nameOfPin(file: string): string {
   }
 }
 
-/** Refuses names that an object cannot be called by: OBJECT/MAP must be told apart. Gives the name. */
-export function checkObjectName(name: string): string {
+/** Refuses names that an object cannot be called by: OBJECT/MAP must be told apart. `option` gives another. Gives the name. */
+export function checkObjectName(name: string, option: "--name" | "--pin"): string {
   if (name.includes("/"))
     throw new RuntimeError("bad-argument", `the name of an object has no slash: ${name}`, {
-      help: "choose another with --name",
+      help: `choose another: ${option} NAME`,
     });
   if (printable(name) !== name)
     throw new RuntimeError("bad-argument", `the name of an object has no control characters: ${printable(name)}`, {
-      help: "choose another with --name",
+      help: `choose another: ${option} NAME`,
     });
   pinName(name);
   return name;

@@ -49,7 +49,29 @@ export function programsOf(cgroup: string): readonly Neighbour[] {
   }
 }
 
+const EPERM = -1;
 const ENOENT = -2;
+const ON_CGROUPS = Object.entries(ATTACH_TYPES).flatMap(([name, number]) =>
+  /^(cgroup_|lsm_cgroup$)/.test(name) ? [number] : [],
+);
+/** How many programs of any type are attached to a cgroup itself; undefined where the caller may not ask (CAP_NET_ADMIN). */
+export function attachedTo(cgroup: string): number | undefined {
+  const fd = openCgroup(cgroup);
+  try {
+    let count = 0;
+    for (const type of ON_CGROUPS) {
+      const block = attrBlock("query", { target_fd: fd, attach_type: type });
+      const result = call(BPF.progQuery, block);
+      if (result === EPERM) return undefined;
+      // Older kernels do not have them all.
+      if (result === 0) count += block.view.getUint32(ATTR.query.prog_cnt[0], true);
+    }
+    return count;
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Undefined when it is gone by now. */
 function namesOf(id: number): Pick<Neighbour, "program" | "uid"> | undefined {
   const fd = fdById(BPF.progFdById, id);

@@ -12,17 +12,22 @@ import { objectDirectory, type PinnedObject } from "./pins.ts";
 import { DEFAULT_PIN_ROOT, openCgroup } from "./places.ts";
 import { undoList, type Undo } from "./undo.ts";
 
+/** New programs in place of old ones, as long as it is open whether that stays so. */
+export interface Placed {
+  /** They belong to the two objects. */
+  readonly links: ReadonlyMap<string, LinkHandle>;
+  /** It stays: what was attached elsewhere ends. */
+  keep(): void;
+  /** Attachments and pins are as before. Call it before the old object is closed. */
+  undo(): void;
+}
+
 /**
  * Puts the programs of `next` in place of those of the pinned object, then moves the pins. Programs are matched by name;
  * with one on each side, names may differ. With a cgroup, what is attached nowhere or elsewhere is attached there.
- * Gives the links, which belong to the two objects. Throws RuntimeError; what was attached is attached as before then.
+ * Throws RuntimeError; what was attached and pinned is so as before then.
  */
-export function replaceObject(
-  pinned: PinnedObject,
-  next: LoadedObject,
-  root = DEFAULT_PIN_ROOT,
-  cgroup?: string,
-): ReadonlyMap<string, LinkHandle> {
+export function putInPlace(pinned: PinnedObject, next: LoadedObject, root = DEFAULT_PIN_ROOT, cgroup?: string): Placed {
   const target = cgroup === undefined ? undefined : cgroupId(cgroup);
   const old = matched(pinned, next);
   const undo = undoList();
@@ -46,14 +51,33 @@ export function replaceObject(
         if (before) left.push(before);
       }
     }
-    movePins(next, links, makePinFolder(objectDirectory(pinned.object.name, root), undo));
-    for (const fd of undo.keep()) closeFd(fd);
+    const directory = objectDirectory(pinned.object.name, root);
+    undo.step(() => movePins(pinned.object, pinned.links, makePinFolder(directory, undoList())));
+    movePins(next, links, makePinFolder(directory, undo));
   } catch (error) {
     undo.run();
     throw error;
   }
-  for (const link of left) link.detach();
-  return links;
+  return {
+    links,
+    keep() {
+      for (const fd of undo.keep()) closeFd(fd);
+      for (const link of left) link.detach();
+    },
+    undo: () => undo.run(),
+  };
+}
+
+/** `putInPlace` for good; gives the links. */
+export function replaceObject(
+  pinned: PinnedObject,
+  next: LoadedObject,
+  root = DEFAULT_PIN_ROOT,
+  cgroup?: string,
+): ReadonlyMap<string, LinkHandle> {
+  const placed = putInPlace(pinned, next, root, cgroup);
+  placed.keep();
+  return placed.links;
 }
 
 const cgroupId = (path: string): bigint => {
