@@ -1,10 +1,12 @@
 // What the commands say is so: nothing is called attached, replaced or gone that is not, and what failed leaves nothing.
+import { spawn } from "node:child_process";
 import {
   chmodSync,
   chownSync,
   existsSync,
   mkdtempSync,
   readdirSync,
+  readlinkSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -142,6 +144,53 @@ char _license[] SEC("license") = "GPL";
     expect(readdirSync(join(pins, "maps"))).toEqual(["shared"]);
   });
 
+  it("what a killed run has made stays while others use it, and is called removed only when it was there", async () => {
+    const [name, next] = [`${lab.prefix}-made`, lab.cgroup("next-run")];
+    const path = cgroupDirectory(name);
+    const space = `/run/netns/${name}`;
+    const another = (): string => at("run", object, "--cgroup", next, "--for", "0.1").out;
+    const killed = async (): Promise<void> => {
+      const running = start(["run", object, "--cgroup", name, "--netns", name, "--make"]);
+      await running.line(/attached/);
+      await running.stop("SIGKILL");
+    };
+    await killed();
+    expect(load("--cgroup", path).code).toBe(0);
+    const inside = spawn("nsenter", [`--net=${space}`, "sleep", "100"]);
+    await until("it is inside", () => readlinkSync(`/proc/${inside.pid}/ns/net`) !== readlinkSync("/proc/self/ns/net"));
+    const kept = another();
+    expect(kept).toContain(`the cgroup ${path} stays: 1 BPF program is attached to it (tsbpf list)\n`);
+    expect(kept).toContain(`the network namespace ${space} stays: process ${inside.pid} is in it\n`);
+    expect(attachedTo(path)).toBe(1);
+    expect(existsSync(space)).toBe(true);
+    expect(at("detach", "honest").code).toBe(0);
+    inside.kill("SIGKILL");
+    await until("it has left", () => !existsSync(`/proc/${inside.pid}/ns/net`));
+    const removed = another();
+    for (const one of [path, space]) expect(removed).toContain(`was killed: ${one}, which it made, is removed`);
+    expect([existsSync(path), existsSync(space)]).toEqual([false, false]);
+    expect(another()).not.toContain("removed");
+
+    await killed();
+    rmdirSync(path);
+    const already = another();
+    expect(already).not.toContain(path);
+    expect(already).toContain(`${space}, which it made, is removed`);
+  }, 60_000);
+
+  it("run --make leaves its cgroup where somebody else has attached a program meanwhile", async () => {
+    const name = `${lab.prefix}-shared`;
+    const path = cgroupDirectory(name);
+    const running = start(["run", object, "--cgroup", name, "--make"]);
+    await running.line(/attached/);
+    expect(load("--cgroup", path).code).toBe(0);
+    expect(await running.stop()).toBe(0);
+    expect(running.errors.join("\n")).toContain(`warning: the cgroup ${path} stays: 1 BPF program is attached to it`);
+    expect(attachedTo(path)).toBe(1);
+    expect(at("detach", "honest").code).toBe(0);
+    rmdirSync(path);
+  });
+
   it("names of objects are kept apart, or refused by name", () => {
     expect(load("--name", "a.b").code).toBe(0);
     expect(load("--name", "a_b").code).toBe(0);
@@ -149,6 +198,10 @@ char _license[] SEC("license") = "GPL";
     expect(load("--name", "a/b")).toMatchObject({ code: 2 });
     expect(load("--name", "a/b").err).toContain("error[bad-argument]: the name of an object has no slash: a/b");
     expect(load("--name", "").err).toContain("a pin needs a name, and this one is empty");
+    // The help is about an option that the command has.
+    expect(load("--name", "a/b").err).toContain("help: choose another: --name NAME");
+    const pinned = (name: string): string => at("run", object, "--cgroup", lab.cgroup("pin"), "--pin", name).err;
+    expect(pinned("a/b")).toContain("help: choose another: --pin NAME");
     expect(at("run", object, "--cgroup", folder, "--pin", "").code).not.toBe(0);
     expect(JSON.parse(at("list", "--json").out)).toMatchObject({ pinned: ["__proto__", "a.b", "a_b"] });
     for (const map of ["__proto__", "constructor", "a$b"]) {
@@ -308,7 +361,7 @@ char _license[] SEC("license") = "GPL";
       expect(out + err, args.join(" ")).not.toMatch(/^error\[forged\]/m);
     }
     expect(attachedTo(cgroup)).toBe(0);
-    expect(existsSync(pins)).toBe(false);
+    expect(existsSync(objects)).toBe(false);
   });
 
   it("run takes all its steps at the end, whatever goes wrong in one", async () => {

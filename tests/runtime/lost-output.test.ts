@@ -114,6 +114,44 @@ describe.skipIf(skip)(skip ? `lost output (skipped: ${skip})` : "lost output", (
   const lines = (stderr: string): readonly string[] =>
     stderr.split("\n").filter((line) => line !== "" && !line.startsWith("warning: "));
 
+  it("load --replace that nobody can know of leaves all as it was, wherever it was attached", async () => {
+    const other = lab.cgroup("other");
+    const objects = join(at.pins, "objects/quiet");
+    const state = (): unknown => {
+      const { attached } = JSON.parse(tsbpf(["list", "--json", "--pins", at.pins]).out) as {
+        attached: { object: string | null }[];
+      };
+      return {
+        attached: attached.filter((one) => one.object === "quiet"),
+        pins: ["links", "maps", "programs"].map((kind) => readdirSync(join(objects, kind))),
+        shown: JSON.parse(tsbpf(["show", "quiet", "--for", "0.1", "--json", "--pins", at.pins]).out) as unknown,
+        value: tsbpf(["map", "get", "quiet/table", "1", "--pins", at.pins]).out,
+      };
+    };
+    prepare({ pinned: false, args: () => [] });
+    expect(tsbpf(["load", object(at), "--cgroup", at.cgroup, "--pins", at.pins]).code).toBe(0);
+    expect(tsbpf(["map", "set", "quiet/table", "1", "77", "--pins", at.pins]).code).toBe(0);
+    const first = state();
+    expect(first).toMatchObject({ attached: [{ cgroup: at.cgroup }], value: "77\n" });
+    for (const more of [[], ["--cgroup", other]]) {
+      const args = ["load", object(at), "--replace", ...more, "--pins", at.pins];
+      expect((await lost("both streams on a full disk", args)).code).toBe(1);
+      expect(state()).toEqual(first);
+    }
+    const told = await lost("a full disk", ["load", object(at), "--replace", "--cgroup", other, "--pins", at.pins]);
+    expect(told.stderr).toContain(`took the place of what was pinned, attached to ${other}`);
+    expect(state()).toMatchObject({ attached: [{ cgroup: other }], value: "77\n" });
+  }, 120_000);
+
+  it("detach that cannot tell says what is removed beside the loss", async () => {
+    prepare({ args: () => [] });
+    const { code, stderr } = await lost("a full disk", ["detach", "quiet", "--pins", at.pins]);
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      "error[output-lost]: standard output: no space left on the device; removed all the same: quiet\n",
+    );
+  });
+
   describe.each(ways)("%s", (way) => {
     const noTool = way === "a closed terminal" ? noScript : undefined;
     it.skipIf(noTool).each(Object.keys(ROWS))(
@@ -126,6 +164,13 @@ describe.skipIf(skip)(skip ? `lost output (skipped: ${skip})` : "lost output", (
           expect(fault(way, ended), args.join(" ")).toBeUndefined();
           expect(lines(ended.stderr).length, ended.stderr).toBeLessThanOrEqual(1);
           if (command === "run") expect(left(row), args.join(" ")).toEqual([]);
+          if (command !== "load") continue;
+          // What nobody can know of is undone; else it stands, and that is said.
+          const silent = way === "both streams on a full disk" || way === "a closed terminal";
+          expect(left(row).map((one) => one.split(" ")[0])).toEqual(silent ? [] : ["link", "pin"]);
+          expect(
+            ended.stderr.includes(`attached to ${at.cgroup}, pinned under ${at.pins}; tsbpf detach quiet ends it`),
+          ).toBe(!silent);
         }
       },
       180_000,
