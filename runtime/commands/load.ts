@@ -1,6 +1,7 @@
 /** `tsbpf load`: load, attach, pin, return. */
 import { outputFailed, tellLoss, whenLost, written } from "../../compiler/cli/output.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { printable } from "../../compiler/printable.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { loadModule } from "../kernel/load.ts";
 import type { LinkHandle } from "../kernel/links.ts";
@@ -14,7 +15,6 @@ import { putInPlace } from "../kernel/replace.ts";
 import { undoList, type Undo } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
 import { cgroupsOf, confirmAttached, neighbourTexts, pinnedHolders } from "./attached.ts";
-import { printable } from "../../compiler/printable.ts";
 import { readInput, readParams } from "./input.ts";
 import { jsonText, warn } from "./report.ts";
 
