@@ -4,8 +4,7 @@
  */
 import { backend } from "./backend/emit.ts";
 import type { Guard, Guards } from "./backend/guard.ts";
-import { kernels, type Kernel, type TargetName } from "./bpf/kernels.ts";
-import type { Version } from "./bpf/verifier-rules.ts";
+import { kernelOf, type Kernel, type OldestKernel, type TargetName } from "./bpf/kernels.ts";
 import type { Diagnostic, Key } from "./diagnostics.ts";
 import { declarations } from "./frontend/declarations.generated.ts";
 import { frontend } from "./frontend/lower.ts";
@@ -21,7 +20,7 @@ export interface CompileOptions {
   /** Absent: follows from the imports (`tsbpf/mptcp` and `tsbpf/delack` need the patched kernel). */
   readonly target?: TargetName;
   /** The oldest kernel that must take the object, where it is not the target's own ("5.10" for mainline). */
-  readonly kernel?: Version;
+  readonly kernel?: OldestKernel;
   /** Most instruction slots of one program; absent: the target's limit, 4096. */
   readonly maxInsns?: number;
   /** Passes to switch off, by name. */
@@ -82,7 +81,7 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
   if (!lowered.module || failed(diagnostics)) return { target, diagnostics, sources };
   options.afterPass?.("lower", lowered.module);
 
-  const kernel: Kernel = { ...kernels[target], ...(options.kernel ? { oldest: options.kernel } : {}) };
+  const kernel = kernelOf(target, options.kernel);
   const maxInsns = options.maxInsns ?? kernel.maxInsns;
   const optimized = optimize(lowered.module, kernel, {
     maxInsns,

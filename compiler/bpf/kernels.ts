@@ -98,6 +98,15 @@ export const kernels = {
   },
 } as const satisfies Record<TargetName, Kernel>;
 
+/** The oldest version of Linux that must run a program: whatever its target, or by target. */
+export type OldestKernel = Version | Readonly<Partial<Record<TargetName, Version>>>;
+
+/** A target, with its oldest kernel as chosen. */
+export function kernelOf(target: TargetName, chosen?: OldestKernel): Kernel {
+  const oldest = typeof chosen === "object" ? chosen[target] : chosen;
+  return { ...kernels[target], ...(oldest === undefined ? {} : { oldest }) };
+}
+
 /** Whether every kernel of the target, from its oldest on, has the feature. */
 export function has(kernel: Pick<Kernel, "features" | "oldest">, feature: Feature): boolean {
   const since = FEATURE_SINCE[feature];

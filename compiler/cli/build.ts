@@ -1,8 +1,7 @@
 /** `tsbpf build` and `tsbpf check`. */
 import { basename, join } from "node:path";
 import { typesFor } from "../../runtime/kernel/types.ts";
-import { kernels, type TargetName } from "../bpf/kernels.ts";
-import type { Version } from "../bpf/verifier-rules.ts";
+import { kernels, type OldestKernel, type TargetName } from "../bpf/kernels.ts";
 import { compile, raised, type CompileResult } from "../compile.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../diagnostics/render.ts";
 import { printModule } from "../ir/print.ts";
@@ -19,7 +18,7 @@ export interface BuildOptions {
   readonly output?: string;
   readonly target?: TargetName;
   /** The oldest kernel that must take the objects. */
-  readonly kernel?: Version;
+  readonly kernel?: OldestKernel;
   readonly emit?: "obj" | "asm" | "ir";
   readonly printAfter?: string;
   readonly maxInsns?: number;

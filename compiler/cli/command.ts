@@ -2,11 +2,11 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { registerRuntimeCommands } from "../../runtime/commands/register.ts";
 import { kernels } from "../bpf/kernels.ts";
-import { releaseOf, RELEASES, versionIn, type Version } from "../bpf/verifier-rules.ts";
 import { version } from "../version.generated.ts";
 import { build, check, type BuildOptions } from "./build.ts";
 import { disasm } from "./disasm.ts";
 import { TroubleError } from "./files.ts";
+import { kernelOption } from "./kernel-option.ts";
 import { colour, err, out, troubleText } from "./output.ts";
 import { verifyCommand, type VerifyOptions } from "./verify.ts";
 import { vmCommand, type VmOptions } from "./vm.ts";
@@ -29,15 +29,6 @@ const rootOption = () =>
     "folder below which imports may lie (default: that of the nearest package.json or tsconfig.json)",
   );
 const strictOption = () => new Option("--strict", "treat warnings as errors");
-/** The version in a release as text. */
-const release = (text: string): Version => {
-  const found = versionIn(text);
-  if (found === undefined || releaseOf(found) === undefined)
-    throw new InvalidArgumentError(`a kernel release is needed, ${RELEASES[0]} or newer (as uname -r says).`);
-  return found;
-};
-const kernelOption = (what: string) =>
-  new Option("--kernel <release>", `${what} (rules are known of ${RELEASES.join(", ")})`).argParser(release);
 const OLDEST_KERNEL = "oldest kernel that must take the object (default: the target's, 5.10 for mainline)";
 const maxInsnsOption = () =>
   new Option("--max-insns <n>", "lift the limit of 4096 instructions per program").argParser(count);

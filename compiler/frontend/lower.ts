@@ -1,7 +1,6 @@
 /** From source text to IR: parse, find the declarations, lower the programs, and repeat every check that the editor makes. */
 import { ts } from "ts-morph";
-import { kernels, type Kernel, type TargetName } from "../bpf/kernels.ts";
-import type { Version } from "../bpf/verifier-rules.ts";
+import { kernelOf, type OldestKernel, type TargetName } from "../bpf/kernels.ts";
 import type { Diagnostic } from "../diagnostics.ts";
 import type { IrModule } from "../ir/ir.ts";
 import type { FoundImport, SourceFile } from "../span.ts";
@@ -22,7 +21,7 @@ export interface FrontendInput {
   /** Absent: follows from the imports. */
   readonly target?: TargetName;
   /** The oldest version of Linux that must run it; absent: the target's. */
-  readonly kernel?: Version;
+  readonly kernel?: OldestKernel;
   /** The texts of runtime/dsl/*.d.ts. */
   readonly declarations: Declarations;
   /** A file without programs is fine: it is looked at, not built. */
@@ -77,7 +76,7 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
   const early: Pick<ModuleState, "diagnostics" | "seen"> = { diagnostics: [], seen: new Set() };
   const scopes = project.files.map((file) => collectScope(early, file));
   const target = input.target ?? targetOf(project);
-  const kernel: Kernel = { ...kernels[target], ...(input.kernel ? { oldest: input.kernel } : {}) };
+  const kernel = kernelOf(target, input.kernel);
   const state = moduleState(project, kernel, scopes, {
     exportsOf: exportIndex(input.declarations),
     eventsOf: eventIndex(input.declarations),

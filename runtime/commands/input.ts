@@ -1,9 +1,11 @@
 /** What the commands are given: sources or objects by path, params as text. */
+import { release as osRelease } from "node:os";
 import { compileFile } from "../../compiler/cli/build.ts";
 import { readObjectFile } from "../../compiler/cli/files.ts";
 import { colour, err } from "../../compiler/cli/output.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { releaseOf, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { parseValue } from "../kernel/format.ts";
@@ -13,15 +15,30 @@ import { line } from "./report.ts";
 export interface InputOptions {
   readonly target?: TargetName;
   readonly root?: string;
+  /** Whose verifier judges the source; absent: the running kernel's. */
+  readonly kernel?: Version;
   readonly json?: boolean;
+}
+
+/** The version of the running kernel, where its verifier's rules are known. What only the patched kernel runs is judged by that one's. */
+function running(): { readonly mainline?: Version } {
+  const version = versionIn(osRelease());
+  return version !== undefined && releaseOf(version) !== undefined ? { mainline: version } : {};
 }
 
 /** Compiles a TypeScript file, or reads an object. Undefined when the program is wrong, which has been said then. */
 export function readInput(path: string, options: InputOptions): ObjectToLoad | undefined {
-  if (!/\.[mc]?ts$/.test(path)) return parseObject(readObjectFile(path), path);
+  if (!/\.[mc]?ts$/.test(path)) {
+    if (options.kernel !== undefined)
+      throw new RuntimeError("bad-argument", `--kernel is for sources, and ${path} is compiled already`, {
+        help: "tsbpf verify --kernel says what that kernel's verifier would say of an object",
+      });
+    return parseObject(readObjectFile(path), path);
+  }
   const result = compileFile(path, {
     ...(options.target ? { target: options.target } : {}),
     ...(options.root ? { root: options.root } : {}),
+    kernel: options.kernel ?? running(),
   });
   if (result.diagnostics.length > 0) {
     if (options.json) line({ diagnostics: diagnosticsToJson(result.diagnostics, result.sources) });

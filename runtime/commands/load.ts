@@ -1,6 +1,7 @@
 /** `tsbpf load`: load, attach, pin, return. */
 import { outputFailed, tellLoss, whenLost, written } from "../../compiler/cli/output.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import type { Version } from "../../compiler/bpf/verifier-rules.ts";
 import { printable } from "../../compiler/printable.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { loadModule } from "../kernel/load.ts";
@@ -26,6 +27,7 @@ export interface LoadCommandOptions {
   readonly netns?: string;
   readonly pins: string;
   readonly target?: TargetName;
+  readonly kernel?: Version;
   readonly root?: string;
   readonly json?: boolean;
 }

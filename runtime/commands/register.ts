@@ -1,6 +1,7 @@
 /** The commands that talk to the kernel. Their code, and koffi with it, is loaded when one of them runs. */
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { kernels } from "../../compiler/bpf/kernels.ts";
+import { kernelOption } from "../../compiler/cli/kernel-option.ts";
 import { NEEDS, needsText, type CommandWithNeeds } from "../kernel/capabilities.ts";
 
 const DEFAULT_PINS = "/sys/fs/bpf/tsbpf";
@@ -56,6 +57,7 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .addOption(pins())
     .option("--for <seconds>", "stop by itself", seconds)
     .addOption(target())
+    .addOption(kernelOption("kernel whose verifier judges the source (default: the running one)"))
     .addOption(root())
     .addOption(json())
     .addHelpText(
@@ -75,6 +77,7 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .option("--netns <name>", "network namespace whose addresses are filled in")
     .addOption(pins())
     .addOption(target())
+    .addOption(kernelOption("kernel whose verifier judges the source (default: the running one)"))
     .addOption(root())
     .addOption(json())
     .addHelpText("after", "\nExample:\n  tsbpf load user-timeout.o --cgroup /sys/fs/cgroup/lab && tsbpf list")

@@ -1,6 +1,7 @@
 /** `tsbpf run`: compile, load, attach, stay, show what happens, and leave nothing behind. */
 import { say } from "../../compiler/cli/output.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import type { Version } from "../../compiler/bpf/verifier-rules.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { cgroupDirectory, makeCgroup, makeNetns, recoverMade } from "../kernel/made.ts";
 import { nameOfFile } from "../kernel/names.ts";
@@ -24,6 +25,7 @@ export interface RunOptions {
   readonly pins: string;
   readonly for?: number;
   readonly target?: TargetName;
+  readonly kernel?: Version;
   readonly root?: string;
   readonly json?: boolean;
 }

@@ -13,9 +13,10 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { isAtLeast, versionIn } from "../../compiler/bpf/verifier-rules.ts";
 import { allLinks, openObject } from "../../runtime/api.ts";
 import { cgroupDirectory } from "../../runtime/kernel/made.ts";
 import { start, stopAll, tsbpf, type Finished } from "./command.ts";
@@ -246,6 +247,36 @@ char _license[] SEC("license") = "GPL";
       expect(code, key).toBe(1);
       expect(err, key).toContain(words);
       expect(err, key).toContain("help: write a prefix, such as 10.0.0.0/8");
+    }
+  });
+
+  it("sources are judged by the running kernel's verifier, or by the one that is named", () => {
+    const newer = join(folder, "newer.ts");
+    writeFileSync(
+      newer,
+      `import { license } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+export const newer = sockOps((ctx) => ((ctx.getSockOpt("TCP_USER_TIMEOUT") ?? 0) > 0 ? 1 : 0));
+`,
+    );
+    const cgroup = lab.cgroup("judged");
+    const run = (...more: string[]): Finished => at("run", newer, "--cgroup", cgroup, "--for", "0.1", ...more);
+    const isNew = isAtLeast(versionIn(release())!, "6.1");
+    const refusal = "error[needs-newer-kernel]: reading TCP_USER_TIMEOUT came with Linux 6.1";
+    expect(tsbpf(["check", newer]).err).toContain(refusal);
+    expect(run().code).toBe(isNew ? 0 : 1);
+    expect(at("load", newer).code).toBe(isNew ? 0 : 1);
+    for (const refused of [run("--kernel", "5.10"), at("load", newer, "--replace", "--kernel", "5.10.9-generic")]) {
+      expect(refused.code).toBe(1);
+      expect(refused.err).toContain(refusal);
+    }
+    expect(run("--kernel", "6.1").code).toBe(isNew ? 0 : 1);
+    expect(run("--kernel", "4.19")).toMatchObject({ code: 2 });
+    for (const command of ["run", "load"]) {
+      const { code, err } = at(command, object, "--cgroup", cgroup, "--kernel", "6.1");
+      expect(code).toBe(2);
+      expect(err).toContain("--kernel is for sources, and");
     }
   });
 
