@@ -41,6 +41,11 @@ const notAssignable: Reword = (text, whole) => {
       message: `the record lacks ${missing[1]}`,
       help: `add it, or write new ${/^\w+$/.test(to) ? to : "S"}({ … }), which fills with zeros`,
     };
+  if (to.includes("[a: Printable]") && from.includes("undefined"))
+    return {
+      message: "the value may be missing, and log has no word for that",
+      help: "say what to print then: ${value ?? 0}, or test it first",
+    };
   if (from.endsWith("| undefined") && !to.includes("undefined"))
     return {
       message: `the value may be undefined, ${to} is expected`,

@@ -1,8 +1,8 @@
 /** What there is to know of one kind of program: the shape of the rows in this folder. */
 import type { Helper, HelperName } from "../helpers.ts";
 import type { Feature } from "../kernels.ts";
-import type { AccessRule, ContextLayout } from "./access.ts";
 import type { Version } from "../verifier-rules.ts";
+import type { AccessRule, ContextLayout } from "./access.ts";
 import type { AttachTypeName } from "./attach-types.ts";
 
 /** An ELF section by which libbpf knows type and attach type (its documentation, "Program Types and ELF Sections"). */
