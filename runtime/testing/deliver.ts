@@ -1,4 +1,4 @@
-/** Delivers one kernel event to a program: fills the context, serves its helpers, writes the history, and throws on a fault. */
+/** Delivers one kernel event to the programs of a socket: fills the context, serves its helpers, writes the history, and throws on a fault. */
 import type { ContextField } from "../../compiler/bpf/kinds/index.ts";
 import { SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
@@ -18,7 +18,11 @@ export interface Loaded {
   readonly host: Host;
   readonly history: History;
   readonly steps: { last: number; max: number };
+  /** Programs after this one on the same socket, in the order in which they were attached. */
+  readonly others?: readonly Loaded[];
 }
+/** This program and those after it. */
+export const allOf = (loaded: Loaded): readonly Loaded[] => [loaded, ...(loaded.others ?? [])];
 
 export interface KernelEvent {
   /** Number of the event. */
@@ -65,7 +69,28 @@ const optionName = (number: number): string =>
 const valueText = (value: Uint8Array): string =>
   value.length === 4 ? `${word(value, 0) | 0}` : JSON.stringify(Buffer.from(value).toString().replace(/\0.*$/s, ""));
 
+/** The patched kernel's own events, of which each program of a socket hears for itself (kernel/README.md). */
+const FIRST_OF_OUR_OWN = 64;
+
+/**
+ * Runs every program of the socket. Mainline's events have one set of arguments for them all, in which a program finds what those
+ * before it wrote, and the last reply counts if all returned 1. Of the patched kernel's, a program sees what the event says, and one
+ * reply of 1 is one for all.
+ */
 export function deliver(loaded: Loaded, connection: Connection, event: KernelEvent, entry: HistoryEntry): Delivered {
+  let args = event.args;
+  const done = allOf(loaded).map((one) => {
+    const ran = deliverTo(one, connection, { ...event, ...(args ? { args } : {}) }, entry);
+    if (event.op < FIRST_OF_OUR_OWN) args = Array.from({ length: 4 }, (_, at) => word(ran.replyBytes, at));
+    return ran;
+  });
+  const last = done.at(-1)!;
+  if (event.op >= FIRST_OF_OUR_OWN) return done.find(({ reply }) => reply === 1) ?? last;
+  return done.every(({ returned }) => returned === 1) ? last : { ...last, returned: 0, reply: -1 };
+}
+
+/** Runs one of the socket's programs. */
+export function deliverTo(loaded: Loaded, connection: Connection, event: KernelEvent, entry: HistoryEntry): Delivered {
   const { machine, host } = loaded;
   const full = event.fullSocket ?? true;
   let detail = "";

@@ -2,8 +2,8 @@
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { hostOrder } from "../dsl/network-order.ts";
 import { TCP_STATES, type Connection, type TcpStateName } from "./connection.ts";
-import { deliver, type Delivered, type KernelEvent, type Loaded } from "./deliver.ts";
-import { eachOption, isKnown, padded, TCP_HEADER, type OptionRoom } from "./header-options.ts";
+import { allOf, deliver, deliverTo, type Delivered, type KernelEvent, type Loaded } from "./deliver.ts";
+import { eachOption, isKnown, padded, TCP_HEADER, type FoundOption, type OptionRoom } from "./header-options.ts";
 import type { HistoryEntry } from "./history.ts";
 
 export const FLAGS = { fin: 0x01, syn: 0x02, rst: 0x04, psh: 0x08, ack: 0x10 } as const;
@@ -102,30 +102,51 @@ function wholeOptions(bytes: Uint8Array): number {
   return at;
 }
 
-/** The patched kernel: size, then bytes, both through the reply. */
-function writePatched(connection: Connection, segment: SegmentFacts, run: Run): Uint8Array {
+/** An option of the same kind (of a shared kind with the same id) in front of it: the patched kernel sends only the first. */
+const repeats = (options: Uint8Array, before: Uint8Array): boolean => {
+  const name = ({ kind, bytes }: FoundOption): string => (kind >= 253 ? `${kind} ${bytes[2]} ${bytes[3]}` : `${kind}`);
+  const there = new Set([...eachOption(before)].map(name));
+  return [...eachOption(options)].some((one) => there.has(name(one)));
+};
+
+/** The patched kernel: size, then bytes, both through the reply, of each program for itself. */
+function writePatched(loaded: Loaded, connection: Connection, segment: SegmentFacts, entry: HistoryEntry): Uint8Array {
   if (!(connection.callbacks & bit.TcpOptions.bit)) return new Uint8Array();
   const own = kernelOptions(segment.flags);
   const packet = header(connection, segment, own, true);
   const fullSocket = !segment.request;
-  const size = (withPacket: boolean): number => {
-    const { reply } = run({
-      op: op.OptionsSize.op,
-      args: [0, own.length, 0, 0],
-      payload: segment.payload,
-      fullSocket,
-      ...(withPacket ? { packet } : {}),
+  const programs = allOf(loaded);
+  /** What each program is granted, as long as there is room. */
+  const sizes = (withPacket: boolean): readonly number[] => {
+    let used = own.length;
+    return programs.map((program) => {
+      const event: KernelEvent = {
+        op: op.OptionsSize.op,
+        args: [0, used, 0, 0],
+        payload: segment.payload,
+        fullSocket,
+        ...(withPacket ? { packet } : {}),
+      };
+      const { reply } = deliverTo(program, connection, event, entry);
+      const room = Math.ceil(reply / 4) * 4;
+      const granted = reply > 0 && reply <= 16 && room <= OPTION_SPACE - used ? room : 0;
+      used += granted;
+      return granted;
     });
-    const room = Math.ceil(reply / 4) * 4;
-    return reply > 0 && reply <= 16 && room <= OPTION_SPACE - own.length ? room : 0;
   };
-  if (computesMss(segment)) size(false);
-  const reserved = size(true);
-  if (reserved === 0) return new Uint8Array();
-  const args = [0, reserved, 0, 0];
-  const written = run({ op: op.OptionsWrite.op, args, fullSocket, packet, payload: segment.payload });
-  const bytes = written.returned === 1 ? written.replyBytes.slice(0, reserved) : new Uint8Array();
-  return bytes.slice(0, wholeOptions(bytes));
+  if (computesMss(segment)) sizes(false);
+  const granted = sizes(true);
+  if (granted.every((bytes) => bytes === 0)) return new Uint8Array();
+  let written = new Uint8Array();
+  for (const [index, program] of programs.entries()) {
+    const args = [0, granted[index]!, 0, 0];
+    const event: KernelEvent = { op: op.OptionsWrite.op, args, fullSocket, packet, payload: segment.payload };
+    const { returned, replyBytes } = deliverTo(program, connection, event, entry);
+    const bytes = returned === 1 ? replyBytes.slice(0, granted[index]) : new Uint8Array();
+    const options = bytes.slice(0, wholeOptions(bytes));
+    if (options.length > 0 && !repeats(options, written)) written = Uint8Array.from([...padded(written), ...options]);
+  }
+  return written;
 }
 
 /** A segment leaves: the bytes of the options that programs put on it, or undefined if they put none. */
@@ -135,9 +156,10 @@ export function segmentLeaves(
   segment: SegmentFacts,
   entry: HistoryEntry,
 ): Uint8Array | undefined {
-  const run = runner(loaded, connection, entry);
-  const write = loaded.machine.kernel.name === "patched" ? writePatched : writeMainline;
-  const bytes = write(connection, segment, run);
+  const bytes =
+    loaded.machine.kernel.name === "patched"
+      ? writePatched(loaded, connection, segment, entry)
+      : writeMainline(connection, segment, runner(loaded, connection, entry));
   const { fields } = connection;
   if (segment.request) return bytes.length > 0 ? bytes : undefined;
   connection.fields = {

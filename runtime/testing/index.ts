@@ -3,3 +3,4 @@ export { coverageLcov, coverageText, takeCoverage } from "./coverage.ts";
 export { createHost } from "./host.ts";
 export { load } from "./load.ts";
 export { connect } from "./network.ts";
+export { together } from "./program-view.ts";

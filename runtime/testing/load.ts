@@ -85,7 +85,7 @@ export async function load(source: string | URL, options: LoadOptions = {}): Pro
   const views = new Map<string, unknown>();
   for (const program of module.programs) {
     const loaded = { machine, program: program.name, host, history, steps: { last: 0, max: 0 } };
-    views.set(program.name, createProgramView(loaded, logged));
+    views.set(program.name, createProgramView(loaded, [logged]));
   }
   for (const spec of module.maps) views.set(spec.name, mapView(spec, machine.maps.get(spec.name)!, host));
   for (const one of module.globals)

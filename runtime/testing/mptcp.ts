@@ -4,7 +4,7 @@ import { hostOrder, networkOrder } from "../dsl/network-order.ts";
 import { ERRNO } from "../vm/errno.ts";
 import { isSocketStorage } from "../vm/maps/sk-storage.ts";
 import { loaded32, parseIpv6, setFields, zeroFields, type Connection, type ConnectionFields } from "./connection.ts";
-import { deliver, type KernelEvent, type Loaded } from "./deliver.ts";
+import { allOf, deliver, type KernelEvent, type Loaded } from "./deliver.ts";
 
 export interface EndpointValue {
   readonly addr?: symbol;
@@ -311,5 +311,6 @@ const matching = (of: Session, subflow: ModelSubflow | undefined, path: Requeste
 
 /** A socket is gone: what hung on it goes too. */
 export function forgetSocket(loaded: Loaded, socket: object): void {
-  for (const map of loaded.machine.maps.values()) if (isSocketStorage(map)) map.forget(socket);
+  for (const { machine } of allOf(loaded))
+    for (const map of machine.maps.values()) if (isSocketStorage(map)) map.forget(socket);
 }

@@ -10,7 +10,7 @@ import {
   type ConnectionFields,
   type TcpStateName,
 } from "./connection.ts";
-import { deliver, EventFailure, type KernelEvent, type Loaded } from "./deliver.ts";
+import { allOf, deliver, EventFailure, type KernelEvent, type Loaded } from "./deliver.ts";
 import { bytesText, type HistoryEntry } from "./history.ts";
 import {
   FLAGS,
@@ -76,21 +76,45 @@ function firstBytes(option: Uint8Array | readonly number[]): Uint8Array {
   return bytes;
 }
 
-const internals = new WeakMap<object, { readonly loaded: Loaded; readonly connection: Connection }>();
+interface Behind {
+  readonly loaded: Loaded;
+  readonly connection: Connection;
+  readonly logs: readonly (readonly string[])[];
+}
+const internals = new WeakMap<object, Behind>();
 /** What lies behind a program under test; undefined for anything else. */
-export const behind = (view: object): { readonly loaded: Loaded; readonly connection: Connection } | undefined =>
-  internals.get(view);
+export const behind = (view: object): Behind | undefined => internals.get(view);
+
+/**
+ * Several programs on one socket, in the order in which they were attached: what happens to the socket happens to all of them. The
+ * first one's connection is the socket's.
+ */
+export function together(first: ProgramView, ...rest: readonly ProgramView[]): ProgramView {
+  const all = [first, ...rest].map((view) => {
+    const found = behind(view);
+    if (!found) throw new TypeError("together() takes programs that load() gave");
+    return found;
+  });
+  const programs = all.flatMap(({ loaded }) => allOf(loaded));
+  const targets = new Set(programs.map(({ machine }) => machine.kernel.name));
+  if (targets.size > 1)
+    throw new TypeError(`one socket has one kernel: these programs are for ${[...targets].join(" and ")}`);
+  const [{ others: _, ...loaded }, ...others] = programs as [Loaded, ...Loaded[]];
+  const logs = [...new Set(all.flatMap((one) => one.logs))];
+  return createProgramView({ ...loaded, others }, logs, undefined, createConnection(all[0]!.connection.fields));
+}
 
 export function createProgramView(
   loaded: Loaded,
-  logged: readonly string[],
+  /** What was printed, by module. */
+  logs: readonly (readonly string[])[],
   model?: PathModel,
   connection = createConnection(),
 ): ProgramView {
   const paths = model ?? createPathModel(loaded);
   const begin = (title: string, fields: Fields | undefined): HistoryEntry => {
     setFields(connection, fields);
-    loaded.steps.last = 0;
+    for (const { steps } of allOf(loaded)) steps.last = 0;
     return loaded.history.begin(loaded.program, `${title} (${nameOf(connection)})`);
   };
   const leave = (title: string, payload: number, fields: Fields | undefined): Uint8Array | undefined => {
@@ -182,7 +206,7 @@ export function createProgramView(
       return paths.emit(event, args, session).reply;
     },
     session: (fields = {}, options = {}) => createSessionView(paths, loaded, fields, options),
-    on: (fields) => createProgramView(loaded, logged, paths, createConnection(fields)),
+    on: (fields) => createProgramView(loaded, logs, paths, createConnection(fields)),
     get conn(): ConnView {
       return Object.freeze({ ...connection.fields, callbacks: connection.callbacks, socket: connection });
     },
@@ -193,15 +217,17 @@ export function createProgramView(
       return [...paths.requested];
     },
     get logged() {
-      return [...logged];
+      return logs.flat();
     },
     get steps() {
-      return { ...loaded.steps };
+      const most = (of: (steps: Loaded["steps"]) => number): number =>
+        Math.max(...allOf(loaded).map(({ steps }) => of(steps)));
+      return { last: most(({ last }) => last), max: most(({ max }) => max) };
     },
     get history() {
       return loaded.history.tell(Infinity);
     },
   };
-  internals.set(view, { loaded, connection });
+  internals.set(view, { loaded, connection, logs });
   return view;
 }

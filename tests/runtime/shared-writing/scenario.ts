@@ -71,6 +71,11 @@ export const SETTINGS: readonly Setting[] = [
   { name: "three objects and clang's", parent: ["once"], child: ["always", "later", "clang"] },
 ];
 
+const OURS = { always: [ALWAYS], once: [ONCE], later: [LATER], "always+once": [ALWAYS, ONCE] } as const;
+/** The source of one of our programs; undefined for clang's. */
+export const sourceOf = (who: Who): string | undefined =>
+  who === "clang" || who === "clang-stops" ? undefined : file(...OURS[who]);
+
 export async function sharedWriting(
   target: TargetName,
   report: (name: string, wire: Wire) => void,
@@ -94,11 +99,12 @@ export async function sharedWriting(
     lab.defer(() => counter.close());
     counter.attach(group);
     const asked = (): number => Number(counter.globals["asked"]!.get());
-    const SOURCES = { always: [ALWAYS], once: [ONCE], later: [LATER], "always+once": [ALWAYS, ONCE] } as const;
-    const open = (who: Who): LoadedObject =>
-      who === "clang" || who === "clang-stops"
+    const open = (who: Who): LoadedObject => {
+      const text = sourceOf(who);
+      return text === undefined
         ? load(theirs, { params: { stops: who === "clang" ? 0 : 1 } })
-        : load(compiled(`shared ${who}`, target, file(...SOURCES[who])));
+        : load(compiled(`shared ${who}`, target, text));
+    };
     let port = 8100;
     for (const setting of SETTINGS.filter((one) => wanted(one.name))) {
       const objects: LoadedObject[] = [];

@@ -1,0 +1,136 @@
+/** Several programs on one socket of the model: what is on the wire must be what kernels were seen to put there. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import {
+  connect,
+  load,
+  together,
+  type MapUnderTest,
+  type SockOpsUnderTest,
+  type TcpOptionUnderTest,
+  type TcpUnderTest,
+} from "tsbpf/testing";
+import { SETTINGS, wrong } from "../runtime/shared-writing/judge.ts";
+import { SEGMENTS, sourceOf, type Who } from "../runtime/shared-writing/scenario.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tsbpf-together-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+function source(text: string): string {
+  const path = join(folder, `program${files++}.ts`);
+  writeFileSync(path, text);
+  return path;
+}
+type Target = "mainline" | "patched";
+
+const counter = (target: Target): string => `
+import { ArrayMap, license, u32 } from "tsbpf";
+import { Op, sockOps } from "tsbpf/${target === "mainline" ? "tcp" : "mptcp"}";
+license("GPL");
+export const times = new ArrayMap({ value: u32, maxEntries: 1 });
+export const asked = sockOps((ctx) => {
+  if (ctx.op === Op.${target === "mainline" ? "HeaderOptionLength" : "OptionsSize"}) times.set(0, (times.get(0) ?? 0) + 1);
+  ctx.reply = -1;
+  return 1;
+});
+`;
+const optionsOf = async (who: Who, target: Target): Promise<TcpOptionUnderTest[]> =>
+  Object.values(await load<Record<string, TcpOptionUnderTest>>(source(sourceOf(who)!), { target })).filter(
+    (view) => typeof view?.established === "function",
+  );
+/** Kinds of the options, first to last. */
+const kindsOf = (options: Uint8Array): number[] => {
+  const kinds: number[] = [];
+  for (let at = 0; at < options.length; at += options[at] === 1 ? 1 : options[at + 1]!)
+    if (options[at] !== 1) kinds.push(options[at]!);
+  return kinds;
+};
+
+describe.each(["mainline", "patched"] as const)("options of several programs on a connection, %s", (target) => {
+  const ours = SETTINGS.filter(({ parent = [], child }) => [...parent, ...child].every((who) => sourceOf(who)));
+
+  test.each(ours)("$name", async (setting) => {
+    const module = await load<{ asked: SockOpsUnderTest; times: MapUnderTest<number, number> }>(
+      source(counter(target)),
+      {
+        target,
+      },
+    );
+    const programs: TcpUnderTest[] = [module.asked as unknown as TcpUnderTest];
+    // The socket's own cgroup first, then the one above.
+    for (const who of [...setting.child, ...(setting.parent ?? [])]) programs.push(...(await optionsOf(who, target)));
+    const [first, ...rest] = programs as [TcpUnderTest, ...TcpUnderTest[]];
+    const network = connect(together(first, ...rest), together(first, ...rest));
+    const times = (): number => (module.times as MapUnderTest<number, number>).get(0) ?? 0;
+    let before = 0;
+    for (let turn = 1; turn <= SEGMENTS; turn++) {
+      if (turn === SEGMENTS - 2) before = times();
+      network.transfer("client", 10);
+      network.transfer("server", 10);
+    }
+    const kinds = (side: "client" | "server"): number[][] =>
+      network.segments
+        .filter(({ from, payload }) => from === side && payload > 0)
+        .map(({ options }) => kindsOf(options).toSorted((a, b) => a - b));
+    expect(wrong(setting, { client: kinds("client"), server: kinds("server"), askedAtEnd: times() - before })).toEqual(
+      [],
+    );
+  });
+
+  test("they lie in the order of the programs, as long as there is room", async () => {
+    const long = (kind: number): string => `
+import { array, license, struct, u8 } from "tsbpf";
+import { tcpOption } from "tsbpf/tcp";
+license("GPL");
+class Bytes extends struct({ bytes: array(u8, 10) }) {}
+export const option = tcpOption({
+  kind: ${kind},
+  payload: Bytes,
+  established(conn) {
+    conn.startWriting();
+  },
+  write(conn, option) {
+    option.bytes[0] = 7;
+  },
+});
+`;
+    const views = await Promise.all(
+      [100, 101, 102].map(
+        async (kind) => (await load<{ option: TcpOptionUnderTest }>(source(long(kind)), { target })).option,
+      ),
+    );
+    const all = together(...(views as [TcpOptionUnderTest, ...TcpOptionUnderTest[]]));
+    all.established("client");
+    // Time stamps take 12 of the 40 bytes, each option 12.
+    expect(kindsOf(all.send(100)!)).toEqual([100, 101]);
+    expect(all.history).toContain("program");
+  });
+});
+
+test("on mainline a program finds what those before it replied, and one that returns 0 takes the reply away", async () => {
+  const replies = (body: string): string => `
+import { license } from "tsbpf";
+import { Op, sockOps } from "tsbpf/tcp";
+license("GPL");
+export const program = sockOps((ctx) => {
+  if (ctx.op !== Op.TimeoutInit) return 1;
+  ${body}
+});
+`;
+  const made = async (body: string): Promise<SockOpsUnderTest> =>
+    (await load<{ program: SockOpsUnderTest }>(source(replies(body)))).program as unknown as SockOpsUnderTest;
+  const three = await made("ctx.reply = 3; return 1;");
+  const quiet = await made("return 1;");
+  const refuses = await made("return 0;");
+  expect(together(three, quiet).event("TimeoutInit")).toEqual({ returned: 1, reply: 3 });
+  expect(together(quiet, three).event("TimeoutInit")).toEqual({ returned: 1, reply: 3 });
+  expect(together(three, refuses).event("TimeoutInit")).toEqual({ returned: 0, reply: -1 });
+});
+
+test("one socket has one kernel", async () => {
+  const [[one], [other]] = await Promise.all([optionsOf("always", "mainline"), optionsOf("once", "patched")]);
+  expect(() => together(one!, other!)).toThrow("one socket has one kernel");
+  expect(() => together(one!, {} as never)).toThrow("load() gave");
+});
