@@ -58,12 +58,12 @@ describe.each(["mainline", "patched"] as const)("options of several programs on 
         target,
       },
     );
-    const programs: TcpUnderTest[] = [module.asked as unknown as TcpUnderTest];
+    const programs: TcpUnderTest[] = [module.asked];
     // The socket's own cgroup first, then the one above.
     for (const who of [...setting.child, ...(setting.parent ?? [])]) programs.push(...(await optionsOf(who, target)));
     const [first, ...rest] = programs as [TcpUnderTest, ...TcpUnderTest[]];
     const network = connect(together(first, ...rest), together(first, ...rest));
-    const times = (): number => (module.times as MapUnderTest<number, number>).get(0) ?? 0;
+    const times = (): number => module.times.get(0) ?? 0;
     let before = 0;
     for (let turn = 1; turn <= SEGMENTS; turn++) {
       if (turn === SEGMENTS - 2) before = times();
@@ -120,7 +120,7 @@ export const program = sockOps((ctx) => {
 });
 `;
   const made = async (body: string): Promise<SockOpsUnderTest> =>
-    (await load<{ program: SockOpsUnderTest }>(source(replies(body)))).program as unknown as SockOpsUnderTest;
+    (await load<{ program: SockOpsUnderTest }>(source(replies(body)))).program;
   const three = await made("ctx.reply = 3; return 1;");
   const quiet = await made("return 1;");
   const refuses = await made("return 0;");
