@@ -3,8 +3,8 @@
  * Everything is synchronous except streams; everything that fails throws a RuntimeError with a key, a message and a help
  * line, and leaves nothing behind.
  */
-import { readObjectFile, TroubleError } from "../compiler/cli/files.ts";
 import type { BpfModule } from "../compiler/module.ts";
+import { readObjectFile, TroubleError } from "./files/files.ts";
 import { RuntimeError } from "./kernel/errors.ts";
 import { loadModule, type LoadOptions } from "./kernel/load.ts";
 import { nameOfFile } from "./kernel/names.ts";

@@ -75,7 +75,7 @@ if (!process.argv.includes("--embed-only")) {
   // One CommonJS file, as V8's code cache and its startup snapshots need it.
   await build({
     absWorkingDir: root,
-    entryPoints: { cli: "compiler/cli.ts" },
+    entryPoints: { cli: "runtime/cli/main.ts" },
     outdir: out,
     outExtension: { ".js": ".cjs" },
     bundle: true,

@@ -34,7 +34,7 @@ function embedSamples() {
   );
   const wrong = readFileSync(at("scripts/wrong-sample.txt"), "utf8");
   writeIfChanged(
-    at("compiler/cli/samples.generated.ts"),
+    at("runtime/cli/samples.generated.ts"),
     `// Made from programs/ by scripts/embed.mjs.\nexport const samples: Readonly<Record<string, string>> = {\n${rows.join("\n")}\n};\nexport const wrongSample = ${JSON.stringify(wrong)};\n`,
   );
 }

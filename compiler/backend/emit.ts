@@ -2,17 +2,14 @@
 import type { Kernel } from "../bpf/kernels.ts";
 import { report, type Diagnostic, type Note } from "../diagnostics.ts";
 import type { IrModule, IrProgram } from "../ir/ir.ts";
+import { notLowered } from "../ir/lowered.ts";
 import type { BpfModule, BpfProgram } from "../module.ts";
-import { lowerCompares } from "../passes/lower-compare.ts";
-import { lowerDivisions } from "../passes/lower-division.ts";
-import { lowerMemoryOps } from "../passes/lower-memory.ts";
-import { lowerSwitches } from "../passes/lower-switch.ts";
 import type { Span } from "../span.ts";
+import { isaOf } from "../bpf/isa.ts";
 import { allocate } from "./allocate.ts";
 import { encode } from "./encode.ts";
 import { guardOffsets, type BoundedOffset, type Guards } from "./guard.ts";
 import { layOutFrame } from "./frame.ts";
-import { isaOf } from "./isa.ts";
 import { orderBlocks } from "./layout.ts";
 import type { MachineFunc, Reg } from "./insn.ts";
 import { select } from "./select.ts";
@@ -52,10 +49,9 @@ function emitProgram(
   bounded: Map<string, readonly BoundedOffset[]>,
 ): BpfProgram {
   const isa = isaOf(kernel);
-  // The optimizer has lowered all this already; a module that did not go through it is emitted just as well.
-  const divided = isa.signed ? program.func : lowerDivisions(program.func);
-  const lowered = lowerCompares(lowerSwitches(lowerMemoryOps(divided)));
-  const tidied = tidy(allocate(select(lowered, module.globals, isa)));
+  const missing = notLowered(program.func, isa.signed);
+  if (missing !== undefined) throw new Error(missing);
+  const tidied = tidy(allocate(select(program.func, module.globals, isa)));
   const guards = options.guards?.get(program.func.name) ?? new Map();
   const machine = { ...tidied, blocks: guardOffsets(orderBlocks(tidied.blocks), guards) };
   const frame = layOutFrame(machine);

@@ -3,10 +3,10 @@ import { ALU, ATOMIC, CALL, CLASS, JMP, LDDW, MODE, PSEUDO, SIZE_OF_BYTES, SRC_K
 import type { RawInsn } from "../bpf/raw.ts";
 import type { LineEntry, Relocation } from "../module.ts";
 import type { Span } from "../span.ts";
+import { NEGATED } from "../bpf/isa.ts";
 import type { FrameLayout } from "./frame.ts";
 import { isBoundedOffset, type BoundedOffset } from "./guard.ts";
 import { FRAME, slotsOf, type Finish, type Insn, type MachineBlock, type Operand, type Reg } from "./insn.ts";
-import { NEGATED } from "./isa.ts";
 
 export interface Encoded {
   readonly insns: readonly RawInsn[];

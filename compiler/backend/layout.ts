@@ -1,5 +1,5 @@
 /** Order of the blocks: jumps go forward only, and a block stands behind a predecessor that then need not jump to it. */
-import { NEGATED } from "./isa.ts";
+import { NEGATED } from "../bpf/isa.ts";
 import { successors, type MachineBlock, type Reg } from "./insn.ts";
 
 /** The blocks in a topological order with many fall-throughs. Unreachable blocks are left out, because kernels reject them. */

@@ -3,8 +3,8 @@ import type { Condition } from "../bpf/opcodes.ts";
 import { SWAPPED } from "../ir/evaluate.ts";
 import type { CompareOp, Edge, End, Inst } from "../ir/ir.ts";
 import type { Span } from "../span.ts";
+import { EXCHANGED } from "../bpf/isa.ts";
 import type { Finish, Operand, Virtual } from "./insn.ts";
-import { EXCHANGED } from "./isa.ts";
 import { extended, fitsImm, inRegister, into, operand } from "./operands.ts";
 import { constant, registerOf, type Selection } from "./selection.ts";
 

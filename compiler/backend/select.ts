@@ -3,8 +3,8 @@ import { edges, type Block, type End, type Func, type Inst, type Value } from ".
 import { operands } from "../ir/walk.ts";
 import type { GlobalVar } from "../module.ts";
 import type { Span } from "../span.ts";
+import type { Isa } from "../bpf/isa.ts";
 import type { Finish, MachineBlock, MachineFunc, Virtual } from "./insn.ts";
-import type { Isa } from "./isa.ts";
 import { into } from "./operands.ts";
 import { binary, unary } from "./select-arithmetic.ts";
 import { branch, fusedMasks, passArguments } from "./select-branches.ts";

@@ -5,11 +5,11 @@ import { slotLives } from "../ir/slot-lives.ts";
 import { contextOf } from "../ir/types.ts";
 import { definitions, useCounts } from "../ir/walk.ts";
 import type { GlobalVar } from "../module.ts";
-import { slotAlignment } from "../passes/pointers.ts";
+import { slotAlignment } from "../ir/slot-alignment.ts";
 import type { Span } from "../span.ts";
+import type { Isa } from "../bpf/isa.ts";
 import { planContext, type ContextPlan } from "./context-register.ts";
 import { FIRST_VIRTUAL, type FrameVariable, type Insn, type MachineBlock, type Virtual } from "./insn.ts";
-import type { Isa } from "./isa.ts";
 import { keptAddresses } from "./kept-addresses.ts";
 
 export interface Selection {

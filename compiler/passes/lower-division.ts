@@ -1,5 +1,5 @@
 /** Signed division and modulo by unsigned ones, without a branch. */
-import { LEVELS } from "../backend/isa.ts";
+import { LEVELS } from "../bpf/isa.ts";
 import type { BinaryOp, Func, Inst, Value } from "../ir/ir.ts";
 import { bitsOf } from "../ir/evaluate.ts";
 import { freshValues } from "../ir/walk.ts";

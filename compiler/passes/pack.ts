@@ -3,8 +3,8 @@ import { edges, type Func, type Inst, type Type, type Value } from "../ir/ir.ts"
 import { isPointer } from "../ir/types.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import { freshValues, operands, visitUses } from "../ir/walk.ts";
+import { slotAlignment } from "../ir/slot-alignment.ts";
 import type { Pass } from "./pass.ts";
-import { slotAlignment } from "./pointers.ts";
 
 export const pack: Pass = {
   name: "pack",

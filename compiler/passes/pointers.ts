@@ -1,5 +1,6 @@
 /** Where pointers come from, and so what accesses can touch the same memory. */
 import type { Inst, Type, Value } from "../ir/ir.ts";
+import { slotAlignment } from "../ir/slot-alignment.ts";
 
 /** The instruction or parameter that a pointer was derived from, and its constant distance when that is known. */
 export interface Origin {
@@ -35,7 +36,3 @@ export function alignmentOf(pointer: Value, made: ReadonlyMap<number, Inst>): nu
   if (offset === undefined) return 1;
   return offset === 0 ? start : Math.min(start, offset & -offset);
 }
-
-/** Slots lie at the largest power of two that their size reaches, so that they can be written in wide pieces. */
-export const slotAlignment = (size: number, align: number): number =>
-  Math.max(align, size >= 8 ? 8 : size >= 4 ? 4 : size >= 2 ? 2 : 1);

@@ -1,5 +1,5 @@
 /** `tsbpf` in Node: importing a program gives its types, maps and constants. The declarations are in index.d.ts. */
-import { parseIpv6 } from "../../compiler/frontend/addresses.ts";
+import { parseIpv6 } from "../../compiler/addresses.ts";
 import { onlyInBytecode } from "./map-classes.ts";
 import { hostOrder, networkOrder, parseIpv4 } from "./network-order.ts";
 

@@ -1,5 +1,5 @@
 /** Keys of longest-prefix-match tries as people write them: "10.0.0.0/8", "2001:db8::/32", or JSON with every field. */
-import { parseIpv4 as wordOf, parseIpv6 } from "../../compiler/frontend/addresses.ts";
+import { parseIpv4 as wordOf, parseIpv6 } from "../../compiler/addresses.ts";
 import { sizeOf, type Layout } from "../../compiler/layout.ts";
 import { decode, encode, type Value } from "./codec.ts";
 import { RuntimeError } from "./errors.ts";

@@ -1,4 +1,5 @@
 /** The TCP model: one socket's state, as a program reads it through the context and changes it through helpers. */
+import { parseIpv6 } from "../../compiler/addresses.ts";
 import type { SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { htons, ipv4 } from "../dsl/index.ts";
 import { hostOrder } from "../dsl/network-order.ts";
@@ -148,19 +149,11 @@ const loadedPort = (port: symbol): number => {
   return (((host & 0xff) << 24) | ((host & 0xff00) << 8)) >>> 0;
 };
 
-/** The 16 bytes of an IPv6 address in text. */
-export function parseIpv6(text: string): Uint8Array {
-  const [head = "", tail] = text.split("::");
-  const words = (part: string): number[] => (part === "" ? [] : part.split(":").map((word) => parseInt(word, 16)));
-  const left = words(head);
-  const right = tail === undefined ? [] : words(tail);
-  const all =
-    tail === undefined
-      ? left
-      : [...left, ...Array<number>(Math.max(0, 8 - left.length - right.length)).fill(0), ...right];
-  if (all.length !== 8 || all.some((word) => !(word >= 0 && word <= 0xffff)))
-    throw new TypeError(`"${text}" is not an IPv6 address`);
-  return Uint8Array.from(all.flatMap((word) => [word >> 8, word & 0xff]));
+/** The 16 bytes of an IPv6 address in text. Throws TypeError when it is none. */
+export function bytesOfIpv6(text: string): Uint8Array {
+  const bytes = parseIpv6(text);
+  if (!bytes) throw new TypeError(`"${text}" is not an IPv6 address`);
+  return bytes;
 }
 export const wordOf = (bytes: Uint8Array, index: number): number =>
   new DataView(bytes.buffer, bytes.byteOffset).getUint32(index * 4, true);
@@ -179,7 +172,7 @@ const ip6 =
   (connection, index) => {
     const { fields } = connection;
     const given = fields[name];
-    if (given !== undefined) return wordOf(parseIpv6(given), index);
+    if (given !== undefined) return wordOf(bytesOfIpv6(given), index);
     const address = loaded32(fields[short]);
     if (address === 0 || index < 2 || listens(connection)) return 0;
     return index === 2 ? 0xffff_0000 : address;

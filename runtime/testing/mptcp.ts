@@ -3,7 +3,7 @@ import { SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { hostOrder, networkOrder } from "../dsl/network-order.ts";
 import { ERRNO } from "../vm/errno.ts";
 import { isSocketStorage } from "../vm/maps/sk-storage.ts";
-import { loaded32, parseIpv6, setFields, zeroFields, type Connection, type ConnectionFields } from "./connection.ts";
+import { loaded32, bytesOfIpv6, setFields, zeroFields, type Connection, type ConnectionFields } from "./connection.ts";
 import { allOf, deliver, type KernelEvent, type Loaded } from "./deliver.ts";
 
 export interface EndpointValue {
@@ -79,7 +79,7 @@ const addressEvent =
   (args: { addr?: symbol; addr6?: string; port?: symbol; id?: number }): KernelEvent => ({
     op: number,
     args: [args.addr ? loaded32(args.addr) >>> 0 : 0, port(args.port), args.id ?? 0, args.addr6 === undefined ? 2 : 10],
-    ...(args.addr6 === undefined ? {} : { address6: parseIpv6(args.addr6) }),
+    ...(args.addr6 === undefined ? {} : { address6: bytesOfIpv6(args.addr6) }),
   });
 const subflowEvent =
   (number: number) =>

@@ -4,7 +4,7 @@ import { SOCK_OPS_EVENTS, type SockOpsEventName } from "../../compiler/bpf/kinds
 import {
   createConnection,
   nameOf,
-  parseIpv6,
+  bytesOfIpv6,
   setFields,
   type Connection,
   type ConnectionFields,
@@ -193,7 +193,7 @@ export function createProgramView(
         args: options.args ?? [],
         fullSocket: isFullSocket(row.op),
         ...(name.startsWith("Mptcp") ? {} : { packet }),
-        ...(options.addr6 === undefined ? {} : { address6: parseIpv6(options.addr6) }),
+        ...(options.addr6 === undefined ? {} : { address6: bytesOfIpv6(options.addr6) }),
         ...(options.option === undefined ? {} : { optionData: firstBytes(options.option) }),
         ...(token !== 0 ? paths.served(token, row.op) : {}),
       };

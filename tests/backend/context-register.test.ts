@@ -1,7 +1,7 @@
 /** Where the context is copied out of r1 and put back, seen on the emitted instructions. */
 import { expect, test } from "vitest";
 import { backend } from "../../compiler/backend/emit.ts";
-import { isaOf } from "../../compiler/backend/isa.ts";
+import { isaOf } from "../../compiler/bpf/isa.ts";
 import { select } from "../../compiler/backend/select.ts";
 import { disassemble } from "../../compiler/bpf/disassemble.ts";
 import { kernels } from "../../compiler/bpf/kernels.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { allLinks } from "../../runtime/api.ts";
-import { registerRuntimeCommands } from "../../runtime/commands/register.ts";
+import { registerRuntimeCommands } from "../../runtime/cli/register.ts";
 import { leaves } from "../cli/leaves.ts";
 import { fault, lost, noScript, ways } from "../cli/lost-output.ts";
 import { tsbpf } from "./command.ts";

@@ -1,6 +1,6 @@
 // Lines of the trace pipe as `log` wrote them.
 import { describe, expect, it } from "vitest";
-import { logLines } from "../../runtime/commands/watch.ts";
+import { logLines } from "../../runtime/cli/watch.ts";
 
 const line = (text: string, writer = "bpf_trace_printk", task = "           <...>-1234 "): string =>
   `${task}   [001] b..1.  5433.123456: ${writer}: ${text}\n`;

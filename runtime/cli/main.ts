@@ -3,10 +3,10 @@
  * snapshot, it gets ready and runs whenever a process starts from that snapshot.
  */
 import { startupSnapshot } from "node:v8";
-import { main } from "./cli/command.ts";
-import { keepHangUp } from "./cli/hang-up.ts";
-import { watchOutput } from "./cli/output.ts";
-import { warmUp } from "./cli/warm-up.ts";
+import { main } from "./command.ts";
+import { keepHangUp } from "./hang-up.ts";
+import { watchOutput } from "./output.ts";
+import { warmUp } from "./warm-up.ts";
 
 function start(): void {
   keepHangUp();

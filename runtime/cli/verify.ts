@@ -1,13 +1,13 @@
 /** `tsbpf verify`: what the kernel's verifier would say of objects, or of the programs of a corpus file. */
 import { readFileSync } from "node:fs";
-import { kernels, type TargetName } from "../bpf/kernels.ts";
-import { NEWEST, versionIn, type Version } from "../bpf/verifier-rules.ts";
-import { diagnosticsToJson, renderDiagnostics } from "../diagnostics/render.ts";
-import { readObject } from "../object/read.ts";
-import { corpusAnswer, type CorpusAnswer, type CorpusProgram } from "../verifier/corpus.ts";
-import { verifyProgram } from "../verifier/module.ts";
+import { kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
+import { NEWEST, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";
+import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
+import { readObject } from "../../compiler/object/read.ts";
+import { corpusAnswer, type CorpusAnswer, type CorpusProgram } from "../../compiler/verifier/corpus.ts";
+import { verifyProgram } from "../../compiler/verifier/module.ts";
 import { problemText } from "./disasm.ts";
-import { readObjectFile, reason, trouble, TroubleError } from "./files.ts";
+import { readObjectFile, reason, trouble, TroubleError } from "../files/files.ts";
 import { colour, err, json, out, outputFailed, say, troubleText } from "./output.ts";
 
 export interface VerifyOptions {

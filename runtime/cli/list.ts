@@ -1,5 +1,5 @@
 /** `tsbpf list`: pinned objects, and every sock_ops program attached to a cgroup. */
-import { err, out, say } from "../../compiler/cli/output.ts";
+import { err, out, say } from "./output.ts";
 import type { LinkInfo } from "../kernel/info.ts";
 import { placeOf } from "../kernel/links.ts";
 import { cgroupsWithPrograms, holdersOf, type Neighbour } from "../kernel/neighbours.ts";

@@ -1,11 +1,11 @@
 /** `tsbpf disasm`: the instructions of any BPF object, under their source lines where it has them. */
-import { disassemble } from "../bpf/disassemble.ts";
-import type { BpfProgram } from "../module.ts";
-import type { FormatProblem } from "../object/bytes.ts";
-import { listing } from "../object/listing.ts";
-import { readObject } from "../object/read.ts";
-import { printable } from "../printable.ts";
-import { readObjectFile, trouble, TroubleError } from "./files.ts";
+import { disassemble } from "../../compiler/bpf/disassemble.ts";
+import type { BpfProgram } from "../../compiler/module.ts";
+import type { FormatProblem } from "../../compiler/object/bytes.ts";
+import { listing } from "../../compiler/object/listing.ts";
+import { readObject } from "../../compiler/object/read.ts";
+import { printable } from "../../compiler/printable.ts";
+import { readObjectFile, trouble, TroubleError } from "../files/files.ts";
 import { colour, err, json, out, troubleText } from "./output.ts";
 
 /** One line of LLVM's assembly per instruction. */

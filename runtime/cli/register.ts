@@ -1,7 +1,7 @@
 /** The commands that talk to the kernel. Their code, and koffi with it, is loaded when one of them runs. */
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { kernels } from "../../compiler/bpf/kernels.ts";
-import { kernelOption } from "../../compiler/cli/kernel-option.ts";
+import { kernelOption } from "./kernel-option.ts";
 import { NEEDS, needsText, type CommandWithNeeds } from "../kernel/capabilities.ts";
 
 const DEFAULT_PINS = "/sys/fs/bpf/tsbpf";

@@ -1,5 +1,5 @@
 /** `tsbpf run`: compile, load, attach, stay, show what happens, and leave nothing behind. */
-import { say } from "../../compiler/cli/output.ts";
+import { say } from "./output.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import type { Version } from "../../compiler/bpf/verifier-rules.ts";
 import { RuntimeError } from "../kernel/errors.ts";

@@ -1,8 +1,8 @@
 /** What the commands are given: sources or objects by path, params as text. */
 import { release as osRelease } from "node:os";
-import { compileFile } from "../../compiler/cli/build.ts";
-import { readObjectFile } from "../../compiler/cli/files.ts";
-import { colour, err } from "../../compiler/cli/output.ts";
+import { compileFile } from "./build.ts";
+import { readObjectFile } from "../files/files.ts";
+import { colour, err } from "./output.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import { releaseOf, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";

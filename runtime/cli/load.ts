@@ -1,5 +1,5 @@
 /** `tsbpf load`: load, attach, pin, return. */
-import { outputFailed, tellLoss, whenLost, written } from "../../compiler/cli/output.ts";
+import { outputFailed, tellLoss, whenLost, written } from "./output.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import type { Version } from "../../compiler/bpf/verifier-rules.ts";
 import { printable } from "../../compiler/printable.ts";

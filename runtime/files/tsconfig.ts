@@ -1,8 +1,8 @@
 /** What the user's tsconfig.json says of unused names: the one thing in it that the compiler leaves to the user. */
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { Key } from "../diagnostics.ts";
-import { parseTsConfig, type TsConfig } from "../frontend/config-text.ts";
+import type { Key } from "../../compiler/diagnostics.ts";
+import { parseTsConfig, type TsConfig } from "./config-text.ts";
 import { MAX_SOURCE_BYTES, readBounded } from "./files.ts";
 
 /** The option of TypeScript that makes an error of each. */

@@ -5,7 +5,7 @@
  */
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
-import type { FoundImport, ImportRefused, SourceFile } from "../span.ts";
+import type { FoundImport, ImportRefused, SourceFile } from "../../compiler/span.ts";
 import { checkRegular, MAX_SOURCE_BYTES, readNamed, reason, trouble, withFile } from "./files.ts";
 
 const MARKS = ["package.json", "tsconfig.json"];
@@ -21,7 +21,7 @@ export function projectRoot(program: string): string {
 }
 
 /**
- * Finds `import … from "./x.ts"` beside the importing file, for one program. `root` widens what may be read. Paths are
+ * Finds `import … from "../../compiler/cli/x.ts"` beside the importing file, for one program. `root` widens what may be read. Paths are
  * shown relative to the current folder, as the user would write them, unless the importing file's is absolute.
  */
 export function importReader(program: string, root?: string): (path: string, from: string) => FoundImport {

@@ -1,6 +1,6 @@
 /** Waiting for Ctrl-C, SIGTERM, a closed terminal, lost output, or a time to pass; whichever comes first. */
-import { ignoresHangUp } from "../../compiler/cli/hang-up.ts";
-import { onOutputFailure } from "../../compiler/cli/output.ts";
+import { ignoresHangUp } from "./hang-up.ts";
+import { onOutputFailure } from "./output.ts";
 
 /** Those that end a process unless it listens, and that people and machines send. SIGKILL cannot be heard. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGUSR2", "SIGXCPU"] as const;

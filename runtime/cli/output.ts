@@ -4,8 +4,8 @@
  */
 import { closeSync, openSync } from "node:fs";
 import { isatty } from "node:tty";
-import { printable, printableJson, printableLines } from "../printable.ts";
-import { reason, type Trouble } from "./files.ts";
+import { printable, printableJson, printableLines } from "../../compiler/printable.ts";
+import { reason, type Trouble } from "../files/files.ts";
 
 /** Colour on this stream? NO_COLOR and FORCE_COLOR as on no-color.org and in Node. */
 export function colour(stream: NodeJS.WriteStream): boolean {

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { release } from "node:os";
 import { dirname, join } from "node:path";
-import { compileFile } from "../../compiler/cli/build.ts";
-import { out } from "../../compiler/cli/output.ts";
+import { compileFile } from "./build.ts";
+import { out } from "./output.ts";
 import { FEATURES, kernels, releaseFor, type Feature, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { lacking, NEEDS } from "../kernel/capabilities.ts";
 import { RuntimeError } from "../kernel/errors.ts";

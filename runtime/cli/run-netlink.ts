@@ -1,5 +1,5 @@
 /** `tsbpf run` with a path manager beside the kernel, over netlink. */
-import { out, say } from "../../compiler/cli/output.ts";
+import { out, say } from "./output.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { closeFd } from "../kernel/fd.ts";
 import { openCgroup } from "../kernel/places.ts";

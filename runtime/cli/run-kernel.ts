@@ -1,5 +1,5 @@
 /** `tsbpf run` with a program that runs in the kernel. */
-import { out, say } from "../../compiler/cli/output.ts";
+import { out, say } from "./output.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { closeFd } from "../kernel/fd.ts";
 import type { LinkHandle } from "../kernel/links.ts";

@@ -1,5 +1,5 @@
 /** `tsbpf detach`: ends attachments and removes pins. */
-import { out, say, whenLost } from "../../compiler/cli/output.ts";
+import { out, say, whenLost } from "./output.ts";
 import { BPF } from "../kernel/abi.ts";
 import { fdById, SYS_ADMIN } from "../kernel/bpf.ts";
 import { failed, RuntimeError } from "../kernel/errors.ts";

@@ -1,6 +1,6 @@
 /** Errors of the runtime in the look of a diagnostic, and tables for people. */
-import { TroubleError } from "../../compiler/cli/files.ts";
-import { colour, err, out, say, troubleText } from "../../compiler/cli/output.ts";
+import { TroubleError } from "../files/files.ts";
+import { colour, err, out, say, troubleText } from "./output.ts";
 import { printable, printableJson } from "../../compiler/printable.ts";
 import { exact } from "../kernel/format.ts";
 import { RuntimeError } from "../kernel/errors.ts";

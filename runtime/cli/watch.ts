@@ -1,6 +1,6 @@
 /** What a running object says, as it says it: ring-buffer records and lines of `log`. */
 import { existsSync, openSync, readSync, statSync, writeFileSync } from "node:fs";
-import { say } from "../../compiler/cli/output.ts";
+import { say } from "./output.ts";
 import { show, toJson } from "../kernel/format.ts";
 import type { LoadedObject } from "../kernel/object.ts";
 import { syscalls } from "../kernel/syscalls.ts";

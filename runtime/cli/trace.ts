@@ -1,5 +1,5 @@
 /** `tsbpf trace`: log lines, and the records of a pinned object's ring buffers. */
-import { err, out } from "../../compiler/cli/output.ts";
+import { err, out } from "./output.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { openObject } from "../kernel/pins.ts";
 import { line } from "./report.ts";

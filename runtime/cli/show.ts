@@ -1,6 +1,6 @@
 /** `tsbpf show`: what runs, how often, how long; maps, links, open MPTCP sessions. */
 import { readFileSync } from "node:fs";
-import { err, out } from "../../compiler/cli/output.ts";
+import { err, out } from "./output.ts";
 import { enableStats } from "../kernel/bpf.ts";
 import { closeFd } from "../kernel/fd.ts";
 import { lacking } from "../kernel/capabilities.ts";

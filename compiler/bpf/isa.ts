@@ -1,6 +1,6 @@
 /** What each instruction-set level has (LLVM's -mcpu=v1 … v4), and what kernels allow besides. */
-import type { Kernel, TargetName } from "../bpf/kernels.ts";
-import type { Condition } from "../bpf/opcodes.ts";
+import type { Kernel, TargetName } from "./kernels.ts";
+import type { Condition } from "./opcodes.ts";
 
 export interface Isa {
   /** 32-bit arithmetic and comparisons that clear the upper half. */

@@ -1,17 +1,17 @@
 /** `tsbpf build` and `tsbpf check`. */
 import { basename, join } from "node:path";
-import { typesFor } from "../../runtime/kernel/types.ts";
-import { kernels, type OldestKernel, type TargetName } from "../bpf/kernels.ts";
-import { compile, raised, type CompileResult } from "../compile.ts";
-import { diagnosticsToJson, renderDiagnostics } from "../diagnostics/render.ts";
-import { printModule } from "../ir/print.ts";
-import type { IrModule } from "../ir/ir.ts";
-import type { BpfModule } from "../module.ts";
-import { listing } from "../object/listing.ts";
-import { printable } from "../printable.ts";
-import { trouble, TroubleError, writeWhole } from "./files.ts";
-import { importReader, readProgram } from "./imports.ts";
-import { strictKeys } from "./tsconfig.ts";
+import { typesFor } from "../kernel/types.ts";
+import { kernels, type OldestKernel, type TargetName } from "../../compiler/bpf/kernels.ts";
+import { compile, raised, type CompileResult } from "../../compiler/compile.ts";
+import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
+import { printModule } from "../../compiler/ir/print.ts";
+import type { IrModule } from "../../compiler/ir/ir.ts";
+import type { BpfModule } from "../../compiler/module.ts";
+import { listing } from "../../compiler/object/listing.ts";
+import { printable } from "../../compiler/printable.ts";
+import { trouble, TroubleError, writeWhole } from "../files/files.ts";
+import { importReader, readProgram } from "../files/imports.ts";
+import { strictKeys } from "../files/tsconfig.ts";
 import { colour, err, json, out, say, troubleText } from "./output.ts";
 
 export interface BuildOptions {

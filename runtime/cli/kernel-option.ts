@@ -1,6 +1,6 @@
 /** `--kernel`: the version of Linux whose verifier judges. */
 import { InvalidArgumentError, Option } from "commander";
-import { RELEASES, releaseOf, versionIn, type Version } from "../bpf/verifier-rules.ts";
+import { RELEASES, releaseOf, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";
 
 /** The version in a release as text. */
 const release = (text: string): Version => {

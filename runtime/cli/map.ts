@@ -1,5 +1,5 @@
 /** `tsbpf map get|set|dump`: OBJECT/MAP, id:N, or the path of a pin. */
-import { drained, err, out, outputFailed, say, whenLost } from "../../compiler/cli/output.ts";
+import { drained, err, out, outputFailed, say, whenLost } from "./output.ts";
 import type { Layout } from "../../compiler/layout.ts";
 import { printable } from "../../compiler/printable.ts";
 import { PER_CPU_MAPS, RING_MAPS } from "../kernel/abi.ts";

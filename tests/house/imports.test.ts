@@ -1,0 +1,117 @@
+/** Imports run one way: layers.ts says which. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import ts from "typescript";
+import { describe, expect, test } from "vitest";
+import { root } from "../programs.ts";
+import { CIRCLES, LAYERS } from "./layers.ts";
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  /** Types alone, of which nothing is left when the program runs. */
+  readonly typesOnly: boolean;
+}
+
+const files = ["compiler", "runtime"].flatMap((top) =>
+  readdirSync(join(root, top), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"))
+    .map((file) => `${top}/${file}`),
+);
+
+/** Every import of a file of ours: declarations, re-exports and `import()`. */
+function importsOf(from: string): Import[] {
+  const text = readFileSync(join(root, from), "utf8");
+  const found: Import[] = [];
+  const add = (specifier: string, typesOnly: boolean): void => {
+    if (specifier.startsWith(".")) found.push({ from, to: normalize(join(dirname(from), specifier)), typesOnly });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
+      const clause = node.importClause;
+      const names = clause?.namedBindings;
+      const each =
+        names && ts.isNamedImports(names) && !clause.name && names.elements.length > 0
+          ? names.elements.every((one) => one.isTypeOnly)
+          : false;
+      add(node.moduleSpecifier.text, clause?.isTypeOnly === true || each);
+    } else if (ts.isExportDeclaration(node) && node.moduleSpecifier && ts.isStringLiteral(node.moduleSpecifier)) {
+      add(node.moduleSpecifier.text, node.isTypeOnly);
+    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      const [what] = node.arguments;
+      if (what && ts.isStringLiteral(what)) add(what.text, false);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(from, text, ts.ScriptTarget.Latest));
+  return found;
+}
+
+const imports = files.flatMap(importsOf);
+const roomOf = (file: string): string => file.split("/").slice(0, 2).join("/");
+
+test("every import leads to a file", () => {
+  expect(imports.length).toBeGreaterThan(500);
+  expect(imports.filter(({ to }) => !existsSync(join(root, to)))).toEqual([]);
+});
+
+test("every file is in a room of the table, and every room is there", () => {
+  const rooms = new Set(files.map(roomOf));
+  expect(Object.keys(LAYERS).filter((room) => !rooms.has(room))).toEqual([]);
+  expect([...rooms].filter((room) => !(room in LAYERS))).toEqual([]);
+});
+
+test("no room looks into one that it does not list, types included", () => {
+  const wrong = imports
+    .filter(({ from, to }) => roomOf(from) !== roomOf(to) && !LAYERS[roomOf(from)]?.includes(roomOf(to)))
+    .map(({ from, to }) => `${from} imports ${to}`);
+  expect(wrong).toEqual([]);
+});
+
+test("no room lists one that it does not look into", () => {
+  const used = new Set(imports.map(({ from, to }) => `${roomOf(from)} → ${roomOf(to)}`));
+  const idle = Object.entries(LAYERS).flatMap(([room, others]) =>
+    others.map((other) => `${room} → ${other}`).filter((arrow) => !used.has(arrow)),
+  );
+  expect(idle).toEqual([]);
+});
+
+describe("circles", () => {
+  test("of rooms: only the catalogue of diagnostics and its rows", () => {
+    const between = circles(Object.keys(LAYERS), (room) => LAYERS[room]!);
+    expect(between).toEqual([["compiler/diagnostics", "compiler/diagnostics.ts"]]);
+  });
+
+  test("of files: none, but for those that the table allows", () => {
+    const next = new Map<string, string[]>(files.map((file) => [file, []]));
+    for (const { from, to, typesOnly } of imports) if (!typesOnly) next.get(from)!.push(to);
+    const tooLarge = circles(files, (file) => next.get(file) ?? []).filter(
+      (circle) => circle.length > (CIRCLES[roomOf(circle[0]!)] ?? 1),
+    );
+    expect(tooLarge).toEqual([]);
+  });
+});
+
+/** Strongly connected components of more than one node, each sorted (Tarjan). */
+function circles(nodes: readonly string[], next: (node: string) => readonly string[]): string[][] {
+  const number = new Map<string, number>();
+  const low = new Map<string, number>();
+  const stack: string[] = [];
+  const found: string[][] = [];
+  const visit = (node: string): void => {
+    number.set(node, number.size);
+    low.set(node, number.get(node)!);
+    stack.push(node);
+    for (const other of next(node)) {
+      if (!number.has(other)) {
+        visit(other);
+        low.set(node, Math.min(low.get(node)!, low.get(other)!));
+      } else if (stack.includes(other)) low.set(node, Math.min(low.get(node)!, number.get(other)!));
+    }
+    if (low.get(node) !== number.get(node)) return;
+    const circle = stack.splice(stack.indexOf(node));
+    if (circle.length > 1) found.push(circle.sort());
+  };
+  for (const node of nodes) if (!number.has(node)) visit(node);
+  return found;
+}

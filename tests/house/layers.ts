@@ -1,0 +1,128 @@
+/** Which rooms of the house may look into which. A room is a folder, or a file that stands beside folders. */
+
+/**
+ * The rooms, lowest first: a room may import those that it lists, and nothing else. A new arrow is a decision about the
+ * whole house, so it is written here first.
+ */
+export const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  // Values without behaviour, and texts: anyone may read them.
+  "compiler/span.ts": [],
+  "compiler/printable.ts": [],
+  "compiler/addresses.ts": [],
+  "compiler/version.generated.ts": [],
+  "compiler/layout.ts": [],
+  // Facts about BPF and its kernels.
+  "compiler/bpf": [],
+  "compiler/module.ts": ["compiler/bpf", "compiler/layout.ts", "compiler/span.ts"],
+  "compiler/diagnostics": ["compiler/diagnostics.ts", "compiler/printable.ts", "compiler/span.ts"],
+  "compiler/diagnostics.ts": ["compiler/diagnostics", "compiler/span.ts"],
+  // The stages, in the order in which a program goes through them.
+  "compiler/ir": ["compiler/bpf", "compiler/module.ts", "compiler/span.ts"],
+  "compiler/frontend": [
+    "compiler/addresses.ts",
+    "compiler/bpf",
+    "compiler/diagnostics.ts",
+    "compiler/ir",
+    "compiler/layout.ts",
+    "compiler/module.ts",
+    "compiler/span.ts",
+  ],
+  "compiler/passes": [
+    "compiler/bpf",
+    "compiler/diagnostics.ts",
+    "compiler/ir",
+    "compiler/module.ts",
+    "compiler/span.ts",
+  ],
+  "compiler/backend": [
+    "compiler/bpf",
+    "compiler/diagnostics.ts",
+    "compiler/ir",
+    "compiler/module.ts",
+    "compiler/span.ts",
+  ],
+  "compiler/object": [
+    "compiler/bpf",
+    "compiler/layout.ts",
+    "compiler/module.ts",
+    "compiler/printable.ts",
+    "compiler/span.ts",
+  ],
+  "compiler/verifier": [
+    "compiler/bpf",
+    "compiler/diagnostics.ts",
+    "compiler/layout.ts",
+    "compiler/module.ts",
+    "compiler/span.ts",
+  ],
+  // The one place that knows all stages.
+  "compiler/compile.ts": [
+    "compiler/backend",
+    "compiler/bpf",
+    "compiler/diagnostics.ts",
+    "compiler/frontend",
+    "compiler/ir",
+    "compiler/module.ts",
+    "compiler/object",
+    "compiler/passes",
+    "compiler/span.ts",
+    "compiler/verifier",
+  ],
+  "compiler/api.ts": [
+    "compiler/bpf",
+    "compiler/compile.ts",
+    "compiler/diagnostics.ts",
+    "compiler/module.ts",
+    "compiler/span.ts",
+    "compiler/version.generated.ts",
+  ],
+
+  // What a user's program imports when it runs as JavaScript: tables and texts of the compiler, no stage of it.
+  "runtime/dsl": ["compiler/addresses.ts", "compiler/bpf", "compiler/layout.ts"],
+  "runtime/vm": ["compiler/bpf", "compiler/layout.ts", "compiler/module.ts", "compiler/span.ts"],
+  // Files of the user: sources, and what a project allows.
+  "runtime/files": ["compiler/diagnostics.ts", "compiler/span.ts"],
+  "runtime/testing": [
+    "compiler/addresses.ts",
+    "compiler/bpf",
+    "compiler/compile.ts",
+    "compiler/diagnostics",
+    "compiler/layout.ts",
+    "compiler/module.ts",
+    "compiler/span.ts",
+    "runtime/dsl",
+    "runtime/files",
+    "runtime/vm",
+  ],
+  "runtime/kernel": [
+    "compiler/addresses.ts",
+    "compiler/bpf",
+    "compiler/layout.ts",
+    "compiler/module.ts",
+    "compiler/object",
+    "compiler/printable.ts",
+    "runtime/dsl",
+  ],
+  "runtime/mptcp": ["compiler/bpf", "compiler/layout.ts", "compiler/module.ts", "runtime/kernel", "runtime/vm"],
+  "runtime/api.ts": ["compiler/module.ts", "runtime/files", "runtime/kernel", "runtime/mptcp"],
+  // The command line: whatever a command needs.
+  "runtime/cli": [
+    "compiler/bpf",
+    "compiler/compile.ts",
+    "compiler/diagnostics",
+    "compiler/ir",
+    "compiler/layout.ts",
+    "compiler/module.ts",
+    "compiler/object",
+    "compiler/printable.ts",
+    "compiler/verifier",
+    "compiler/version.generated.ts",
+    "runtime/files",
+    "runtime/kernel",
+    "runtime/mptcp",
+    "runtime/vm",
+  ],
+};
+
+/** Most files of one circle of imports, types apart, within a room; 1 where it is not here. */
+export const CIRCLES: Readonly<Record<string, number>> = { "compiler/frontend": 35, "runtime/cli": 3 };
