@@ -32,6 +32,8 @@ const entries = {
   "dsl/tcp": "runtime/dsl/tcp.ts",
   "dsl/mptcp": "runtime/dsl/mptcp.ts",
   "dsl/delack": "runtime/dsl/delack.ts",
+  "dsl/connect": "runtime/dsl/connect.ts",
+  "dsl/sockopt": "runtime/dsl/sockopt.ts",
 };
 
 /** Commander can run sub-commands as programs of their own. Ours are none, and early Node 20 takes no snapshot with it. */

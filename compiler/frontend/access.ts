@@ -1,5 +1,6 @@
 /** `a.b`, `a[i]` and `a?.b`: fields, elements, and what the context has. */
 import { ts } from "ts-morph";
+import { OPTION_NAMES } from "../bpf/option-names.ts";
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/kinds/sock-ops.ts";
 import { sizeOf, type ArrayLayout, type Layout } from "../layout.ts";
 import type { Value } from "../ir/ir.ts";
@@ -17,6 +18,7 @@ import { constantOf, describe, knownRange, toScalar } from "./values.ts";
 import { join } from "./shapes.ts";
 
 const ENUMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  ...OPTION_NAMES,
   Op: Object.fromEntries(Object.entries(SOCK_OPS_EVENTS).map(([name, event]) => [name, event.op])),
   Callback: {
     None: 0,

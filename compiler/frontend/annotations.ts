@@ -1,5 +1,6 @@
 /** Type annotations to types of the language. */
 import { ts } from "ts-morph";
+import { OPTION_NAMES } from "../bpf/option-names.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { say, spanOf } from "./module-state.ts";
 import { builtinNamed, resolveName } from "./names.ts";
@@ -114,7 +115,7 @@ function builtinType(name: string): DslType | undefined {
   if (name === "Errno") return I32;
   if (name === "Ip6") return { kind: "array", of: BE32, length: 4 };
   if (name === "OptionKind") return PRIMITIVES["u8"];
-  if (name === "Op" || name === "Callback") return PRIMITIVES["u32"];
+  if (name === "Op" || name === "Callback" || Object.hasOwn(OPTION_NAMES, name)) return PRIMITIVES["u32"];
   if (name === "TcpState") return TCP_STATE;
   return undefined;
 }

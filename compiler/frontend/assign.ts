@@ -2,9 +2,11 @@
 import { ts } from "ts-morph";
 import type { ArrayLayout } from "../layout.ts";
 import { elementPlace, showInside, indexOf, memoryOf } from "./access.ts";
-import { buildsAggregate, storeExpression } from "./aggregates.ts";
+import { build, buildsAggregate, storeExpression } from "./aggregates.ts";
 import { binary } from "./arithmetic.ts";
 import { isLiteral } from "./constant-expressions.ts";
+import { IP6_LAYOUT, isWritable, loadProperty, storeProperty, type WritableProperty } from "./context-fields.ts";
+import { propertyNamed } from "./context-properties.ts";
 import { setReply } from "./contexts.ts";
 import { entityOperand, expression } from "./expressions.ts";
 import { at, bare, fail, lookup, type Binding, type Lowering } from "./lowering.ts";
@@ -29,7 +31,13 @@ type Target =
       /** A variable: in JavaScript it would stand for another struct after the assignment. */
       readonly name?: string;
     }
-  | { readonly kind: "reply"; readonly context: Context };
+  | { readonly kind: "reply"; readonly context: Context }
+  | {
+      readonly kind: "property";
+      readonly context: Context;
+      readonly property: WritableProperty;
+      readonly name: string;
+    };
 
 /** Evaluates the left side; reports what cannot be assigned. */
 function target(f: Lowering, written: ts.Expression): Target | undefined {
@@ -102,6 +110,8 @@ function member(f: Lowering, node: ts.PropertyAccessExpression): Target | undefi
   const name = node.name.text;
   if (operand.kind === "context") {
     if (name === "reply") return { kind: "reply", context: operand };
+    const property = propertyNamed(operand, name);
+    if (isWritable(property)) return { kind: "property", context: operand, property, name };
     return void fail(f, "read-only", node, { why: `${name} belongs to the kernel` });
   }
   const found = memoryOf(f, operand, name, node);
@@ -163,6 +173,7 @@ function current(f: Lowering, to: Target, node: ts.Node): Operand {
       to.binding.variables.map((variable) => f.b.get(variable)),
     );
   if (to.kind === "reply") return fail(f, "not-in-bpf", node, { what: "reading reply", instead: "assign it once" });
+  if (to.kind === "property") return loadProperty(f, to.context, to.property, node, to.name);
   const layout = storedAs(to.type);
   if (!layout) return ERROR;
   if (to.type.kind === "bool" || to.type.kind === "string")
@@ -175,6 +186,7 @@ function put(f: Lowering, to: Target, operand: Operand, node: ts.Node): Operand 
   if (operand.kind === "error") return ERROR;
   if (operand.kind === "context") return fail(f, "context-escapes", node, { what: describe(operand) });
   if (to.kind === "reply") return setReply(f, to.context, operand, node);
+  if (to.kind === "property") return storeProperty(f, to.context, to.property, operand, node);
   if (to.kind === "variable") {
     const values = flatten(f, operand, to.binding.type, node);
     if (!values) return ERROR;
@@ -191,15 +203,24 @@ function put(f: Lowering, to: Target, operand: Operand, node: ts.Node): Operand 
   return { kind: "scalar", type: to.type as Primitive, value };
 }
 
+/** The type of a context's property that is assigned. */
+function propertyType(to: Target | undefined): DslType | undefined {
+  if (to?.kind !== "property") return undefined;
+  return to.property.type === "ip6" ? IP6_LAYOUT : to.property.type;
+}
+
 export function assign(f: Lowering, node: ts.BinaryExpression): Operand {
   const to = target(f, node.left);
-  const type = to?.kind === "variable" ? to.binding.type : to?.kind === "memory" ? to.type : undefined;
+  const type = to?.kind === "variable" ? to.binding.type : to?.kind === "memory" ? to.type : propertyType(to);
   const of = to?.kind === "memory" ? to.of : undefined;
   if (to?.kind === "memory" && isAggregate(to.type)) {
     const { type: layout, memory, name } = to;
     return holding(f, of, () => assignStruct(f, node, layout, memory, name));
   }
-  const operand = holding(f, of, () => expression(f, node.right, type));
+  const address = to?.kind === "property" && to.property.type === "ip6" && buildsAggregate(f, node.right);
+  const operand = holding(f, of, () =>
+    address ? (build(f, IP6_LAYOUT, node.right, to.name) ?? ERROR) : expression(f, node.right, type),
+  );
   if (to?.kind === "variable" && outlives(f, to.binding, to.name, operand, node.right)) return ERROR;
   if (to) return put(f, to, operand, node.right);
   if (operand.kind === "context") return fail(f, "context-escapes", node, { what: describe(operand) });

@@ -1,15 +1,17 @@
 /** Loads from a context, and what handlers see of it. */
 import type { ts } from "ts-morph";
+import { HELPERS } from "../bpf/helpers.ts";
 import { COMPILED, type ContextField } from "../bpf/kinds/index.ts";
 import type { Type, Value } from "../ir/ir.ts";
 import { FIELD_POINTERS } from "../ir/types.ts";
-import type { ContextProperty, ScalarProperty } from "./context-properties.ts";
-import { at, type Lowering } from "./lowering.ts";
-import { newSlot } from "./memory.ts";
+import type { AddressProperty, ContextProperty, HelperProperty, ScalarProperty } from "./context-properties.ts";
+import { at, fail, type Lowering } from "./lowering.ts";
+import { asPlace, inside, loadPrimitive, newSlot } from "./memory.ts";
 import { need } from "./module-state.ts";
 import { ERROR, type Context, type Operand, type Scalar } from "./operand.ts";
 import { ROLES } from "./roles.ts";
-import { BE32, I32 } from "./types.ts";
+import { BE32, I32, sameLayout } from "./types.ts";
+import { convert, describe } from "./values.ts";
 
 /** Four words in network order. */
 export const IP6_LAYOUT = { kind: "array", of: BE32, length: 4 } as const;
@@ -43,9 +45,15 @@ export function loadProperty(
   node: ts.Node,
   name: string,
 ): Operand {
-  return found.type === "ip6"
-    ? loadAddress(f, context, found.field, node, name)
-    : loadScalar(f, context, found, node, name);
+  if ("helper" in found) return askHelper(f, context, found, node);
+  return found.type === "ip6" ? loadAddress(f, context, found, node, name) : loadScalar(f, context, found, node, name);
+}
+
+function askHelper(f: Lowering, context: Context, { helper, part, type }: HelperProperty, node: ts.Node): Scalar {
+  const span = at(f, node);
+  const whole = f.b.call(helper, HELPERS[helper].args.length > 0 ? [context.ctx] : [], "w64", span);
+  const half = part === "high" ? f.b.binary("lshr", whole, f.b.constant("w64", 32n, span), span) : whole;
+  return { kind: "scalar", type, value: part === "all" ? whole : f.b.unary("trunc", half, span) };
 }
 
 function loadScalar(f: Lowering, context: Context, found: ScalarProperty, node: ts.Node, name: string): Scalar {
@@ -73,13 +81,49 @@ function loadScalar(f: Lowering, context: Context, found: ScalarProperty, node: 
 }
 
 /** Copied to the stack, because a pointer into the context cannot be passed around. */
-function loadAddress(f: Lowering, context: Context, field: string, node: ts.Node, name: string): Operand {
+function loadAddress(
+  f: Lowering,
+  context: Context,
+  { field, write }: AddressProperty,
+  node: ts.Node,
+  name: string,
+): Operand {
   const memory = newSlot(f, IP6_LAYOUT, name, node);
   if (!memory) return ERROR;
   for (let word = 0; word < 4; word++)
     f.b.store(4, memory.base, 4 * word, loadField(f, context, field, node, word, name), at(f, node));
   // A write to it would be lost: the next access reads the kernel's field anew.
-  return { kind: "place", type: IP6_LAYOUT, at: { ...memory, readOnly: `${name} belongs to the kernel` }, fresh: true };
+  const readOnly = write ? `this is a copy of ${name}: assign a whole address` : `${name} belongs to the kernel`;
+  return { kind: "place", type: IP6_LAYOUT, at: { ...memory, readOnly }, fresh: true };
+}
+
+/** A property that handlers may assign. */
+export type WritableProperty = (ScalarProperty | AddressProperty) & { readonly write: true };
+export const isWritable = (property: ContextProperty | undefined): property is WritableProperty =>
+  property !== undefined && "write" in property;
+
+/** `ctx.name = value`; a whole address word by word. */
+export function storeProperty(
+  f: Lowering,
+  context: Context,
+  { field, type }: WritableProperty,
+  operand: Operand,
+  node: ts.Node,
+): Operand {
+  const span = at(f, node);
+  const { offset } = fieldOf(context, field);
+  if (type !== "ip6") {
+    const value = convert(f, operand, type, node);
+    if (!value) return ERROR;
+    f.b.store(4, context.ctx, offset, value, span);
+    return { kind: "scalar", type, value };
+  }
+  const place = operand.kind === "place" || operand.kind === "nullable" ? asPlace(f, operand, node) : undefined;
+  if (!place || !sameLayout(place.type, IP6_LAYOUT))
+    return fail(f, "type-mismatch", node, { expected: "an IPv6 address", found: describe(operand) });
+  const words = [0, 1, 2, 3].map((word) => loadPrimitive(f, BE32, inside(place.at, 4 * word), node).value);
+  words.forEach((value, word) => f.b.store(4, context.ctx, offset + 4 * word, value, span));
+  return place;
 }
 
 /** Result of a helper that gives 0 or a negative errno. */

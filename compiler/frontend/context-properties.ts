@@ -1,7 +1,9 @@
 /** The properties of what handlers are given, by role and name: from which field of the kernel's context each comes, and how. */
+import type { SockAddrField } from "../bpf/kinds/sock-addr.ts";
 import type { SockOpsField } from "../bpf/kinds/sock-ops.ts";
+import type { SockoptField } from "../bpf/kinds/sockopt.ts";
 import type { Role } from "./roles.ts";
-import { BE16, BE32, BOOL, U16, U32, U64, U8, type ScalarType } from "./types.ts";
+import { BE16, BE32, BOOL, I32, U16, U32, U64, U8, type ScalarType } from "./types.ts";
 import { TCP_STATE } from "./values.ts";
 
 export interface ScalarProperty {
@@ -12,17 +14,30 @@ export interface ScalarProperty {
   readonly type: ScalarType;
   /** `srtt` is shifted left by 3; a port lies in the upper half; host order is turned to network order. */
   readonly convert?: "shift-3" | "upper-half" | "to-be16" | "not-zero";
+  /** Handlers may assign it. */
+  readonly write?: true;
 }
 /** An IPv6 address: four words in network order. */
 export interface AddressProperty {
   readonly field: string;
   readonly type: "ip6";
+  /** Handlers may assign it. */
+  readonly write?: true;
 }
-export type ContextProperty = ScalarProperty | AddressProperty;
+/** What a helper tells of the call. */
+export interface HelperProperty {
+  readonly helper: "get_current_pid_tgid" | "get_current_uid_gid" | "get_socket_cookie";
+  /** Of its 64 bits. */
+  readonly part: "low" | "high" | "all";
+  readonly type: ScalarType;
+}
+export type ContextProperty = ScalarProperty | AddressProperty | HelperProperty;
 type Properties = Readonly<Record<string, ContextProperty>>;
 
 const plain = (field: SockOpsField, type: ScalarType = U32): ScalarProperty => ({ field, type });
 const ip6 = (field: SockOpsField): AddressProperty => ({ field, type: "ip6" });
+const address = (field: SockAddrField, type: ScalarType = U32): ScalarProperty => ({ field, type });
+const option = (field: SockoptField, type: ScalarType = U32): ScalarProperty => ({ field, type });
 const arg = (index: number, type: ScalarType, how?: ScalarProperty["convert"]): ScalarProperty => ({
   field: "args",
   index,
@@ -90,6 +105,22 @@ const ADDRESS: Properties = {
   id: arg(2, U8),
   family: arg(3, U32),
 };
+const CONNECT: Properties = {
+  family: address("family"),
+  type: address("type"),
+  protocol: address("protocol"),
+  remotePort: { ...address("user_port", BE16), write: true },
+  // The upper half is the process (the thread group), the lower one the thread.
+  pid: { helper: "get_current_pid_tgid", part: "high", type: U32 },
+  uid: { helper: "get_current_uid_gid", part: "low", type: U32 },
+  cookie: { helper: "get_socket_cookie", part: "all", type: U64 },
+};
+const SOCKOPT: Properties = {
+  level: option("level"),
+  optname: option("optname"),
+  optlen: { ...option("optlen", I32), write: true },
+  uid: { helper: "get_current_uid_gid", part: "low", type: U32 },
+};
 /** The properties of each role, by name. */
 export const PROPERTIES: Readonly<Record<Role, Properties>> = {
   conn: CONNECTION,
@@ -98,4 +129,18 @@ export const PROPERTIES: Readonly<Record<Role, Properties>> = {
   remote: ADDRESS,
   local: ADDRESS,
   ctx: { ...CONNECTION, ...SESSION, ...EVENT },
+  connect: CONNECT,
+  connect4: { ...CONNECT, remoteIp4: { ...address("user_ip4", BE32), write: true } },
+  connect6: { ...CONNECT, remoteIp6: { field: "user_ip6", type: "ip6", write: true } },
+  sockopt: SOCKOPT,
+  setsockopt: {
+    ...SOCKOPT,
+    level: { ...option("level"), write: true },
+    optname: { ...option("optname"), write: true },
+  },
+  getsockopt: { ...SOCKOPT, retval: { ...option("retval", I32), write: true } },
 };
+
+/** A property of a role; undefined where it has none of that name. */
+export const propertyNamed = ({ role }: { readonly role: Role }, name: string): ContextProperty | undefined =>
+  Object.hasOwn(PROPERTIES[role], name) ? PROPERTIES[role][name] : undefined;

@@ -2,14 +2,16 @@
 import type { ts } from "ts-morph";
 import { SOCK_OPS_FIELDS } from "../bpf/kinds/sock-ops.ts";
 import { readCell, writeCell } from "./cells.ts";
+import { bindSource } from "./connect-calls.ts";
 import { loadProperty } from "./context-fields.ts";
 import { PROPERTIES } from "./context-properties.ts";
-import { headerOptionCall } from "./header-option-calls.ts";
+import { HEADER_OPTION_CALLS } from "./header-option-calls.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
-import { mptcpCall } from "./mptcp-calls.ts";
+import { MPTCP_CALLS } from "./mptcp-calls.ts";
 import { ERROR, UNDEFINED, type Context, type Operand, type WordCell } from "./operand.ts";
 import { ROLES, type Role } from "./roles.ts";
 import { getSockOpt, setSockOpt } from "./socket-option-calls.ts";
+import { optval, skipKernel } from "./sockopt-calls.ts";
 import { I32 } from "./types.ts";
 import { convert } from "./values.ts";
 
@@ -17,7 +19,7 @@ export function contextField(f: Lowering, context: Context, name: string, node: 
   const properties = PROPERTIES[context.role];
   if (Object.hasOwn(properties, name)) return loadProperty(f, context, properties[name]!, node, name);
   if (name === "remote" && context.role === "ctx") return { kind: "context", role: "remote", ctx: context.ctx };
-  if (METHODS[context.role].includes(name))
+  if (Object.hasOwn(METHODS[context.role], name))
     return fail(f, "method-as-value", node.name, { name, found: ROLES[context.role].name });
   const known = membersOf(f, node.expression) ?? Object.keys(properties);
   return fail(f, "no-member", node.name, { name, found: ROLES[context.role].name, known });
@@ -42,30 +44,34 @@ export function setReply(f: Lowering, context: Context, operand: Operand, node: 
   return value ? { kind: "scalar", type: I32, value } : ERROR;
 }
 
-/** What can be called, for errors. */
-const METHODS: Readonly<Record<Role, readonly string[]>> = {
-  conn: ["setSockOpt", "getSockOpt"],
-  option: ["setSockOpt", "getSockOpt", "startWriting", "stopWriting"],
-  session: ["setSockOpt", "getSockOpt", "openSubflow", "closeSubflow", "setPriority"],
-  remote: [],
-  local: [],
-  ctx: ["setSockOpt", "getSockOpt", "setCallbacks", "reserveOption", "storeOption", "loadOption"],
+type Method = (f: Lowering, context: Context, call: ts.CallExpression) => Operand;
+const writing =
+  (on: boolean): Method =>
+  (f, context, call) => {
+    setWriting(f, context, on, call);
+    return UNDEFINED;
+  };
+const OPTIONS = { setSockOpt, getSockOpt };
+/** What can be called, by role and name. */
+const METHODS: Readonly<Record<Role, Readonly<Record<string, Method>>>> = {
+  conn: OPTIONS,
+  option: { ...OPTIONS, startWriting: writing(true), stopWriting: writing(false) },
+  session: { ...OPTIONS, ...MPTCP_CALLS },
+  remote: {},
+  local: {},
+  ctx: { ...OPTIONS, ...MPTCP_CALLS, ...HEADER_OPTION_CALLS },
+  connect: OPTIONS,
+  connect4: { ...OPTIONS, bindSource },
+  connect6: { ...OPTIONS, bindSource },
+  sockopt: { optval },
+  setsockopt: { optval, skipKernel },
+  getsockopt: { optval },
 };
 
 /** A method call on a context. */
 export function contextCall(f: Lowering, context: Context, name: string, call: ts.CallExpression): Operand {
-  if (context.role !== "remote" && context.role !== "local") {
-    if (name === "setSockOpt") return setSockOpt(f, context, call);
-    if (name === "getSockOpt") return getSockOpt(f, context, call);
-  }
-  if (context.role === "option" && (name === "startWriting" || name === "stopWriting")) {
-    setWriting(f, context, name === "startWriting", call);
-    return UNDEFINED;
-  }
-  const found = context.role === "session" || context.role === "ctx" ? mptcpCall(f, context, name, call) : undefined;
-  if (found) return found;
-  const lowLevel = context.role === "ctx" ? headerOptionCall(f, context, name, call) : undefined;
-  if (lowLevel) return lowLevel;
+  const methods = METHODS[context.role];
+  if (Object.hasOwn(methods, name)) return methods[name]!(f, context, call);
   const node = (call.expression as ts.PropertyAccessExpression).name;
   if (Object.hasOwn(PROPERTIES[context.role], name)) return fail(f, "not-a-function", node, { name, found: "a field" });
   return fail(f, "no-member", node, {
@@ -73,7 +79,7 @@ export function contextCall(f: Lowering, context: Context, name: string, call: t
     found: ROLES[context.role].name,
     known:
       membersOf(f, (call.expression as ts.PropertyAccessExpression).expression) ??
-      METHODS[context.role].map((one) => `${one}()`),
+      Object.keys(methods).map((one) => `${one}()`),
   });
 }
 

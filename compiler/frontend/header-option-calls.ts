@@ -15,27 +15,6 @@ import { layoutOfLiteral } from "./literal-layouts.ts";
 import { U32, U8 } from "./types.ts";
 import { convert } from "./values.ts";
 
-/** Undefined when the context has no such call. */
-export function headerOptionCall(
-  f: Lowering,
-  context: Context,
-  name: string,
-  call: ts.CallExpression,
-): Operand | undefined {
-  switch (name) {
-    case "setCallbacks":
-      return setCallbacks(f, context, call);
-    case "reserveOption":
-      return reserveOption(f, context, call);
-    case "storeOption":
-      return storeOption(f, context, call);
-    case "loadOption":
-      return loadOption(f, context, call);
-    default:
-      return undefined;
-  }
-}
-
 /** `ctx.setCallbacks(flags)`: replaces the flags, as the helper does. */
 function setCallbacks(f: Lowering, context: Context, call: ts.CallExpression): Operand {
   const args = argumentsOf(f, call, "setCallbacks", 1);
@@ -138,3 +117,6 @@ function loadOption(f: Lowering, context: Context, call: ts.CallExpression): Ope
   f.b.forget(pointer);
   return { kind: "nullable", of: layout, pointer: result, align: 2, ...originOf(slot.payload) };
 }
+
+/** By name. */
+export const HEADER_OPTION_CALLS = { setCallbacks, reserveOption, storeOption, loadOption } as const;

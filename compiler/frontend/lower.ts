@@ -148,7 +148,7 @@ function lowerModule(state: ModuleState, scopes: readonly FileScope[], library: 
   }
   const escaped = state.diagnostics.some((one) => one.key === "context-escapes");
   if (!escaped) for (const span of state.contextGlobals) say(state, "context-escapes", span, { what: "the context" });
-  checkObject(state, exported, library);
+  checkObject(state, exported, programs, library);
   return {
     license: state.license?.id ?? "",
     target: state.target,

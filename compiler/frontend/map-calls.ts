@@ -7,7 +7,7 @@ import { buildsAggregate, storeExpression } from "./aggregates.ts";
 import { roleRow } from "./roles.ts";
 import { argumentsOf } from "./arguments.ts";
 import { isLiteral } from "./constant-expressions.ts";
-import { loadField } from "./context-fields.ts";
+import { fieldOf, loadField } from "./context-fields.ts";
 import type { MapEntity } from "./entities.ts";
 import { expression } from "./expressions.ts";
 import { at, bare, fail, pointerTo, scratch, type Lowering } from "./lowering.ts";
@@ -292,7 +292,7 @@ function remove(f: Lowering, map: MapEntity, call: ts.CallExpression): Operand {
 /** BPF_SK_STORAGE_GET_F_CREATE. */
 const CREATE = 1n;
 
-/** get, getOrCreate, delete: the socket's pointer may be 0, which the verifier wants to see checked. */
+/** get, getOrCreate, delete: where the socket's pointer may be 0, the verifier wants to see that checked. */
 function storageCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExpression): Operand {
   const args = argumentsOf(f, call, `${map.spec.name}.${name}`, 1);
   const owner = args && expression(f, args[0]!);
@@ -311,7 +311,8 @@ function storageCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExp
   const removing = name === "delete";
   if (removing) changed(f, map, undefined, "delete", call);
   const result = { type: (removing ? "w64" : "ptr map-value") as Type };
-  f.b.branch("ne", socket, f.b.null(socket, span), there, missing, span);
+  if (fieldOf(owner, "sk").pointer === "socket") f.b.jump(there, span);
+  else f.b.branch("ne", socket, f.b.null(socket, span), there, missing, span);
   f.b.place(missing);
   // -ENOENT, as the helper says when there is no storage.
   f.b.set(result, removing ? f.b.constant("w64", -2n, span) : f.b.constant("ptr map-value", 0n, span));

@@ -1,4 +1,4 @@
-/** Calls on an MPTCP session: open and close subflows, set their priority. Socket addresses are built on the stack. */
+/** Calls on an MPTCP session: open and close subflows, set their priority. */
 import { ts } from "ts-morph";
 import type { HelperName } from "../bpf/helpers.ts";
 import type { Value } from "../ir/ir.ts";
@@ -7,45 +7,12 @@ import { propertyValue } from "./aggregates.ts";
 import { errno } from "./context-fields.ts";
 import { expression } from "./expressions.ts";
 import { at, bare, fail, scratch, type Lowering } from "./lowering.ts";
-import { asPlace, copyPlace } from "./memory.ts";
 import { need } from "./module-state.ts";
 import { ERROR, type Context, type Operand } from "./operand.ts";
-import { BE16, BE32, BOOL } from "./types.ts";
-import { convert, describe } from "./values.ts";
+import { AF_INET, AF_INET6, sockaddr, SOCKADDR, type Endpoint } from "./socket-address.ts";
+import { BE16, BOOL } from "./types.ts";
+import { convert } from "./values.ts";
 
-const AF_INET = 2n;
-const AF_INET6 = 10n;
-/** struct sockaddr_in and sockaddr_in6 (include/uapi/linux/in.h, in6.h): bytes, and where the address lies. */
-const SOCKADDR = { 4: { bytes: 16, addressAt: 4 }, 6: { bytes: 28, addressAt: 8 } } as const;
-
-/** Undefined when the session has no such call. */
-export function mptcpCall(f: Lowering, context: Context, name: string, call: ts.CallExpression): Operand | undefined {
-  switch (name) {
-    case "openSubflow":
-      need(f.state, "helper:mptcp-open-subflow", at(f, call), "openSubflow()");
-      return subflow(f, context, "mptcp_open_subflow", "openSubflow", call);
-    case "closeSubflow":
-      need(f.state, "helper:mptcp-close-subflow", at(f, call), "closeSubflow()");
-      return subflow(f, context, "mptcp_close_subflow", "closeSubflow", call);
-    case "setPriority":
-      need(f.state, "helper:mptcp-set-priority", at(f, call), "setPriority()");
-      return setPriority(f, context, call);
-    default:
-      return undefined;
-  }
-}
-
-interface End {
-  readonly family: 4 | 6;
-  readonly pointer: Value;
-  readonly bytes: number;
-}
-/** An end of a path, evaluated but not yet stored. */
-interface Endpoint {
-  readonly addr: Operand;
-  readonly addrNode: ts.Expression;
-  readonly port?: Value;
-}
 type Path = { readonly [side in "from" | "to"]?: Endpoint };
 
 function subflow(f: Lowering, context: Context, helper: HelperName, name: string, call: ts.CallExpression): Operand {
@@ -116,43 +83,6 @@ function endpoint(f: Lowering, written: ts.Expression): Endpoint | undefined {
   return { addr, addrNode, ...(port ? { port } : {}) };
 }
 
-/** Fills a socket address at `pointer + offset`. */
-function sockaddr(f: Lowering, end: Endpoint, pointer: Value, offset: number): End | undefined {
-  const span = at(f, end.addrNode);
-  const isPlace = end.addr.kind === "place" || end.addr.kind === "nullable";
-  const place = isPlace ? asPlace(f, end.addr, end.addrNode) : undefined;
-  if (
-    isPlace &&
-    !(
-      place?.type.kind === "array" &&
-      place.type.length === 4 &&
-      place.type.of.kind === "be" &&
-      place.type.of.bits === 32
-    )
-  ) {
-    return void fail(f, "type-mismatch", end.addrNode, {
-      expected: "an IPv4 or IPv6 address",
-      found: describe(end.addr),
-    });
-  }
-  const family = place ? 6 : 4;
-  const { bytes, addressAt } = SOCKADDR[family];
-  const value = place ? undefined : convert(f, end.addr, BE32, end.addrNode);
-  if (!place && !value) return undefined;
-  const half = (n: bigint): Value => f.b.constant("w32", n, span);
-  f.b.store(2, pointer, offset, half(place ? AF_INET6 : AF_INET), span);
-  f.b.store(2, pointer, offset + 2, end.port ?? half(0n), span);
-  if (value) {
-    f.b.store(4, pointer, offset + addressAt, value, span);
-    f.b.zero(pointer, offset + 8, 8, 4, span);
-  } else if (place) {
-    f.b.zero(pointer, offset + 4, 4, 4, span);
-    copyPlace(f, place.type, { base: pointer, offset: offset + addressAt, align: 4 }, place.at, end.addrNode);
-    f.b.zero(pointer, offset + 24, 4, 4, span);
-  }
-  return { family, pointer, bytes };
-}
-
 /** `setPriority("backup", path?)`: without a path it is the subflow of the event. */
 function setPriority(f: Lowering, context: Context, call: ts.CallExpression): Operand {
   const args = argumentsOf(f, call, "setPriority", 2, 1);
@@ -190,3 +120,20 @@ function setPriority(f: Lowering, context: Context, call: ts.CallExpression): Op
     call,
   );
 }
+
+type MptcpCall = (f: Lowering, context: Context, call: ts.CallExpression) => Operand;
+/** By name. */
+export const MPTCP_CALLS = {
+  openSubflow(f, context, call) {
+    need(f.state, "helper:mptcp-open-subflow", at(f, call), "openSubflow()");
+    return subflow(f, context, "mptcp_open_subflow", "openSubflow", call);
+  },
+  closeSubflow(f, context, call) {
+    need(f.state, "helper:mptcp-close-subflow", at(f, call), "closeSubflow()");
+    return subflow(f, context, "mptcp_close_subflow", "closeSubflow", call);
+  },
+  setPriority(f, context, call) {
+    need(f.state, "helper:mptcp-set-priority", at(f, call), "setPriority()");
+    return setPriority(f, context, call);
+  },
+} as const satisfies Record<string, MptcpCall>;

@@ -1,6 +1,7 @@
 /** What must hold of the whole object: names that stay apart in the kernel, one handler per kind, one map per pin, a license. */
 import { ts } from "ts-morph";
 import type { Span } from "../span.ts";
+import type { IrProgram } from "../ir/ir.ts";
 import type { ProgramEntity } from "./entities.ts";
 import { keptName, say, spanOf, type ModuleState } from "./module-state.ts";
 import { bare } from "./lowering.ts";
@@ -8,7 +9,12 @@ import { bare } from "./lowering.ts";
 /** BPF_OBJ_NAME_LEN less the final zero: longer names are cut. */
 const KERNEL_NAME = 15;
 
-export function checkObject(state: ModuleState, programs: readonly ProgramEntity[], library: boolean): void {
+export function checkObject(
+  state: ModuleState,
+  programs: readonly ProgramEntity[],
+  lowered: readonly IrProgram[],
+  library: boolean,
+): void {
   if (
     programs.length === 0 &&
     state.programs.length === 0 &&
@@ -23,7 +29,7 @@ export function checkObject(state: ModuleState, programs: readonly ProgramEntity
   names(
     state,
     "program",
-    programs.map((program) => ({ name: program.name, span: spanOf(program.file, program.node) })),
+    lowered.map(({ func }) => ({ name: func.name, span: func.span })),
   );
   names(
     state,

@@ -62,7 +62,10 @@ export interface HandlerObject {
 }
 
 /** Reads the object literal of a handler; reports forms that it cannot have. */
-export function handlerObject(program: ProgramBuilder, names: readonly string[]): HandlerObject | undefined {
+export function handlerObject(
+  program: Pick<ProgramBuilder, "state" | "entity">,
+  names: readonly string[],
+): HandlerObject | undefined {
   const { state, entity } = program;
   const f = constantContext(state, entity.file);
   const argument = entity.call.arguments[0];
@@ -116,7 +119,7 @@ export function handlerObject(program: ProgramBuilder, names: readonly string[])
 }
 
 function addHandler(
-  program: ProgramBuilder,
+  program: Pick<ProgramBuilder, "state" | "entity">,
   handlers: Map<string, Handler>,
   name: string,
   node: FunctionNode,

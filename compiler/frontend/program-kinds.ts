@@ -11,8 +11,8 @@ const LANGUAGE = {
     tcpOption: { example: "parse(conn, option) { … }" },
     sockOps: { example: "(ctx) => 1" },
   },
-  cgroup_sock_addr: {},
-  cgroup_sockopt: {},
+  cgroup_sock_addr: { connectHook: { example: "connect4(ctx) { return true; }" } },
+  cgroup_sockopt: { sockOptHook: { example: "setsockopt(ctx) { return true; }" } },
 } as const satisfies Record<KindName, Readonly<Record<string, ProgramRow>>>;
 type Language = typeof LANGUAGE;
 export type ProgramKind = { [K in KindName]: keyof Language[K] }[KindName];

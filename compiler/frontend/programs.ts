@@ -5,6 +5,7 @@ import type { IrProgram } from "../ir/ir.ts";
 import type { ProgramEntity } from "./entities.ts";
 import { need, spanOf, type ModuleState } from "./module-state.ts";
 import { pathManagerProgram } from "./path-manager.ts";
+import { hookPrograms } from "./hook-programs.ts";
 import { finishProgram, startProgram, type EventProgram } from "./program-builder.ts";
 import { PROGRAM_KINDS, type ProgramKind } from "./program-kinds.ts";
 import { sockOpsProgram } from "./sock-ops-program.ts";
@@ -29,6 +30,8 @@ const LOWER = {
   pathManager: sockOps(pathManagerProgram),
   tcpOption: sockOps(tcpOptionProgram),
   sockOps: sockOps(sockOpsProgram),
+  connectHook: hookPrograms("cgroup_sock_addr"),
+  sockOptHook: hookPrograms("cgroup_sockopt"),
 } as const satisfies Record<ProgramKind, Lower>;
 
 /** Lowers what an exported constant says; errors are in the state. */

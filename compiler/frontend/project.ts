@@ -7,7 +7,7 @@ import type { FoundImport, ImportRefused, SourceFile } from "../span.ts";
 import { balanceChains } from "./balance.ts";
 import { shortenFlow } from "./flow.ts";
 
-export type DeclarationName = "index" | "tcp" | "mptcp" | "delack" | "lib";
+export type DeclarationName = "index" | "tcp" | "mptcp" | "delack" | "connect" | "sockopt" | "lib";
 export type Declarations = Readonly<Record<DeclarationName, string>>;
 
 /** What users write in `import … from "…"`, and the declaration file behind it. */
@@ -16,6 +16,8 @@ export const LANGUAGE_MODULES = {
   "tsbpf/tcp": "tcp",
   "tsbpf/mptcp": "mptcp",
   "tsbpf/delack": "delack",
+  "tsbpf/connect": "connect",
+  "tsbpf/sockopt": "sockopt",
 } as const satisfies Record<string, DeclarationName>;
 export type LanguageModule = keyof typeof LANGUAGE_MODULES;
 export const isLanguageModule = (name: string): name is LanguageModule => Object.hasOwn(LANGUAGE_MODULES, name);

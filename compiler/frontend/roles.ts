@@ -18,6 +18,12 @@ export const ROLES = {
   remote: { name: "RemoteAddress", kind: "sock_ops", from: [] },
   local: { name: "LocalAddress", kind: "sock_ops", from: [] },
   ctx: { name: "SockOpsCtx", kind: "sock_ops", socket: true, from: [] },
+  connect: { name: "ConnectCtx", kind: "cgroup_sock_addr", socket: true, from: ["connect4", "connect6"] },
+  connect4: { name: "Connect4Ctx", kind: "cgroup_sock_addr", socket: true, from: [] },
+  connect6: { name: "Connect6Ctx", kind: "cgroup_sock_addr", socket: true, from: [] },
+  sockopt: { name: "SockOptCtx", kind: "cgroup_sockopt", socket: true, from: ["setsockopt", "getsockopt"] },
+  setsockopt: { name: "SetSockOptCtx", kind: "cgroup_sockopt", socket: true, from: [] },
+  getsockopt: { name: "GetSockOptCtx", kind: "cgroup_sockopt", socket: true, from: [] },
 } as const satisfies Record<string, RoleRow>;
 export type Role = keyof typeof ROLES;
 

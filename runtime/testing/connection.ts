@@ -155,6 +155,11 @@ export function bytesOfIpv6(text: string): Uint8Array {
   if (!bytes) throw new TypeError(`"${text}" is not an IPv6 address`);
   return bytes;
 }
+/** The shortest text of an IPv6 address (RFC 5952), of its 16 bytes. */
+export function ipv6Text(bytes: Uint8Array): string {
+  const words = Array.from({ length: 8 }, (_, at) => ((bytes[2 * at]! << 8) | bytes[2 * at + 1]!).toString(16));
+  return new URL(`http://[${words.join(":")}]/`).hostname.slice(1, -1);
+}
 export const wordOf = (bytes: Uint8Array, index: number): number =>
   new DataView(bytes.buffer, bytes.byteOffset).getUint32(index * 4, true);
 

@@ -1,26 +1,14 @@
 /** Delivers one kernel event to the programs of a socket: fills the context, serves its helpers, writes the history, and throws on a fault. */
 import type { ContextField } from "../../compiler/bpf/kinds/index.ts";
 import { SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
-import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
-import { ERRNO, errnoText } from "../vm/errno.ts";
+import { ERRNO } from "../vm/errno.ts";
 import type { EventServices } from "../vm/helpers.ts";
-import { drawFault, type Machine } from "../vm/machine.ts";
 import { READERS, type Connection } from "./connection.ts";
 import { loadOption, reserveOption, storeOption, TCP_HEADER, type OptionRoom } from "./header-options.ts";
-import { bytesText, type History, type HistoryEntry } from "./history.ts";
-import type { Host } from "./host.ts";
+import { bytesText, type HistoryEntry } from "./history.ts";
+import { finished, observer, optionName, valueText, type Loaded } from "./call.ts";
 import { getSocketOption, setSocketOption } from "./socket-options.ts";
 
-/** One loaded program and where its doings are noted. */
-export interface Loaded {
-  readonly machine: Machine;
-  readonly program: string;
-  readonly host: Host;
-  readonly history: History;
-  readonly steps: { last: number; max: number };
-  /** Programs after this one on the same socket, in the order in which they were attached. */
-  readonly others?: readonly Loaded[];
-}
 /** This program and those after it. */
 export const allOf = (loaded: Loaded): readonly Loaded[] => [loaded, ...(loaded.others ?? [])];
 
@@ -53,21 +41,8 @@ export interface Delivered {
   readonly replyBytes: Uint8Array;
 }
 
-/** A program did what no program may do. The message names event, place and reason. */
-export class EventFailure extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "EventFailure";
-  }
-}
-
 const word = (bytes: Uint8Array | undefined, index: number): number =>
   bytes ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(index * 4, true) : 0;
-
-const optionName = (number: number): string =>
-  Object.entries(SOCKET_OPTIONS).find(([, row]) => row.number === number)?.[0] ?? `option ${number}`;
-const valueText = (value: Uint8Array): string =>
-  value.length === 4 ? `${word(value, 0) | 0}` : JSON.stringify(Buffer.from(value).toString().replace(/\0.*$/s, ""));
 
 /** The patched kernel's own events, of which each program of a socket hears for itself (kernel/README.md). */
 const FIRST_OF_OUR_OWN = 64;
@@ -128,21 +103,11 @@ export function deliverTo(loaded: Loaded, connection: Connection, event: KernelE
       return loadOption(wanted, flags, event.mayReserve ? undefined : options, syn?.subarray(TCP_HEADER));
     },
     ...event.path,
-    observe(helper, result, slot) {
-      // What was found is no news.
-      if (helper === "map_lookup_elem" && result !== 0n) return;
-      const at = machine.place(loaded.program, slot);
-      const where = at ? `${at.path.replace(/^.*\//, "")}:${at.line} ` : "";
-      const pointer = result > 0xffff_0000_0000_0000n && result < 0xffff_ffff_ffff_f000n;
-      detail ||= event.detail?.() ?? "";
-      const shown = pointer
-        ? "found"
-        : helper === "map_lookup_elem" && result === 0n
-          ? "not found"
-          : errnoText(Number(BigInt.asIntN(64, result)));
-      entry.effects.push(`${where}${helper}${detail ? ` ${detail}` : ""} → ${shown}`);
+    observe: observer(loaded, entry, () => {
+      const said = detail || (event.detail?.() ?? "");
       detail = "";
-    },
+      return said;
+    }),
   };
   const outcome = machine.run(loaded.program, {
     services,
@@ -159,14 +124,7 @@ export function deliverTo(loaded: Loaded, connection: Connection, event: KernelE
       return READERS[field]?.(connection, index) ?? 0;
     },
   });
-  loaded.steps.last = Math.max(loaded.steps.last, outcome.steps);
-  loaded.steps.max = Math.max(loaded.steps.max, outcome.steps);
-  if (!outcome.ok) {
-    const number = loaded.history.entries.length;
-    throw new EventFailure(
-      `${loaded.program}: event ${number} (${entry.title}) went wrong\n${drawFault(outcome.fault)}`,
-    );
-  }
+  finished(loaded, entry, outcome);
   const replyBytes = new Uint8Array(Uint32Array.from(outcome.args).buffer);
   return { returned: outcome.returned, reply: outcome.returned === 1 ? outcome.args[0]! | 0 : -1, replyBytes };
 }

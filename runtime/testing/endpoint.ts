@@ -1,7 +1,8 @@
 /** One end of a wired connection: a small TCP sender and receiver (RFC 9293, 5681, 6298) whose state programs see and change. */
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import type { Connection } from "./connection.ts";
-import { deliver, type Loaded } from "./deliver.ts";
+import type { Loaded } from "./call.ts";
+import { deliver } from "./deliver.ts";
 import type { HistoryEntry } from "./history.ts";
 import { FLAGS, kernelOptions, segmentArrives, segmentLeaves, timerFired } from "./hooks.ts";
 

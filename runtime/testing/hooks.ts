@@ -2,7 +2,8 @@
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { hostOrder } from "../dsl/network-order.ts";
 import { TCP_STATES, type Connection, type TcpStateName } from "./connection.ts";
-import { allOf, deliver, deliverTo, type Delivered, type KernelEvent, type Loaded } from "./deliver.ts";
+import type { Loaded } from "./call.ts";
+import { allOf, deliver, deliverTo, type Delivered, type KernelEvent } from "./deliver.ts";
 import { eachOption, isKnown, padded, TCP_HEADER, type FoundOption, type OptionRoom } from "./header-options.ts";
 import type { HistoryEntry } from "./history.ts";
 

@@ -10,8 +10,8 @@ import { tellOnFailure } from "./failure-hook.ts";
 import { createHistory } from "./history.ts";
 import { createHost, servicesOf, type Host } from "./host.ts";
 import { mapView } from "./map-views.ts";
-import { createProgramView } from "./program-view.ts";
 import { fromBytes, toBytes } from "./values.ts";
+import { exportsOf, viewOf } from "./views.ts";
 
 export interface LoadOptions {
   /** Values for `param` constants, by name. */
@@ -83,10 +83,8 @@ export async function load(source: string | URL, options: LoadOptions = {}): Pro
   await tellOnFailure(history);
 
   const views = new Map<string, unknown>();
-  for (const program of module.programs) {
-    const loaded = { machine, program: program.name, host, history, steps: { last: 0, max: 0 } };
-    views.set(program.name, createProgramView(loaded, [logged]));
-  }
+  for (const one of exportsOf(module))
+    views.set(one.name, viewOf(one, { machine, host, history, steps: { last: 0, max: 0 } }, logged));
   for (const spec of module.maps) views.set(spec.name, mapView(spec, machine.maps.get(spec.name)!, host));
   for (const one of module.globals)
     if (one.param) views.set(one.name, fromBytes(one.layout, one.init.subarray(0, sizeOf(one.layout))));

@@ -3,8 +3,9 @@ import { SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { hostOrder, networkOrder } from "../dsl/network-order.ts";
 import { ERRNO } from "../vm/errno.ts";
 import { isSocketStorage } from "../vm/maps/sk-storage.ts";
+import type { Loaded } from "./call.ts";
 import { loaded32, bytesOfIpv6, setFields, zeroFields, type Connection, type ConnectionFields } from "./connection.ts";
-import { allOf, deliver, type KernelEvent, type Loaded } from "./deliver.ts";
+import { allOf, deliver, type KernelEvent } from "./deliver.ts";
 
 export interface EndpointValue {
   readonly addr?: symbol;

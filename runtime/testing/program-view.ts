@@ -10,7 +10,8 @@ import {
   type ConnectionFields,
   type TcpStateName,
 } from "./connection.ts";
-import { allOf, deliver, EventFailure, type KernelEvent, type Loaded } from "./deliver.ts";
+import { EventFailure, type Loaded } from "./call.ts";
+import { allOf, deliver, type KernelEvent } from "./deliver.ts";
 import { bytesText, type HistoryEntry } from "./history.ts";
 import {
   FLAGS,
@@ -22,7 +23,7 @@ import {
   stateChanges,
   timerFired,
 } from "./hooks.ts";
-import type { SocketHandle } from "./map-views.ts";
+import { connView, type ConnView } from "./conn-view.ts";
 import {
   createPathModel,
   forgetSocket,
@@ -34,9 +35,6 @@ import {
 } from "./mptcp.ts";
 import { createSessionView, type SessionOptions, type SessionView } from "./session-view.ts";
 
-export interface ConnView extends SocketHandle, Readonly<ConnectionFields> {
-  readonly callbacks: number;
-}
 type Fields = Partial<ConnectionFields>;
 
 export interface ProgramView {
@@ -208,7 +206,7 @@ export function createProgramView(
     session: (fields = {}, options = {}) => createSessionView(paths, loaded, fields, options),
     on: (fields) => createProgramView(loaded, logs, paths, createConnection(fields)),
     get conn(): ConnView {
-      return Object.freeze({ ...connection.fields, callbacks: connection.callbacks, socket: connection });
+      return connView(connection);
     },
     get sockOpts() {
       return { ...connection.sockOpts };

@@ -1,7 +1,7 @@
 /** One MPTCP session of a test, from its first subflow to its end: the model's events in the order a kernel sends them. */
 import { htons } from "../dsl/index.ts";
 import type { ConnectionFields } from "./connection.ts";
-import type { Loaded } from "./deliver.ts";
+import type { Loaded } from "./call.ts";
 import type { EndpointValue, ModelSubflow, PathModel, Session, SubflowState } from "./mptcp.ts";
 
 /** What becomes of a subflow that a program asked for. */

@@ -20,6 +20,11 @@ export interface EventServices {
   storeOption?(option: Uint8Array, flags: bigint): number;
   /** Fills `search` in place; the length of the option or an errno. */
   loadOption?(search: Uint8Array, flags: bigint): number;
+  /** Process and thread, user and group, as bpf_get_current_pid_tgid and bpf_get_current_uid_gid have them; 0 unless given. */
+  readonly pidTgid?: bigint;
+  readonly uidGid?: bigint;
+  /** A struct sockaddr_in or sockaddr_in6. */
+  bind?(address: Uint8Array): number;
   openSubflow?(local: Uint8Array, remote: Uint8Array): number;
   closeSubflow?(local: Uint8Array, remote: Uint8Array): number;
   setPriority?(addresses: Uint8Array, backup: number): number;
@@ -141,6 +146,12 @@ export const IMPLEMENTATIONS: Partial<Record<HelperName, Implementation>> = {
     return call.event.socket ? cookieOf(call.event.socket) : 0n;
   },
   get_netns_cookie: () => 1n,
+  get_current_pid_tgid: ({ event }) => event.pidTgid ?? 0n,
+  get_current_uid_gid: ({ event }) => event.uidGid ?? 0n,
+  bind(call, [ctx, address, size]) {
+    wantsContext(call, ctx);
+    return call.event.bind?.(bytesAt(call, address, u32(size), false).slice()) ?? ERRNO.EINVAL;
+  },
   setsockopt(call, [ctx, level, name, value, size]) {
     wantsContext(call, ctx);
     const given = bytesAt(call, value, u32(size), false).slice();

@@ -30,6 +30,8 @@ beforeAll(() => {
     "./tcp": exported("tcp"),
     "./mptcp": exported("mptcp"),
     "./delack": exported("delack"),
+    "./connect": exported("connect"),
+    "./sockopt": exported("sockopt"),
     "./lib": exported("lib"),
     "./tsconfig.json": "./runtime/dsl/tsconfig.json",
   };
