@@ -28,7 +28,7 @@ export const buffers = sockOptHook({
     if (isBuffer(ctx)) {
       const value = ctx.optval(u32);
       const noted = asked.getOrCreate(ctx);
-      if (!value || !noted) return true;
+      if (!value || !noted || ctx.optlen < 4) return true; // too short: the kernel says so
       const size = min(value.value, LARGEST) * 2;
       if (ctx.optname === SocketOption.SendBuffer) noted.send = size;
       else noted.receive = size;
