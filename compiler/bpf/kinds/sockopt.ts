@@ -45,6 +45,16 @@ export const socketOptions = {
   packet: "read-write",
   packetForHelpers: true,
   helpers: (attach) => (attach === ATTACH_TYPES.cgroup_setsockopt ? [...HELPERS, "setsockopt", "getsockopt"] : HELPERS),
+  later: {
+    get_netns_cookie: "5.15",
+    setsockopt: "5.15",
+    getsockopt: "5.15",
+    // Of the releases whose source was read the first that has them.
+    get_current_pid_tgid: "6.1",
+    get_current_comm: "6.1",
+    get_current_ancestor_cgroup_id: "6.1",
+    get_cgroup_classid: "6.1",
+  },
   // The socket itself, which is locked already, instead of the context.
   signatures: {
     setsockopt: ["btf-sock", "any", "any", "mem", "size"],
