@@ -44,7 +44,7 @@ const traced =
   };
 
 const VIEWS = {
-  sock_ops: ({ hooks, logged }) => createProgramView(hooks.get("sockOps")!, logged),
+  sock_ops: ({ hooks, logged }) => createProgramView(hooks.get("sockOps")!, [logged]),
   cgroup_sock_addr: traced(connectView),
   cgroup_sockopt: traced(sockOptView),
 } as const satisfies Record<KindName, View>;
