@@ -3,7 +3,7 @@ import type { BigEndianLayout } from "../../compiler/layout.ts";
 import { networkOrder } from "../dsl/network-order.ts";
 import { ERRNO } from "../vm/errno.ts";
 import { finished, observer, optionName, valueText, type Loaded } from "./call.ts";
-import { createConnection, ipv6Text, parseIpv6, wordOf, type Connection } from "./connection.ts";
+import { createConnection, ipv6Text, bytesOfIpv6, wordOf, type Connection } from "./connection.ts";
 import type { SocketHandle } from "./map-views.ts";
 import { getSocketOption, setSocketOption } from "./socket-options.ts";
 import { fromBytes, toBytes } from "./values.ts";
@@ -92,7 +92,7 @@ export function connectView({ hooks, shared }: HookViewParts): object {
     },
     connect6(given: Call & { readonly remoteIp6: string }) {
       const title = `connect to [${given.remoteIp6}]:${given.remotePort.description}`;
-      const { address, ...rest } = call(6, title, parseIpv6(given.remoteIp6), given, ipv6Text);
+      const { address, ...rest } = call(6, title, bytesOfIpv6(given.remoteIp6), given, ipv6Text);
       return { ...rest, remoteIp6: address };
     },
   };

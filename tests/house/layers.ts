@@ -125,4 +125,4 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Most files of one circle of imports, types apart, within a room; 1 where it is not here. */
-export const CIRCLES: Readonly<Record<string, number>> = { "compiler/frontend": 35, "runtime/cli": 3 };
+export const CIRCLES: Readonly<Record<string, number>> = { "compiler/frontend": 38, "runtime/cli": 3 };
