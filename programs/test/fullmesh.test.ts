@@ -232,6 +232,22 @@ describe("fullmesh", () => {
     expect(session.subflows).toEqual([]);
   });
 
+  test("a session beyond those that the map holds is said to be left alone; the next after an end is meshed", async () => {
+    const { fullmesh, remoteAddrs } = await twoAddresses();
+    for (let token = 1; token <= 1024; token++) fullmesh.emit("newSession", {}, { ...fromWifi, token });
+    expect(fullmesh.logged).toEqual([]);
+    fullmesh.emit("newSession", {}, { ...fromWifi, token: 5000 });
+    expect(fullmesh.logged).toEqual(["no room for session 5000: not meshed"]);
+    fullmesh.emit("fullyEstablished", { isMaster: true }, { ...fromWifi, token: 5000 });
+    expect(fullmesh.subflows).toEqual([]);
+    fullmesh.emit("closeSession", {}, { ...fromWifi, token: 3 });
+    fullmesh.emit("newSession", {}, { ...fromWifi, token: 5001 });
+    fullmesh.emit("fullyEstablished", { isMaster: true }, { ...fromWifi, token: 5001 });
+    expect(fullmesh.subflows).toHaveLength(1);
+    expect(remoteAddrs.get(5000)).toBeUndefined();
+    expect(fullmesh.logged).toHaveLength(1);
+  });
+
   test("one instruction budget fits all: far below the kernel's 4096", async () => {
     const { fullmesh } = await twoAddresses();
     const session = fullmesh.session(fromWifi);

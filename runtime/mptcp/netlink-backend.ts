@@ -8,8 +8,10 @@
  *
  * Events may be missing: the kernel tells of no end of a session that the peer resets, and drops events when we are slow.
  * So the kernel's own list (sock_diag) is asked as well: at the start, now and then, before a change of addresses and
- * after a loss. A session found there is told to the program from its beginning; what the program opens that exists
- * already is not opened twice. Those that began under the kernel's own path manager stay with it: it lets nobody else.
+ * after a loss. An end that was among the lost events is found at the next look after the kernel has ended the session: 10
+ * seconds later, at most 300 where a look takes long. A session found there is told to the program from its beginning; what
+ * the program opens that exists already is not opened twice. Those that began under the kernel's own path manager stay
+ * with it: it lets nobody else.
  */
 import type { BpfModule } from "../../compiler/module.ts";
 import { RuntimeError } from "../kernel/errors.ts";

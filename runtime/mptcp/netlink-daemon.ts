@@ -273,7 +273,8 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
     const again = (seconds?: number): void => {
       clearTimeout(timer);
       const wait = Math.min(SURVEY_SECONDS.most, Math.max(SURVEY_SECONDS.least, (SHARE * surveyed.took) / 1000));
-      timer = setTimeout(look, 1000 * (seconds ?? options.surveySeconds ?? wait));
+      const chosen = seconds === undefined ? (options.surveySeconds ?? wait) : Math.min(seconds, SURVEY_SECONDS.most);
+      timer = setTimeout(look, 1000 * chosen);
       timer.unref();
     };
     /** At once where that is not too often, else as soon as it is not. */

@@ -1,7 +1,7 @@
 // 100,000 sessions, half of them reset: the daemon's own code with a kernel made of tables, and what it holds of them.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { HostAddress } from "../../runtime/mptcp/addresses.ts";
 import type { Endpoint, MptcpEvent, MptcpEventName } from "../../runtime/mptcp/generic-netlink.ts";
 import { startDaemon, type Daemon, type DaemonOptions, type Doors } from "../../runtime/mptcp/netlink-daemon.ts";
@@ -167,6 +167,44 @@ describe("many sessions", () => {
     world.tell(event("closed", 1));
     expect([0, 1].map((slot) => told(daemon, slot))).toEqual([15_000, 500]);
     daemon.close();
+  });
+
+  it.each([
+    ["10 seconds", 0, 11_000],
+    ["300 seconds, where a look takes a minute", 60_000, 301_000],
+  ])("an end that was lost while the kernel still listed the session is found after %s", (_when, took, within) => {
+    vi.useFakeTimers();
+    let spent = 0;
+    const now = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => now() + spent);
+    try {
+      const world = kernel();
+      const list = world.doors.diag.sessions;
+      let looks = 0;
+      Object.assign(world.doors.diag, {
+        sessions: (each: (session: DiagSession) => void) => {
+          looks++;
+          spent += took;
+          list(each);
+        },
+      });
+      const daemon = startDaemon(compiled("counting", "patched", COUNTING), world.doors);
+      world.open(1);
+      world.open(2);
+      world.lose();
+      vi.advanceTimersByTime(301_000);
+      expect(looks).toBeGreaterThan(1);
+      expect(told(daemon, 1)).toBe(0);
+      // The event was among the lost ones; the kernel takes the session off its list only now.
+      world.reset(1);
+      vi.advanceTimersByTime(within);
+      expect(told(daemon, 1)).toBe(1);
+      expect([...daemon.sessions.keys()]).toEqual([2]);
+      daemon.close();
+    } finally {
+      clock.mockRestore();
+      vi.useRealTimers();
+    }
   });
 
   it("an event of a session comes after what waits for it", async () => {

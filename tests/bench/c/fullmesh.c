@@ -178,7 +178,8 @@ int fullmesh(struct patched_sock_ops *skops)
 
 		if (skops->mptcp_flags & SERVER_SIDE)
 			break; /* nobody listens on a client's port */
-		bpf_map_update_elem(&remoteAddrs, &token, &none, BPF_ANY);
+		if (bpf_map_update_elem(&remoteAddrs, &token, &none, BPF_ANY))
+			bpf_printk("no room for session %u: not meshed", token);
 		break;
 	}
 	case BPF_MPTCP_FULLY_ESTABLISHED: {
