@@ -1,15 +1,17 @@
 // Output that cannot be written: the commands that talk to the kernel end in order, and `run` leaves nothing behind.
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { allLinks } from "../../runtime/api.ts";
+import { allLinks, allPrograms } from "../../runtime/api.ts";
 import { registerRuntimeCommands } from "../../runtime/cli/register.ts";
 import { leaves } from "../cli/leaves.ts";
 import { fault, lost, noScript, ways } from "../cli/lost-output.ts";
 import { tsbpf } from "./command.ts";
-import { openLab, sh, whyNot, type Lab } from "./lab.ts";
+import { openLab, pause, sh, until, whyNot, type Lab } from "./lab.ts";
+import { repository } from "./repository.ts";
 
 interface Places {
   readonly folder: string;
@@ -150,6 +152,49 @@ describe.skipIf(skip)(skip ? `lost output (skipped: ${skip})` : "lost output", (
     expect(stderr).toBe(
       "error[output-lost]: standard output: no space left on the device; removed all the same: quiet\n",
     );
+  });
+
+  describe.skipIf(noScript)(`a terminal that closes under a run${noScript ? ` (skipped: ${noScript})` : ""}`, () => {
+    /** Starts `run` as the first process of a terminal, and closes that when the program is attached. Gives its number. */
+    async function closing(row: Row, before = "", after = ""): Promise<number> {
+      const file = join(at.folder, "pid");
+      const words = row.args(at).map((word) => `'${word}'`);
+      writeFileSync(
+        join(at.folder, "run.sh"),
+        `echo $$ >${file}; exec ${before} ${join(repository, "bin/tsbpf")} ${words.join(" ")} ${after}\n`,
+      );
+      const terminal = spawn("script", ["-qc", `exec sh ${join(at.folder, "run.sh")}`, "/dev/null"], {
+        cwd: repository,
+        stdio: ["pipe", "ignore", "ignore"],
+      });
+      await until("it is attached", () => attached() > 0, 20_000);
+      terminal.kill("SIGKILL");
+      return Number(readFileSync(file, "utf8"));
+    }
+    const attached = (): number => [...allPrograms()].filter((program) => program.name === "quiet").length;
+    const hasEnded = (pid: number): boolean => !existsSync(`/proc/${pid}`);
+
+    it("ends it in order, and nothing stays", async () => {
+      const row = RUNS[0]!;
+      prepare(row);
+      const pid = await closing(row);
+      await until("it has ended", () => hasEnded(pid), 20_000);
+      expect(left(row)).toEqual([]);
+      expect(attached()).toBe(0);
+    }, 60_000);
+
+    it("does not end one that nohup(1) has started", async () => {
+      const row = RUNS[0]!;
+      prepare(row);
+      const pid = await closing(row, "nohup", `>${join(at.folder, "nohup.out")} 2>&1 </dev/null`);
+      await pause(1000);
+      expect(hasEnded(pid)).toBe(false);
+      expect(attached()).toBe(1);
+      process.kill(pid, "SIGTERM");
+      await until("it has ended", () => hasEnded(pid), 20_000);
+      expect(readFileSync(join(at.folder, "nohup.out"), "utf8")).toMatch(/^detached$/m);
+      expect(left(row)).toEqual([]);
+    }, 60_000);
   });
 
   describe.each(ways)("%s", (way) => {
