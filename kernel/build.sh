@@ -172,7 +172,8 @@ rm -rf "$cache"/.work-*
 	die "needs $need_mb MB in $cache, $(free_mb "$cache") MB are free (set TSBPF_KERNEL_CACHE)"
 install "${packages[@]}"
 
-work=$cache/.work-$flavour-$key
+# Named without the key: the path is in what the compiler is told, and an object cache (ccache) knows the objects again.
+work=$cache/.work-$flavour
 mkdir "$work"
 trap 'rm -rf "$work"' EXIT
 log=$work/build.log

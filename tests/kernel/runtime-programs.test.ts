@@ -107,6 +107,19 @@ describe.skipIf(skip)(
           expect(wrong(setting, found.get(`${target}: ${setting.name}`) as Wire | undefined), setting.name).toEqual([]);
     });
 
+    it("says where options have no room: a warning of run, and the count of run and show", async () => {
+      const found = await findings("room");
+      expect(found.get("TCP")).toMatchObject({ warnings: [] });
+      expect(found.get("TCP")?.["shown"]).not.toContain("had no room for an option");
+      const { warnings, shown } = found.get("MPTCP") as unknown as { warnings: string[]; shown: string };
+      expect(warnings).toHaveLength(2);
+      // There was an MPTCP socket when it began.
+      expect(warnings[0]).toMatch(/^on an MPTCP subflow full segments carry no option of a program/);
+      const counted = Number(/^(\d+) segments had no room for an option/.exec(warnings[1] ?? "")?.[1]);
+      expect(counted).toBeGreaterThan(0);
+      expect(shown).toContain(`\n${counted} segments of this namespace had no room for an option`);
+    });
+
     it("takes the values of socket options that the model takes", async () => {
       const { results, available } = (await findings("limits")).get("limits") as unknown as {
         results: number[];

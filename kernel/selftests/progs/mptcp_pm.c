@@ -15,7 +15,7 @@ static long (*open_subflow)(void *ctx, const void *saddr, __u32 saddrlen,
 	(void *)BPF_FUNC_mptcp_open_subflow;
 
 /* From 127.0.0.2 on; one more, 192.0.2.1, is no address of this host. */
-__u32 addresses = 7;
+__u32 addresses = 12;
 __u32 refused_by_helper = 0;
 __u32 established = 0;
 __u32 first = 0;

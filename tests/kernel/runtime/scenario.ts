@@ -2,15 +2,19 @@
  * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
  * object per finding on standard output, which runtime-*.test.ts on the host judges.
  *
- *   scenario paths | removal | locals | accept | options | shared | limits
+ *   scenario paths | removal | locals | accept | options | room | shared | limits
  */
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { load, startKernelPathManager, type LoadedObject } from "../../../runtime/api.ts";
+import { run as runCommand } from "../../../runtime/commands/run.ts";
+import { show as showCommand } from "../../../runtime/commands/show.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
 import { capture } from "../../runtime/capture.ts";
 import { compiled } from "../../runtime/compiled.ts";
 import { limitsOfKernel } from "../../runtime/recorder/kernel.ts";
 import { sharedWriting } from "../../runtime/shared-writing/scenario.ts";
+import { repository } from "../../runtime/repository.ts";
 import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts";
 
 const report = (name: string, facts: Record<string, unknown>): void => console.log(JSON.stringify({ name, ...facts }));
@@ -290,6 +294,61 @@ async function options(lab: Lab): Promise<void> {
   object.close();
 }
 
+/** What a command prints, as it does. */
+function listening(): { readonly text: () => string; readonly end: () => void } {
+  const write = process.stdout.write;
+  let said = "";
+  process.stdout.write = (chunk: string | Uint8Array) => {
+    said += String(chunk);
+    return true;
+  };
+  return { text: () => said, end: () => void (process.stdout.write = write) };
+}
+
+/** What `tsbpf run` and `tsbpf show` say of options on MPTCP sockets: full segments have no room for one. */
+async function room(lab: Lab): Promise<void> {
+  const c = lab.netns("c");
+  const s = lab.netns("s");
+  lab.wire(c, "v0", ["10.98.0.1/24"], s, "v1", ["10.98.0.2/24"]);
+  const group = lab.cgroup("client");
+  const client = await lab.peer(c, group);
+  const server = await lab.peer(s);
+  const pins = "/sys/fs/bpf/tsbpf";
+  const program = join(repository, "programs/user-timeout.ts");
+  const send = async (protocol: "mptcp" | "tcp", port: number): Promise<void> => {
+    await server.call("listen", { protocol, host: "10.98.0.2", port, mode: "echo" });
+    const id = await client.call<number>("connect", { protocol, host: "10.98.0.2", port });
+    await client.call("send", { id, length: 300_000 });
+    const received = async () => (await client.call<{ received: number }>("state", { id })).received === 300_000;
+    await until("the echo", received, PATIENCE);
+  };
+  /** Runs the program, and in the meantime what is given; then asks `show`. */
+  const during = async (steps: () => Promise<void>): Promise<{ warnings: string[]; shown: string }> => {
+    const listener = listening();
+    try {
+      const running = runCommand(program, { cgroup: group, netns: c, target: "patched", pins, json: true });
+      await until("attached", () => listener.text().includes('"attached"'), PATIENCE);
+      await steps();
+      const from = listener.text().length;
+      await showCommand(undefined, { netns: c, pins });
+      const shown = listener.text().slice(from);
+      process.emit("SIGINT", "SIGINT");
+      await running;
+      const warnings = listener
+        .text()
+        .split("\n")
+        .filter((text) => text.startsWith('{"warning"'))
+        .map((text) => (JSON.parse(text) as { warning: string }).warning);
+      return { warnings, shown };
+    } finally {
+      listener.end();
+    }
+  };
+  report("TCP", await during(() => send("tcp", 8001)));
+  await send("mptcp", 8002);
+  report("MPTCP", await during(() => send("mptcp", 8003)));
+}
+
 const bytes = (
   segments: readonly { destinationPort: number; options: readonly { kind: number; hex: string }[] }[],
   port: number,
@@ -322,7 +381,8 @@ try {
   } else if (part === "limits") {
     const available = readFileSync("/proc/sys/net/ipv4/tcp_available_congestion_control", "utf8").trim().split(/\s+/);
     report("limits", { results: await limitsOfKernel("patched"), available });
-  } else await (isPathPart(part) ? paths(lab, part) : options(lab));
+  } else if (part === "room") await room(lab);
+  else await (isPathPart(part) ? paths(lab, part) : options(lab));
   report("end", {});
 } catch (error) {
   report("error", { message: (error as Error).message, stack: (error as Error).stack });

@@ -116,6 +116,82 @@ def test_many_ids_at_once(lab):
             sh(f"ip -n c addr del {address}/32 dev c2 || true")
 
 
+def test_endpoint_with_the_id_of_a_program_s_address(lab):
+    """Such an id names one address of a session: the endpoint is for other sessions, as long as the program's subflow lives."""
+    program, endpoint = "10.0.1.101", "10.0.1.50"
+    sh(f"ip -n c addr add {program}/32 dev c2; ip -n c addr add {endpoint}/24 dev c1")
+    lab.client.on(FULLY, OPEN, arg1=1, saddr=sockaddr(program))
+    from_endpoint = lambda token: [e.args[0] for e in lab.client.events(ESTABLISHED, token=token) if e.local == endpoint]
+    try:
+        listener = lab.listen(mptcp=True)
+        client, server = lab.pair(mptcp=True, listener=listener)
+        talk(client, server)
+        token = mptcp_info(client)["token"]
+        number = lab.client.wait(ESTABLISHED, token=token, match=further)[0].args[0]
+        lab.client.reset()
+        lab.client.config(port=lab.port)
+        sh(f"ip -n c mptcp endpoint add {endpoint} id {number} subflow")
+        other, accepted = lab.pair(mptcp=True, listener=listener)
+        talk(other, accepted)
+        second = mptcp_info(other)["token"]
+        until(lambda: from_endpoint(second), "the endpoint is of no use in another session")
+        equal((from_endpoint(second), from_endpoint(token)), ([number], []), "ids of subflows from the endpoint, in the other session and in this one")
+        sh(f"ip -n c mptcp endpoint delete id {number}")
+        lab.client.wait(CLOSED, token=second)
+        time.sleep(0.3)
+        equal((lab.client.events(CLOSED, token=token), mptcp_info(client)["subflows"]), ([], 1), "subflows that went with the endpoint")
+        # Given back, it is the endpoint's.
+        lab.client.on(ADD_RADDR, CLOSE, saddr=sockaddr(program))
+        sh("ip -n s mptcp endpoint add 10.0.9.9 signal")
+        lab.client.wait(CLOSED, token=token)
+        sh(f"ip -n c mptcp endpoint add {endpoint} id {number} subflow")
+        until(lambda: from_endpoint(token) == [number], "the endpoint is of no use once the program's subflow is closed")
+    finally:
+        sh(f"ip -n c addr del {program}/32 dev c2; ip -n c addr del {endpoint}/24 dev c1")
+
+
+def test_address_that_goes_is_withdrawn_with_its_subflow(lab):
+    """A FIN from an address that is gone gets nowhere: the peer hears of it by REMOVE_ADDR."""
+    address = "10.0.1.101"
+    lab.client.on(FULLY, OPEN, arg1=1, saddr=sockaddr(address))
+    lab.client.on(FULLY, OPEN, arg1=1)
+    lab.client.on(REM_LADDR, CLOSE_LOCAL)
+    sh(f"ip -n c addr add {address}/32 dev c2")
+    try:
+        client, server = lab.session()
+        subflows(server, 2)
+        number = lab.client.wait(ESTABLISHED, match=lambda e: e.local == address)[0].args[0]
+        sh(f"ip -n c addr del {address}/32 dev c2")
+        lab.client.wait(CLOSED, match=lambda e: e.local == address)
+        equal(lab.server.wait(REM_RADDR)[0].args[1], number, "id of the address withdrawn")
+        equal(lab.server.wait(CLOSED)[0].remote, address, "the subflow that the peer closes")
+        subflows(server, 1)
+        # One whose address stays says so itself.
+        lab.client.on(ADD_RADDR, CLOSE)
+        sh("ip -n s mptcp endpoint add 10.0.9.9 signal")
+        lab.client.wait(CLOSED, count=2)
+        lab.server.wait(CLOSED, count=2)
+        time.sleep(0.2)
+        equal(len(lab.server.events(REM_RADDR)), 1, "addresses withdrawn")
+    finally:
+        sh(f"ip -n c addr del {address}/32 dev c2 2>/dev/null || true")
+
+
+def test_first_address_that_goes_is_withdrawn(lab):
+    lab.listen(lab.SERVER2, mptcp=True)
+    lab.client.on(FULLY, OPEN, arg1=1, saddr=sockaddr(lab.CLIENT2), daddr=sockaddr(lab.SERVER2))
+    lab.client.on(REM_LADDR, CLOSE_LOCAL, arg3=2)
+    client, server = lab.session()
+    subflows(server, 1)
+    try:
+        sh("ip -n c link set c1 down")
+        equal(lab.server.wait(REM_RADDR)[0].args[1], 0, "id of the address withdrawn")
+        equal(lab.server.wait(CLOSED)[0].remote, lab.CLIENT, "the subflow that the peer closes")
+        talk(client, server, 10000)
+    finally:
+        sh("ip -n c link set c1 up; ip -n c addr add fd00:1::1/64 dev c1 nodad")
+
+
 def test_the_peer_takes_no_more_at_its_own_address(lab):
     sh("ip netns exec s sysctl -qw net.mptcp.allow_join_initial_addr_port=0")
     try:
@@ -184,6 +260,32 @@ def test_local_address_events_of_one_namespace_do_not_wait_for_another(lab):
         check(fast.time < slow.time, "the event of the one namespace waited for a slow program in the other")
     finally:
         sh("ip -n s addr del 10.0.6.1/24 dev s2; ip -n c addr del 10.0.3.1/24 dev c2")
+
+
+def test_local_address_events_do_not_wait_for_a_task_that_holds_a_session(lab):
+    """connect() holds the session for as long as a program takes over it."""
+    listener = lab.listen(mptcp=True)
+    sessions = [lab.pair(mptcp=True, listener=listener) for _ in range(6)]
+    for client, server in sessions:
+        talk(client, server)
+    tokens = {mptcp_info(client)["token"] for client, _ in sessions}
+    lab.client.config(port=lab.port, slow_op=CONNECT, slow_ms=4000 * SLOW)
+    thread = threading.Thread(target=lambda: lab.connect(mptcp=True))
+    before = len(lab.client.events(CONNECT))
+    thread.start()
+    try:
+        time.sleep(0.5)
+        with namespace("c"):  # as above
+            sh("ip addr add 10.0.3.1/24 dev c2 && sleep 0.3 && ip addr del 10.0.3.1/24 dev c2")
+        thread.join()
+        connected = lab.client.wait(CONNECT, count=before + 1)[-1].time
+        for op in (ADD_LADDR, REM_LADDR):
+            told = lab.client.wait(op, count=6, match=lambda e: e.loc_token in tokens)
+            late = [e for e in told if e.time > connected]
+            equal(len(late), 0, f"sessions that waited for another one's lock to hear of {op}")
+    finally:
+        thread.join()
+        sh("ip -n c addr del 10.0.3.1/24 dev c2 2>/dev/null || true")
 
 
 def test_local_addresses(lab):

@@ -160,6 +160,20 @@ def test_ten_thousand_requests(lab):
     talk(client, server, 100000)
 
 
+def test_requests_count_as_option_memory(lab):
+    was = sh("ip netns exec c sysctl -n net.core.optmem_max").strip()
+    result = lab.client.on(FULLY, OPEN, arg1=1)
+    sh("ip netns exec c sysctl -qw net.core.optmem_max=16")
+    try:
+        client, server = lab.session()
+        equal(lab.client.wait(FULLY)[0].ret[result], ENOMEM, "bpf_mptcp_open_subflow without option memory")
+    finally:
+        sh(f"ip netns exec c sysctl -qw net.core.optmem_max={was}")
+    lab.client.on(ADD_RADDR, OPEN)
+    sh("ip -n s mptcp endpoint add 10.0.9.9 signal")
+    subflows(client, 1)
+
+
 def test_close_while_requests_are_queued(lab):
     lab.client.on(FULLY, OPEN, arg1=1, count=64)
     lab.server.on(FULLY, OPEN, arg1=1, count=8)
@@ -293,6 +307,8 @@ def test_first_subflow_of_a_session_on_a_socket_used_before(lab):
     listener = lab.listen(mptcp=True)
     client, server = lab.pair(listener=listener, mptcp=True)
     talk(client, server)
+    # What was asked for dies with the session.
+    until(lambda: priorities(capture), "no MP_PRIO was sent in the first session")
     check(LIBC.connect(client.fileno(), bytes(16), 16) == 0, "connect(AF_UNSPEC)")
     client.connect((lab.SERVER, lab.port))
     server = lab.keep(listener.accept()[0])

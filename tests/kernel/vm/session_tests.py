@@ -2,6 +2,8 @@
 
 import re
 import socket
+import subprocess
+import threading
 import time
 
 from lab import *
@@ -109,6 +111,30 @@ def test_reset_of_the_last_subflow_ends_the_session(lab):
         sh("ip netns exec c sysctl -qw net.mptcp.close_timeout=60")
 
 
+def test_session_goes_on_after_the_reset_of_its_last_subflow(lab):
+    """That is why CLOSE_SESSION does not come at once: a program may open another."""
+    reopened = lab.client.on(CLOSED, OPEN, arg3=ECONNABORTED)
+    client, server = lab.session()
+    token = mptcp_info(client)["token"]
+    sh(f"ip netns exec c ss -K state established dport = :{lab.port}")
+    equal(lab.client.wait(CLOSED, token=token)[0].ret[reopened], 0, "bpf_mptcp_open_subflow when the last subflow was reset")
+    lab.client.wait(ESTABLISHED, token=token, match=further)
+    talk(client, server, 10000)
+    equal([probe.events(CLOSED_SESSION) for probe in (lab.client, lab.server)], [[], []], "CLOSE_SESSION of a session that goes on")
+
+
+def test_reset_before_the_fourth_ack_is_an_error(lab):
+    """The peer has enough subflows when the third ACK comes: this host had taken the subflow for established."""
+    sh("ip -n s mptcp limits set subflows 2")
+    for _ in range(6):
+        lab.client.on(FULLY, OPEN, arg1=1)
+    client, server = lab.session()
+    failed = lab.client.wait(CLOSED, count=4)
+    equal([e.args[3] for e in failed], [ECONNRESET] * 4, "errors")
+    subflows(client, 2)
+    talk(client, server, 10000)
+
+
 def test_established_and_closed_pair(lab):
     lab.client.on(FULLY, OPEN, arg1=1)
     client, server = lab.session()
@@ -187,6 +213,55 @@ def test_nothing_is_told_after_the_close_by_another_processor(lab):
     ops = [e.op for e in sorted(lab.server.events(token=token), key=lambda e: e.time) if e.op >= NEW]
     equal(ops[-1], CLOSED_SESSION, f"the last event of {ops}")
     equal(ops.count(CLOSED_SESSION), 1, "CLOSE_SESSION events")
+
+
+def test_events_lie_between_the_first_and_the_last_of_their_session(lab):
+    """Sessions come and go while subflows join, addresses change, and programs take their time."""
+    lab.client.config(port=lab.port, slow_op=ADD_LADDR, slow_ms=2)
+    lab.server.config(port=lab.port, slow_op=ACCEPT, slow_ms=2)
+    for _ in range(2):
+        lab.client.on(FULLY, OPEN, arg1=1)
+    lab.client.on(ADD_LADDR, OPEN)
+    lab.server.on(ESTABLISHED, PRIORITY, arg3=0, value=1)
+    listener = lab.listen(mptcp=True)
+    tokens = {lab.client: [], lab.server: []}
+    stop = threading.Event()
+
+    def churn():
+        with namespace("c"):
+            while not stop.is_set():
+                for verb in ("add", "del"):
+                    subprocess.run(["ip", "addr", verb, "10.0.3.1/24", "dev", "c2"], check=True)
+                    time.sleep(0.01)
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        for i in range(30):
+            client = lab.connect(mptcp=True)
+            client.sendall(b"x")
+            server = lab.keep(listener.accept()[0])
+            server.settimeout(TIMEOUT)
+            receive(server, 1)
+            server.sendall(b"y")
+            tokens[lab.client].append(mptcp_info(client)["token"])
+            tokens[lab.server].append(mptcp_info(server)["token"])
+            time.sleep(0.002 * (i % 6))
+            for end in (client, server) if i % 2 else (server, client):
+                end.close()
+    finally:
+        stop.set()
+        thread.join()
+    for probe, mine in tokens.items():
+        until(lambda: probe.count(CLOSED_SESSION) >= len(mine), "a session has no end")
+        time.sleep(0.2)
+        logged = sorted(probe.events(), key=lambda e: e.time)
+        for token in mine:
+            events = [e for e in logged if e.loc_token == token]
+            ops = [e.op for e in events if e.op >= NEW]
+            equal((ops[0], ops[-1], ops.count(NEW), ops.count(CLOSED_SESSION)), (NEW, CLOSED_SESSION, 1, 1), f"first and last of {ops}, and how often they came")
+            up, down = ops.count(ESTABLISHED), len([e for e in events if e.op == CLOSED and not e.args[3]])
+            check(down <= up, f"{down} subflows ended without an error, {up} were established: {ops}")
 
 
 TESTS = [value for name, value in list(globals().items()) if name.startswith("test_")]
