@@ -93,11 +93,13 @@ static long open_one(__u32 index, struct many *many)
 
 struct pause {
 	__u64 end;
+	struct config *config;
 };
 
+// A test may cut it short.
 static long until(__u32 index, struct pause *pause)
 {
-	return bpf_ktime_get_ns() > pause->end;
+	return bpf_ktime_get_ns() > pause->end || !*(volatile __u32 *)&pause->config->slow_ms;
 }
 
 static __always_inline long act(struct bpf_sock_ops *ctx, struct action *a, struct entry *e)
@@ -184,7 +186,7 @@ int probe(struct bpf_sock_ops *ctx)
 	    op != 73 && op != 74 && op != 75)
 		return 1;
 	if (c->slow_ms && c->slow_op == op) {
-		struct pause pause = { .end = bpf_ktime_get_ns() + c->slow_ms * 1000000ull };
+		struct pause pause = { .end = bpf_ktime_get_ns() + c->slow_ms * 1000000ull, .config = c };
 
 		for (i = 0; i < 8; i++)
 			bpf_loop(1 << 23, until, &pause, 0);
