@@ -310,25 +310,27 @@ async function room(lab: Lab): Promise<void> {
   const c = lab.netns("c");
   const s = lab.netns("s");
   lab.wire(c, "v0", ["10.98.0.1/24"], s, "v1", ["10.98.0.2/24"]);
-  const group = lab.cgroup("client");
-  const client = await lab.peer(c, group);
+  // Each has a cgroup of its own: what a process has attached stays until it ends.
+  const groups = { tcp: lab.cgroup("tcp"), mptcp: lab.cgroup("mptcp") };
+  const clients = { tcp: await lab.peer(c, groups.tcp), mptcp: await lab.peer(c, groups.mptcp) };
   const server = await lab.peer(s);
   const pins = "/sys/fs/bpf/tsbpf";
   const program = join(repository, "programs/user-timeout.ts");
   const send = async (protocol: "mptcp" | "tcp", port: number): Promise<void> => {
+    const client = clients[protocol];
     await server.call("listen", { protocol, host: "10.98.0.2", port, mode: "echo" });
     const id = await client.call<number>("connect", { protocol, host: "10.98.0.2", port });
     await client.call("send", { id, length: 300_000 });
     const received = async () => (await client.call<{ received: number }>("state", { id })).received === 300_000;
     await until("the echo", received, PATIENCE);
   };
-  /** Runs the program, and in the meantime what is given; then asks `show`. */
-  const during = async (steps: () => Promise<void>): Promise<{ warnings: string[]; shown: string }> => {
+  /** Runs the program while something is sent; then asks `show`. */
+  const during = async (protocol: "mptcp" | "tcp", port: number): Promise<{ warnings: string[]; shown: string }> => {
     const listener = listening();
     try {
-      const running = runCommand(program, { cgroup: group, netns: c, target: "patched", pins, json: true });
+      const running = runCommand(program, { cgroup: groups[protocol], netns: c, target: "patched", pins, json: true });
       await until("attached", () => listener.text().includes('"attached"'), PATIENCE);
-      await steps();
+      await send(protocol, port);
       const from = listener.text().length;
       await showCommand(undefined, { netns: c, pins });
       const shown = listener.text().slice(from);
@@ -344,9 +346,9 @@ async function room(lab: Lab): Promise<void> {
       listener.end();
     }
   };
-  report("TCP", await during(() => send("tcp", 8001)));
+  report("TCP", await during("tcp", 8001));
   await send("mptcp", 8002);
-  report("MPTCP", await during(() => send("mptcp", 8003)));
+  report("MPTCP", await during("mptcp", 8003));
 }
 
 const bytes = (
