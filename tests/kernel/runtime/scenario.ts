@@ -7,8 +7,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { load, startKernelPathManager, type LoadedObject } from "../../../runtime/api.ts";
-import { run as runCommand } from "../../../runtime/commands/run.ts";
-import { show as showCommand } from "../../../runtime/commands/show.ts";
+import { run as runCommand } from "../../../runtime/cli/run.ts";
+import { show as showCommand } from "../../../runtime/cli/show.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
 import { capture } from "../../runtime/capture.ts";
 import { compiled } from "../../runtime/compiled.ts";
