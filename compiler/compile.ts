@@ -27,8 +27,8 @@ export interface CompileOptions {
   readonly withoutPasses?: readonly string[];
   /** Finds an imported file: `path` as written, `from` the importing file's path. Absent: imports of files are errors. */
   readonly readImport?: (path: string, from: string) => FoundImport;
-  /** Called with the IR after each pass ("lower" first). */
-  readonly afterPass?: (pass: string, module: IrModule) => void;
+  /** Called with the IR after each pass ("lower" first), and the group of passes it is in. */
+  readonly afterPass?: (pass: string, module: IrModule, group?: string) => void;
   /** A file without programs is fine: it is only looked at, as `tsbpf check` does. */
   readonly library?: boolean;
   /** Warnings that are errors: all, or those with these keys. */

@@ -11,6 +11,9 @@ import { originOf } from "./pointers.ts";
 export const deadStores: Pass = {
   name: "dead-stores",
   why: "A variable is zeroed whole and then written in part or in full: only what is read before it is written needs the zero.",
+  needs: ["no-loops"],
+  // What is left of a zeroing is a shorter one.
+  breaks: ["no-memory-ops"],
   run: (func) => dropDeadStores(func),
 };
 

@@ -8,6 +8,7 @@ import { rangesOf } from "./ranges.ts";
 export const foldRanges: Pass = {
   name: "fold-ranges",
   why: "A check that a dominating check makes superfluous costs a slot, and the verifier a state.",
+  needs: ["no-loops"],
   run: foldAllRanges,
 };
 

@@ -10,6 +10,7 @@ import { originOf } from "./pointers.ts";
 export const hoistStores: Pass = {
   name: "hoist-stores",
   why: "Unrolled turns fill in the constant and unchanging parts of their arguments again each time.",
+  needs: ["no-loops", "no-memory-ops"],
   run: hoistAll,
 };
 

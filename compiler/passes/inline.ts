@@ -17,6 +17,7 @@ export const inline: Pass = {
   name: "inline",
   why: "A program is one function: calls would cost stack and registers, and the verifier checks each callee's frame apart.",
   required: true,
+  makes: ["calls-decided"],
   run(func, context) {
     const functions = new Map(context.module.functions.map((one) => [one.name, one]));
     const sizes = sizesOf(func, functions);

@@ -7,6 +7,9 @@ export const lowerCompare: Pass = {
   name: "lower-compare",
   why: "The instruction set compares only in jumps; as a branch, the answer can be threaded to where it decides something.",
   required: true,
+  // A proof reads conditions and quotients as they were written.
+  needs: ["proved"],
+  makes: ["no-compares"],
   run: lowerCompares,
 };
 

@@ -9,6 +9,8 @@ export const lowerDivision: Pass = {
   name: "lower-division",
   why: "Signed division exists from v4 on; older kernels reject it.",
   required: true,
+  needs: ["proved"],
+  makes: ["no-signed-division"],
   run: (func, context) => (LEVELS[context.kernel.isa].signed ? func : lowerDivisions(func)),
 };
 

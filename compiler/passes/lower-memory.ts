@@ -9,6 +9,7 @@ export const lowerMemory: Pass = {
   name: "lower-memory",
   why: "Single accesses can be forwarded, merged and dropped one by one.",
   required: true,
+  makes: ["no-memory-ops"],
   run: lowerMemoryOps,
 };
 

@@ -12,6 +12,7 @@ export const lowerSwitch: Pass = {
   name: "lower-switch",
   why: "The instruction set has no jump table.",
   required: true,
+  makes: ["no-switches"],
   run: lowerSwitches,
 };
 

@@ -9,6 +9,7 @@ import type { Pass } from "./pass.ts";
 export const pack: Pass = {
   name: "pack",
   why: "An option's few bytes are composed in a register and stored into the reply at once, instead of on the stack first.",
+  needs: ["no-loops", "no-memory-ops"],
   run: packSlots,
 };
 

@@ -10,6 +10,7 @@ import type { Pass } from "./pass.ts";
 export const promote: Pass = {
   name: "promote",
   why: "A variable in registers costs no stack, no stores and no loads, and its constants fold.",
+  needs: ["no-loops"],
   run: promoteSlots,
 };
 

@@ -11,6 +11,8 @@ export const prove: Pass = {
   name: "prove",
   why: "Narrowing and indexing are explicit or proven; after inlining and unrolling most proofs are constants.",
   required: true,
+  needs: ["calls-decided", "no-loops"],
+  makes: ["proved"],
   run: (func, context) => {
     const open = (inst: Inst): boolean => inst.kind === "assume-fits" || inst.kind === "assume-index";
     if (!func.blocks.some((block) => block.insts.some(open))) return func;

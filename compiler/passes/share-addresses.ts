@@ -7,6 +7,7 @@ import type { Pass } from "./pass.ts";
 export const shareAddresses: Pass = {
   name: "share-addresses",
   why: "An address takes two slots, and the variables of a section lie at fixed distances from each other.",
+  needs: ["no-memory-ops"],
   run: (func, { module }) => shareAllAddresses(func, module.globals),
 };
 

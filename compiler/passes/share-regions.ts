@@ -12,6 +12,7 @@ import type { Pass } from "./pass.ts";
 export const shareRegions: Pass = {
   name: "share-regions",
   why: "A handler that several events run is expanded for each; one copy is smaller, and the verifier walks it with equal states once.",
+  needs: ["no-memory-ops", "no-compares", "no-switches", "no-signed-division"],
   run: shareAll,
 };
 

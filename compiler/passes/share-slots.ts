@@ -8,6 +8,7 @@ import type { Pass } from "./pass.ts";
 export const shareSlots: Pass = {
   name: "share-slots",
   why: "The turns of a loop then use the same memory, so that what one turn stored need not be stored again, and equal code is equal.",
+  needs: ["no-loops"],
   run: shareAllSlots,
 };
 

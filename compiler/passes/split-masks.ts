@@ -8,6 +8,7 @@ import { rangesOf } from "./ranges.ts";
 export const splitMasks: Pass = {
   name: "split-masks",
   why: "A flag bit beside a number is tested and cleared; on the side where it is clear there is nothing to clear.",
+  needs: ["no-compares"],
   run: splitAllMasks,
 };
 

@@ -20,6 +20,8 @@ export const unroll: Pass = {
   name: "unroll",
   why: "The paper's kernel has no loops: every jump must go forward.",
   required: true,
+  needs: ["calls-decided"],
+  makes: ["no-loops"],
   run: unrollFunc,
 };
 

@@ -37,7 +37,7 @@ export interface BuildOptions {
 export function compileFile(
   path: string,
   options: BuildOptions,
-  afterPass?: (pass: string, module: IrModule) => void,
+  afterPass?: (pass: string, module: IrModule, group?: string) => void,
 ): CompileResult {
   const result = compile(readProgram(path, options.root), {
     readImport: importReader(path, options.root),
@@ -102,11 +102,12 @@ export function build(files: readonly string[], options: BuildOptions): number {
 
 function buildOne(file: string, path: string, options: BuildOptions): { ok: boolean; json: object } {
   let wanted: string | undefined;
-  const seen: string[] = [];
-  const result = compileFile(file, options, (pass, module) => {
-    seen.push(pass);
+  const seen = new Set<string>();
+  const result = compileFile(file, options, (pass, module, group) => {
+    const names = group === undefined ? [pass] : [group, `${group}/${pass}`, pass];
+    for (const name of names) seen.add(name);
     // A pass may run several times; the last time counts.
-    if (pass === options.printAfter) wanted = printModule(module);
+    if (options.printAfter !== undefined && names.includes(options.printAfter)) wanted = printModule(module);
   });
   showDiagnostics(result, options);
   const base = {
@@ -117,8 +118,12 @@ function buildOne(file: string, path: string, options: BuildOptions): { ok: bool
   if (options.printAfter !== undefined) {
     if (wanted !== undefined && !options.json) out(wanted);
     else if (!hasErrors(result)) {
-      const names = [...new Set(seen)].join(", ");
-      throw trouble("no-such-pass", `no pass is called "${options.printAfter}"`, `the passes are: ${names}`);
+      const names = [...seen].filter((name) => !name.includes("/")).join(", ");
+      throw trouble(
+        "no-such-pass",
+        `no pass is called "${options.printAfter}"`,
+        `the passes and their groups are: ${names}; GROUP/PASS names one of several`,
+      );
     }
     return { ok: !hasErrors(result), json: { ...base, ok: !hasErrors(result), printed: wanted } };
   }

@@ -66,7 +66,7 @@ Examples:
         .choices(["obj", "asm", "ir"])
         .default("obj"),
     )
-    .option("--print-after <pass>", 'print the IR after a pass ("lower" is the first)')
+    .option("--print-after <pass>", 'print the IR after a pass, a group of passes or GROUP/PASS ("lower" is the first)')
     .addOption(maxInsnsOption())
     .addOption(rootOption())
     .addOption(strictOption())

@@ -60,6 +60,10 @@ describe.each(starts)("build, %s", (_how, env) => {
       expect(tsbpf(["build", "--print-after", "lower", ndiffports], { cwd: folder }).stdout).toMatch(
         /mptcp_open_subflow/,
       );
+      const after = (what: string): string =>
+        tsbpf(["build", "--print-after", what, ndiffports], { cwd: folder }).stdout;
+      expect(after("proofs")).toBe(after("proofs/merge-blocks"));
+      expect(after("proofs")).not.toBe(after("lowering"));
       const ran = tsbpf(["build", "--print-after", "nonsense", ndiffports], { cwd: folder });
       expectFailure(ran, "no-such-pass");
       expect(ran.stderr).toMatch(/lower, .*inline/);

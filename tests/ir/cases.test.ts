@@ -10,7 +10,7 @@ import type { Diagnostic } from "../../compiler/diagnostics.ts";
 import { checkModule } from "../../compiler/ir/check.ts";
 import { printModule } from "../../compiler/ir/print.ts";
 import { readModule } from "../../compiler/ir/read.ts";
-import { PASSES } from "../../compiler/passes/pipeline.ts";
+import { PASSES } from "../../compiler/passes/order.ts";
 
 const here = import.meta.dirname;
 const folders = readdirSync(here, { withFileTypes: true })
