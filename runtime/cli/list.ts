@@ -1,10 +1,11 @@
-/** `tsbpf list`: pinned objects, and every sock_ops program attached to a cgroup. */
-import { err, out, say } from "./output.ts";
+/** `tsbpf list`: pinned objects, and every program of a kind that we compile attached to a cgroup. */
+import { isCompiled } from "../../compiler/bpf/kinds/index.ts";
 import type { LinkInfo } from "../kernel/info.ts";
 import { placeOf } from "../kernel/links.ts";
 import { cgroupsWithPrograms, holdersOf, type Neighbour } from "../kernel/neighbours.ts";
 import { neighbourTexts } from "./attached.ts";
 import { inSight, onlyPinned, type InSight, type PinnedInfo } from "./in-sight.ts";
+import { err, out, say } from "./output.ts";
 import { document, errorJson, reportError, table } from "./report.ts";
 
 export interface ListOptions {
@@ -31,7 +32,7 @@ export function attachments(sight: InSight): readonly Attachment[] {
   const holders = new Map(sight.pinned.flatMap(({ name, links }) => links.map((link) => [link.id, name] as const)));
   const known = sight.programs();
   const programs = new Map(
-    known.flatMap((program) => (program.type === "sock_ops" ? [[program.id, program] as const] : [])),
+    known.flatMap((program) => (isCompiled(program.type) ? [[program.id, program] as const] : [])),
   );
   const linkOf = (link: LinkInfo): Listed[] => {
     const program = programs.get(link.programId);
@@ -75,14 +76,14 @@ function together(
   pinned: readonly PinnedInfo[],
 ): readonly { readonly cgroup: string; readonly notes: readonly string[] }[] {
   return [...cgroupsWithPrograms()].flatMap(([cgroup, own]) => {
-    // Seen from the one that was attached first; the others of this cgroup are neighbours of it, too.
-    const { programId } = own[0]!;
-    const known = pinned.flatMap((one) => one.programs).find(({ id }) => id === programId);
-    const program = own[0]!.program ?? known?.name;
-    const notes = neighbourTexts(cgroup, new Set([programId]), pinned);
-    return notes.length > 0
-      ? [{ cgroup, notes: notes.map((text) => `${program ?? `program ${programId}`} and ${text}`) }]
-      : [];
+    // Seen from the one of each hook that was attached first; the others of this cgroup are neighbours of it, too.
+    const first = own.filter((one, at) => own.findIndex(({ hook }) => hook.attach === one.hook.attach) === at);
+    const notes = first.flatMap(({ programId, program }) => {
+      const known = pinned.flatMap((one) => one.programs).find(({ id }) => id === programId);
+      const name = program ?? known?.name ?? `program ${programId}`;
+      return neighbourTexts(cgroup, new Set([programId]), pinned).map((text) => `${name} and ${text}`);
+    });
+    return notes.length > 0 ? [{ cgroup, notes }] : [];
   });
 }
 

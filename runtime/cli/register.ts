@@ -93,7 +93,7 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
   program
     .command("show")
     .description("programs with run counts and times, maps, links, open MPTCP sessions")
-    .argument("[object]", "one pinned object (default: everything of type sock_ops)")
+    .argument("[object]", "one pinned object (default: every program of a kind that tsbpf compiles)")
     .option("--netns <name>", "network namespace whose sessions are shown")
     .option("--for <seconds>", "count runs for that long (default: 1)", seconds)
     .addOption(pins())

@@ -1,6 +1,6 @@
 /** `tsbpf show`: what runs, how often, how long; maps, links, open MPTCP sessions. */
 import { readFileSync } from "node:fs";
-import { err, out } from "./output.ts";
+import { isCompiled } from "../../compiler/bpf/kinds/index.ts";
 import { enableStats } from "../kernel/bpf.ts";
 import { closeFd } from "../kernel/fd.ts";
 import { lacking } from "../kernel/capabilities.ts";
@@ -10,6 +10,7 @@ import { openObject } from "../kernel/pins.ts";
 import { openSessions } from "../mptcp/sock-diag.ts";
 import { inSight, onlyPinned, type PinnedInfo } from "./in-sight.ts";
 import { attachments, holderTexts, type Attachment } from "./list.ts";
+import { err, out } from "./output.ts";
 import { document, errorJson, reportError, table } from "./report.ts";
 import { untilStopped } from "./stop.ts";
 
@@ -23,7 +24,7 @@ export interface ShowOptions {
 export async function show(name: string | undefined, options: ShowOptions): Promise<number> {
   const sight = inSight(options.pins);
   const wanted = name === undefined ? undefined : programIds(name, sight.pinned, options.pins);
-  const isWanted = (program: ProgramInfo): boolean => (wanted ? wanted.has(program.id) : program.type === "sock_ops");
+  const isWanted = (program: ProgramInfo): boolean => (wanted ? wanted.has(program.id) : isCompiled(program.type));
   const before = new Map(
     sight
       .programs()

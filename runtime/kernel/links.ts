@@ -31,26 +31,26 @@ export function attachToCgroup(programFd: number, attachType: number, directory:
   const cgroup = openCgroup(directory);
   try {
     const fd = bpf(BPF.linkCreate, "linkCreate", { prog_fd: programFd, target_fd: cgroup, attach_type: attachType });
-    if (fd < 0) throw attachError(fd, name, directory);
+    if (fd < 0) throw attachError(fd, name, directory, attachType);
     return linkHandle(fd);
   } finally {
     closeSync(cgroup);
   }
 }
 
-function attachError(errno: number, name: string, directory: string): RuntimeError {
+function attachError(errno: number, name: string, directory: string, attachType: number): RuntimeError {
   const what = `attaching ${name} to ${directory}`;
   if (errno === -1) {
     // Without rights nobody could have asked who is there.
     const here = realpathSync(directory);
-    const blocking = neighbours(directory).find(
+    const blocking = neighbours(directory, new Set(), attachType).find(
       ({ sharing, cgroup }) => sharing === "alone" || (sharing === "override" && cgroup === here),
     );
     if (blocking) {
       const holders = holdersOf(new Set([blocking.programId]));
       return new RuntimeError("attach", `${what}: ${whose(blocking, holders)}: ${consequence(blocking, directory)}`, {
         errno,
-        help: `bpftool cgroup detach ${blocking.cgroup} sock_ops id ${blocking.programId}; or use a cgroup that is not at or below it`,
+        help: `bpftool cgroup detach ${blocking.cgroup} ${blocking.hook.bpftool} id ${blocking.programId}; or use a cgroup that is not at or below it`,
       });
     }
     return failed("not-permitted", what, errno, "run as root, or with CAP_BPF and CAP_NET_ADMIN");

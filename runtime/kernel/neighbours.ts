@@ -1,11 +1,12 @@
 /**
- * The sock_ops programs of a cgroup and of those above it, however they were attached, and what follows from that for each
- * other (kernel/bpf/cgroup.c: hierarchy_allows_attach and compute_effective_progs).
+ * The programs of a cgroup and of those above it, of the kinds that we compile and however they were attached, and what follows
+ * from that for each other (kernel/bpf/cgroup.c: hierarchy_allows_attach and compute_effective_progs).
  */
 import { closeSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { printable } from "../../compiler/printable.ts";
 import { ATTACH_TYPES } from "../../compiler/bpf/kinds/attach-types.ts";
+import { HOOKS, type AttachedHook, type KindName } from "../../compiler/bpf/kinds/index.ts";
 import { ATTACH_FLAGS, ATTR, BPF, MOST_PROGRAMS } from "./abi.ts";
 import { attrBlock, call, fdById } from "./bpf.ts";
 import { closeFd } from "./fd.ts";
@@ -22,31 +23,36 @@ export interface Neighbour {
   /** User that loaded it; undefined as above. */
   readonly uid: number | undefined;
   readonly sharing: Sharing;
+  readonly hook: AttachedHook;
 }
 
-/** The programs of one cgroup itself, in the order in which they run. Empty where the caller may not ask. */
+/** The programs of one cgroup itself, hook by hook in the order in which they run. Empty where the caller may not ask. */
 export function programsOf(cgroup: string): readonly Neighbour[] {
   const fd = openCgroup(cgroup);
   try {
-    const ids = new Uint8Array(MOST_PROGRAMS * 4);
-    const block = attrBlock("query", {
-      target_fd: fd,
-      attach_type: ATTACH_TYPES.cgroup_sock_ops,
-      prog_ids: ids,
-      prog_cnt: MOST_PROGRAMS,
-    });
-    if (call(BPF.progQuery, block) < 0) return [];
-    const count = block.view.getUint32(ATTR.query.prog_cnt[0], true);
-    const flags = block.view.getUint32(ATTR.query.attach_flags[0], true);
-    const sharing: Sharing =
-      (flags & ATTACH_FLAGS.multi) !== 0 ? "multi" : (flags & ATTACH_FLAGS.override) !== 0 ? "override" : "alone";
-    return [...new Uint32Array(ids.buffer, 0, count)].flatMap((programId) => {
-      const names = namesOf(programId);
-      return names ? [{ cgroup, programId, ...names, sharing }] : [];
-    });
+    return HOOKS.flatMap((hook) => programsAt(fd, cgroup, hook));
   } finally {
     closeSync(fd);
   }
+}
+
+function programsAt(fd: number, cgroup: string, hook: AttachedHook): readonly Neighbour[] {
+  const ids = new Uint8Array(MOST_PROGRAMS * 4);
+  const block = attrBlock("query", {
+    target_fd: fd,
+    attach_type: hook.attach,
+    prog_ids: ids,
+    prog_cnt: MOST_PROGRAMS,
+  });
+  if (call(BPF.progQuery, block) < 0) return [];
+  const count = block.view.getUint32(ATTR.query.prog_cnt[0], true);
+  const flags = block.view.getUint32(ATTR.query.attach_flags[0], true);
+  const sharing: Sharing =
+    (flags & ATTACH_FLAGS.multi) !== 0 ? "multi" : (flags & ATTACH_FLAGS.override) !== 0 ? "override" : "alone";
+  return [...new Uint32Array(ids.buffer, 0, count)].flatMap((programId) => {
+    const names = namesOf(programId);
+    return names ? [{ cgroup, programId, ...names, sharing, hook }] : [];
+  });
 }
 
 const EPERM = -1;
@@ -94,11 +100,22 @@ function upwards(cgroup: string): readonly string[] {
   return paths;
 }
 
-/** Programs on a cgroup and above it, but for those of the caller. */
-export const neighbours = (cgroup: string, own: ReadonlySet<number> = new Set()): readonly Neighbour[] =>
-  upwards(cgroup).flatMap((path) => programsOf(path).filter((one) => !own.has(one.programId)));
+/**
+ * Programs on a cgroup and above it, but for those of the caller: at one attach type, or at those of the caller's own programs
+ * there (at all, where it has none yet).
+ */
+export function neighbours(
+  cgroup: string,
+  own: ReadonlySet<number> = new Set(),
+  attachType?: number,
+): readonly Neighbour[] {
+  const all = upwards(cgroup).flatMap(programsOf);
+  const mine = all.filter((one) => own.has(one.programId)).map((one) => one.hook.attach);
+  const wanted = new Set(attachType === undefined ? mine : [attachType]);
+  return all.filter((one) => !own.has(one.programId) && (wanted.size === 0 || wanted.has(one.hook.attach)));
+}
 
-/** Every cgroup that has sock_ops programs of its own. */
+/** Every cgroup that has programs of its own. */
 export function cgroupsWithPrograms(): ReadonlyMap<string, readonly Neighbour[]> {
   const found = new Map<string, readonly Neighbour[]>();
   const visit = (path: string): void => {
@@ -150,11 +167,18 @@ export function whose(one: Neighbour, holders: ReadonlyMap<number, string>): str
   );
 }
 
+/** What programs that run one after the other have in common. */
+const SHARED = {
+  sock_ops: "share the socket's callback flags",
+  cgroup_sock_addr: "see the address that the one before left; one refusal is enough",
+  cgroup_sockopt: "see the option that the one before left; one refusal is enough",
+} as const satisfies Record<KindName, string>;
+
 /** What another program means for one that is attached to `cgroup` by a link. */
 export function consequence(one: Neighbour, cgroup: string): string {
   const there = printable(cgroup);
   if (one.sharing === "multi")
-    return `both run, ${one.cgroup === realpathSync(cgroup) ? "in the order in which they were attached" : "this one first"}, and share the socket's callback flags`;
+    return `both run, ${one.cgroup === realpathSync(cgroup) ? "in the order in which they were attached" : "this one afterwards"}, and ${SHARED[one.hook.kind]}`;
   if (one.cgroup !== realpathSync(cgroup) && one.sharing === "override")
     return `it does not run for sockets of ${there} as long as this one is attached`;
   return `nothing else can be attached to ${there}`;

@@ -2,6 +2,7 @@
  * The verifier against the running kernel, from the command line.
  *
  *   npm run test:differential -- verifier --count 30000 --seed 1     mutants of the corpus and of our own objects
+ *   npm run test:differential -- verifier --of cgroup_sockopt        of programs of one type
  *   npm run test:differential -- states --count 20000 --seed 1       register states on random programs of numbers
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -60,7 +61,8 @@ export function verifierMain(args: readonly string[]): number {
     console.log(`skipped: ${reason}`);
     return 3;
   }
-  const seeds = mutationSeeds();
+  const only = args.indexOf("--of") < 0 ? undefined : args[args.indexOf("--of") + 1];
+  const seeds = mutationSeeds().filter(({ program }) => only === undefined || program.type === only);
   const result = compare(seeds, {
     seed: option(args, "seed", 1),
     rejected: option(args, "count", 30_000),

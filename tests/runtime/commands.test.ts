@@ -186,7 +186,7 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
       const second = tsbpf(["load", source(), "--cgroup", below, "--name", "second", "--pins", pins]);
       expect(second.err).toMatch(
         new RegExp(
-          `^warning: watcher \\(program \\d+ of user 0, held by the pinned object watcher\\) on ${cgroup}: both run, this one first, and share the socket's callback flags\n$`,
+          `^warning: watcher \\(program \\d+ of user 0, held by the pinned object watcher\\) on ${cgroup}: both run, this one afterwards, and share the socket's callback flags\n$`,
         ),
       );
       expect(tsbpf(["list", "--pins", pins]).out).toMatch(/^watcher and watcher \(program \d+ of user 0/m);

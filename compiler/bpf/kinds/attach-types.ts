@@ -46,6 +46,8 @@ export const ATTACH_TYPES = {
   netfilter: 45,
   tcx_ingress: 46,
   tcx_egress: 47,
+  cgroup_unix_connect: 49,
+  cgroup_unix_sendmsg: 50,
   cgroup_unix_recvmsg: 51,
   cgroup_unix_getpeername: 52,
   cgroup_unix_getsockname: 53,

@@ -6,7 +6,7 @@ import type { ContextLayout } from "./access.ts";
 import { ATTACH_TYPES } from "./attach-types.ts";
 import { cgroupDevice, cgroupSock, cgroupSysctl } from "./cgroup.ts";
 import { EVERYWHERE } from "./helper-groups.ts";
-import type { CompiledKind, ContextField, Kind, ReturnRange, Section } from "./kind.ts";
+import type { CompiledKind, ContextField, Hook, Kind, ReturnRange, Section } from "./kind.ts";
 import { ext, lircMode2, netfilter, structOps, syscall, unspec } from "./other.ts";
 import {
   cgroupSkb,
@@ -122,6 +122,21 @@ export function onlyAttachType(type: string): number | undefined {
   const [first, ...more] = attachTypesOf(type);
   return more.length > 0 ? undefined : first;
 }
+
+/** A hook of a compiled kind, and where it is attached. */
+export interface AttachedHook extends Hook {
+  readonly kind: KindName;
+  /** A number of enum bpf_attach_type. */
+  readonly attach: number;
+}
+/** The hooks of all compiled kinds. */
+export const HOOKS: readonly AttachedHook[] = KIND_NAMES.flatMap((kind) =>
+  Object.values<Hook>(COMPILED[kind].hooks).map((hook) => ({
+    ...hook,
+    kind,
+    attach: PROGRAM_SECTIONS[hook.section]!.attach,
+  })),
+);
 
 // --- context ------------------------------------------------------------------------------------------------------
 

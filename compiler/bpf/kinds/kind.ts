@@ -50,6 +50,8 @@ export interface Hook {
   readonly section: string;
   /** What the program's name has after that of the exported constant: an export with several hooks is several programs. */
   readonly suffix: string;
+  /** What bpftool calls the attach type. */
+  readonly bpftool: string;
 }
 /** What a kind has besides when programs of it are compiled, run by the virtual machine and attached. */
 export interface CompiledKind extends Kind {

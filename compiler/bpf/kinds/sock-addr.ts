@@ -90,8 +90,8 @@ export const sockAddress = {
   },
   needs: "connect-hooks",
   hooks: {
-    connect4: { section: "cgroup/connect4", suffix: "4" },
-    connect6: { section: "cgroup/connect6", suffix: "6" },
+    connect4: { section: "cgroup/connect4", suffix: "4", bpftool: "connect4" },
+    connect6: { section: "cgroup/connect6", suffix: "6", bpftool: "connect6" },
   },
   fields: SOCK_ADDR_FIELDS,
   layout: (attach) => ({ bytes: 72, ranges: rangesOf(SOCK_ADDR_FIELDS, attach) }),

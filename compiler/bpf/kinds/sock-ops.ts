@@ -147,7 +147,7 @@ export const sockOps = {
   attaches: "cgroup",
   sections: { sockops: { attach: "cgroup_sock_ops" } },
   needs: "sock-ops",
-  hooks: { sockOps: { section: "sockops", suffix: "" } },
+  hooks: { sockOps: { section: "sockops", suffix: "", bpftool: "sock_ops" } },
   fields: SOCK_OPS_FIELDS,
   layout: sockOpsLayout,
   returns: [0, 1],

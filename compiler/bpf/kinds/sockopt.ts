@@ -36,8 +36,8 @@ export const socketOptions = {
   },
   needs: "sockopt-hooks",
   hooks: {
-    getsockopt: { section: "cgroup/getsockopt", suffix: "_get" },
-    setsockopt: { section: "cgroup/setsockopt", suffix: "_set" },
+    getsockopt: { section: "cgroup/getsockopt", suffix: "_get", bpftool: "getsockopt" },
+    setsockopt: { section: "cgroup/setsockopt", suffix: "_set", bpftool: "setsockopt" },
   },
   fields: SOCKOPT_FIELDS,
   layout: (attach) => ({ bytes: 40, ranges: rangesOf(SOCKOPT_FIELDS, attach) }),
