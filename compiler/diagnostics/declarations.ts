@@ -176,13 +176,24 @@ export const declarations = {
     (f) => `${f.what} is for programs with a GPL-compatible license`,
     () => 'write license("GPL"), or leave it out',
   ),
-  "name-collision": row<{ what: string; name: string; other: string; cut: string; length: number | undefined }>(
+  "name-collision": row<{
+    what: string;
+    name: string;
+    other: string;
+    cut: string;
+    length: number | undefined;
+    /** The constant that both are programs of. */
+    of?: string;
+  }>(
     "error",
     (f) =>
       f.name === f.other
         ? `two ${f.what}s are called ${f.name}`
         : `names are kept in ${f.length === undefined ? "" : `${f.length} `}letters of ASCII, digits and _: the ${f.what}s ${f.other} and ${f.name} are both ${f.cut}`,
-    () => "rename one of them",
+    (f) =>
+      f.of === undefined
+        ? "rename one of them"
+        : `give ${f.of} a shorter name: each of its programs has ${f.name.length - f.of.length === 1 ? "a letter" : `${f.name.length - f.of.length} letters`} more`,
   ),
   "declared-elsewhere": row<{ name: string }>(
     "error",

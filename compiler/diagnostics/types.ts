@@ -210,10 +210,10 @@ export const types = {
     (f) => `${f.name} is a constant`,
     (f) => `declare it with let ${f.name}`,
   ),
-  "read-only": row<{ why: string }>(
+  "read-only": row<{ why: string; instead?: string }>(
     "error",
     (f) => `this cannot be written: ${f.why}`,
-    () => "copy it into a variable of your own",
+    (f) => f.instead ?? "copy it into a variable of your own",
   ),
   "not-assignable": row<{ why: string }>("error", (f) => `this cannot be assigned: ${f.why}`),
   "context-escapes": row<{ what: string; found?: string }>(

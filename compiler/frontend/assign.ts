@@ -5,9 +5,16 @@ import { elementPlace, showInside, indexOf, memoryOf } from "./access.ts";
 import { build, buildsAggregate, storeExpression } from "./aggregates.ts";
 import { binary } from "./arithmetic.ts";
 import { isLiteral } from "./constant-expressions.ts";
-import { IP6_LAYOUT, isWritable, loadProperty, storeProperty, type WritableProperty } from "./context-fields.ts";
-import { propertyNamed } from "./context-properties.ts";
-import { setReply } from "./contexts.ts";
+import {
+  COPY_OF,
+  IP6_LAYOUT,
+  isWritable,
+  loadProperty,
+  storeProperty,
+  type WritableProperty,
+} from "./context-fields.ts";
+import { assignable, propertyNamed } from "./context-properties.ts";
+import { contextField, setReply } from "./contexts.ts";
 import { entityOperand, expression } from "./expressions.ts";
 import { at, bare, fail, lookup, type Binding, type Lowering } from "./lowering.ts";
 import { asPlace, loadPrimitive, read, store, storePrimitive } from "./memory.ts";
@@ -112,7 +119,13 @@ function member(f: Lowering, node: ts.PropertyAccessExpression): Target | undefi
     if (name === "reply") return { kind: "reply", context: operand };
     const property = propertyNamed(operand, name);
     if (isWritable(property)) return { kind: "property", context: operand, property, name };
-    return void fail(f, "read-only", node, { why: `${name} belongs to the kernel` });
+    // What it does not have at all, and what is a method, has errors of its own.
+    if (!property) return void contextField(f, operand, name, node);
+    const others = assignable(operand);
+    return void fail(f, "read-only", node, {
+      why: `${name} belongs to the kernel`,
+      ...(others.length > 0 ? { instead: `what can be assigned here: ${others.join(", ")}` } : {}),
+    });
   }
   const found = memoryOf(f, operand, name, node);
   if (found) {
@@ -133,7 +146,11 @@ function elementTarget(f: Lowering, node: ts.ElementAccessExpression): Target | 
   const index = holding(f, place, () => expression(f, node.argumentExpression));
   if (!place) return undefined;
   if (place.type.kind !== "array") return void fail(f, "not-an-array", node, { found: describe(base) });
-  if (place.at.readOnly) return void fail(f, "read-only", node, { why: place.at.readOnly });
+  if (place.at.readOnly)
+    return void fail(f, "read-only", node, {
+      why: place.at.readOnly,
+      ...(place.at.readOnly.startsWith(COPY_OF) ? { instead: "build the whole address, and assign that" } : {}),
+    });
   let scalar = indexOf(f, index, node.argumentExpression);
   if (!scalar) return undefined;
   const { length } = place.type;

@@ -16,6 +16,9 @@ import { convert, describe } from "./values.ts";
 /** Four words in network order. */
 export const IP6_LAYOUT = { kind: "array", of: BE32, length: 4 } as const;
 
+/** How the reason begins for which an address that may only be assigned as a whole cannot be written in parts. */
+export const COPY_OF = "it is part of a copy of";
+
 /** A field of a context, by its name in the kind's row. */
 export function fieldOf(context: Pick<Context, "role">, name: string): ContextField {
   const fields: Readonly<Record<string, ContextField>> = COMPILED[ROLES[context.role].kind].fields;
@@ -93,7 +96,7 @@ function loadAddress(
   for (let word = 0; word < 4; word++)
     f.b.store(4, memory.base, 4 * word, loadField(f, context, field, node, word, name), at(f, node));
   // A write to it would be lost: the next access reads the kernel's field anew.
-  const readOnly = write ? `this is a copy of ${name}: assign a whole address` : `${name} belongs to the kernel`;
+  const readOnly = write ? `${COPY_OF} ${name}` : `${name} belongs to the kernel`;
   return { kind: "place", type: IP6_LAYOUT, at: { ...memory, readOnly }, fresh: true };
 }
 

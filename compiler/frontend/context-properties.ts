@@ -141,6 +141,10 @@ export const PROPERTIES: Readonly<Record<Role, Properties>> = {
   getsockopt: { ...SOCKOPT, retval: { ...option("retval", I32), write: true } },
 };
 
+/** Names of the properties of a role that handlers may assign. */
+export const assignable = ({ role }: { readonly role: Role }): readonly string[] =>
+  Object.entries(PROPERTIES[role]).flatMap(([name, property]) => ("write" in property ? [name] : []));
+
 /** A property of a role; undefined where it has none of that name. */
 export const propertyNamed = ({ role }: { readonly role: Role }, name: string): ContextProperty | undefined =>
   Object.hasOwn(PROPERTIES[role], name) ? PROPERTIES[role][name] : undefined;

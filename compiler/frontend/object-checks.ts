@@ -1,6 +1,7 @@
 /** What must hold of the whole object: names that stay apart in the kernel, one handler per kind, one map per pin, a license. */
 import { ts } from "ts-morph";
 import type { Span } from "../span.ts";
+import { HOOKS } from "../bpf/kinds/index.ts";
 import type { IrProgram } from "../ir/ir.ts";
 import type { ProgramEntity } from "./entities.ts";
 import { keptName, say, spanOf, type ModuleState } from "./module-state.ts";
@@ -29,7 +30,7 @@ export function checkObject(
   names(
     state,
     "program",
-    lowered.map(({ func }) => ({ name: func.name, span: func.span })),
+    lowered.map(({ func }) => ({ name: func.name, span: func.span, of: constantOf(func.name, programs) })),
   );
   names(
     state,
@@ -47,16 +48,20 @@ export function checkObject(
   gplOnly(state);
 }
 
+/** The constant whose hook a program is; undefined where it is the constant's only one. */
+const constantOf = (program: string, constants: readonly ProgramEntity[]): string | undefined =>
+  constants.find((one) => program !== one.name && HOOKS.some(({ suffix }) => program === `${one.name}${suffix}`))?.name;
+
 const kept = (name: string, length: number): string => keptName(name).slice(0, length);
 
 /** Reports the second of two names that the kernel cannot tell apart. */
 function names(
   state: ModuleState,
   what: string,
-  list: readonly { readonly name: string; readonly span: Span | undefined }[],
+  list: readonly { readonly name: string; readonly span: Span | undefined; readonly of?: string | undefined }[],
   length = KERNEL_NAME,
 ): void {
-  const seen = new Map<string, { name: string; span: Span | undefined }>();
+  const seen = new Map<string, (typeof list)[number]>();
   for (const one of list) {
     const cut = kept(one.name, length);
     const other = seen.get(cut);
@@ -66,7 +71,14 @@ function names(
         state,
         "name-collision",
         one.span,
-        { what, name: one.name, other: other.name, cut, length: Number.isFinite(length) ? length : undefined },
+        {
+          what,
+          name: one.name,
+          other: other.name,
+          cut,
+          length: Number.isFinite(length) ? length : undefined,
+          ...(one.of !== undefined && one.of === other.of ? { of: one.of } : {}),
+        },
         other.span ? [{ span: other.span, text: `${other.name} is here` }] : [],
       );
   }

@@ -92,7 +92,16 @@ function handlerMismatch(from: string, to: string): Words {
           }
         : { message: `the program returns ${returned}: the kernel wants 0 or 1`, help: "return 1, or 0 to refuse" };
   }
-  if (to.endsWith("=> boolean")) return { message: `the handler must return true or false, not ${returned}` };
+  if (to.endsWith("=> boolean"))
+    return /undefined|void/.test(returned)
+      ? {
+          message: "a path of the handler ends without true or false",
+          help: "end it with return true; or return false;",
+        }
+      : {
+          message: `the handler must return true or false, not ${returned}`,
+          help: "return true to let it go on, false to refuse it",
+        };
   return { message: `the handler has another shape than ${shorten(to)}` };
 }
 
