@@ -6,7 +6,6 @@ import { sizeOf, type ArrayLayout, type Layout } from "../layout.ts";
 import type { Value } from "../ir/ir.ts";
 import { isLiteral } from "./constant-expressions.ts";
 import { contextField } from "./contexts.ts";
-import { entityOperand, expression, link } from "./expressions.ts";
 import { at, fail, silent, type Lowering } from "./lowering.ts";
 import { MAP_METHODS } from "./maps.ts";
 import { asPlace, inside, read } from "./memory.ts";
@@ -16,6 +15,7 @@ import { alignAt, ERROR, type Memory, type Operand, type Place, type Scalar } fr
 import { isPrimitive, type DslType } from "./types.ts";
 import { constantOf, describe, knownRange, toScalar } from "./values.ts";
 import { join } from "./shapes.ts";
+import { entityOperand, expression, link } from "./visit.ts";
 
 const ENUMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   ...OPTION_NAMES,

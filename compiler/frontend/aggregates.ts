@@ -3,12 +3,12 @@ import { ts } from "ts-morph";
 import { sizeOf, type ArrayLayout, type Layout, type StructLayout } from "../layout.ts";
 import { entityAt } from "./names.ts";
 import { at, bare, fail, type Lowering } from "./lowering.ts";
-import { expression } from "./expressions.ts";
 import { inside, newSlot, store } from "./memory.ts";
 import type { Memory, Operand, Place } from "./operand.ts";
 import { copied, textOf } from "./references.ts";
 import { hasPadding, isPrimitive, typeName, U32, U64, type Aggregate } from "./types.ts";
 import { cstringBytes } from "./strings.ts";
+import { expression } from "./visit.ts";
 
 /** One evaluated part of an aggregate. */
 interface Leaf {

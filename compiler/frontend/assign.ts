@@ -15,7 +15,6 @@ import {
 } from "./context-fields.ts";
 import { assignable, propertyNamed } from "./context-properties.ts";
 import { contextField, setReply } from "./contexts.ts";
-import { entityOperand, expression } from "./expressions.ts";
 import { at, bare, fail, lookup, type Binding, type Lowering } from "./lowering.ts";
 import { asPlace, loadPrimitive, read, store, storePrimitive } from "./memory.ts";
 import { spanOf } from "./module-state.ts";
@@ -25,6 +24,7 @@ import { copied, copyOf, copyText, holding, outlives, replace, textOf } from "./
 import { assemble, flatten } from "./shapes.ts";
 import { isAggregate, isPrimitive, U8, U32, type Aggregate, type DslType, type Primitive } from "./types.ts";
 import { convert, describe, knownRange } from "./values.ts";
+import { entityOperand, expression } from "./visit.ts";
 
 /** Where an assignment goes. */
 type Target =

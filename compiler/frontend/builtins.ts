@@ -10,7 +10,6 @@ import { boolOf, comparison } from "./arithmetic.ts";
 import { memoryOf } from "./access.ts";
 import { stringPlace } from "./aggregates.ts";
 import { constantInteger, fieldType } from "./declare.ts";
-import { expression } from "./expressions.ts";
 import { at, bare, fail, scratch, silent, type Lowering } from "./lowering.ts";
 import { constantBytes, need } from "./module-state.ts";
 import { ERROR, type Operand } from "./operand.ts";
@@ -19,6 +18,7 @@ import { roleRow } from "./roles.ts";
 import { join } from "./shapes.ts";
 import { BE16, BE32, BE64, I32, PRIMITIVES, rangeOf, typeName, U16, U32, U64, U8, type DslType } from "./types.ts";
 import { cast, convert, describe, isNumeric, knownRange, literal } from "./values.ts";
+import { expression } from "./visit.ts";
 
 type Builtin = (f: Lowering, call: ts.CallExpression, expected?: DslType) => Operand;
 

@@ -3,7 +3,6 @@ import { ts } from "ts-morph";
 import { receivers } from "./access.ts";
 import { builtinCall } from "./builtins.ts";
 import { contextCall } from "./contexts.ts";
-import { expression } from "./expressions.ts";
 import { invoke } from "./functions.ts";
 import { fail, type Lowering } from "./lowering.ts";
 import { mapCall } from "./map-calls.ts";
@@ -11,6 +10,7 @@ import { entityAt } from "./names.ts";
 import { ERROR, type Operand } from "./operand.ts";
 import type { DslType } from "./types.ts";
 import { describe } from "./values.ts";
+import { expression } from "./visit.ts";
 
 export function call(f: Lowering, node: ts.CallExpression, expected?: DslType): Operand {
   if (node.expression.kind === ts.SyntaxKind.ImportKeyword)

@@ -3,13 +3,13 @@ import { ts } from "ts-morph";
 import type { Label } from "../ir/build.ts";
 import { unlessMissing } from "./access.ts";
 import { comparison, COMPARISONS } from "./arithmetic.ts";
-import { asBoolean, expression } from "./expressions.ts";
 import { at, bare, fail, type Lowering } from "./lowering.ts";
 import { ERROR, UNDEFINED, type Operand } from "./operand.ts";
 import { asPlace } from "./memory.ts";
 import { join } from "./shapes.ts";
 import type { DslType } from "./types.ts";
 import { describe } from "./values.ts";
+import { asBoolean, expression } from "./visit.ts";
 
 const K = ts.SyntaxKind;
 const isUndefined = (node: ts.Expression): boolean => ts.isIdentifier(node) && node.text === "undefined";

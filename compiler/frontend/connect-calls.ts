@@ -2,12 +2,12 @@
 import type { ts } from "ts-morph";
 import { argumentsOf } from "./arguments.ts";
 import { errno } from "./context-fields.ts";
-import { expression } from "./expressions.ts";
 import { at, fail, scratch, type Lowering } from "./lowering.ts";
 import { ERROR, type Context, type Operand } from "./operand.ts";
 import { sockaddr } from "./socket-address.ts";
 import { BE16, BE32 } from "./types.ts";
 import { convert, describe } from "./values.ts";
+import { expression } from "./visit.ts";
 
 /** `ctx.bindSource(address, port?)`: of the hook's own family. */
 export function bindSource(f: Lowering, context: Context, call: ts.CallExpression): Operand {

@@ -6,7 +6,6 @@ import { annotation } from "./annotations.ts";
 import { encode } from "./encode.ts";
 import { BAD_ENTITY, type Entity, type MapKind } from "./entities.ts";
 import { isProgramKind } from "./program-kinds.ts";
-import { expression } from "./expressions.ts";
 import { bare, fail, type Lowering } from "./lowering.ts";
 import { declareMap } from "./maps.ts";
 import {
@@ -34,6 +33,7 @@ import {
 } from "./types.ts";
 import { constantOf, convert, describe, literalType, toScalar } from "./values.ts";
 import { arrayLiteralLayout, propertyValue } from "./aggregates.ts";
+import { expression } from "./visit.ts";
 
 /** A function that is never emitted: to evaluate what must be constant with the rules of ordinary expressions. */
 export function constantContext(state: ModuleState, file: ParsedFile): Lowering {

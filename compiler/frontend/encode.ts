@@ -2,12 +2,12 @@
 import { ts } from "ts-morph";
 import { sizeOf, type Layout } from "../layout.ts";
 import { propertyValue } from "./aggregates.ts";
-import { expression } from "./expressions.ts";
 import { bare, fail, type Lowering } from "./lowering.ts";
 import { entityAt } from "./names.ts";
 import { paddedBytes, utf8 } from "./strings.ts";
 import { irType, isPrimitive, isScalar, sameLayout, typeName, type DslType, type ScalarType } from "./types.ts";
 import { convert, describe } from "./values.ts";
+import { expression } from "./visit.ts";
 
 /** The bytes of a constant of this type; reports and gives undefined when it is not constant or does not fit. */
 export function encode(f: Lowering, type: DslType, node: ts.Expression): Uint8Array | undefined {

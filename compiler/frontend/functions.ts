@@ -1,48 +1,35 @@
 /** Helper functions: lowered on their first call, once for each kind of arguments; inlined by a later pass. */
 import { ts } from "ts-morph";
+import type { Value } from "../ir/ir.ts";
 import { functionBuilder } from "../ir/build.ts";
-import type { Type, Value } from "../ir/ir.ts";
 import { ANY_POINTER, isPointer } from "../ir/types.ts";
-import { alignOf } from "../layout.ts";
 import { annotation } from "./annotations.ts";
-import { wishInMemory } from "./cells.ts";
-import { mayBeMissing, valueOr } from "./conditions.ts";
+import { mayBeMissing } from "./conditions.ts";
 import type { FunctionEntity } from "./entities.ts";
-import { expression } from "./expressions.ts";
-import { at, bind, fail, type Lowering, type Returns } from "./lowering.ts";
+import { at, fail, type Lowering, type Returns } from "./lowering.ts";
 import { freshName, spanOf, type LoweredFunction, type ModuleState } from "./module-state.ts";
+import { ERROR, UNDEFINED, type Given, type Operand, type Origin } from "./operand.ts";
 import {
-  ERROR,
-  originOf,
-  sameRoot,
-  UNDEFINED,
-  type Context,
-  type Given,
-  type Operand,
-  type Origin,
-} from "./operand.ts";
+  bindDefault,
+  bindParameter,
+  knowledge,
+  parameterTypes,
+  passedAs,
+  signatureContext,
+  type Parameter,
+} from "./parameters.ts";
 import { replacedByCall, turnsOf } from "./references.ts";
-import { assemble, flatten, irTypes, variablesFor, type Knowledge } from "./shapes.ts";
-import { body } from "./statements.ts";
+import { returnedAs } from "./returns.ts";
 import { roleRow } from "./roles.ts";
+import { assemble, flatten, irTypes } from "./shapes.ts";
+import { body } from "./statements.ts";
+import { isScalar, type DslType } from "./types.ts";
 import { loopsAround } from "./uses.ts";
-import { irType, isAggregate, isScalar, type DslType } from "./types.ts";
 import { describe } from "./values.ts";
+import { expression } from "./visit.ts";
 
 /** Functions are lowered when they are called, one inside of the other: more would run out of stack. */
 const DEEPEST_CALL = 200;
-
-interface Parameter {
-  readonly name: string;
-  readonly type: DslType;
-  readonly known: Knowledge;
-  readonly node: ts.ParameterDeclaration;
-  /** Left out by the caller, or perhaps undefined: then its default is evaluated in the function. */
-  readonly given: "always" | "maybe" | "never";
-}
-/** How it is passed. */
-const passedAs = ({ type, given }: Pick<Parameter, "type" | "given">): DslType =>
-  given === "maybe" && (isScalar(type) || isAggregate(type)) ? { kind: "optional", of: type } : type;
 
 /** `helper(a, b)`. */
 export function invoke(f: Lowering, callee: FunctionEntity, call: ts.CallExpression): Operand {
@@ -137,16 +124,6 @@ function pass(f: Lowering, operand: Operand, type: DslType, node: ts.Node): Valu
   ];
 }
 
-/** What the callee must know of a reference: how it is aligned, whether it may be written. */
-function knowledge(operand: Operand, type: DslType): Knowledge {
-  if (!isAggregate(type) && !(type.kind === "optional" && isAggregate(type.of))) return {};
-  const natural = alignOf(isAggregate(type) ? type : (type.of as never));
-  const align = operand.kind === "place" ? operand.at.align : operand.kind === "nullable" ? operand.align : natural;
-  const readOnly =
-    operand.kind === "place" ? operand.at.readOnly : operand.kind === "nullable" ? operand.readOnly : undefined;
-  return { align: Math.min(align, natural), readOnly };
-}
-
 function result(
   f: Lowering,
   lowered: LoweredFunction,
@@ -187,77 +164,6 @@ function givenOrigin(given: Given, operands: readonly (Operand | undefined)[], c
 }
 
 /** The one IR value of a result. A scalar that may be missing travels as a pair in 64 bits. */
-function returnedAs(type: DslType): Type | undefined {
-  if (type.kind === "optional" && isScalar(type.of)) return "w64";
-  return irTypes(type)[0];
-}
-
-/** The annotated types of the parameters; reports what is not annotated or not of the language. Once per function. */
-function parameterTypes(
-  state: ModuleState,
-  callee: FunctionEntity,
-): { name: string; type: DslType; node: ts.ParameterDeclaration }[] | undefined {
-  const f = signatureContext(state, callee);
-  const { node } = callee;
-  if (node.modifiers?.some((m) => m.kind === ts.SyntaxKind.AsyncKeyword))
-    return void fail(f, "async", node.name ?? node, { name: callee.name });
-  if (node.asteriskToken)
-    return void fail(f, "not-in-bpf", node.asteriskToken, {
-      what: "a generator",
-      instead: "write a loop over range(…)",
-    });
-  if (node.typeParameters?.length) return void fail(f, "generic", node.typeParameters[0]!, { name: callee.name });
-  if (!node.body) return void fail(f, "no-body", node, { name: callee.name });
-  if (node.type && (ts.isTypePredicateNode(node.type) || (node.type as ts.Node).kind === ts.SyntaxKind.TypePredicate))
-    return void fail(f, "type-guard", node.type, undefined);
-  const types: { name: string; type: DslType; node: ts.ParameterDeclaration }[] = [];
-  for (const parameter of node.parameters) {
-    if (!ts.isIdentifier(parameter.name)) return void fail(f, "destructuring", parameter.name, undefined);
-    if (parameter.dotDotDotToken)
-      return void fail(f, "not-in-bpf", parameter, { what: "a rest parameter", instead: "name each parameter" });
-    if (parameter.name.text === "this") continue;
-    const type = parameter.type
-      ? annotation(f, parameter.type)
-      : parameter.initializer
-        ? defaultType(f, parameter.initializer)
-        : undefined;
-    if (!type) {
-      if (!parameter.type) fail(f, "parameter-type", parameter, { name: parameter.name.text });
-      return undefined;
-    }
-    const isOptional = parameter.questionToken && (isScalar(type) || isAggregate(type));
-    types.push({
-      name: parameter.name.text,
-      type: isOptional ? { kind: "optional", of: type } : type,
-      node: parameter,
-    });
-  }
-  return types;
-}
-function defaultType(f: Lowering, node: ts.Expression): DslType | undefined {
-  const operand = expression(f, node);
-  if (operand.kind === "literal") return { kind: "int", bits: operand.wide ? 64 : 32, signed: operand.value < 0n };
-  return operand.kind === "scalar" ? operand.type : undefined;
-}
-
-function signatureContext(state: ModuleState, callee: FunctionEntity): Lowering {
-  const b = functionBuilder(callee.name, [], undefined, spanOf(callee.file, callee.node));
-  const returns: Returns = { what: "function", type: undefined, annotated: false };
-  return {
-    state,
-    b,
-    impossible: b.label(),
-    file: callee.file,
-    scope: { names: new Map(), parent: undefined },
-    jumps: [],
-    returns,
-    scratch: new Map(),
-    constantOnly: false,
-    held: [],
-    replaced: [],
-  };
-}
-
 /** Lowers a function nobody calls, so that its mistakes are found too; the result is dropped. */
 export function checkUncalled(state: ModuleState, callee: FunctionEntity): void {
   // Nothing on the way to what nests too deep was kept: each of these would go all the way again.
@@ -333,45 +239,6 @@ function lowerFunction(
   return lowered;
 }
 
-/** A parameter that takes its default where nothing, or undefined, was passed. */
-function bindDefault(f: Lowering, parameter: Parameter, passed: readonly Value[]): void {
-  const { type, node, known } = parameter;
-  const initializer = node.initializer!;
-  const otherwise = (): Operand => expression(f, initializer, type);
-  let operand: Operand;
-  if (parameter.given === "never") operand = otherwise();
-  else operand = valueOr(f, assemble(passedAs(parameter), passed, known), otherwise, node, initializer, type);
-  const values = flatten(f, operand, type, node) ?? [];
-  bindParameter(f, { ...parameter, known: knowledge(operand, type) }, values);
-}
-
-/** Scalars are the function's own copies and may be assigned; references stay what they are. */
-function bindParameter(f: Lowering, parameter: Parameter, values: readonly Value[], origin: Origin = {}): void {
-  const { name, type, node } = parameter;
-  if (type.kind === "context") {
-    const [ctx, wish] = values;
-    if (!ctx) return;
-    const context: Context = {
-      kind: "context",
-      role: type.role,
-      ctx,
-      ...(wish ? { wish: wishInMemory(wish) } : {}),
-    };
-    return bind(f, name, { kind: "operand", operand: context, node, constant: false });
-  }
-  if (isAggregate(type) || (type.kind === "optional" && isAggregate(type.of))) {
-    return bind(f, name, {
-      kind: "operand",
-      operand: values.length > 0 ? assemble(type, values, { ...parameter.known, ...origin }) : ERROR,
-      node,
-      constant: false,
-    });
-  }
-  const variables = variablesFor(type, name);
-  values.forEach((value, index) => f.b.set(variables[index]!, value));
-  bind(f, name, { kind: "variable", type, variables, node, constant: false });
-}
-
 /** The end of the function: a path without `return`, and what cannot happen. */
 function finish(f: Lowering, callee: FunctionEntity): void {
   const type = f.returns.type ?? { kind: "undefined" };
@@ -385,90 +252,4 @@ function finish(f: Lowering, callee: FunctionEntity): void {
   // An address of 0 in the caller's hands is one that the verifier follows to its use.
   if (ir && isPointer(ir) && f.b.reachable()) f.b.unreachable(span);
   else leave();
-}
-
-/** `return value` in a function. */
-export function returnValue(
-  f: Lowering,
-  node: ts.ReturnStatement | ts.Expression,
-  value: ts.Expression | undefined,
-): void {
-  const { returns } = f;
-  const span = at(f, node);
-  const operand = value ? expression(f, value, returns.type) : UNDEFINED;
-  if (operand.kind === "error") {
-    // The type stays unknown; the function goes on being looked at.
-    returns.type ??= { kind: "undefined" };
-    const ir = returnedAs(returns.type);
-    return f.b.return(ir === undefined ? undefined : f.b.constant(ir, 0n, span), span);
-  }
-  if (operand.kind === "context" || operand.kind === "entity") {
-    fail(f, operand.kind === "context" ? "context-escapes" : "not-a-value", value ?? node, {
-      what: describe(operand),
-      found: describe(operand),
-    });
-    return f.b.return(undefined, span);
-  }
-  returns.type ??= inferReturn(f, operand);
-  const { type } = returns;
-  if (type.kind === "undefined" && operand.kind !== "undefined" && !returns.annotated) {
-    fail(f, "return-types", value ?? node, { found: describe(operand) });
-    return f.b.return(undefined, span);
-  }
-  const values = flatten(f, operand, type, value ?? node);
-  returns.given = bothGiven(returns.given, operand);
-  const ir = returnedAs(type);
-  if (!values || ir === undefined) return f.b.return(ir === undefined ? undefined : f.b.constant(ir, 0n, span), span);
-  if (type.kind === "optional" && isScalar(type.of)) {
-    if (irType(type.of) === "w64") {
-      fail(f, "return-wide-optional", value ?? node, undefined);
-      return f.b.return(f.b.constant("w64", 0n, span), span);
-    }
-    const high = f.b.binary("shl", f.b.unary("zext", values[0]!, span), f.b.constant("w64", 32n, span), span);
-    return f.b.return(f.b.binary("or", high, f.b.unary("zext", values[1]!, span), span), span);
-  }
-  f.b.return(values[0], span);
-}
-
-/** What the caller must know of the references that a function gives back. */
-function bothGiven(before: Given | undefined, operand: Operand): Given | undefined {
-  if (operand.kind !== "place" && operand.kind !== "nullable") return before;
-  const memory = operand.kind === "place" ? operand.at : operand;
-  const { align, readOnly } = memory;
-  // A variable of the function's own is nobody else's after it.
-  const fresh = operand.kind === "place" && (operand.fresh === true || memory.root?.kind === "slot");
-  const given: Given = { align, ...(readOnly ? { readOnly } : {}), ...originOf(memory), fresh };
-  if (!before) return given;
-  const same = before.root && given.root && sameRoot(before.root, given.root);
-  return {
-    align: Math.min(before.align, align),
-    ...((before.readOnly ?? readOnly) ? { readOnly: before.readOnly ?? readOnly } : {}),
-    ...(same ? { root: before.root } : {}),
-    ...(same && before.from !== undefined && before.from === given.from ? { from: given.from } : {}),
-    ...(before.turns !== undefined || given.turns !== undefined ? { turns: 0 } : {}),
-    fresh: before.fresh && fresh,
-  };
-}
-
-/** The type of a function without annotation, from its first `return`. */
-function inferReturn(f: Lowering, operand: Operand): DslType {
-  switch (operand.kind) {
-    case "literal":
-      return { kind: "int", bits: operand.wide ? 64 : 32, signed: operand.value < 0n };
-    case "scalar":
-      return operand.type;
-    case "place":
-      return operand.type;
-    case "nullable":
-      return operand.ref
-        ? { kind: "optional", of: operand.of as never, ref: true }
-        : { kind: "optional", of: operand.of };
-    case "optional":
-      return { kind: "optional", of: operand.of };
-    case "ref":
-      return { kind: "ref", of: operand.of };
-    default:
-      void f;
-      return { kind: "undefined" };
-  }
 }

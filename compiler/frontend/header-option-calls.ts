@@ -6,7 +6,6 @@ import { argumentsOf } from "./arguments.ts";
 import { build, buildsAggregate } from "./aggregates.ts";
 import { errno } from "./context-fields.ts";
 import { constantInteger, fieldType } from "./declare.ts";
-import { expression } from "./expressions.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { asPlace, copyPlace, ownMemory } from "./memory.ts";
 import { need } from "./module-state.ts";
@@ -14,6 +13,7 @@ import { ERROR, originOf, type Context, type Memory, type Operand } from "./oper
 import { layoutOfLiteral } from "./literal-layouts.ts";
 import { U32, U8 } from "./types.ts";
 import { convert } from "./values.ts";
+import { expression } from "./visit.ts";
 
 /** `ctx.setCallbacks(flags)`: replaces the flags, as the helper does. */
 function setCallbacks(f: Lowering, context: Context, call: ts.CallExpression): Operand {

@@ -3,11 +3,11 @@ import { ts } from "ts-morph";
 import { structLayout, type Layout, type StructLayout } from "../layout.ts";
 import { propertyValue } from "./aggregates.ts";
 import { constantContext } from "./declare.ts";
-import { expression } from "./expressions.ts";
 import { bare, fail, type Lowering } from "./lowering.ts";
 import { entityAt } from "./names.ts";
 import { isPrimitive } from "./types.ts";
 import { describe, typeOf } from "./values.ts";
+import { expression } from "./visit.ts";
 
 /** Undefined, with a report, where a value does not say how wide it is. */
 export function layoutOfLiteral(f: Lowering, written: ts.Expression): StructLayout | undefined {

@@ -1,13 +1,13 @@
 /** log`text ${value}`: bpf_trace_printk with the format in read-only data. */
 import { ts } from "ts-morph";
 import type { Value } from "../ir/ir.ts";
-import { expression } from "./expressions.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { constantBytes } from "./module-state.ts";
 import { entityAt } from "./names.ts";
 import { ERROR, UNDEFINED, type Operand } from "./operand.ts";
 import { utf8 } from "./strings.ts";
 import { describe, toScalar } from "./values.ts";
+import { expression } from "./visit.ts";
 
 /** What bpf_trace_printk takes. */
 const MAX_VALUES = 3;

@@ -6,17 +6,16 @@ import { elementPlace } from "./access.ts";
 import { condition } from "./conditions.ts";
 import { constantInteger } from "./declare.ts";
 import type { MapEntity } from "./entities.ts";
-import { expression } from "./expressions.ts";
 import { at, bare, bind, fail, scoped, scratch, type Lowering } from "./lowering.ts";
 import { alwaysThere, lookupPointer } from "./map-calls.ts";
 import { asPlace, read } from "./memory.ts";
 import { entityAt } from "./names.ts";
 import { holding } from "./references.ts";
 import { ERROR, type Operand, type Place, type Scalar } from "./operand.ts";
-import { block, statement } from "./statements.ts";
 import { variables } from "./variables.ts";
 import { U32 } from "./types.ts";
 import { convert, describe } from "./values.ts";
+import { block, expression, statement } from "./visit.ts";
 
 /** The head of a loop, from `for` to the closing parenthesis: what errors about the loop point at. */
 function head(f: Lowering, node: ts.IterationStatement): Span {

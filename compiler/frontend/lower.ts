@@ -13,6 +13,7 @@ import { lowerProgram } from "./programs.ts";
 import { openProject, type Declarations, type Project } from "./project.ts";
 import { eventIndex, exportIndex } from "./typescript-words.ts";
 import { typeScriptErrors } from "./typescript-errors.ts";
+import { VISITORS } from "./visitors.ts";
 
 export interface FrontendInput {
   readonly entry: SourceFile;
@@ -80,6 +81,7 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
   const state = moduleState(project, kernel, scopes, {
     exportsOf: exportIndex(input.declarations),
     eventsOf: eventIndex(input.declarations),
+    visit: VISITORS,
   });
   state.diagnostics.push(...early.diagnostics);
   const done = (module?: IrModule): FrontendOutput => ({

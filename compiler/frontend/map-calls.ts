@@ -9,7 +9,6 @@ import { argumentsOf } from "./arguments.ts";
 import { isLiteral } from "./constant-expressions.ts";
 import { fieldOf, loadField } from "./context-fields.ts";
 import type { MapEntity } from "./entities.ts";
-import { expression } from "./expressions.ts";
 import { at, bare, fail, pointerTo, scratch, type Lowering } from "./lowering.ts";
 import { MAP_METHODS } from "./maps.ts";
 import { asPlace, loadPrimitive, newSlot } from "./memory.ts";
@@ -29,6 +28,7 @@ import {
   U32,
 } from "./types.ts";
 import { convert, describe, knownRange } from "./values.ts";
+import { expression } from "./visit.ts";
 
 const MODES: Readonly<Record<string, bigint>> = { any: 0n, insert: 1n, update: 2n };
 

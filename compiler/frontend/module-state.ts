@@ -12,6 +12,7 @@ import type { Given } from "./operand.ts";
 import type { Replaced } from "./references.ts";
 import type { LanguageModule, ParsedFile, Project } from "./project.ts";
 import type { DslType } from "./types.ts";
+import type { Visitors } from "./visit.ts";
 
 /** A name at the top level of a file, not yet evaluated. */
 export type Declaration =
@@ -91,13 +92,14 @@ export interface ModuleState {
   readonly eventsOf: (name: string) => readonly string[];
   /** Reported once: more errors than anyone reads. */
   readonly seen: Set<string>;
+  readonly visit: Visitors;
 }
 
 export function moduleState(
   project: Project,
   kernel: Kernel,
   scopes: readonly FileScope[],
-  { exportsOf, eventsOf }: Pick<ModuleState, "exportsOf" | "eventsOf">,
+  { exportsOf, eventsOf, visit }: Pick<ModuleState, "exportsOf" | "eventsOf" | "visit">,
 ): ModuleState {
   return {
     project,
@@ -126,6 +128,7 @@ export function moduleState(
     exportsOf,
     eventsOf,
     seen: new Set(),
+    visit,
   };
 }
 

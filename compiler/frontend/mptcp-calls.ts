@@ -5,13 +5,13 @@ import type { Value } from "../ir/ir.ts";
 import { argumentsOf } from "./arguments.ts";
 import { propertyValue } from "./aggregates.ts";
 import { errno } from "./context-fields.ts";
-import { expression } from "./expressions.ts";
 import { at, bare, fail, scratch, type Lowering } from "./lowering.ts";
 import { need } from "./module-state.ts";
 import { ERROR, type Context, type Operand } from "./operand.ts";
 import { AF_INET, AF_INET6, sockaddr, SOCKADDR, type Endpoint } from "./socket-address.ts";
 import { BE16, BOOL } from "./types.ts";
 import { convert } from "./values.ts";
+import { expression } from "./visit.ts";
 
 type Path = { readonly [side in "from" | "to"]?: Endpoint };
 

@@ -1,10 +1,10 @@
 /** From a name to what it stands for: local scopes first, then the file, then what the file imports. */
 import { ts } from "ts-morph";
-import { evaluate } from "./declare.ts";
 import { BAD_ENTITY, type Entity } from "./entities.ts";
 import { bare, lookup, type Lowering } from "./lowering.ts";
 import { say, spanOf, type Declaration, type FileScope, type ModuleState } from "./module-state.ts";
 import { isLanguageModule, type LanguageModule, type ParsedFile } from "./project.ts";
+import { evaluate } from "./visit.ts";
 
 /** The entity that an expression names; undefined for local names and for anything that is computed. */
 export function entityAt(f: Lowering, written: ts.Expression): Entity | undefined {

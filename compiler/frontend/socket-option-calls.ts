@@ -4,7 +4,6 @@ import { neverTaken, SOCKET_OPTIONS, type SocketOption, type SocketOptionName } 
 import type { Value } from "../ir/ir.ts";
 import { argumentsOf } from "./arguments.ts";
 import { errno } from "./context-fields.ts";
-import { expression } from "./expressions.ts";
 import { at, bare, fail, pointerTo, scratch, type Lowering } from "./lowering.ts";
 import { asPlace } from "./memory.ts";
 import { need } from "./module-state.ts";
@@ -12,6 +11,7 @@ import { ERROR, type Context, type Operand } from "./operand.ts";
 import { namePointer } from "./strings.ts";
 import { U32 } from "./types.ts";
 import { convert, describe } from "./values.ts";
+import { expression } from "./visit.ts";
 
 /** The name of a socket option as written; reports anything but one that is known and can be set or read. */
 function socketOption(f: Lowering, node: ts.Expression, use: "set" | "get") {

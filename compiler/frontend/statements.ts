@@ -2,14 +2,14 @@
 import { ts } from "ts-morph";
 import { condition } from "./conditions.ts";
 import type { FunctionNode } from "./entities.ts";
-import { expression } from "./expressions.ts";
-import { returnValue } from "./functions.ts";
+import { returnValue } from "./returns.ts";
 import { doLoop, forLoop, forOfLoop, whileLoop } from "./loops.ts";
 import { at, bare, fail, scoped, type Lowering } from "./lowering.ts";
 import { ERROR } from "./operand.ts";
 import { flatten } from "./shapes.ts";
 import { switchStatement } from "./switch.ts";
 import { bindNothing, variables } from "./variables.ts";
+import { block, expression } from "./visit.ts";
 
 const K = ts.SyntaxKind;
 
@@ -31,15 +31,6 @@ function returnsNothing(f: Lowering, node: ts.Expression): boolean {
   expression(f, node);
   f.returns.type ??= { kind: "undefined" };
   return true;
-}
-
-export function block(f: Lowering, node: ts.Block): void {
-  scoped(f, () => statements(f, node.statements));
-}
-
-/** Functions inside of functions are closures; they are reported where they stand. */
-export function statements(f: Lowering, list: readonly ts.Statement[]): void {
-  for (const one of list) statement(f, one);
 }
 
 export function statement(f: Lowering, node: ts.Statement): void {

@@ -4,11 +4,10 @@ import type { Label } from "../ir/build.ts";
 import { comparison } from "./arithmetic.ts";
 import { compare, mayBeMissing } from "./conditions.ts";
 import { hasEffect } from "./effects.ts";
-import { expression } from "./expressions.ts";
 import { at, bare, scoped, type Lowering } from "./lowering.ts";
 import type { Operand, Scalar } from "./operand.ts";
-import { statements } from "./statements.ts";
 import { toScalar } from "./values.ts";
+import { expression, statements } from "./visit.ts";
 
 const K = ts.SyntaxKind;
 

@@ -3,7 +3,6 @@ import { ts } from "ts-morph";
 import { sizeOf } from "../layout.ts";
 import { annotation } from "./annotations.ts";
 import { arrayLiteralLayout, build, buildsAggregate } from "./aggregates.ts";
-import { expression } from "./expressions.ts";
 import { at, bare, bind, fail, pointerTo, type Lowering } from "./lowering.ts";
 import { asPlace, newSlot } from "./memory.ts";
 import { entityAt } from "./names.ts";
@@ -11,6 +10,7 @@ import { ERROR, originOf, type Operand, type Origin } from "./operand.ts";
 import { flatten, variablesFor } from "./shapes.ts";
 import { isAggregate, isScalar, sameLayout, typeName, type Aggregate, type DslType } from "./types.ts";
 import { describe, toScalar, typeOf } from "./values.ts";
+import { expression } from "./visit.ts";
 
 const K = ts.SyntaxKind;
 
