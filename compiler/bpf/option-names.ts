@@ -1,5 +1,5 @@
 /**
- * Levels and options of getsockopt and setsockopt by their names in the language: include/linux/socket.h, include/uapi/asm-generic/socket.h
+ * Levels and options of getsockopt and setsockopt by their names in the language: include/uapi/linux/in.h, include/uapi/asm-generic/socket.h
  * and include/uapi/linux/tcp.h. `kernel` is the name there; a test compares the numbers.
  */
 interface Row {
@@ -10,11 +10,11 @@ const row = (number: number, kernel: string): Row => ({ number, kernel });
 
 export const OPTION_ROWS = {
   Level: {
-    Ip: row(0, "SOL_IP"),
+    Ip: row(0, "IPPROTO_IP"),
     Socket: row(1, "SOL_SOCKET"),
-    Tcp: row(6, "SOL_TCP"),
-    Udp: row(17, "SOL_UDP"),
-    Ipv6: row(41, "SOL_IPV6"),
+    Tcp: row(6, "IPPROTO_TCP"),
+    Udp: row(17, "IPPROTO_UDP"),
+    Ipv6: row(41, "IPPROTO_IPV6"),
     Mptcp: row(284, "SOL_MPTCP"),
   },
   SocketOption: {

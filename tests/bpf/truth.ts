@@ -12,7 +12,7 @@ export interface Truth {
   readonly reason?: string;
   /** The value of an enum constant or macro; undefined when this source does not know the name. */
   readonly value: (name: string) => number | undefined;
-  /** Offset and size in bytes of a member of struct bpf_sock_ops. */
+  /** Offset and size in bytes of a member of a struct, both named: "bpf_sock_ops.op". */
   readonly field: (name: string) => Place | undefined;
 }
 
@@ -28,12 +28,13 @@ export function headers(names: readonly string[], fields: readonly string[]): Tr
   const what = "/usr/include/linux";
   const tell = (values: readonly string[], members: readonly string[]): string =>
     [
-      "#include <linux/bpf.h>\n#include <linux/btf.h>\n#include <linux/tcp.h>\n#include <stddef.h>\n#include <stdio.h>",
-      "int main(void) { struct bpf_sock_ops *ctx = 0; (void)ctx;",
+      "#include <linux/bpf.h>\n#include <linux/btf.h>\n#include <linux/tcp.h>\n#include <sys/socket.h>\n#include <netinet/in.h>\n#include <stddef.h>\n#include <stdio.h>",
+      "int main(void) {",
       ...values.map((name) => `printf("${name} %lld\\n", (long long)(${name}));`),
-      ...members.map(
-        (name) => `printf(".${name} %zu %zu\\n", offsetof(struct bpf_sock_ops, ${name}), sizeof(ctx->${name}));`,
-      ),
+      ...members.map((name) => {
+        const [struct, member] = name.split(".");
+        return `printf(".${name} %zu %zu\\n", offsetof(struct ${struct}, ${member}), sizeof(((struct ${struct} *)0)->${member}));`;
+      }),
       "return 0; }",
     ].join("\n");
   const compile = (source: string) =>
@@ -49,7 +50,7 @@ export function headers(names: readonly string[], fields: readonly string[]): Tr
     ...[...first.stderr.matchAll(/'(\w+)' undeclared/g)].map((match) => match[1]!),
     ...[...first.stderr.matchAll(/has no member named '(\w+)'/g)].map((match) => match[1]!),
   ]);
-  const known = <T extends string>(all: readonly T[]): T[] => all.filter((name) => !unknown.has(name));
+  const known = (all: readonly string[]): string[] => all.filter((name) => !unknown.has(name.split(".").at(-1)!));
   const { status, stdout, stderr } = compile(tell(known(names), known(fields)));
   if (status !== 0) throw new Error(`gcc: ${stderr}`);
   const values = new Map<string, number>();
@@ -73,9 +74,15 @@ export function runningKernel(): Truth {
   for (const type of read.value.types)
     if (type?.kind === "enum" || type?.kind === "enum64")
       for (const { name, value } of type.values) values.set(name, Number(value));
-  const context = read.value.types.findIndex((type) => type?.kind === "struct" && type.name === "bpf_sock_ops");
-  const fields = context < 0 ? new Map<string, Place>() : membersOf(read.value, context, 0);
-  return { what: VMLINUX, value: (name) => values.get(name), field: (name) => fields.get(name) };
+  const structs = new Map<string, ReadonlyMap<string, Place>>();
+  const field = (name: string): Place | undefined => {
+    const [struct = "", member = ""] = name.split(".");
+    const id = read.value.types.findIndex((type) => type?.kind === "struct" && type.name === struct);
+    const known = structs.get(struct) ?? (id < 0 ? new Map<string, Place>() : membersOf(read.value, id, 0));
+    structs.set(struct, known);
+    return known.get(member);
+  };
+  return { what: VMLINUX, value: (name) => values.get(name), field };
 }
 
 /** Members of a struct, those of anonymous unions included. */
@@ -123,5 +130,9 @@ export function patchedKernel(): Truth {
   const { sockOps, helpers, ...groups } = uapi;
   const values = new Map<string, number>(Object.values(groups).flatMap((group) => Object.entries(group)));
   for (const [name, id] of Object.entries(helpers!)) values.set(name.replace(/^bpf_/, "BPF_FUNC_"), id);
-  return { what: "kernel/uapi.json", value: (name) => values.get(name), field: (name) => sockOps.fields[name] };
+  return {
+    what: "kernel/uapi.json",
+    value: (name) => values.get(name),
+    field: (name) => sockOps.fields[name.replace("bpf_sock_ops.", "")],
+  };
 }
