@@ -14,6 +14,8 @@ export interface Encoded {
   readonly lines: readonly LineEntry[];
   /** Where bounded offsets are added to addresses, in order. */
   readonly offsets: readonly BoundedOffset[];
+  /** Calls of functions of the program, whose place is not known yet. */
+  readonly calls: readonly { readonly slot: number; readonly callee: string }[];
 }
 
 const slot = (code: number, dst: number, src: number, off: number, imm: number): RawInsn => ({
@@ -38,6 +40,7 @@ export function encode(blocks: readonly MachineBlock<Reg>[], frame: FrameLayout)
   const relocations: Relocation[] = [];
   const lines: LineEntry[] = [];
   const offsets: BoundedOffset[] = [];
+  const calls: { slot: number; callee: string }[] = [];
   const put = (span: Span, ...made: RawInsn[]): void => {
     lines.push({ slot: insns.length, span });
     insns.push(...made);
@@ -69,6 +72,8 @@ export function encode(blocks: readonly MachineBlock<Reg>[], frame: FrameLayout)
         );
         continue;
       }
+      if (insn.kind === "call" && insn.callee.kind === "function")
+        calls.push({ slot: insns.length, callee: insn.callee.name });
       if (isBoundedOffset(insn)) offsets.push({ slot: insns.length, most: insn.most });
       put(insn.span, ...encodeInsn(insn, frame));
     }
@@ -92,7 +97,7 @@ export function encode(blocks: readonly MachineBlock<Reg>[], frame: FrameLayout)
       }
     }
   });
-  return { insns, relocations, lines, offsets };
+  return { insns, relocations, lines, offsets, calls };
 }
 
 /** Slots that the end of a block takes, given the block that follows. */
@@ -154,6 +159,10 @@ function encodeInsn(insn: Exclude<Insn<Reg>, { kind: "address" }>, frame: FrameL
       ];
     }
     case "call":
-      return [slot(CLASS.jmp | JMP.call.code, 0, CALL.helper, 0, insn.helper)];
+      return [
+        insn.callee.kind === "helper"
+          ? slot(CLASS.jmp | JMP.call.code, 0, CALL.helper, 0, insn.callee.id)
+          : slot(CLASS.jmp | JMP.call.code, 0, CALL.local, 0, -1),
+      ];
   }
 }

@@ -73,8 +73,12 @@ export type Insn<R> = {
       readonly src: R;
     }
   /** Reads r1 to r`args`, writes r0, leaves r1 to r5 undefined. */
-  | { readonly kind: "call"; readonly helper: number; readonly args: number }
+  | { readonly kind: "call"; readonly callee: Callee; readonly args: number }
 );
+
+/** What is called: a helper by its number, or a function of the program. */
+export type Callee =
+  { readonly kind: "helper"; readonly id: number } | { readonly kind: "function"; readonly name: string };
 
 /** What `lddw` loads. */
 export type Wide =
@@ -93,8 +97,8 @@ export type Finish<R> = { readonly span: Span } & (
       readonly then: number;
       readonly else: number;
     }
-  /** Returns r0. */
-  | { readonly kind: "exit" }
+  /** Returns r0, or nothing. */
+  | { readonly kind: "exit"; readonly nothing?: true }
 );
 
 export interface MachineBlock<R> {
@@ -185,7 +189,7 @@ export function endReads<R>(end: Finish<R>): readonly (R | Reg)[] {
     case "branch":
       return "reg" in end.right ? [end.left, end.right.reg] : [end.left];
     case "exit":
-      return [0];
+      return end.nothing ? [] : [0];
   }
 }
 

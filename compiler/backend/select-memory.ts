@@ -1,10 +1,11 @@
 /** Selection of what reaches memory and the kernel: addresses, loads, stores, atomics and helper calls. */
 import { HELPERS } from "../bpf/helpers.ts";
 import { contextFieldAt } from "../bpf/kinds/index.ts";
-import type { Inst, Value } from "../ir/ir.ts";
+import type { Call, Inst, Value } from "../ir/ir.ts";
 import { contextOf } from "../ir/types.ts";
-import type { Operand, Virtual } from "./insn.ts";
-import { address, asImm, fitsImm, inRegister, into, madeOnTheSpot, operand } from "./operands.ts";
+import type { Span } from "../span.ts";
+import type { Callee, Operand, Virtual } from "./insn.ts";
+import { address, asImm, fitsImm, inRegister, into, madeOnTheSpot, operand, zeroUpper } from "./operands.ts";
 import { constant, fresh, registerOf, saveContext, type Selection } from "./selection.ts";
 
 /** Whether a word of the context may be loaded again instead of spilled. Not a pointer: a second load is not null-checked to the verifier. */
@@ -72,19 +73,37 @@ export function atomic(s: Selection, inst: Extract<Inst, { kind: "atomic" }>): v
   s.out.push({ ...common, fetch: true, src });
 }
 
-/** A helper call: arguments into r1 to r5, the result out of r0. */
-export function call(s: Selection, inst: Extract<Inst, { kind: "call" }>): void {
-  const { span } = inst;
+/** A call: arguments into r1 to r5, the result out of r0. */
+export function call(s: Selection, inst: Call): void {
+  const { span, target } = inst;
   saveContext(s, span);
-  const { target } = inst;
-  if (target.kind !== "helper") throw new Error(`the call of ${target.name} must be put in place before selection`);
-  const helper = HELPERS[target.name];
-  // Values that lie in registers go first: what is made on the spot then never has to wait in one.
-  const inOrder = inst.args.map((value, at) => ({ value, at }));
+  // What a function of ours is given and gives has zeros above 32 bits, for the verifier too: the other side relies on it.
+  const ours = target.kind === "function";
+  // Values that lie in registers go first: what is made on the spot then never has to wait in one. Before all the context, which may
+  // be where the first argument goes.
+  const isContext = ({ value }: { value: Value }): boolean => value.id === s.context?.id;
+  const all = inst.args.map((value, at) => ({ value, at }));
+  const inOrder = [...all.filter(isContext), ...all.filter((one) => !isContext(one))];
   const onTheSpot = (value: Value): boolean => madeOnTheSpot(s, value) !== undefined;
-  for (const { value, at } of inOrder) if (!onTheSpot(value)) into(s, (at + 1) as Virtual, value, span, true);
+  for (const { value, at } of inOrder)
+    if (!onTheSpot(value)) {
+      if (ours && s.blurred.has(value.id)) zeroUpper(s, (at + 1) as Virtual, registerOf(s, value), span);
+      else into(s, (at + 1) as Virtual, value, span, true);
+    }
   for (const { value, at } of inOrder) if (onTheSpot(value)) into(s, (at + 1) as Virtual, value, span, true);
-  s.out.push({ kind: "call", helper: helper.id, args: inst.args.length, span });
+  const callee: Callee = ours ? target : { kind: "helper", id: HELPERS[target.name].id };
+  s.out.push({ kind: "call", callee, args: inst.args.length, span });
   s.contextRegister = s.contextCopy;
-  if (inst.result) s.out.push({ kind: "mov", wide: true, dst: registerOf(s, inst.result), src: { reg: 0 }, span });
+  if (!inst.result) return;
+  s.out.push({ kind: "mov", wide: true, dst: registerOf(s, inst.result), src: { reg: 0 }, span });
+  if (ours && inst.result.type === "w32") s.clean.add(inst.result.id);
+}
+
+/** At a function's beginning: its parameters out of r1 to r5. The context, where it comes first, stays until a call. */
+export function parameters(s: Selection, params: readonly Value[], span: Span): void {
+  params.forEach((param, at) => {
+    if (param.type === "w32") s.clean.add(param.id);
+    if (param.id === s.context?.id || !s.uses.has(param.id)) return;
+    s.out.push({ kind: "mov", wide: true, dst: registerOf(s, param), src: { reg: (at + 1) as Virtual }, span });
+  });
 }

@@ -5,10 +5,10 @@ import type { GlobalVar } from "../module.ts";
 import type { Span } from "../span.ts";
 import type { Isa } from "../bpf/isa.ts";
 import type { Finish, MachineBlock, MachineFunc, Virtual } from "./insn.ts";
-import { into } from "./operands.ts";
+import { into, zeroUpper } from "./operands.ts";
 import { binary, unary } from "./select-arithmetic.ts";
 import { branch, fusedMasks, passArguments } from "./select-branches.ts";
-import { atomic, call, load, pointerAdd, store } from "./select-memory.ts";
+import { atomic, call, load, parameters, pointerAdd, store } from "./select-memory.ts";
 import {
   constant,
   enterBlock,
@@ -19,7 +19,7 @@ import {
   type Selection,
 } from "./selection.ts";
 
-/** Selects instructions for a function without loops, calls of functions, switches and comparisons as values. */
+/** Selects instructions for a function without loops, switches and comparisons as values. */
 export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): MachineFunc<Virtual> {
   const s = startSelection(func, globals, isa);
   const fused = fusedMasks(s);
@@ -28,6 +28,7 @@ export function select(func: Func, globals: readonly GlobalVar[], isa: Isa): Mac
   const passed = new Map<number, (readonly Value[])[]>();
   for (const block of s.graph.order) {
     enterBlock(s, block.id);
+    if (block === s.graph.order[0]) parameters(s, func.params, func.span);
     knowParameters(s, block, passed.get(block.id) ?? []);
     for (const edge of edges(block.end)) {
       if (edge.args.length === 0) continue;
@@ -116,7 +117,9 @@ function finish(s: Selection, end: End, fused: ReadonlySet<number>): Finish<Virt
     case "branch":
       return branch(s, end, fused);
     case "return":
-      if (end.value) into(s, 0, end.value, span, true);
+      if (!end.value) return { kind: "exit", nothing: true, span };
+      if (s.blurred.has(end.value.id)) zeroUpper(s, 0, registerOf(s, end.value), span);
+      else into(s, 0, end.value, span, true);
       return { kind: "exit", span };
     case "unreachable":
       // Never runs, but the verifier may walk here; returning 0 is always allowed.

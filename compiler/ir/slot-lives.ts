@@ -1,5 +1,6 @@
 /** From where to where each stack variable is needed, so that variables can share memory. */
-import { edges, type Block } from "./ir.ts";
+import { edges, isFunctionCall, type Block } from "./ir.ts";
+import { isPointer } from "./types.ts";
 import { operands, resultOf, visitUses } from "./walk.ts";
 
 /**
@@ -25,7 +26,11 @@ export function slotLives(order: readonly Block[]): Map<number, { from: number; 
       operands(inst).forEach(touch);
       const result = resultOf(inst);
       if (inst.kind === "slot") into.set(inst.result.id, new Set([inst.result.id]));
-      else if (inst.kind === "ptradd" && result) {
+      else if (isFunctionCall(inst) && result && isPointer(result.type)) {
+        // A function may give back what it was given.
+        const given = inst.args.flatMap((arg) => [...(into.get(arg.id) ?? [])]);
+        if (given.length > 0) into.set(result.id, new Set(given));
+      } else if (inst.kind === "ptradd" && result) {
         const from = into.get(inst.base.id);
         if (from) into.set(result.id, from);
       }

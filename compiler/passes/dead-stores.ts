@@ -84,7 +84,8 @@ export function dropDeadStores(func: Func): Func {
           break;
         case "call": {
           if (inst.target.kind === "function") {
-            for (const slot of sizes.keys()) readAll(live, slot);
+            // What it is given, and what others were given before, has escaped.
+            readEscaped(live);
             break;
           }
           const helper = helperOf(inst);

@@ -11,15 +11,17 @@ import {
 } from "../ir/ir.ts";
 import { throughCall } from "../ir/expansion.ts";
 import { freshBlocks, freshValues, mapEnd, mapOperands, mapUses, resolver, resultOf, withResult } from "../ir/walk.ts";
+import { callsOf } from "./kept-functions.ts";
 import type { Pass } from "./pass.ts";
 
 export const inline: Pass = {
   name: "inline",
-  why: "A program is one function: calls would cost stack and registers, and the verifier checks each callee's frame apart.",
+  why: "A call costs stack and registers, and what is known of its arguments; few functions are worth it.",
   required: true,
   makes: ["calls-decided"],
   run(func, context) {
-    const functions = new Map(context.module.functions.map((one) => [one.name, one]));
+    const inPlace = context.module.functions.filter(({ name }) => !context.kept.has(name));
+    const functions = new Map(inPlace.map((one) => [one.name, one]));
     const sizes = sizesOf(func, functions);
     const size = sizes.get(func)!;
     if (size > GROWTH * context.maxInsns) {
@@ -35,8 +37,6 @@ type Functions = ReadonlyMap<string, Func>;
 
 /** Copied instructions per allowed slot, as for loops: folding and dead code take away much of the copy, but not more than this. */
 const GROWTH = 8;
-
-const callsOf = (func: Func): FunctionCall[] => func.blocks.flatMap((block) => block.insts.filter(isFunctionCall));
 
 /** Instructions of each function once all calls are put in place; a number that grows too large to be exact is still large. */
 function sizesOf(func: Func, functions: Functions): Map<Func, number> {

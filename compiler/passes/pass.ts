@@ -7,6 +7,8 @@ import type { Invariant } from "./invariants.ts";
 export interface PassContext {
   readonly module: IrModule;
   readonly kernel: Kernel;
+  /** Functions that stay functions, by name. */
+  readonly kept: ReadonlySet<string>;
   /** Most instruction slots of one program. */
   readonly maxInsns: number;
   readonly report: (diagnostic: Diagnostic) => void;
