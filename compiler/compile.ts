@@ -9,10 +9,10 @@ import type { Diagnostic, Key } from "./diagnostics.ts";
 import { declarations } from "./frontend/declarations.generated.ts";
 import { frontend } from "./frontend/lower.ts";
 import type { IrModule } from "./ir/ir.ts";
+import { optimizeWithFunctions, type Functions } from "./keep-functions.ts";
 import type { BpfModule } from "./module.ts";
 import { writeObject } from "./object/write.ts";
 import { looseOffsets } from "./verifier/loose-offsets.ts";
-import { optimize } from "./passes/pipeline.ts";
 import type { FoundImport, SourceFile } from "./span.ts";
 import { verifyModule } from "./verifier/module.ts";
 
@@ -25,6 +25,8 @@ export interface CompileOptions {
   readonly maxInsns?: number;
   /** Passes to switch off, by name. */
   readonly withoutPasses?: readonly string[];
+  /** Which functions stay functions: those that are worth it, none, or every one that can. */
+  readonly functions?: Functions;
   /** Finds an imported file: `path` as written, `from` the importing file's path. Absent: imports of files are errors. */
   readonly readImport?: (path: string, from: string) => FoundImport;
   /** Called with the IR after each pass ("lower" first), and the group of passes it is in. */
@@ -83,27 +85,38 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
 
   const kernel = kernelOf(target, options.kernel);
   const maxInsns = options.maxInsns ?? kernel.maxInsns;
-  const optimized = optimize(lowered.module, kernel, {
+  const { module } = lowered;
+  const optimizing = {
     maxInsns,
     ...(options.withoutPasses ? { without: options.withoutPasses } : {}),
     ...(options.afterPass ? { after: options.afterPass } : {}),
-  });
+  };
+  const emit = (functions: Functions) => {
+    const optimized = optimizeWithFunctions(module, kernel, functions, optimizing);
+    const emitted = failed(optimized.diagnostics)
+      ? undefined
+      : emitProven(optimized.module, kernel, maxInsns, options.verify !== false);
+    return { optimized, emitted };
+  };
+  let { optimized, emitted } = emit(options.functions ?? "choose");
+  // What the verifier knows at every call it may not be able to follow through one.
+  if (emitted && failed(emitted.diagnostics) && optimized.module.functions.length > 0)
+    ({ optimized, emitted } = emit("inline"));
   diagnostics.push(...optimized.diagnostics);
-  if (failed(diagnostics)) return { target, diagnostics, sources, ir: optimized.module };
+  if (!emitted || failed(diagnostics)) return { target, diagnostics, sources, ir: optimized.module };
 
-  const emitted = emitProven(optimized.module, kernel, maxInsns, options.verify !== false);
   diagnostics.push(...emitted.diagnostics);
   if (!emitted.module) return { target, diagnostics, sources, ir: optimized.module };
   if (failed(diagnostics)) return { target, diagnostics, sources, ir: optimized.module, module: emitted.module };
-  const module: BpfModule = { ...emitted.module, kernel: kernel.oldest };
+  const proven: BpfModule = { ...emitted.module, kernel: kernel.oldest };
 
   return {
     target,
     diagnostics,
     sources,
     ir: optimized.module,
-    module,
-    object: writeObject(module),
+    module: proven,
+    object: writeObject(proven),
   };
 }
 

@@ -14,7 +14,7 @@ import { isaOf } from "../bpf/isa.ts";
 import { orderBlocks } from "./layout.ts";
 import type { MachineFunc, Reg } from "./insn.ts";
 import { deepestStack } from "./stack-depth.ts";
-import { joinFunctions } from "./join.ts";
+import { inLoadOrder, joinFunctions } from "./join.ts";
 import { select } from "./select.ts";
 import { tidy } from "./tidy.ts";
 
@@ -28,6 +28,8 @@ export interface Emitted {
   readonly module?: BpfModule;
   /** By program: where bounded offsets are added to addresses; their position is their number. */
   readonly offsets: ReadonlyMap<string, readonly BoundedOffset[]>;
+  /** By program whose stack is too large: the functions on its deepest chain of calls, with the bytes of their frames. */
+  readonly overflows: ReadonlyMap<string, readonly { readonly name: string; readonly bytes: number }[]>;
   readonly diagnostics: Diagnostic[];
 }
 
@@ -35,12 +37,18 @@ export interface Emitted {
 export function backend(module: IrModule, kernel: Kernel, options: BackendOptions = {}): Emitted {
   const diagnostics: Diagnostic[] = [];
   const offsets = new Map<string, readonly BoundedOffset[]>();
-  const programs = module.programs.map((program) =>
-    emitProgram(program, module, kernel, options, diagnostics, offsets),
-  );
-  if (diagnostics.some((d) => d.severity === "error")) return { diagnostics, offsets };
+  const overflows = new Map<string, readonly { readonly name: string; readonly bytes: number }[]>();
+  const found = { diagnostics, offsets, overflows };
+  const programs = module.programs.map((program) => emitProgram(program, module, kernel, options, found));
+  if (diagnostics.some((d) => d.severity === "error")) return found;
   const { license, target, needs, maps, globals, sources } = module;
-  return { module: { license, target, needs, maps, globals, programs, sources }, diagnostics, offsets };
+  return { module: { license, target, needs, maps, globals, programs, sources }, ...found };
+}
+
+interface Found {
+  readonly diagnostics: Diagnostic[];
+  readonly offsets: Map<string, readonly BoundedOffset[]>;
+  readonly overflows: Map<string, readonly { readonly name: string; readonly bytes: number }[]>;
 }
 
 function emitProgram(
@@ -48,18 +56,20 @@ function emitProgram(
   module: IrModule,
   kernel: Kernel,
   options: BackendOptions,
-  diagnostics: Diagnostic[],
-  bounded: Map<string, readonly BoundedOffset[]>,
+  { diagnostics, offsets, overflows }: Found,
 ): BpfProgram {
   const { name, span } = program.func;
   const functions = callersFirst({ ...module, programs: [program] });
-  const machines = [program.func, ...functions].map((func) => machineCode(func, module, kernel));
+  const machines = inLoadOrder(
+    machineCode(program.func, module, kernel),
+    functions.map((func) => machineCode(func, module, kernel)),
+  );
   const guarded = guardFunctions(machines, options.guards?.get(name) ?? new Map());
   const frames = guarded.map(layOutFrame);
   const linked = joinFunctions(
     guarded.map((machine, at) => ({ name: machine.name, code: encode(machine.blocks, frames[at]!) })),
   );
-  bounded.set(name, linked.offsets);
+  offsets.set(name, linked.offsets);
 
   const maxInsns = options.maxInsns ?? kernel.maxInsns;
   if (linked.insns.length > maxInsns) {
@@ -74,7 +84,13 @@ function emitProgram(
     );
   }
   const { chain, bytes } = deepestStack(guarded, frames);
-  if (bytes > kernel.maxStack) diagnostics.push(stackTooLarge(chain, span, bytes, kernel.maxStack));
+  if (bytes > kernel.maxStack) {
+    overflows.set(
+      name,
+      chain.slice(1).map((machine) => ({ name: machine.name, bytes: frames[guarded.indexOf(machine)]!.size })),
+    );
+    diagnostics.push(stackTooLarge(chain, span, bytes, kernel.maxStack));
+  }
   const { insns, relocations, lines } = linked;
   return {
     name,

@@ -1,7 +1,29 @@
-/** The functions of a program, one behind the other: callers first, so that calls go forward like jumps. */
+/**
+ * The functions of a program, one behind the other, in the order in which libbpf puts them when it loads the object: each behind the first
+ * that calls it, and before what comes after that call. So what is verified here is what is loaded.
+ */
 import { CALL } from "../bpf/opcodes.ts";
 import type { FunctionEntry } from "../module.ts";
 import type { Encoded } from "./encode.ts";
+import type { MachineFunc, Reg } from "./insn.ts";
+
+/** The program and the functions that it calls, directly or through others, in that order. */
+export function inLoadOrder(program: MachineFunc<Reg>, functions: readonly MachineFunc<Reg>[]): MachineFunc<Reg>[] {
+  const left = new Map(functions.map((one) => [one.name, one]));
+  const order: MachineFunc<Reg>[] = [];
+  const append = (machine: MachineFunc<Reg>): void => {
+    order.push(machine);
+    for (const { insns } of machine.blocks)
+      for (const insn of insns) {
+        const callee = insn.kind === "call" && insn.callee.kind === "function" ? left.get(insn.callee.name) : undefined;
+        if (!callee) continue;
+        left.delete(callee.name);
+        append(callee);
+      }
+  };
+  append(program);
+  return order;
+}
 
 /** One sequence of instructions, the program's own first, in which every call of a function goes to where that begins. */
 export function joinFunctions(

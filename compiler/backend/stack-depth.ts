@@ -16,20 +16,23 @@ export function deepestStack(
     readonly chain: readonly MachineFunc<Reg>[];
     readonly bytes: number;
   }
-  const deepest = new Map<string, Stack>();
-  let whole: Stack = { chain: [], bytes: 0 };
-  // Callers come first.
-  for (const [at, machine] of [...machines.entries()].reverse()) {
+  const numbers = new Map(machines.map(({ name }, at) => [name, at]));
+  const known = new Map<number, Stack>();
+  const deepest = (at: number): Stack => {
+    const before = known.get(at);
+    if (before) return before;
+    const machine = machines[at]!;
     const own = Math.ceil(Math.max(frames[at]!.size, 1) / ROUNDING) * ROUNDING;
     let below: Stack = { chain: [], bytes: 0 };
     for (const { insns } of machine.blocks)
       for (const insn of insns) {
         if (insn.kind !== "call" || insn.callee.kind !== "function") continue;
-        const found = deepest.get(insn.callee.name)!;
+        const found = deepest(numbers.get(insn.callee.name)!);
         if (found.bytes > below.bytes) below = found;
       }
-    whole = { chain: [machine, ...below.chain], bytes: own + below.bytes };
-    if (at > 0) deepest.set(machine.name, whole);
-  }
-  return whole;
+    const found = { chain: [machine, ...below.chain], bytes: own + below.bytes };
+    known.set(at, found);
+    return found;
+  };
+  return deepest(0);
 }

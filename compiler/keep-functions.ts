@@ -1,0 +1,137 @@
+/**
+ * Which functions stay functions. A function that is called more than once stays one if the program is smaller that way and its longest run
+ * not much longer, or if it is too large otherwise; what a program means does not depend on it, and neither do its errors.
+ */
+import { backend } from "./backend/emit.ts";
+import type { Kernel } from "./bpf/kernels.ts";
+import { longestPath } from "./bpf/longest-path.ts";
+import type { Diagnostic, Key } from "./diagnostics.ts";
+import { graphOf, loopsOf } from "./ir/graph.ts";
+import { isFunctionCall, type Func, type IrModule } from "./ir/ir.ts";
+import type { BpfModule, BpfProgram } from "./module.ts";
+import { callersFirst, callsOf } from "./passes/kept-functions.ts";
+import { optimize, type Optimized, type OptimizeOptions } from "./passes/pipeline.ts";
+
+/** `choose`: as above. `inline`: none stays. `keep`: every one does that can. */
+export type Functions = "choose" | "inline" | "keep";
+
+/** The longest run may be this many times as long as with everything in its place … */
+const LONGER = 2;
+/** … and this many instructions: a call takes about so many, which counts in a short program. */
+const LONGER_BY = 16;
+/** A body smaller than this is not worth a call: moving arguments, calling and returning take as much. */
+const LEAST_SLOTS = 12;
+/** The same of a body that is not optimized yet. */
+const LEAST_INSTRUCTIONS = 8;
+/** Slots that a call takes: its arguments, itself, and what the caller keeps meanwhile. */
+const CALL_SLOTS = 4;
+
+/** What says that a program is too large. */
+const TOO_LARGE: ReadonlySet<Key> = new Set<Key>(["calls-too-large", "loop-too-large", "too-many-instructions"]);
+
+const failed = (diagnostics: readonly Diagnostic[]): boolean => diagnostics.some((d) => d.severity === "error");
+
+interface Version {
+  readonly optimized: Optimized;
+  /** Absent where there are errors. */
+  readonly module?: BpfModule;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Optimizes a module with the functions kept that should be. */
+export function optimizeWithFunctions(
+  lowered: IrModule,
+  kernel: Kernel,
+  functions: Functions,
+  options: OptimizeOptions,
+): Optimized {
+  const kept = functions === "inline" ? [] : functions === "keep" ? callersFirst(lowered) : worthKeeping(lowered);
+  if (kept.length === 0) return optimize(lowered, kernel, options);
+  // Trials are not to be seen from outside.
+  const { after, ...quiet } = options;
+  const attempt = (names: Iterable<string>): Version => {
+    const left = new Set(names);
+    for (;;) {
+      const optimized = optimize(lowered, kernel, { ...quiet, kept: left });
+      // What is known at every call may not be known in the function.
+      for (const name of optimized.blamed) left.delete(name);
+      if (optimized.blamed.size > 0) continue;
+      if (failed(optimized.diagnostics)) return { optimized, diagnostics: optimized.diagnostics };
+      const { module, diagnostics, overflows } = backend(optimized.module, kernel, { maxInsns: options.maxInsns });
+      // In the place of its call a function shares the caller's frame.
+      const wide = [...overflows.values()].flatMap((chain) => [...chain].sort((a, b) => b.bytes - a.bytes).slice(0, 1));
+      for (const { name } of wide) left.delete(name);
+      if (wide.length > 0) continue;
+      return { optimized, diagnostics, ...(module ? { module } : {}) };
+    }
+  };
+  const names = kept.map(({ name }) => name);
+  const chosen = functions === "keep" ? attempt(names) : better(attempt([]), () => smallest(attempt, names));
+  if (!after) return chosen.optimized;
+  return optimize(lowered, kernel, { ...options, kept: chosen.optimized.module.functions.map(({ name }) => name) });
+}
+
+/** Functions of some size that are called more than once, in several places or turns of a loop. */
+function worthKeeping(module: IrModule): Func[] {
+  const times = new Map<string, number>();
+  const note = (func: Func, by: number): void => {
+    const looped = blocksInLoops(func);
+    for (const block of func.blocks)
+      for (const inst of block.insts)
+        if (isFunctionCall(inst))
+          times.set(inst.target.name, (times.get(inst.target.name) ?? 0) + (looped.has(block.id) ? 2 * by : by));
+  };
+  for (const { func } of module.programs) note(func, 1);
+  const kept: Func[] = [];
+  for (const func of callersFirst(module)) {
+    const instructions = func.blocks.reduce((sum, { insts }) => sum + insts.length + 1, 0);
+    const stays = times.get(func.name)! > 1 && instructions >= LEAST_INSTRUCTIONS;
+    if (stays) kept.push(func);
+    note(func, stays ? 1 : times.get(func.name)!);
+  }
+  return kept;
+}
+
+function blocksInLoops(func: Func): ReadonlySet<number> {
+  return new Set(loopsOf(graphOf(func)).loops.flatMap(({ blocks }) => [...blocks]));
+}
+
+/** All kept, but for those of which a copy in each place takes no more than the calls do. */
+function smallest(attempt: (names: Iterable<string>) => Version, names: readonly string[]): Version {
+  const all = attempt(names);
+  if (!all.module) return all;
+  const calls = new Map<string, number>();
+  const { functions, programs } = all.optimized.module;
+  for (const func of [...functions, ...programs.map((program) => program.func)])
+    for (const { target } of callsOf(func)) calls.set(target.name, (calls.get(target.name) ?? 0) + 1);
+  const slots = new Map<string, number>();
+  for (const { functions: parts, insns } of all.module.programs)
+    parts.forEach(({ name, slot }, at) => slots.set(name, (parts[at + 1]?.slot ?? insns.length) - slot));
+  const worth = functions.filter(({ name }) => {
+    const body = slots.get(name)!;
+    const count = calls.get(name)!;
+    return body >= LEAST_SLOTS && (count - 1) * body > count * CALL_SLOTS;
+  });
+  return worth.length === functions.length ? all : attempt(worth.map(({ name }) => name));
+}
+
+/** The version without functions, unless it is too large or the one with them is better. */
+function better(without: Version, makeWith: () => Version): Version {
+  const tooLarge = without.diagnostics.every(({ key, severity }) => severity !== "error" || TOO_LARGE.has(key));
+  if (!without.module && !tooLarge) return without;
+  const withThem = makeWith();
+  if (!withThem.module) return without;
+  if (!without.module) return withThem;
+  const slots = ({ programs }: BpfModule): number => programs.reduce((sum, { insns }) => sum + insns.length, 0);
+  const longest = ({ insns, functions }: BpfProgram): number | undefined =>
+    longestPath(
+      insns,
+      functions.map(({ slot }) => slot),
+    );
+  const short = withThem.module.programs.every((program, at) => {
+    const own = longest(program);
+    const other = longest(without.module!.programs[at]!);
+    return own !== undefined && other !== undefined && own <= Math.max(other * LONGER, other + LONGER_BY);
+  });
+  return short && slots(withThem.module) < slots(without.module) ? withThem : without;
+}
