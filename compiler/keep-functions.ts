@@ -6,10 +6,10 @@ import { backend } from "./backend/emit.ts";
 import type { Kernel } from "./bpf/kernels.ts";
 import { longestPath } from "./bpf/longest-path.ts";
 import type { Diagnostic, Key } from "./diagnostics.ts";
+import { callersFirst, callsOf } from "./ir/calls.ts";
 import { graphOf, loopsOf } from "./ir/graph.ts";
 import { isFunctionCall, type Func, type IrModule } from "./ir/ir.ts";
 import type { BpfModule, BpfProgram } from "./module.ts";
-import { callersFirst, callsOf } from "./passes/kept-functions.ts";
 import { optimize, type Optimized, type OptimizeOptions } from "./passes/pipeline.ts";
 
 /** `choose`: as above. `inline`: none stays. `keep`: every one does that can. */

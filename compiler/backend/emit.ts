@@ -4,7 +4,7 @@ import { report, type Diagnostic } from "../diagnostics.ts";
 import type { Func, IrModule, IrProgram } from "../ir/ir.ts";
 import { notLowered } from "../ir/lowered.ts";
 import type { BpfModule, BpfProgram } from "../module.ts";
-import { callersFirst } from "../passes/kept-functions.ts";
+import { callersFirst } from "../ir/calls.ts";
 import { allocate } from "./allocate.ts";
 import { blameInstructions, stackTooLarge } from "./blame.ts";
 import { encode } from "./encode.ts";

@@ -9,9 +9,9 @@ import {
   type Inst,
   type Value,
 } from "../ir/ir.ts";
+import { callsOf } from "../ir/calls.ts";
 import { throughCall } from "../ir/expansion.ts";
 import { freshBlocks, freshValues, mapEnd, mapOperands, mapUses, resolver, resultOf, withResult } from "../ir/walk.ts";
-import { callsOf } from "./kept-functions.ts";
 import type { Pass } from "./pass.ts";
 
 export const inline: Pass = {

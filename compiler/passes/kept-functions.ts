@@ -1,5 +1,6 @@
 /** Functions that stay functions: which ones can, and what they are given and give back. */
-import { isFunctionCall, type Func, type FunctionCall, type IrModule, type Type, type Value } from "../ir/ir.ts";
+import { callersFirst, callsOf } from "../ir/calls.ts";
+import { isFunctionCall, type Func, type IrModule, type Type, type Value } from "../ir/ir.ts";
 import { ANY_POINTER, either } from "../ir/types.ts";
 import { definitions, visitUses } from "../ir/walk.ts";
 import { sharpen, type Signature } from "./sharpen.ts";
@@ -7,27 +8,7 @@ import { sharpen, type Signature } from "./sharpen.ts";
 /** r1 to r5. */
 const MOST_ARGUMENTS = 5;
 /** Frames of one chain of calls that the verifier follows, the program's own included (MAX_CALL_FRAMES in bpf_verifier.h). */
-export const MOST_FRAMES = 8;
-
-export const callsOf = (func: Func): FunctionCall[] => func.blocks.flatMap(({ insts }) => insts.filter(isFunctionCall));
-
-/** The functions that the programs call, directly or through others: each before what it calls. Recursion is an error of the frontend. */
-export function callersFirst(module: IrModule): Func[] {
-  const byName = new Map(module.functions.map((one) => [one.name, one]));
-  const done = new Set<string>();
-  const order: Func[] = [];
-  const visit = (caller: Func): void => {
-    for (const { target } of callsOf(caller)) {
-      const callee = byName.get(target.name);
-      if (!callee || done.has(target.name)) continue;
-      done.add(target.name);
-      visit(callee);
-      order.push(callee);
-    }
-  };
-  for (const { func } of module.programs) visit(func);
-  return order.reverse();
-}
+const MOST_FRAMES = 8;
 
 /**
  * A module in which only functions that stay are left, with types of what they are really given, and without what they do not read;

@@ -55,6 +55,15 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/module.ts",
     "compiler/span.ts",
   ],
+  // Optimizes and emits in more than one way, to choose.
+  "compiler/keep-functions.ts": [
+    "compiler/backend",
+    "compiler/bpf",
+    "compiler/diagnostics.ts",
+    "compiler/ir",
+    "compiler/module.ts",
+    "compiler/passes",
+  ],
   // The one place that knows all stages.
   "compiler/compile.ts": [
     "compiler/backend",
@@ -62,9 +71,9 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/diagnostics.ts",
     "compiler/frontend",
     "compiler/ir",
+    "compiler/keep-functions.ts",
     "compiler/module.ts",
     "compiler/object",
-    "compiler/passes",
     "compiler/span.ts",
     "compiler/verifier",
   ],
