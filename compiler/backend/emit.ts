@@ -1,4 +1,5 @@
 /** The backend: optimized IR to a BPF object's programs. */
+import { isaOf } from "../bpf/isa.ts";
 import type { Kernel } from "../bpf/kernels.ts";
 import { report, type Diagnostic } from "../diagnostics.ts";
 import type { Func, IrModule, IrProgram } from "../ir/ir.ts";
@@ -10,7 +11,6 @@ import { blameInstructions, stackTooLarge } from "./blame.ts";
 import { encode } from "./encode.ts";
 import { guardOffsets, isBoundedOffset, type BoundedOffset, type Guards } from "./guard.ts";
 import { layOutFrame } from "./frame.ts";
-import { isaOf } from "../bpf/isa.ts";
 import { orderBlocks } from "./layout.ts";
 import type { MachineFunc, Reg } from "./insn.ts";
 import { deepestStack } from "./stack-depth.ts";
