@@ -2,7 +2,7 @@
 import { HELPERS, type ArgKind, type Helper } from "../bpf/helpers.ts";
 import { contextFieldAt, hasContextFields } from "../bpf/kinds/index.ts";
 import type { Call, Func, Inst, IrModule, Type, Value } from "./ir.ts";
-import { ANY_POINTER, contextOf, either, FIELD_POINTERS, fits, isPointer, RESULT_POINTERS } from "./types.ts";
+import { ANY_POINTER, contextOf, FIELD_POINTERS, fits, isPointer, RESULT_POINTERS } from "./types.ts";
 
 /** r1 to r5. */
 const MOST_ARGUMENTS = 5;
@@ -79,10 +79,13 @@ export function wrongType(inst: Inst): string | undefined {
   }
 }
 
-/** Whether two values may be compared: numbers of one width, or pointers of which one may lead to where the other does. */
-export const comparable = (left: Value, right: Value): boolean =>
-  left.type === right.type ||
-  (either(left.type, right.type) !== undefined && (fits(left.type, right.type) || fits(right.type, left.type)));
+/** Whether two values may be compared: numbers of one width, pointers of which one may lead to where the other does, a packet and its end. */
+export function comparable({ type: left }: Value, { type: right }: Value): boolean {
+  if (left === right) return true;
+  if (!isPointer(left) || !isPointer(right)) return false;
+  const ends: readonly Type[] = ["ptr packet", "ptr packet-end"];
+  return fits(left, right) || fits(right, left) || (ends.includes(left) && ends.includes(right));
+}
 
 function wrongAccess(base: Value, bytes: number, value: Value): string | undefined {
   if (!isMemory(base)) return `${base.type} is no memory`;
