@@ -112,7 +112,8 @@ const TYPES: readonly (readonly [ProgramTypeName, number])[] = [
   ["flow_dissector", 17],
 ];
 
-function mutant(
+/** A mutant of a seed: other instructions, sometimes another program type. */
+export function mutant(
   seed: Seed,
   rng: Random,
   donors: readonly (readonly RawInsn[])[],

@@ -1,4 +1,7 @@
 /** Compiles the body of a program, runs it once in the virtual machine and gives the number that it computed. */
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { compile, type CompileResult } from "../../compiler/compile.ts";
 import { renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 import { createMachine } from "../../runtime/vm/machine.ts";
@@ -86,5 +89,14 @@ function compileBody(body: string, top: string): CompileResult {
     "  return ctx.op === 99 ? 0 : 1;",
     "});",
   ].join("\n");
-  return compile({ path: "case.ts", text: text.replace("ctx.op === 99", "ctx.mss === 99") });
+  const source = text.replace("ctx.op === 99", "ctx.mss === 99");
+  keep(source);
+  return compile({ path: "case.ts", text: source });
+}
+
+/** Other kernels are asked about these programs, too (tests/differential/kernels.ts): TSBPF_KEEP_SOURCES names the folder. */
+function keep(text: string): void {
+  const folder = process.env["TSBPF_KEEP_SOURCES"];
+  if (folder === undefined) return;
+  writeFileSync(join(folder, `${createHash("sha256").update(text).digest("hex").slice(0, 16)}.ts`), text);
 }

@@ -11,15 +11,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import { encodeSlots } from "../../../compiler/bpf/raw.ts";
 import { compile } from "../../../compiler/compile.ts";
-import {
-  corpusProgram,
-  verifyCorpusProgram,
-  type CorpusMap,
-  type CorpusProgram,
-} from "../../../compiler/verifier/corpus.ts";
+import { corpusProgram, verifyCorpusProgram, type CorpusProgram } from "../../../compiler/verifier/corpus.ts";
 import { verifierProgram } from "../../../compiler/verifier/program.ts";
-import { mapTypeNumber } from "../../../compiler/verifier/state.ts";
-import type { Program, Result } from "../../../compiler/verifier/verify.ts";
+import type { Result } from "../../../compiler/verifier/verify.ts";
 import { numberProgram } from "../../differential/generate.ts";
 import { kernelUnavailable, runningRelease } from "../../differential/kernel.ts";
 import { mutate, random } from "../../differential/mutate.ts";
@@ -27,6 +21,7 @@ import { askKernel } from "../../differential/verifier.ts";
 import { asLoaded } from "../../differential/verifier-run.ts";
 import { fromSeed } from "../../generate/choices.ts";
 import { indexProgram } from "../../generate/indexes.ts";
+import { entry } from "./entry.ts";
 import { readCorpus, writeCorpus, type Labels } from "./format.ts";
 
 const RANDOM = 60;
@@ -39,18 +34,6 @@ const LONGEST = 200;
 const BUDGET = 8000;
 const isLong = (result: Result): boolean =>
   result.verdict === "unsupported" && result.feature === "programs this long to verify";
-
-function entry(name: string, program: Program): CorpusProgram {
-  const maps: Record<string, CorpusMap> = {};
-  // Small descriptors compress better, and no constant of a program may pass for one.
-  for (const [fd, map] of program.maps) {
-    const { key, value, max, flags } = map;
-    const frozen = map.frozen === undefined ? {} : { frozen: Buffer.from(map.frozen).toString("hex") };
-    maps[fd] = { type: mapTypeNumber(map), key, value, max, flags, ...frozen };
-  }
-  const insns = Buffer.from(encodeSlots(program.insns)).toString("hex");
-  return { name, type: program.type, attach: program.attach, flags: program.flags, insns, maps };
-}
 
 function own(name: string, text: string): CorpusProgram[] {
   const { module, object } = compile({ path: name, text }, { target: "mainline" });
