@@ -2,10 +2,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import { TroubleError } from "../files/files.ts";
 import { importReader, readProgram } from "../files/imports.ts";
-import { compile } from "../../compiler/compile.ts";
+import { compile, type CompileOptions } from "../../compiler/compile.ts";
 import { renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 
@@ -39,17 +38,20 @@ const known = new Map<string, CompiledFile>();
 const isCurrent = ({ module }: CompiledFile): boolean =>
   module.sources.every((source) => existsSync(source.path) && readFileSync(source.path, "utf8") === source.text);
 
-/** The same file for the same target is compiled once in a process, as long as neither it nor an import of it changes. */
-export function compileFile(source: string | URL, target: TargetName | undefined): CompiledFile {
+/** The same file for the same kernels is compiled once in a process, as long as neither it nor an import of it changes. */
+export function compileFile(
+  source: string | URL,
+  { target, kernel }: Pick<CompileOptions, "target" | "kernel"> = {},
+): CompiledFile {
   const path = pathOf(source);
   if (!existsSync(path)) throw new CompileFailure(`${shownPath(path)}: no such file (looked for ${path})`);
-  const key = `${target ?? ""} ${path}`;
+  const key = `${target ?? ""} ${kernel ?? ""} ${path}`;
   const before = known.get(key);
   if (before && isCurrent(before)) return before;
   const text = textOf(path);
   const result = compile(
     { path: shownPath(path), text },
-    { readImport: importReader(path), ...(target ? { target } : {}) },
+    { readImport: importReader(path), ...(target ? { target } : {}), ...(kernel ? { kernel } : {}) },
   );
   const errors = result.diagnostics.filter((one) => one.severity === "error");
   if (errors.length > 0 || !result.module)

@@ -177,17 +177,25 @@ const ip6 =
   (connection, index) => {
     const { fields } = connection;
     const given = fields[name];
+    if (name === "remoteIp6" && listens(connection)) return 0;
     if (given !== undefined) return wordOf(bytesOfIpv6(given), index);
     const address = loaded32(fields[short]);
     if (address === 0 || index < 2 || listens(connection)) return 0;
     return index === 2 ? 0xffff_0000 : address;
   };
 
+/** What an IPv6 socket has in place of its IPv4 addresses: 127.0.0.6 (include/net/ipv6.h), and none of the peer before one answers. */
+const LOOPBACK4_IPV6 = loaded32(ipv4("127.0.0.6"));
+const isIp6 = ({ fields }: Connection): boolean => fields.remoteIp6 !== undefined;
+const remoteOfIp6 = ({ fields, side }: Connection): number =>
+  side === "server" || fields.state === "newSynRecv" || fields.state === "synRecv" ? LOOPBACK4_IPV6 : 0;
+
 /** Fields of struct bpf_sock_ops that the socket alone decides. Those of the event itself are the event's. */
 export const READERS: Partial<Record<SockOpsField, Reader>> = {
   family: ({ fields }) => (fields.remoteIp6 === undefined ? 2 : 10),
-  remote_ip4: (connection) => (listens(connection) ? 0 : loaded32(connection.fields.remoteIp4)),
-  local_ip4: ({ fields }) => loaded32(fields.localIp4),
+  remote_ip4: (connection) =>
+    listens(connection) ? 0 : isIp6(connection) ? remoteOfIp6(connection) : loaded32(connection.fields.remoteIp4),
+  local_ip4: (connection) => (isIp6(connection) ? LOOPBACK4_IPV6 : loaded32(connection.fields.localIp4)),
   remote_ip6: ip6("remoteIp6", "remoteIp4"),
   local_ip6: ip6("localIp6", "localIp4"),
   remote_port: (connection) => (listens(connection) ? 0 : loadedPort(connection.fields.remotePort)),

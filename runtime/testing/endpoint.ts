@@ -42,7 +42,9 @@ export interface Endpoint {
 interface Flying {
   readonly seq: number;
   readonly payload: number;
-  readonly sentAt: number;
+  readonly firstSentAt: number;
+  /** Of the last time. */
+  sentAt: number;
   again: boolean;
 }
 
@@ -102,20 +104,24 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
   };
   const retransmit = (segment: Flying): void => {
     segment.again = true;
+    segment.sentAt = wire.now();
     const { totalRetrans, retransOut, lostOut } = connection.fields;
-    update({ totalRetrans: totalRetrans + 1, retransOut: retransOut + 1, lostOut: Math.max(1, lostOut) });
+    update({ totalRetrans: totalRetrans + 1, lostOut: Math.max(1, lostOut) });
+    emit(FLAGS.ack | FLAGS.psh, segment.payload, segment.seq);
+    // Told when it has gone, and before it is counted among those under way.
     if (asked(bit.Retrans.bit))
       noted(
         "retransmits",
         (entry) => void deliver(loaded, connection, { op: op.Retrans.op, args: [segment.seq, 1, 0, 0] }, entry),
       );
-    emit(FLAGS.ack | FLAGS.psh, segment.payload, segment.seq);
+    update({ retransOut: retransOut + 1 });
   };
   const expired = (): void => {
-    backoff++;
+    // Programs are told how often it fired before.
+    const before = backoff++;
     const gaveUp = backoff > RETRIES;
     noted("retransmission time-out", (entry) =>
-      timerFired(loaded, connection, backoff, Math.round(rto()), gaveUp, entry),
+      timerFired(loaded, connection, before, Math.round(rto()), gaveUp, entry),
     );
     if (gaveUp) {
       broken = true;
@@ -133,7 +139,7 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
     while (queued > 0 && flying.length < connection.fields.sndCwnd && !broken) {
       const payload = Math.min(queued, connection.fields.mss);
       queued -= payload;
-      flying.push({ seq: next, payload, sentAt: wire.now(), again: false });
+      flying.push({ seq: next, payload, firstSentAt: wire.now(), sentAt: wire.now(), again: false });
       emit(FLAGS.ack | FLAGS.psh, payload, next);
       next += payload;
       // Counted when it has gone.
@@ -187,8 +193,8 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
     flying = flying.filter((one) => one.seq + one.payload > upTo);
     duplicates = 0;
     backoff = 0;
-    // Karn's rule: what was sent twice measures nothing.
-    const clean = gone.findLast((one) => !one.again);
+    // Time stamps tell which time was answered, even of what was sent twice (RFC 7323).
+    const measures = gone.findLast((one) => !one.again) ?? gone.at(-1);
     const bytes = gone.reduce((sum, one) => sum + one.payload, 0);
     update({
       bytesAcked: connection.fields.bytesAcked + BigInt(bytes),
@@ -197,9 +203,9 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
       sackedOut: 0,
       ...(flying.length === 0 ? { lostOut: 0, retransOut: 0 } : {}),
     });
-    if (clean) {
-      const took = wire.now() - clean.sentAt;
-      measured(took);
+    if (measures) {
+      measured(wire.now() - measures.sentAt);
+      const took = wire.now() - measures.firstSentAt;
       update({ rateDelivered: gone.length, rateIntervalUs: Math.max(1, Math.round(took * 1000)) });
     }
     grow(gone.length);

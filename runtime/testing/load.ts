@@ -1,5 +1,7 @@
 /** `load`: compiles a module, puts it into the virtual machine, and gives its exports as a test drives them. */
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { versionIn } from "../../compiler/bpf/verifier-rules.ts";
+import type { CompileOptions } from "../../compiler/compile.ts";
 import { sizeOf } from "../../compiler/layout.ts";
 import type { BpfModule, GlobalVar } from "../../compiler/module.ts";
 import type { EngineName } from "../vm/bare.ts";
@@ -16,7 +18,7 @@ import { exportsOf, viewOf } from "./views.ts";
 export interface LoadOptions {
   /** Values for `param` constants, by name. */
   readonly params?: Readonly<Record<string, number | bigint>>;
-  /** Absent: follows from the imports. "linux-6.8" and the like stand for mainline. */
+  /** Absent: follows from the imports. "linux-6.8": mainline, from that version on. */
   readonly target?: TargetName | `linux-${string}`;
   /** Clock, CPUs and failing helpers; several programs may share one. */
   readonly host?: Host;
@@ -63,12 +65,17 @@ async function constants(path: string, names: readonly string[]): Promise<Readon
   }
 }
 
-const targetOf = (target: LoadOptions["target"]): TargetName | undefined =>
-  target === undefined || target === "mainline" || target === "patched" ? target : "mainline";
+function kernelsOf(target: LoadOptions["target"]): Pick<CompileOptions, "target" | "kernel"> {
+  if (target === undefined) return {};
+  if (target === "mainline" || target === "patched") return { target };
+  const kernel = versionIn(target.replace(/^linux-/, ""));
+  if (kernel === undefined) throw new TypeError(`${target} is no release of Linux: write "linux-6.1"`);
+  return { target: "mainline", kernel };
+}
 
 /** See tsbpf/testing's declarations for the types that a test sees. */
 export async function load(source: string | URL, options: LoadOptions = {}): Promise<Record<string, unknown>> {
-  const { path, text, module: compiled } = compileFile(source, targetOf(options.target));
+  const { path, text, module: compiled } = compileFile(source, kernelsOf(options.target));
   const module = withParams(compiled, options.params ?? {});
   const host = options.host ?? createHost(options.now === undefined ? {} : { now: options.now });
   const logged: string[] = [];

@@ -92,11 +92,17 @@ function mirrored(
   client: ConnectionFields,
   server: ConnectionFields,
 ): readonly [client: Partial<ConnectionFields>, server: Partial<ConnectionFields>] {
+  // IPv6 addresses are the client's alone, as a server has none of its own before it hears from one.
+  const six =
+    client.remoteIp6 === undefined
+      ? {}
+      : { localIp6: client.remoteIp6, ...(client.localIp6 === undefined ? {} : { remoteIp6: client.localIp6 }) };
   const peer = server.remoteIp4 === freshFields().remoteIp4 ? client.localIp4 : server.remoteIp4;
   return [
     { ...client, localIp4: peer },
     {
       ...server,
+      ...six,
       localIp4: client.remoteIp4,
       remoteIp4: peer,
       localPort: Number(hostOrder(16, client.remotePort) ?? 0n),

@@ -165,7 +165,7 @@ export function createProgramView(
       segmentArrives(loaded, connection, { flags: FLAGS.ack, payload: 0 }, options, entry);
     },
     retransmitTimeout(given = {}) {
-      const { backoff = 1, rtoMs = 400, timedOut = false, ...fields } = given;
+      const { backoff = 0, rtoMs = 400, timedOut = false, ...fields } = given;
       const entry = begin("retransmitTimeout", { totalRetrans: connection.fields.totalRetrans + 1, ...fields });
       timerFired(loaded, connection, backoff, rtoMs, timedOut, entry);
     },

@@ -1,6 +1,8 @@
 /** Programs of this repository, compiled once per test file. */
 import { readFileSync } from "node:fs";
+import { release } from "node:os";
 import { join } from "node:path";
+import { versionIn } from "../../compiler/bpf/verifier-rules.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import { compile } from "../../compiler/compile.ts";
 import type { BpfModule } from "../../compiler/module.ts";
@@ -15,7 +17,12 @@ export function compiled(name: string, target?: TargetName, text?: string): BpfM
   if (before) return before;
   const path = `programs/${name}.ts`;
   const source = text ?? readFileSync(join(repository, path), "utf8");
-  const result = compile({ path, text: source }, target ? { target } : {});
+  // What is tried here is for the kernel that it is tried on.
+  const running = target === "mainline" ? versionIn(release()) : undefined;
+  const result = compile(
+    { path, text: source },
+    { ...(target ? { target } : {}), ...(running ? { kernel: running } : {}) },
+  );
   if (!result.module)
     throw new Error(`${name}: ${result.diagnostics.map((one) => `${one.key}: ${one.message}`).join("\n")}`);
   cache.set(key, result.module);

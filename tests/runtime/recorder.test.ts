@@ -3,23 +3,32 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { whyNot } from "./lab.ts";
 import { differences } from "./recorder/compare.ts";
-import { limitsOfKernel, recordKernel } from "./recorder/kernel.ts";
+import { limitsOfKernel, recordKernel, whyNoLoss } from "./recorder/kernel.ts";
 import { limitsTable } from "./recorder/limits.ts";
 import { limitsOfModel, recordModel } from "./recorder/model.ts";
+import { SESSIONS, timeouts } from "./recorder/session.ts";
 
 const skip = whyNot();
 
 describe.skipIf(skip)(skip ? `the model and the kernel (skipped: ${skip})` : "the model and the kernel", () => {
-  it("have the same events, with the same fields and answers", { timeout: 120_000 }, async () => {
-    const model = await recordModel("mainline");
-    expect(differences(await recordKernel("mainline"), model)).toEqual([]);
-    // A comparison that finds nothing must be able to find something.
-    const spoiled = {
-      ...model,
-      client: model.client.map((one) => ({ ...one, dataSegsOut: Number(one.dataSegsOut) + 1 })),
-    };
-    expect(differences(model, spoiled).length).toBeGreaterThan(0);
-  });
+  it.for(SESSIONS)(
+    "have the same events, with the same fields and answers: $name",
+    { timeout: 120_000 },
+    async (session, { skip: leave }) => {
+      const without = session.loses ? whyNoLoss() : undefined;
+      if (without !== undefined) leave(without);
+      const kernel = await recordKernel("mainline", session);
+      const model = await recordModel("mainline", session, timeouts(kernel));
+      expect(differences(kernel, model)).toEqual([]);
+      // A comparison that finds nothing must be able to find something.
+      const spoiled = {
+        ...model,
+        client: model.client.map((one) => ({ ...one, dataSegsOut: Number(one.dataSegsOut) + 1 })),
+      };
+      expect(differences(model, spoiled).length).toBeGreaterThan(0);
+      expect(timeouts(kernel) > 0).toBe(session.loses === true);
+    },
+  );
 
   it("take the same values of socket options", { timeout: 120_000 }, async () => {
     const kernel = await limitsOfKernel("mainline");

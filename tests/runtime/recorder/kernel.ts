@@ -1,4 +1,5 @@
 /** Sessions in the kernel, with the recorder attached on both sides: what it wrote, by side. */
+import { spawnSync } from "node:child_process";
 import type { TargetName } from "../../../compiler/bpf/kernels.ts";
 import { load, type LoadedObject } from "../../../runtime/api.ts";
 import { codecFor } from "../../../runtime/kernel/codec.ts";
@@ -6,37 +7,54 @@ import { compiled } from "../compiled.ts";
 import { openLab, pause, until, type Peer } from "../lab.ts";
 import { limitsSource, resultCount, VALUES } from "./limits.ts";
 import { recorderSource } from "./program.ts";
-import { SESSION, type Recorded, type Sides } from "./session.ts";
+import { SESSION, timeouts, type Recorded, type Session, type Sides } from "./session.ts";
 
 /** Two hosts, a client and a server in cgroups of their own. */
-async function hosts(run: (hosts: Hosts) => Promise<void>): Promise<void> {
+async function hosts(family: Session["family"], run: (hosts: Hosts) => Promise<void>): Promise<void> {
   const lab = openLab();
   try {
     const c = lab.netns("c");
     const s = lab.netns("s");
-    lab.wire(c, "v0", [`${SESSION.client}/24`], s, "v1", [`${SESSION.server}/24`]);
+    const { client, server, prefix } = SESSION[family];
+    lab.wire(c, "v0", [`${client}/${prefix}`], s, "v1", [`${server}/${prefix}`]);
     for (const net of [c, s]) {
       lab.inside(net, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno");
+      // A probe for lost tails would come before the timer.
+      lab.inside(net, "sysctl", "-qw", "net.ipv4.tcp_early_retrans=0");
       lab.inside(net, "sysctl", "-qw", `net.ipv4.ip_local_port_range=${SESSION.clientPort} ${SESSION.clientPort + 1}`);
     }
     const groups = { client: lab.cgroup("client"), server: lab.cgroup("server") };
-    await run({ groups, client: await lab.peer(c, groups.client), server: await lab.peer(s, groups.server) });
+    const deaf = (change: "-A" | "-D"): void =>
+      void lab.inside(s, "iptables", change, "INPUT", "-p", "tcp", "--dport", `${SESSION.serverPort}`, "-j", "DROP");
+    await run({
+      where: { host: server, port: SESSION.serverPort },
+      groups,
+      deaf,
+      client: await lab.peer(c, groups.client),
+      server: await lab.peer(s, groups.server),
+    });
   } finally {
     lab.close();
   }
 }
 interface Hosts {
+  readonly where: { readonly host: string; readonly port: number };
+  /** Begins (-A) or ends (-D) to lose what comes to the server's port. */
+  readonly deaf: (change: "-A" | "-D") => void;
   readonly groups: { readonly client: string; readonly server: string };
   readonly client: Peer;
   readonly server: Peer;
 }
-const where = { host: SESSION.server, port: SESSION.serverPort };
+/** Why data cannot be lost here; undefined: it can. */
+export const whyNoLoss = (): string | undefined =>
+  spawnSync("iptables", ["--version"]).status === 0 ? undefined : "no iptables";
 
-export async function recordKernel(target: TargetName): Promise<Sides> {
+export async function recordKernel(target: TargetName, session: Session): Promise<Sides> {
   const module = compiled("recorder", target, recorderSource(target));
   const open: LoadedObject[] = [];
   let found: Sides | undefined;
-  await hosts(async ({ groups, ...peers }) => {
+  await hosts(session.family, async ({ groups, where, deaf, ...peers }) => {
+    const sides: { client: Recorded[]; server: Recorded[] } = { client: [], server: [] };
     const objects = Object.fromEntries(
       (["client", "server"] as const).map((side) => {
         const object = load(module);
@@ -55,14 +73,6 @@ export async function recordKernel(target: TargetName): Promise<Sides> {
         async () => (await peers[side].call<{ received: number }>("state", { id })).received === bytes,
         PATIENCE,
       );
-    await peers.client.call("send", { id, length: SESSION.asked });
-    await received("server", accepted, SESSION.asked);
-    // Acknowledgements that are delayed are there by then.
-    await pause(QUIET);
-    await peers.server.call("send", { id: accepted, length: SESSION.answered });
-    await received("client", id, SESSION.answered);
-    await pause(QUIET);
-    await peers.client.call("end", { id });
     const taken = (side: "client" | "server"): Recorded[] => {
       const ring = objects[side].rings["records"]!;
       const codec = codecFor(ring.layout!);
@@ -70,13 +80,32 @@ export async function recordKernel(target: TargetName): Promise<Sides> {
       ring.reader().drain((view, offset) => void found.push(codec.read(view, offset) as unknown as Recorded));
       return found;
     };
-    const sides: { client: Recorded[]; server: Recorded[] } = { client: [], server: [] };
+    const take = (): void => {
+      for (const side of ["client", "server"] as const) sides[side].push(...taken(side));
+    };
+    const timedOut = (): boolean => {
+      take();
+      return timeouts(sides) > 0;
+    };
+    if (session.loses) deaf("-A");
+    await peers.client.call("send", { id, length: SESSION.asked });
+    if (session.loses) {
+      await until("the timer fires", timedOut, PATIENCE);
+      deaf("-D");
+    }
+    await received("server", accepted, SESSION.asked);
+    // Acknowledgements that are delayed are there by then.
+    await pause(QUIET);
+    await peers.server.call("send", { id: accepted, length: SESSION.answered });
+    await received("client", id, SESSION.answered);
+    await pause(QUIET);
+    await peers.client.call("end", { id });
     const closed = (records: readonly Recorded[]): boolean =>
       records.some((one) => one.op === STATE_EVENT && one.arg1 === CLOSED);
     await until(
       "both sides are closed",
       () => {
-        for (const side of ["client", "server"] as const) sides[side].push(...taken(side));
+        take();
         return closed(sides.client) && closed(sides.server);
       },
       PATIENCE,
@@ -97,7 +126,7 @@ export async function limitsOfKernel(target: TargetName): Promise<number[]> {
   const object = load(compiled("limits", target, limitsSource(target)));
   try {
     VALUES.forEach((value, index) => object.maps["values"]!.set(index, value));
-    await hosts(async ({ groups, client, server }) => {
+    await hosts("ipv4", async ({ groups, where, client, server }) => {
       object.attach(groups.client);
       await server.call("listen", where);
       await client.call("connect", where);

@@ -1,5 +1,6 @@
 /** The same session, played to the model: the recorder in the virtual machine, driven by tsbpf/testing. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
 import { join } from "node:path";
 import type { TargetName } from "../../../compiler/bpf/kernels.ts";
 import { htons, ipv4 } from "../../../runtime/dsl/index.ts";
@@ -11,7 +12,7 @@ import { repository } from "../repository.ts";
 import { createHost } from "../../../runtime/testing/host.ts";
 import { limitsSource, resultCount, VALUES } from "./limits.ts";
 import { recorderSource } from "./program.ts";
-import { SESSION, type Recorded, type Sides } from "./session.ts";
+import { SESSION, type Recorded, type Session, type Sides } from "./session.ts";
 
 interface Module {
   readonly recorder: ProgramView;
@@ -33,22 +34,31 @@ async function open<T>(name: string, text: string, target: TargetName, host = cr
   try {
     const path = join(folder, `${name}.ts`);
     writeFileSync(path, text);
-    return (await load(path, { target, host })) as unknown as T;
+    const kernel = target === "mainline" ? (`linux-${release()}` as const) : target;
+    return (await load(path, { target: kernel, host })) as unknown as T;
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-export async function recordModel(target: TargetName): Promise<Sides> {
+/** `lost`: how many times the client's timer fires before its data gets through. */
+export async function recordModel(target: TargetName, session: Session, lost = 0): Promise<Sides> {
   const recorder = (): Promise<Module> => open("recorder", recorderSource(target), target);
   const sides = { client: await recorder(), server: await recorder() };
+  const { ipv4: short, ipv6: long } = SESSION;
+  const addresses =
+    session.family === "ipv4"
+      ? { localIp4: ipv4(short.client), remoteIp4: ipv4(short.server) }
+      : { localIp6: long.client, remoteIp6: long.server };
+  let losing = lost;
   const client = sides.client.recorder.on({
-    localIp4: ipv4(SESSION.client),
-    remoteIp4: ipv4(SESSION.server),
+    ...addresses,
     localPort: SESSION.clientPort,
     remotePort: htons(SESSION.serverPort),
   });
-  const network = connect(client, sides.server.recorder);
+  const pass = ({ from, payload }: { from: string; payload: number }): boolean =>
+    from !== "client" || payload === 0 || losing-- <= 0;
+  const network = connect(client, sides.server.recorder, { pass });
   network.open();
   network.transfer("client", SESSION.asked);
   network.transfer("server", SESSION.answered);
