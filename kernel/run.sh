@@ -22,6 +22,8 @@ memory=2048
 kernel=
 build_args=()
 boot_args=
+# The tag by which the kernel finds its root; before 5.15 there was one name for what is on no block device.
+root_tag=root
 
 die() { echo "kernel/run.sh: $*" >&2; exit 125; }
 
@@ -38,7 +40,10 @@ while [ $# -gt 0 ]; do
 	--memory) memory=${2:?}; shift 2 ;;
 	--kernel)
 		# A release is what looks like one and is no file.
-		if [[ ${2:?} =~ ^[0-9]+\.[0-9]+$ ]] && [ ! -e "$2" ]; then build_args+=(--kernel "$2"); else kernel=$2; fi
+		if [[ ${2:?} =~ ^[0-9]+\.[0-9]+$ ]] && [ ! -e "$2" ]; then
+			build_args+=(--kernel "$2")
+			[ "$(printf '%s\n' "$2" 5.15 | sort -V | head -1)" = 5.15 ] || root_tag=/dev/root
+		else kernel=$2; fi
 		shift 2 ;;
 	--) shift; break ;;
 	-*) die "unknown option '$1'; see the head of $0" ;;
@@ -97,10 +102,11 @@ code=0
 timeout --foreground -k 10 "$seconds" qemu-system-x86_64 "${accel[@]}" \
 	-machine pc -cpu max -smp "$cpus" -m "$memory" -display none -no-reboot -nodefaults \
 	-serial "file:$run/console" -serial "file:$run/out" -serial "file:$run/err" \
-	-virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \
+	-fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap \
+	-device "virtio-9p-pci,fsdev=host,mount_tag=$root_tag" \
 	-virtfs "local,path=$run,mount_tag=run,security_model=none,multidevs=remap" \
 	-kernel "$kernel" \
-	-append "console=ttyS0 no_timer_check loglevel=6 panic=-1 oops=panic root=root rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=1048576,cache=loose ro init=$here/init.sh$boot_args" \
+	-append "console=ttyS0 no_timer_check loglevel=6 panic=-1 oops=panic root=$root_tag rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=1048576,cache=loose ro init=$here/init.sh$boot_args" \
 	< /dev/null 2> "$run/qemu" &
 machine=$!
 started+=("$machine")
