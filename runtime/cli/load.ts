@@ -1,5 +1,4 @@
 /** `tsbpf load`: load, attach, pin, return. */
-import { outputFailed, tellLoss, whenLost, written } from "./output.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import type { Version } from "../../compiler/bpf/verifier-rules.ts";
 import { printable } from "../../compiler/printable.ts";
@@ -8,7 +7,9 @@ import { loadModule } from "../kernel/load.ts";
 import type { LinkHandle } from "../kernel/links.ts";
 import type { LoadedObject } from "../kernel/object.ts";
 import { closeFd } from "../kernel/fd.ts";
+import { cgroupDirectory } from "../kernel/made.ts";
 import { checkObjectName, nameOfFile } from "../kernel/names.ts";
+import type { ObjectToLoad } from "../kernel/object-file.ts";
 import { needBpffs } from "../kernel/pin-folder.ts";
 import { openObject, pinnedObjects, pinObject, removeObject, type PinnedObject } from "../kernel/pins.ts";
 import { openCgroup } from "../kernel/places.ts";
@@ -16,8 +17,10 @@ import { putInPlace } from "../kernel/replace.ts";
 import { undoList, type Undo } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
 import { cgroupsOf, confirmAttached, neighbourTexts, pinnedHolders } from "./attached.ts";
+import { outputFailed, tellLoss, whenLost, written } from "./output.ts";
 import { readInput, readParams } from "./input.ts";
 import { jsonText, warn } from "./report.ts";
+import { uninterrupted } from "./stop.ts";
 
 export interface LoadCommandOptions {
   readonly cgroup?: string;
@@ -32,10 +35,11 @@ export interface LoadCommandOptions {
   readonly json?: boolean;
 }
 
-export async function load(file: string, options: LoadCommandOptions): Promise<number> {
+export async function load(file: string, given: LoadCommandOptions): Promise<number> {
+  const options = given.cgroup === undefined ? given : { ...given, cgroup: cgroupDirectory(given.cgroup) };
   const input = readInput(file, options);
   if (!input) return 1;
-  const { module, kernelInfo } = input;
+  const { module } = input;
   const name = checkObjectName(options.name ?? nameOfFile(file), "--name");
   const params = readParams(module, options.param);
   if (options.cgroup !== undefined) closeFd(openCgroup(options.cgroup));
@@ -45,6 +49,17 @@ export async function load(file: string, options: LoadCommandOptions): Promise<n
     throw new RuntimeError("pin-exists", `an object named ${name} is pinned already`, {
       help: `--replace puts this one in its place; --name gives it another name; tsbpf detach ${name} removes the old one`,
     });
+  return uninterrupted((signal) => loadAndPin(input, name, params, there, options, signal));
+}
+
+async function loadAndPin(
+  { module, kernelInfo }: ObjectToLoad,
+  name: string,
+  params: Readonly<Record<string, unknown>>,
+  there: boolean,
+  options: LoadCommandOptions,
+  signal: () => Promise<NodeJS.Signals | undefined>,
+): Promise<number> {
   const pinned = there ? openObject(name, options.pins) : undefined;
   const undo = undoList();
   try {
@@ -61,6 +76,9 @@ export async function load(file: string, options: LoadCommandOptions): Promise<n
         : attachAndPin(object, options.cgroup, options.pins, undo);
       if (options.cgroup !== undefined) confirmAttached(object, links, options.cgroup);
       const cgroups = cgroupsOf(links.values());
+      const interrupted = await signal();
+      if (interrupted !== undefined)
+        throw new RuntimeError("ended", `ended by ${interrupted}: all is as it was before`);
       if (!(await isTold(object, there, cgroups, options))) {
         // Nobody would know of it.
         undo.run();

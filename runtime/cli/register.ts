@@ -1,8 +1,8 @@
 /** The commands that talk to the kernel. Their code, and koffi with it, is loaded when one of them runs. */
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { kernels } from "../../compiler/bpf/kernels.ts";
-import { kernelOption } from "./kernel-option.ts";
 import { NEEDS, needsText, type CommandWithNeeds } from "../kernel/capabilities.ts";
+import { kernelOption } from "./kernel-option.ts";
 
 const DEFAULT_PINS = "/sys/fs/bpf/tsbpf";
 
@@ -70,7 +70,10 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .command("load")
     .description("load, attach and pin a program, and return")
     .argument("<file>", "TypeScript source, or a BPF object")
-    .option("-c, --cgroup <dir>", "cgroup-v2 directory to attach to (default: load only)")
+    .option(
+      "-c, --cgroup <dir>",
+      "cgroup-v2 directory to attach to; a name alone lies right below the mount (default: load only)",
+    )
     .option("-n, --name <name>", "name to pin under (default: the file's)")
     .option("--replace", "put it in place of the pinned object of that name, atomically; maps are kept")
     .addOption(param())

@@ -2,8 +2,25 @@
 import { ignoresHangUp } from "./hang-up.ts";
 import { onOutputFailure } from "./output.ts";
 
-/** Those that end a process unless it listens, and that people and machines send. SIGKILL cannot be heard. */
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGUSR2", "SIGXCPU"] as const;
+/**
+ * Those that end a process unless it listens, and that people and machines send; on SIGUSR1 Node would open a debugger to
+ * every user of the machine. SIGKILL cannot be heard.
+ */
+const SIGNALS = [
+  "SIGINT",
+  "SIGTERM",
+  "SIGHUP",
+  "SIGQUIT",
+  "SIGALRM",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGXCPU",
+  "SIGVTALRM",
+  "SIGIO",
+  "SIGPWR",
+] as const;
+const heard = (): readonly (typeof SIGNALS)[number][] =>
+  SIGNALS.filter((signal) => signal !== "SIGHUP" || !ignoresHangUp());
 
 /**
  * Runs `body`, which awaits `stopped` when it has nothing left to set up. Signals that come before are kept, and those
@@ -15,7 +32,7 @@ export async function untilStopped<T>(
 ): Promise<T> {
   let stop: () => void = () => undefined;
   const stopped = new Promise<void>((resolve) => (stop = resolve));
-  const signals = SIGNALS.filter((signal) => signal !== "SIGHUP" || !ignoresHangUp());
+  const signals = heard();
   for (const signal of signals) process.on(signal, stop);
   // A pending timer is also what keeps the process alive while nothing else does.
   const cancel = after(seconds === undefined ? Infinity : seconds * 1000, stop);
@@ -26,6 +43,30 @@ export async function untilStopped<T>(
     cancel();
     forget();
     for (const signal of signals) process.off(signal, stop);
+  }
+}
+
+/**
+ * Runs `body` with signals kept until it asks for them: its steps are taken to their end. What `body` gets resolves to the
+ * first one, undefined when there was none.
+ */
+export async function uninterrupted<T>(
+  body: (signal: () => Promise<NodeJS.Signals | undefined>) => Promise<T>,
+): Promise<T> {
+  const signals = heard();
+  let first: NodeJS.Signals | undefined;
+  const keep = (signal: NodeJS.Signals): void => void (first ??= signal);
+  for (const signal of signals) process.on(signal, keep);
+  // Node hears of them between two turns of its loop.
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  try {
+    return await body(() =>
+      turn()
+        .then(turn)
+        .then(() => first),
+    );
+  } finally {
+    for (const signal of signals) process.off(signal, keep);
   }
 }
 

@@ -19,7 +19,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { RuntimeError } from "./errors.ts";
 import { syscalls } from "./syscalls.ts";
 
@@ -63,6 +63,12 @@ export function claimDirectory(): string | undefined {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") continue;
     }
+    // Who may move a directory on the way could put records of theirs in the place.
+    const way = named ? partsOf(path).find((part) => !isSafe(part)) : undefined;
+    if (way !== undefined)
+      throw new RuntimeError("not-permitted", `${path} lies below ${way}, which another user may change`, {
+        help: "leave TSBPF_RUN_DIR unset, or name a directory of yours",
+      });
     const found = lstatSync(path);
     // Another user's directory, root's say, is no use to this caller, and nothing in it is believed.
     if (found.uid !== uid && !named && uid !== 0) continue;
@@ -73,6 +79,17 @@ export function claimDirectory(): string | undefined {
     return path;
   }
   return undefined;
+}
+
+/** Every directory on the way to a path, from the root of the file system. */
+const partsOf = (path: string): readonly string[] => {
+  const parts = resolve(path).split("/").filter(Boolean);
+  return parts.map((_, index) => `/${parts.slice(0, index).join("/")}`);
+};
+/** Whether only the caller and root can change what lies in a directory; in a sticky one nobody moves what is another's. */
+function isSafe(directory: string): boolean {
+  const { uid, mode } = lstatSync(directory);
+  return (uid === 0 || uid === process.geteuid?.()) && ((mode & 0o022) === 0 || (mode & 0o1000) !== 0);
 }
 
 const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

@@ -8,7 +8,7 @@ import { dirname, join, resolve } from "node:path";
 import { atTheEnd, claim, claimDirectory, claims, type Claim } from "./claims.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { attachedTo } from "./neighbours.ts";
-import { cgroupRoot, NETNS_FOLDER, openCgroup, openNetns, systemError } from "./places.ts";
+import { cgroupRoot, isCgroup, NETNS_FOLDER, openCgroup, openNetns, systemError } from "./places.ts";
 import { syscalls } from "./syscalls.ts";
 
 export interface Making {
@@ -33,7 +33,13 @@ const KINDS = {
     prefix: "netns-",
     remove({ path, inode }) {
       // Another namespace of that name is not ours.
-      if (path === undefined || !existsSync(path) || String(statSync(path).ino) !== inode) return false;
+      if (
+        path === undefined ||
+        dirname(path) !== NETNS_FOLDER ||
+        !existsSync(path) ||
+        String(statSync(path).ino) !== inode
+      )
+        return false;
       const [first, ...more] = processesIn(inode);
       if (first !== undefined)
         throw new RuntimeError(
@@ -176,13 +182,18 @@ function loopbackUp(): void {
   }
 }
 
-/** A name without slashes means a cgroup right below the mount, unless there is such a directory here. */
+/**
+ * A name without slashes means a cgroup right below the mount, or in the current folder where that is a cgroup: what another
+ * folder happens to hold, a link to the root say, decides nothing.
+ */
 export function cgroupDirectory(name: string): string {
   // As from a shell's variable that is not set: it would be the root, and so the whole machine.
   if (name === "")
     throw new RuntimeError("bad-argument", "the name of the cgroup is empty", { help: "name one: --cgroup demo" });
   const root = cgroupRoot();
-  return name.includes("/") || root === undefined || existsSync(name) ? resolve(name) : join(root, name);
+  return name.includes("/") || root === undefined || (isCgroup(".") && existsSync(name))
+    ? resolve(name)
+    : join(root, name);
 }
 
 /** Makes a cgroup. One that exists already is used as it is. */

@@ -37,6 +37,9 @@ export function mounts(): Mount[] {
 /** Where the cgroup-v2 hierarchy is mounted. */
 export const cgroupRoot = (): string | undefined => mounts().find((mount) => mount.type === "cgroup2")?.path;
 
+/** Whether a directory lies on a cgroup-v2 file system. */
+export const isCgroup = (path: string): boolean => statfsSync(path).type === CGROUP2_MAGIC;
+
 /** Opens a cgroup-v2 directory. The caller closes the descriptor. */
 export function openCgroup(path: string): number {
   const root = cgroupRoot();
@@ -48,7 +51,7 @@ export function openCgroup(path: string): number {
     throw new RuntimeError("no-cgroup", `no such cgroup: ${path}`, {
       help: `make it: mkdir ${path.startsWith(root) ? path : join(root, "NAME")}`,
     });
-  if (!statSync(path).isDirectory() || statfsSync(path).type !== CGROUP2_MAGIC)
+  if (!statSync(path).isDirectory() || !isCgroup(path))
     throw new RuntimeError("no-cgroup", `${path} is not a cgroup-v2 directory`, {
       help: `cgroup2 is mounted on ${root}; give a directory in it`,
     });
@@ -106,7 +109,11 @@ export function inNetns<T>(name: string | undefined, run: () => T): T {
 
 /** A descriptor of a namespace, the caller's own without a name: it stays valid when the name is gone. */
 export const openNetns = (name: string | undefined): number =>
-  openSync(name === undefined ? "/proc/thread-self/ns/net" : netnsPath(name), "r");
+  // A FIFO would be waited for.
+  openSync(
+    name === undefined ? "/proc/thread-self/ns/net" : netnsPath(name),
+    constants.O_RDONLY | constants.O_NONBLOCK,
+  );
 
 const EPERM = -1;
 const ENTERING = "run as root, or with CAP_SYS_ADMIN";

@@ -6,11 +6,13 @@ import {
   existsSync,
   mkdtempSync,
   readdirSync,
+  mkdirSync,
   readlinkSync,
   renameSync,
   rmdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { release, tmpdir } from "node:os";
@@ -192,6 +194,64 @@ char _license[] SEC("license") = "GPL";
     rmdirSync(path);
   });
 
+  it("every signal that people and machines send ends a run in order, and none opens a debugger", async () => {
+    const cgroup = lab.cgroup("signals");
+    const signals = [
+      "SIGINT",
+      "SIGTERM",
+      "SIGHUP",
+      "SIGQUIT",
+      "SIGALRM",
+      "SIGUSR1",
+      "SIGUSR2",
+      "SIGXCPU",
+      "SIGVTALRM",
+      "SIGIO",
+      "SIGPWR",
+    ] as const;
+    for (const signal of signals) {
+      const running = start(["run", object, "--cgroup", cgroup, "--pin", "signals", "--pins", pins]);
+      await running.line(/attached/);
+      expect(await running.stop(signal), signal).toBe(0);
+      expect([running.lines.at(-1), ...running.errors], signal).toEqual(["detached"]);
+      expect(existsSync(join(pins, "objects/signals")), signal).toBe(false);
+    }
+  }, 120_000);
+
+  it("a load that a signal ends is undone, or done and told", async () => {
+    const many = Array.from(
+      { length: 24 },
+      (_, index) => `export const m${index} = new HashMap({ key: u32, value: u32, maxEntries: 8 });`,
+    );
+    const uses = many.map((_, index) => `m${index}.set(1, 2);`).join(" ");
+    writeFileSync(
+      join(folder, "many.ts"),
+      `import { HashMap, license, u32 } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+license("GPL");
+${many.join("\n")}
+export const many = sockOps(() => { ${uses} return 1; });
+`,
+    );
+    expect(tsbpf(["build", join(folder, "many.ts"), "-o", folder])).toMatchObject({ code: 0 });
+    const cgroup = lab.cgroup("interrupted");
+    const there = join(pins, "objects/many");
+    const codes = new Set<number | null>();
+    for (let turn = 0; turn < 6; turn++) {
+      const loading = start(["load", join(folder, "many.o"), "--cgroup", cgroup, "--pins", pins]);
+      // Right when it has begun to pin.
+      await until("it pins", () => existsSync(there) || loading.child.exitCode !== null, 20_000);
+      loading.child.kill("SIGINT");
+      const code = await loading.ended;
+      codes.add(code);
+      expect(attachedTo(cgroup)).toBe(code === 0 ? 1 : 0);
+      expect(existsSync(there)).toBe(code === 0);
+      if (code !== 0) expect(loading.errors.join()).toContain("error[ended]: ended by SIGINT: all is as it was before");
+      else expect(at("detach", "many").code).toBe(0);
+    }
+    expect([...codes].every((code) => code === 0 || code === 1)).toBe(true);
+  }, 120_000);
+
   it("names of objects are kept apart, or refused by name", () => {
     expect(load("--name", "a.b").code).toBe(0);
     expect(load("--name", "a_b").code).toBe(0);
@@ -217,6 +277,28 @@ char _license[] SEC("license") = "GPL";
     const twin = "export const a_b = new HashMap({ key: u32, value: u32, maxEntries: 8 });";
     writeFileSync(beside, `${SOURCE}${twin}`);
     expect(tsbpf(["build", beside, "-o", folder]).err).toContain("the maps a$b and a_b are both a_b");
+  });
+
+  it("a name alone is a cgroup below the mount, whatever the current folder holds", () => {
+    const name = `${lab.prefix}-plain`;
+    lab.cgroup("plain");
+    const [before, root] = [process.cwd(), cgroupDirectory("x").slice(0, -2)];
+    const linked = join(folder, "linked");
+    mkdirSync(linked);
+    // To the root of all cgroups, and so to the whole machine.
+    symlinkSync(root, join(linked, name));
+    try {
+      process.chdir(linked);
+      expect(cgroupDirectory(name)).toBe(join(root, name));
+      process.chdir(join(root, name));
+      mkdirSync("inner");
+      expect(cgroupDirectory("inner")).toBe(join(root, name, "inner"));
+      rmdirSync("inner");
+    } finally {
+      process.chdir(before);
+    }
+    expect(load("--cgroup", name).out).toContain(`attached to ${join(root, name)}`);
+    expect(load("--cgroup", "")).toMatchObject({ code: 2 });
   });
 
   it("an empty name of a cgroup is not the whole machine, and a name draws no lines of its own", () => {

@@ -91,6 +91,61 @@ describe.skipIf(skip)(skip ? `a hostile user (skipped: ${skip})` : "a hostile us
     expect(out).toMatch(/^0\.1\.0$|^\d+\.\d+\.\d+$/m);
   }, 180_000);
 
+  it("keeps nobody waiting, leads no command elsewhere, and hides nobody else's objects", () => {
+    const { out } = scene(`
+      cd $WORK; mkdir -p $WORK/theirs && chown 65534:65534 $WORK/theirs
+      # Caches, sources, configurations and namespaces that nobody ever writes to.
+      mkdir $WORK/package && cp -r ${repository}/bin ${repository}/dist ${repository}/package.json $WORK/package
+      id=$(cat ${repository}/dist/build.id)
+      user mkdir -p $HOME_OF/.cache/tsbpf/$id-x
+      for name in stamp snapshot.blob code.bin code.stamp; do user mkfifo $HOME_OF/.cache/tsbpf/$id-x/$name; done
+      for home in theirs roots; do
+        [ $home = theirs ] || { cp -a $HOME_OF $WORK/roots; chown -R root:root $WORK/roots; HOME_OF=$WORK/roots; }
+        HOME=$HOME_OF XDG_CACHE_HOME= timeout 30 $WORK/package/bin/tsbpf --version >/dev/null; echo "$home cache $?"
+      done
+      user mkfifo $WORK/theirs/pipe.ts $WORK/theirs/tsconfig.json $WORK/theirs/pipe.o $WORK/theirs/netns
+      user ln -s $FILES/precious $WORK/theirs/shadow.ts
+      user sh -c "cat >$WORK/theirs/unused.ts" <$PROGRAMS/user-timeout.ts
+      echo 'const unused = 1;' >>$WORK/theirs/unused.ts
+      for args in "check theirs/pipe.ts" "check theirs/shadow.ts" "check theirs/unused.ts" "verify theirs/pipe.o" "load theirs/pipe.o" \
+        "run $OBJECT --cgroup $CG --for 0.1 --netns $WORK/theirs/netns"; do
+        timeout 30 "$BIN" $args; echo "$args: $?"
+      done
+      # A folder of records, and a link with the name of a cgroup.
+      TSBPF_RUN_DIR=$WORK/theirs/run tsbpf run $OBJECT --cgroup $CG --for 0.1; echo "records $?"
+      user ln -s /sys/fs/cgroup $WORK/theirs/nowhere
+      cd $WORK/theirs; tsbpf load $OBJECT --cgroup nowhere --pins $BPF/own; echo "link $?"; cd $WORK
+      # One object that has become another's does not hide the others, or keep them.
+      for name in a b c; do tsbpf load $OBJECT --cgroup $CG --pins $BPF/own --name $name >/dev/null 2>&1; done
+      mkdir $BPF/own/objects/a/links/strange; chown 65534 $BPF/own/objects/b
+      tsbpf list --pins $BPF/own; echo "list $?"
+      tsbpf detach --all --pins $BPF/own; echo "detach $?"
+      rmdir $BPF/own/objects/a/links/strange; chown 0 $BPF/own/objects/b; tsbpf detach --all --pins $BPF/own; echo "end $?"
+    `);
+    expect(out).not.toContain("s3cret");
+    expect(out).toMatch(/^theirs cache 0$/m);
+    expect(out).toMatch(/^roots cache 0$/m);
+    for (const [what, code] of [
+      ["check theirs/pipe.ts", 1],
+      ["check theirs/shadow.ts", 1],
+      ["check theirs/unused.ts", 0],
+      ["verify theirs/pipe.o", 1],
+      ["load theirs/pipe.o", 1],
+      ["records", 1],
+      ["link", 1],
+      ["list", 1],
+      ["detach", 1],
+      ["end", 0],
+    ] as const)
+      expect(out, what).toMatch(new RegExp(`^${what}:? ${code}$`, "m"));
+    expect(out).toMatch(/^run .*netns: 1$/m);
+    expect(out).toContain("which another user may change");
+    expect(out).toMatch(/no such cgroup: .*\/nowhere/);
+    for (const name of ["a", "c"]) expect(out).toMatch(new RegExp(`userTimeout +\\d+ +${name} +${cgroup}`));
+    expect(out).toContain(`c removed, detached from ${cgroup}`);
+    expect(out).toMatch(/objects\/b belongs to user 65534/);
+  }, 180_000);
+
   it("gets no line of a file shown, and no control character to a terminal", () => {
     const { out } = scene(`
       cd $WORK
