@@ -88,7 +88,8 @@ function checkArgument(
   if (declared === "any") return;
   let kind: ArgKind = declared;
   if ((reg.type === "pkt_end" || isPacket(reg.type)) && !reg.nullable) {
-    if (!packetForHelper(env.program.type, helper)) reject("helper access to the packet is not allowed", index);
+    if (!packetForHelper(env.program.type, helper))
+      reject("helper-arg", "helper access to the packet is not allowed", index);
   }
   if (kind === "value" || kind === "value-or-null" || kind === "value-out") kind = valueKind(name, kind, facts);
   if (!(isNull(reg) && mayBeNull(kind))) {
@@ -96,11 +97,12 @@ function checkArgument(
     checkOffset(reg, index, helper.releases === position);
   }
   if (helper.releases === position) {
-    if (reg.ref === 0 && !isNull(reg)) reject(`R${index} must be referenced when passed to release function`, index);
+    if (reg.ref === 0 && !isNull(reg))
+      reject("ref-leak", `R${index} must be referenced when passed to release function`, index);
     facts.released = index;
   }
   if (reg.ref !== 0) {
-    if (facts.reference !== 0) reject(`more than one arg with ref_obj_id R${index}`, index);
+    if (facts.reference !== 0) reject("ref-leak", `more than one arg with ref_obj_id R${index}`, index);
     facts.reference = reg.ref;
   }
   checkMeaning(env, name, helper, kind, position, reg, facts);
@@ -111,7 +113,7 @@ function valueKind(name: HelperName, kind: ArgKind, facts: CallFacts): ArgKind {
   const type = facts.map?.type;
   if (type === "sockmap" || type === "sockhash") {
     if (kind === "value") return "btf-sock";
-    return reject("invalid arg_type for sockmap/sockhash");
+    return reject("other", "invalid arg_type for sockmap/sockhash");
   }
   if (type === "bloom_filter" && name === "map_peek_elem") return "value";
   return kind;
@@ -160,14 +162,18 @@ function checkType(env: Env, reg: Reg, kind: ArgKind, index: number): void {
     isEntry(kind) && !env.rules.keysInMemory ? { types: KEY_MEMORY, names: KEY_MEMORY.join(", ") } : accepted(kind);
   if (types.includes(reg.type) && (!reg.nullable || mayBeNull(kind))) return;
   if (kind === "func") unsupported("callbacks");
-  reject(`R${index} type=${typeName(reg)} expected=${names}`, index);
+  reject(reg.nullable ? "null-check" : "helper-arg", `R${index} type=${typeName(reg)} expected=${names}`, index);
 }
 
 const ANY_OFFSET: ReadonlySet<RegType> = new Set<RegType>([...MEMORY, "scalar"]);
 function checkOffset(reg: Reg, index: number, released: boolean): void {
   if (released) {
     if (reg.off !== 0)
-      reject(`R${index} must have zero offset when passed to release func or trusted arg to kfunc`, index);
+      reject(
+        "helper-arg",
+        `R${index} must have zero offset when passed to release func or trusted arg to kfunc`,
+        index,
+      );
     checkUnmodified(reg, index);
     return;
   }
@@ -216,7 +222,7 @@ function checkMeaning(
       checkSize(env, index, reg, memoryOf(helper.args[position - 1]!), kind === "size-or-zero", facts);
       return;
     case "alloc-size":
-      if (!isKnown(reg.value)) reject(`R${index} is not a known constant'`, index);
+      if (!isKnown(reg.value)) reject("helper-arg", `R${index} is not a known constant'`, index);
       facts.allocated = Number(reg.value.umax & 0xffff_ffffn);
       env.flow.demandRegister(env, index);
       return;
@@ -242,11 +248,12 @@ function checkMeaning(
 function checkSize(env: Env, index: number, reg: Reg, memory: Memory, emptyAllowed: boolean, facts: CallFacts): void {
   const { value } = reg;
   facts.sizeMax = value.umax;
-  if (value.smin < 0n) reject(`R${index} min value is negative, either use unsigned or 'var &= const'`, index);
+  if (value.smin < 0n)
+    reject("map-bounds", `R${index} min value is negative, either use unsigned or 'var &= const'`, index);
   if (value.umin === 0n && !emptyAllowed)
-    reject(`R${index} invalid zero-sized read: u64=[${value.umin},${value.umax}]`, index);
+    reject("helper-arg", `R${index} invalid zero-sized read: u64=[${value.umin},${value.umax}]`, index);
   if (value.umax >= BigInt(MAX_OFFSET))
-    reject(`R${index} unbounded memory access, use 'var &= const' or 'if (var < const)'`, index);
+    reject("map-bounds", `R${index} unbounded memory access, use 'var &= const' or 'if (var < const)'`, index);
   env.flow.demandRegister(env, index);
   checkMemory(env, index - 1, Number(value.umax), memory, emptyAllowed, isKnown(value) ? facts : undefined);
 }
@@ -282,7 +289,7 @@ function checkMemory(
       return unsupported("kernel structures as memory arguments");
     default:
       if (emptyAllowed && size === 0 && isNull(reg)) return;
-      reject(`R${index} type=${typeName(reg)} expected=fp`, index);
+      reject(reg.nullable ? "null-check" : "helper-arg", `R${index} type=${typeName(reg)} expected=fp`, index);
   }
 }
 
@@ -295,7 +302,7 @@ function checkStack(
   emptyAllowed: boolean,
   facts: CallFacts | undefined,
 ): void {
-  if (size === 0 && !emptyAllowed) reject("invalid zero-sized read", index);
+  if (size === 0 && !emptyAllowed) reject("helper-arg", "invalid zero-sized read", index);
   const range = stackRange(env, index, reg.off, size, memory.access === "read" ? " read from" : " write to");
   if (range.fixed && memory.raw && facts !== undefined) {
     facts.filled = { index, bytes: size };
@@ -340,9 +347,10 @@ function constantKey(env: Env, reg: Reg, map: VerifierMap, facts: CallFacts): vo
 function checkConstantString(reg: Reg, index: number): void {
   const map = reg.map!;
   if ((map.flags & MAP_FLAGS.readOnlyProgram) === 0 || map.frozen === undefined)
-    reject(`R${index} does not point to a readonly map'`, index);
-  if (!isKnown(reg.value)) reject(`R${index} is not a constant address'`, index);
+    reject("other", `R${index} does not point to a readonly map'`, index);
+  if (!isKnown(reg.value)) reject("other", `R${index} is not a constant address'`, index);
   const start = reg.off + Number(reg.value.smin);
-  if (start < 0 || start >= map.value) reject(`R${index} max value is outside of the allowed memory range`, index);
-  if (!map.frozen.subarray(start).includes(0)) reject("string is not zero-terminated", index);
+  if (start < 0 || start >= map.value)
+    reject("map-bounds", `R${index} max value is outside of the allowed memory range`, index);
+  if (!map.frozen.subarray(start).includes(0)) reject("other", "string is not zero-terminated", index);
 }

@@ -32,6 +32,7 @@ import {
 } from "./scalar.ts";
 import { identify, MAX_OFFSET, unlinked } from "./stack.ts";
 import {
+  accessCategory,
   ANY_SCALAR,
   copyState,
   currentFrame,
@@ -51,7 +52,7 @@ const ADDRESS_SPACE_CAST = 1;
 export function move(env: Env, insn: RawInsn, wide: boolean): void {
   const regs = regsOf(env);
   if (!usesRegister(insn.code)) {
-    if (insn.src !== 0 || insn.off !== 0) reject("BPF_MOV uses reserved fields");
+    if (insn.src !== 0 || insn.off !== 0) reject("encoding", "BPF_MOV uses reserved fields");
     checkTarget(insn.dst);
     regs[insn.dst] = scalarOf(wide ? BigInt(insn.imm) : BigInt(insn.imm >>> 0));
     return;
@@ -59,10 +60,10 @@ export function move(env: Env, insn: RawInsn, wide: boolean): void {
   const widths: readonly number[] = !env.rules.isaV4 ? [0] : wide ? [0, 8, 16, 32] : [0, 8, 16];
   if (env.rules.isaV4 && wide && insn.off === ADDRESS_SPACE_CAST) {
     if (insn.imm !== 1 && insn.imm !== 1 << 16)
-      reject("addr_space_cast insn can only convert between address space 1 and 0");
-    reject("addr_space_cast insn can only be used in a program that has an associated arena");
+      reject("other", "addr_space_cast insn can only convert between address space 1 and 0");
+    reject("other", "addr_space_cast insn can only be used in a program that has an associated arena");
   }
-  if (!widths.includes(insn.off) || insn.imm !== 0) reject("BPF_MOV uses reserved fields");
+  if (!widths.includes(insn.off) || insn.imm !== 0) reject("encoding", "BPF_MOV uses reserved fields");
   source(env, insn.src);
   checkTarget(insn.dst);
   const made = moved(env, insn, wide);
@@ -106,12 +107,12 @@ export function alu(env: Env, insn: RawInsn, name: Exclude<AluName, "mov">, wide
   const signed = env.rules.isaV4 && insn.off === 1 && (name === "div" || name === "mod");
   const withRegister = usesRegister(insn.code);
   if ((insn.off !== 0 && !signed) || (withRegister ? insn.imm !== 0 : insn.src !== 0))
-    reject("BPF_ALU uses reserved fields");
+    reject("encoding", "BPF_ALU uses reserved fields");
   if (withRegister) source(env, insn.src);
   const left = source(env, insn.dst);
-  if ((name === "div" || name === "mod") && !withRegister && insn.imm === 0) reject("div by zero");
+  if ((name === "div" || name === "mod") && !withRegister && insn.imm === 0) reject("encoding", "div by zero");
   if ((name === "lsh" || name === "rsh" || name === "arsh") && !withRegister) {
-    if (insn.imm < 0 || insn.imm >= (wide ? 64 : 32)) reject(`invalid shift ${insn.imm}`);
+    if (insn.imm < 0 || insn.imm >= (wide ? 64 : 32)) reject("encoding", `invalid shift ${insn.imm}`);
   }
   checkTarget(insn.dst);
   const right = withRegister ? regs[insn.src]! : scalarOf(BigInt(insn.imm));
@@ -125,7 +126,7 @@ function combine(env: Env, insn: RawInsn, name: AluName, wide: boolean, left: Re
     if (isPointer(left)) {
       // Privileged programs may take the distance of two pointers, which is a number.
       if (name === "sub") return ANY_SCALAR;
-      return reject(`R${insn.dst} pointer ${OPERATORS[name] ?? name} pointer prohibited`, insn.dst);
+      return reject("ptr-arith", `R${insn.dst} pointer ${OPERATORS[name] ?? name} pointer prohibited`, insn.dst);
     }
     return offset(env, insn, name, wide, right, left, false);
   }
@@ -235,39 +236,42 @@ function offset(
   if (!wide) {
     // The low half of a pointer is a number like any other to a privileged program, but only a difference makes sense.
     if (name === "sub") return ANY_SCALAR;
-    return reject(`R${at} 32-bit pointer arithmetic prohibited`, at);
+    return reject("ptr-arith", `R${at} 32-bit pointer arithmetic prohibited`, at);
   }
   const type = typeName(ptr);
-  if (ptr.nullable) reject(`R${at} pointer arithmetic on ${type} prohibited, null-check it first`, at);
+  if (ptr.nullable) reject("null-check", `R${at} pointer arithmetic on ${type} prohibited, null-check it first`, at);
   const harmless = fixed && by.smin === 0n && name === "add";
   const movable =
     MOVABLE.has(ptr.type) ||
     (ptr.type === "flow_keys" && fixed) ||
     ((ptr.type === "map_ptr" || ptr.type === "flow_keys") && harmless);
-  if (!movable) reject(`R${at} pointer arithmetic on ${type} prohibited`, at);
-  checkSane(number, type);
-  checkSane(ptr, type);
+  if (!movable) reject("ptr-arith", `R${at} pointer arithmetic on ${type} prohibited`, at);
+  checkSane(number, ptr);
+  checkSane(ptr, ptr);
   if (name !== "add" && name !== "sub") {
     if (name === "and" || name === "or" || name === "xor")
-      reject(`R${at} bitwise operator ${OPERATORS[name]} on pointer prohibited`, at);
-    reject(`R${at} pointer arithmetic with ${OPERATORS[name]} operator prohibited`, at);
+      reject("ptr-arith", `R${at} bitwise operator ${OPERATORS[name]} on pointer prohibited`, at);
+    reject("ptr-arith", `R${at} pointer arithmetic with ${OPERATORS[name]} operator prohibited`, at);
   }
   const made = name === "add" ? plus(env, ptr, by, fixed) : minus(env, insn, ptr, by, fixed, pointerLeft);
-  checkSane(made, type);
+  checkSane(made, ptr);
   const d = draft(made.value);
   forget32(d);
   return { ...made, value: settle(d, env.rules) };
 }
 
-function checkSane({ off, value }: Pick<Reg, "off" | "value">, type: string): void {
+function checkSane({ off, value }: Pick<Reg, "off" | "value">, ptr: Reg): void {
+  const type = typeName(ptr);
+  const category = ptr.type === "ctx" ? "ptr-arith" : accessCategory(ptr);
   const limit = BigInt(MAX_OFFSET);
   const single = s64(value.bits.value);
   if (isKnown(value) && (single >= limit || single <= -limit))
-    reject(`math between ${type} pointer and ${single} is not allowed`);
-  if (off >= MAX_OFFSET || off <= -MAX_OFFSET) reject(`${type} pointer offset ${off} is not allowed`);
+    reject(category, `math between ${type} pointer and ${single} is not allowed`);
+  if (off >= MAX_OFFSET || off <= -MAX_OFFSET) reject(category, `${type} pointer offset ${off} is not allowed`);
   if (value.smin === S64_MIN)
-    reject(`math between ${type} pointer and register with unbounded min value is not allowed`);
-  if (value.smin >= limit || value.smin <= -limit) reject(`value ${value.smin} makes ${type} pointer be out of bounds`);
+    reject(category, `math between ${type} pointer and register with unbounded min value is not allowed`);
+  if (value.smin >= limit || value.smin <= -limit)
+    reject(category, `value ${value.smin} makes ${type} pointer be out of bounds`);
 }
 
 const fitsOffset = (x: bigint): boolean => x === BigInt.asIntN(32, x);
@@ -296,8 +300,8 @@ function plus(env: Env, ptr: Reg, by: Scalar, fixed: boolean): Reg {
 }
 
 function minus(env: Env, insn: RawInsn, ptr: Reg, by: Scalar, fixed: boolean, pointerLeft: boolean): Reg {
-  if (!pointerLeft) reject(`R${insn.dst} tried to subtract pointer from scalar`, insn.dst);
-  if (ptr.type === "fp") reject(`R${insn.dst} subtraction from stack pointer prohibited`, insn.dst);
+  if (!pointerLeft) reject("ptr-arith", `R${insn.dst} tried to subtract pointer from scalar`, insn.dst);
+  if (ptr.type === "fp") reject("stack-oob", `R${insn.dst} subtraction from stack pointer prohibited`, insn.dst);
   const difference = BigInt(ptr.off) - by.smin;
   if (fixed && fitsOffset(difference)) return { ...ptr, off: Number(difference) };
   const p = ptr.value;

@@ -43,7 +43,7 @@ export function clobberArguments(regs: Reg[]): void {
 export function callHelper(env: Env): void {
   const { imm } = insnAt(env);
   const name = helperName(imm);
-  if (name === undefined) return reject(`invalid func unknown#${imm}`);
+  if (name === undefined) return reject("other", `invalid func unknown#${imm}`);
   const helper = helperFor(env.program.type, name);
   checkAvailable(env, name, helper);
   const facts = checkArguments(env, name, helper);
@@ -54,7 +54,7 @@ export function callHelper(env: Env): void {
     env.flow.demandRegister(env, 3);
   }
   if (name === "get_local_storage") {
-    if (!isNull(regsOf(env)[2]!)) reject("get_local_storage() doesn't support non-zero flags", 2);
+    if (!isNull(regsOf(env)[2]!)) reject("other", "get_local_storage() doesn't support non-zero flags", 2);
     env.flow.demandRegister(env, 2);
   }
   if (CALLBACKS.has(name)) unsupported("callbacks");
@@ -63,7 +63,7 @@ export function callHelper(env: Env): void {
   clobberArguments(regs);
   regs[0] = result(env, name, helper, facts);
   if (facts.map !== undefined && !goTogether(facts.map.type, name, env.program.type))
-    reject(`cannot pass map_type ${facts.map.type} into func bpf_${name}#${helper.id}`);
+    reject("other", `cannot pass map_type ${facts.map.type} into func bpf_${name}#${helper.id}`);
   if (helper.invalidatesPackets) forgetPackets(env);
 }
 
@@ -72,16 +72,18 @@ function checkAvailable(env: Env, name: HelperName, helper: Helper): void {
   if (allowed === undefined) unsupported(`helpers of ${env.program.type} programs`);
   const patchedOnly = helper.id >= 212;
   if ((patchedOnly && !env.program.patched) || !hasCome(helperSince(name), env.program.release))
-    reject(`invalid func unknown#${helper.id}`);
-  if (!allowed) reject(`program of this type cannot use helper bpf_${name}#${helper.id}`);
-  if (helper.gplOnly && !env.program.gpl) reject("cannot call GPL-restricted function from non-GPL compatible program");
-  if (helper.sleeps && !hasFlag(env, "sleepable")) reject("helper call might sleep in a non-sleepable prog");
+    reject("other", `invalid func unknown#${helper.id}`);
+  if (!allowed) reject("helper-arg", `program of this type cannot use helper bpf_${name}#${helper.id}`);
+  if (helper.gplOnly && !env.program.gpl)
+    reject("other", "cannot call GPL-restricted function from non-GPL compatible program");
+  if (helper.sleeps && !hasFlag(env, "sleepable"))
+    reject("helper-arg", "helper call might sleep in a non-sleepable prog");
 }
 
 function release(env: Env, name: HelperName, facts: CallFacts): void {
   if (facts.released === undefined || facts.reference === 0) return;
   const held = env.state.references.some((reference) => reference.id === facts.reference);
-  if (!held) reject(`func bpf_${name} reference has not been acquired before`);
+  if (!held) reject("ref-leak", `func bpf_${name} reference has not been acquired before`);
   env.state.references = env.state.references.filter((reference) => reference.id !== facts.reference);
   replaceRegs(env.state, (reg) => (reg.ref === facts.reference ? INVALIDATED : reg));
 }
@@ -164,7 +166,7 @@ function integerResult(name: HelperName, facts: CallFacts, rules: Rules): Reg {
 /** At the main program's end, before a tail call, and where a packet load may end the program, nothing may be held. */
 export function checkReferences(env: Env, complaint: string): void {
   if (env.state.frames.length > 1) return;
-  if (env.state.references.length > 0) reject(complaint);
+  if (env.state.references.length > 0) reject("ref-leak", complaint);
 }
 
 /** Enters a function of the program; the caller's r1 to r5 are its arguments. */
@@ -172,7 +174,7 @@ export function callLocal(env: Env): void {
   const target = env.insn + 1 + insnAt(env).imm;
   const subprogram = env.structure.subprograms.findIndex((candidate) => candidate.start === target);
   const { frames } = env.state;
-  if (frames.length >= MAX_FRAMES) reject(`the call stack of ${frames.length + 1} frames is too deep`);
+  if (frames.length >= MAX_FRAMES) reject("other", `the call stack of ${frames.length + 1} frames is too deep`);
   const caller = currentFrame(env.state);
   const callee = newFrame(env.insn, subprogram, frames.length);
   for (let index = 1; index <= 5; index++) callee.regs[index] = caller.regs[index]!;
@@ -185,7 +187,7 @@ export function callLocal(env: Env): void {
 export function returnLocal(env: Env): void {
   const { frames } = env.state;
   const result = regsOf(env)[0]!;
-  if (result.type === "fp") reject("cannot return stack pointer to the caller", 0);
+  if (result.type === "fp") reject("stack-oob", "cannot return stack pointer to the caller", 0);
   const callee = frames.pop()!;
   regsOf(env)[0] = result;
   env.insn = callee.callsite + 1;

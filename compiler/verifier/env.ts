@@ -104,15 +104,15 @@ export const hasFlag = (env: Env, flag: keyof typeof LOAD_FLAGS): boolean =>
 
 /** The register to be read. */
 export function source(env: Env, index: number): Reg {
-  if (index > 10) reject(`R${index} is invalid`);
+  if (index > 10) reject("encoding", `R${index} is invalid`);
   const reg = regsOf(env)[index]!;
-  if (reg.type === "?") reject(`R${index} !read_ok`, index);
+  if (reg.type === "?") reject("uninit-reg", `R${index} !read_ok`, index);
   return reg;
 }
 /** Checks that the register may be written. */
 export function checkTarget(index: number): void {
-  if (index > 10) reject(`R${index} is invalid`);
-  if (index === 10) reject("frame pointer is read only");
+  if (index > 10) reject("encoding", `R${index} is invalid`);
+  if (index === 10) reject("stack-oob", "frame pointer is read only");
 }
 
 const MAX_PENDING = 8192;
@@ -127,7 +127,8 @@ export function later(env: Env, insn: number, state: State, taken: boolean): voi
     path: { insn: env.insn, taken, before: env.path },
   });
   if (env.parent !== undefined) env.parent.branches++;
-  if (env.pending.length > MAX_PENDING) reject(`The sequence of ${env.pending.length} jumps is too complex.`);
+  if (env.pending.length > MAX_PENDING)
+    reject("too-complex", `The sequence of ${env.pending.length} jumps is too complex.`);
 }
 /** Notes the outcome that the current path goes on with. */
 export function goOn(env: Env, taken: boolean): void {
@@ -146,6 +147,6 @@ export const INVALIDATED: Reg = ANY_SCALAR;
 /** The kernel's self-check after arithmetic: contradictory knowledge is forgotten, or, if the loader asked for it, an error. */
 export function checkInvariants(env: Env, value: Scalar): Scalar {
   if (!env.rules.repairs || !violatesInvariants(value)) return value;
-  if (hasFlag(env, "testRegInvariants")) reject("REG INVARIANTS VIOLATION");
+  if (hasFlag(env, "testRegInvariants")) reject("other", "REG INVARIANTS VIOLATION");
   return repair(value);
 }

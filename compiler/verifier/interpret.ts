@@ -10,7 +10,18 @@ import { LOAD_ACQUIRE, STORE_RELEASE } from "./flow.ts";
 import { conditionalJump } from "./jumps.ts";
 import { checkAccess, checkUnmodified, noteAccessType } from "./memory.ts";
 import { anyOfBytes } from "./scalar.ts";
-import { ANY_SCALAR, copyState, isSocket, isPacket, pointer, scalar, scalarOf, typeName, type Reg } from "./state.ts";
+import {
+  accessCategory,
+  ANY_SCALAR,
+  copyState,
+  isSocket,
+  isPacket,
+  pointer,
+  scalar,
+  scalarOf,
+  typeName,
+  type Reg,
+} from "./state.ts";
 import * as tnum from "./tnum.ts";
 import { reject, unsupported } from "./verdict.ts";
 
@@ -31,7 +42,7 @@ export function step(env: Env): boolean {
     case CLASS.stx:
       if (modeOf(insn.code) === MODE.atomic) atomic(env, insn);
       else {
-        if (modeOf(insn.code) !== MODE.mem || insn.imm !== 0) reject("BPF_STX uses reserved fields");
+        if (modeOf(insn.code) !== MODE.mem || insn.imm !== 0) reject("encoding", "BPF_STX uses reserved fields");
         storeRegister(env, insn, false);
       }
       break;
@@ -47,18 +58,19 @@ export function step(env: Env): boolean {
 
 function arithmetic(env: Env, insn: RawInsn): void {
   const name = aluOf(insn.code);
-  if (name === undefined) return reject(`invalid BPF_ALU opcode ${operationOf(insn.code).toString(16)}`);
+  if (name === undefined) return reject("other", `invalid BPF_ALU opcode ${operationOf(insn.code).toString(16)}`);
   const wide = classOf(insn.code) === CLASS.alu64;
   if (name === "mov") {
     move(env, insn, wide);
     return;
   }
   if (name === "neg" && (usesRegister(insn.code) || insn.src !== 0 || insn.off !== 0 || insn.imm !== 0))
-    reject("BPF_NEG uses reserved fields");
+    reject("encoding", "BPF_NEG uses reserved fields");
   if (name === "end") {
     const widths = insn.imm === 16 || insn.imm === 32 || insn.imm === 64;
     const swap = insn.code === (CLASS.alu64 | ALU.end.code);
-    if (insn.src !== 0 || insn.off !== 0 || !widths || (wide && !swap)) reject("BPF_END uses reserved fields");
+    if (insn.src !== 0 || insn.off !== 0 || !widths || (wide && !swap))
+      reject("encoding", "BPF_END uses reserved fields");
   }
   alu(env, insn, name, wide);
 }
@@ -82,7 +94,7 @@ function storeRegister(env: Env, insn: RawInsn, strict: boolean): void {
 }
 
 function storeImmediate(env: Env, insn: RawInsn): void {
-  if (modeOf(insn.code) !== MODE.mem || insn.src !== 0) reject("BPF_ST uses reserved fields");
+  if (modeOf(insn.code) !== MODE.mem || insn.src !== 0) reject("encoding", "BPF_ST uses reserved fields");
   const base = source(env, insn.dst);
   const size = sizeOf(insn.code);
   checkAccess(env, { base: insn.dst, off: insn.off, size, kind: "write", immediate: BigInt(insn.imm) });
@@ -109,24 +121,27 @@ function atomic(env: Env, insn: RawInsn): void {
   if (env.rules.acquireRelease && insn.imm === LOAD_ACQUIRE) {
     const base = source(env, insn.src);
     load(env, insn, false, true);
-    if (!atomicAllowed(base)) reject(`BPF_ATOMIC loads from R${insn.src} ${typeName(base)} is not allowed`, insn.src);
+    if (!atomicAllowed(base))
+      reject(accessCategory(base), `BPF_ATOMIC loads from R${insn.src} ${typeName(base)} is not allowed`, insn.src);
     return;
   }
   if (env.rules.acquireRelease && insn.imm === STORE_RELEASE) {
     const base = source(env, insn.dst);
     storeRegister(env, insn, true);
-    if (!atomicAllowed(base)) reject(`BPF_ATOMIC stores into R${insn.dst} ${typeName(base)} is not allowed`, insn.dst);
+    if (!atomicAllowed(base))
+      reject(accessCategory(base), `BPF_ATOMIC stores into R${insn.dst} ${typeName(base)} is not allowed`, insn.dst);
     return;
   }
-  if (!env.rules.atomics && insn.imm !== ATOMIC.add) reject("BPF_XADD uses reserved fields");
+  if (!env.rules.atomics && insn.imm !== ATOMIC.add) reject("encoding", "BPF_XADD uses reserved fields");
   if (!READ_MODIFY_WRITE.has(insn.imm))
-    reject(`BPF_ATOMIC uses invalid atomic opcode ${(insn.imm >>> 0).toString(16).padStart(2, "0")}`);
+    reject("other", `BPF_ATOMIC uses invalid atomic opcode ${(insn.imm >>> 0).toString(16).padStart(2, "0")}`);
   const size = sizeOf(insn.code);
-  if (size < 4) reject("invalid atomic operand size");
+  if (size < 4) reject("other", "invalid atomic operand size");
   source(env, insn.src);
   const base = source(env, insn.dst);
   if (insn.imm === ATOMIC.cmpxchg) source(env, 0);
-  if (!atomicAllowed(base)) reject(`BPF_ATOMIC stores into R${insn.dst} ${typeName(base)} is not allowed`, insn.dst);
+  if (!atomicAllowed(base))
+    reject(accessCategory(base), `BPF_ATOMIC stores into R${insn.dst} ${typeName(base)} is not allowed`, insn.dst);
   const fetches = (insn.imm & ATOMIC.fetch) !== 0;
   const into = insn.imm === ATOMIC.cmpxchg ? 0 : insn.src;
   const regs = regsOf(env);
@@ -145,7 +160,7 @@ function atomic(env: Env, insn: RawInsn): void {
 }
 
 function wideLoad(env: Env, insn: RawInsn): boolean {
-  if (insn.off !== 0) reject("BPF_LD_IMM64 uses reserved fields");
+  if (insn.off !== 0) reject("encoding", "BPF_LD_IMM64 uses reserved fields");
   checkTarget(insn.dst);
   const high = env.program.insns[env.insn + 1]!.imm;
   const regs = regsOf(env);
@@ -170,14 +185,15 @@ function wideLoad(env: Env, insn: RawInsn): boolean {
 /** ld_abs and ld_ind: packet bytes through the context in r6; the program ends with 0 where the packet is too short. */
 function packetLoad(env: Env, insn: RawInsn): boolean {
   const mode = modeOf(insn.code);
-  if (mode !== MODE.abs && mode !== MODE.ind) reject("invalid BPF_LD mode");
-  if (!hasPacketLoads(env.program.type)) reject("BPF_LD_[ABS|IND] instructions not allowed for this program type");
+  if (mode !== MODE.abs && mode !== MODE.ind) reject("other", "invalid BPF_LD mode");
+  if (!hasPacketLoads(env.program.type))
+    reject("other", "BPF_LD_[ABS|IND] instructions not allowed for this program type");
   const wide = (insn.code & 0x18) === SIZE.dw;
   if (insn.dst !== 0 || insn.off !== 0 || wide || (mode === MODE.abs && insn.src !== 0))
-    reject("BPF_LD_[ABS|IND] uses reserved fields");
+    reject("encoding", "BPF_LD_[ABS|IND] uses reserved fields");
   const context = source(env, 6);
   checkReferences(env, "BPF_LD_[ABS|IND] would lead to reference leak");
-  if (context.type !== "ctx") reject("at the time of BPF_LD_ABS|IND R6 != pointer to skb", 6);
+  if (context.type !== "ctx") reject("other", "at the time of BPF_LD_ABS|IND R6 != pointer to skb", 6);
   if (mode === MODE.ind) source(env, insn.src);
   checkUnmodified(context, 6);
   const regs = regsOf(env);
@@ -204,7 +220,7 @@ function jump(env: Env, insn: RawInsn): boolean {
   switch (operationOf(insn.code)) {
     case JMP.call.code:
       if (insn.off !== 0 || insn.src > 1 || insn.dst !== 0 || narrow || usesRegister(insn.code))
-        reject("BPF_CALL uses reserved fields");
+        reject("encoding", "BPF_CALL uses reserved fields");
       if (insn.src === 1) callLocal(env);
       else {
         callHelper(env);
@@ -214,18 +230,19 @@ function jump(env: Env, insn: RawInsn): boolean {
     case JMP.ja.code: {
       const unused = narrow ? insn.off : insn.imm;
       if (usesRegister(insn.code) || insn.src !== 0 || insn.dst !== 0 || unused !== 0)
-        reject("BPF_JA uses reserved fields");
+        reject("encoding", "BPF_JA uses reserved fields");
       env.insn += 1 + (narrow ? insn.imm : insn.off);
       return false;
     }
     case JMP.exit.code:
       if (usesRegister(insn.code) || insn.imm !== 0 || insn.src !== 0 || insn.dst !== 0 || narrow)
-        reject("BPF_EXIT uses reserved fields");
+        reject("encoding", "BPF_EXIT uses reserved fields");
       return exit(env);
     default: {
       if (insn.code === MAY_GOTO) unsupported("may_goto");
       const condition = jmpOf(insn.code);
-      if (condition === undefined) return reject(`invalid BPF_JMP/JMP32 opcode ${operationOf(insn.code).toString(16)}`);
+      if (condition === undefined)
+        return reject("other", `invalid BPF_JMP/JMP32 opcode ${operationOf(insn.code).toString(16)}`);
       conditionalJump(env, insn, condition as Condition);
       return false;
     }
@@ -241,7 +258,8 @@ function exit(env: Env): boolean {
   const result = source(env, 0);
   const range = returnRange(env.program.type, env.program.attach);
   if (range === undefined) return true;
-  if (result.type !== "scalar") reject(`At program exit the register R0 is not a known value (${typeName(result)})`, 0);
+  if (result.type !== "scalar")
+    reject("other", `At program exit the register R0 is not a known value (${typeName(result)})`, 0);
   env.flow.demandRegister(env, 0);
   const [low, high] = range;
   const inside = env.rules.returnsByRange
@@ -249,6 +267,7 @@ function exit(env: Env): boolean {
     : tnum.contains(tnum.range(BigInt(low), BigInt(high)), result.value.bits);
   if (!inside)
     reject(
+      "other",
       `At program exit the register R0 has smin=${result.value.smin} smax=${result.value.smax} should have been in [${low}, ${high}]`,
       0,
     );

@@ -35,10 +35,10 @@ export function conditionalJump(env: Env, insn: RawInsn, condition: Condition): 
   const a = source(env, insn.dst);
   let b: Reg;
   if (usesRegister(insn.code)) {
-    if (insn.imm !== 0) reject("BPF_JMP/JMP32 uses reserved fields");
+    if (insn.imm !== 0) reject("encoding", "BPF_JMP/JMP32 uses reserved fields");
     b = source(env, insn.src);
   } else {
-    if (insn.src !== 0) reject("BPF_JMP/JMP32 uses reserved fields");
+    if (insn.src !== 0) reject("encoding", "BPF_JMP/JMP32 uses reserved fields");
     b = scalarOf(BigInt(insn.imm));
   }
   const target = env.insn + 1 + insn.off;

@@ -6,7 +6,16 @@ import { signExtend } from "./alu.ts";
 import { hasFlag, newId, regsOf, type Env } from "./env.ts";
 import { anyOfBytes, isKnown, isZero, known, S64_MIN, truncate } from "./scalar.ts";
 import { MAX_OFFSET, readFixed, readVariable, stackRange, writeFixed, writeVariable } from "./stack.ts";
-import { isNull, pointer, scalar, typeName, type Reg, type RegType, type VerifierMap } from "./state.ts";
+import {
+  accessCategory,
+  isNull,
+  pointer,
+  scalar,
+  typeName,
+  type Reg,
+  type RegType,
+  type VerifierMap,
+} from "./state.ts";
 import * as tnum from "./tnum.ts";
 import { reject, unsupported } from "./verdict.ts";
 
@@ -46,23 +55,28 @@ export function checkAlignment(env: Env, reg: Reg, off: number, size: number, st
     const ipAlign = 2;
     const sum = tnum.add(reg.value.bits, tnum.constant(BigInt(ipAlign + reg.off + off)));
     if (!tnum.isAligned(sum, size))
-      reject(`misaligned packet access off ${ipAlign}+${tnum.show(reg.value.bits)}+${reg.off}+${off} size ${size}`);
+      reject(
+        "align",
+        `misaligned packet access off ${ipAlign}+${tnum.show(reg.value.bits)}+${reg.off}+${off} size ${size}`,
+      );
     return;
   }
   const sum = tnum.add(reg.value.bits, tnum.constant(BigInt(reg.off + off)));
   if (!tnum.isAligned(sum, size)) {
     const what = ALIGNED_POINTERS[reg.type] ?? "";
-    reject(`misaligned ${what}access off ${tnum.show(reg.value.bits)}+${reg.off}+${off} size ${size}`);
+    reject("align", `misaligned ${what}access off ${tnum.show(reg.value.bits)}+${reg.off}+${off} size ${size}`);
   }
 }
 
 /** The pointer itself, without fixed or variable offset; `fixed` allows the former. */
 export function checkUnmodified(reg: Reg, index: number, fixed = false): void {
   const name = typeName(reg);
-  if (reg.off < 0) reject(`negative offset ${name} ptr R${index} off=${reg.off} disallowed`, index);
-  if (!fixed && reg.off !== 0) reject(`dereference of modified ${name} ptr R${index} off=${reg.off} disallowed`, index);
+  if (reg.off < 0)
+    reject(accessCategory(reg), `negative offset ${name} ptr R${index} off=${reg.off} disallowed`, index);
+  if (!fixed && reg.off !== 0)
+    reject(accessCategory(reg), `dereference of modified ${name} ptr R${index} off=${reg.off} disallowed`, index);
   if (!isKnown(reg.value) || !isZero(reg.value))
-    reject(`variable ${name} access var_off=${tnum.show(reg.value.bits)} disallowed`, index);
+    reject(accessCategory(reg), `variable ${name} access var_off=${tnum.show(reg.value.bits)} disallowed`, index);
 }
 
 /** Whether [off, off + size) lies in a region of `length` bytes. */
@@ -81,29 +95,37 @@ export function checkRegion(
   const { value } = regsOf(env)[index]!;
   const start = BigInt(off);
   if (value.smin < 0n && (value.smin === S64_MIN || value.smin + start < 0n))
-    reject(`R${index} min value is negative, either use unsigned index or do a if (index >=0) check.`, index);
+    reject(
+      "map-bounds",
+      `R${index} min value is negative, either use unsigned index or do a if (index >=0) check.`,
+      index,
+    );
   if (!inside(value.smin + start, size, length, emptyAllowed))
-    reject(`R${index} min value is outside of the allowed memory range`, index);
+    reject("map-bounds", `R${index} min value is outside of the allowed memory range`, index);
   if (value.umax >= BigInt(MAX_OFFSET))
-    reject(`R${index} unbounded memory access, make sure to bounds check any such access`, index);
+    reject("map-bounds", `R${index} unbounded memory access, make sure to bounds check any such access`, index);
   if (!inside(value.umax + start, size, length, emptyAllowed))
-    reject(`R${index} max value is outside of the allowed memory range`, index);
+    reject("map-bounds", `R${index} max value is outside of the allowed memory range`, index);
 }
 
 export function checkMapPermission(map: VerifierMap, off: number, size: number, kind: "read" | "write"): void {
   const forbidden = kind === "write" ? MAP_FLAGS.readOnlyProgram : MAP_FLAGS.writeOnlyProgram;
   if ((map.flags & forbidden) === 0) return;
   const what = kind === "write" ? "write into" : "read from";
-  reject(`${what} map forbidden, value_size=${map.value} off=${off} size=${size}`);
+  reject("map-perm", `${what} map forbidden, value_size=${map.value} off=${off} size=${size}`);
 }
 
 /** Bytes behind a packet pointer, as far as a comparison with the packet's end has shown them to be there. */
 export function checkPacket(env: Env, index: number, off: number, size: number, emptyAllowed: boolean): void {
   const reg = regsOf(env)[index]!;
   if (reg.value.smin < 0n)
-    reject(`R${index} min value is negative, either use unsigned index or do a if (index >=0) check.`, index);
+    reject(
+      "map-bounds",
+      `R${index} min value is negative, either use unsigned index or do a if (index >=0) check.`,
+      index,
+    );
   if (reg.range < 0 || !inside(BigInt(off), size, reg.range, emptyAllowed))
-    reject(`R${index} offset is outside of the packet`, index);
+    reject("packet-bounds", `R${index} offset is outside of the packet`, index);
 }
 
 /** One instruction that goes through pointers of several kinds cannot be rewritten for each of them. */
@@ -116,7 +138,7 @@ export function noteAccessType(env: Env, reg: Reg): void {
   }
   const rewritten = (name: string): boolean => /^(ctx|sock|sock_common|tcp_sock|xdp_sock|ptr_|trusted_ptr_)/.test(name);
   if (before !== type && (rewritten(before) || rewritten(type)))
-    reject("same insn cannot be used with different pointers");
+    reject("ptr-arith", "same insn cannot be used with different pointers");
 }
 
 const CONTEXT_POINTERS: Readonly<Record<ContextPointer, (env: Env) => Reg>> = {
@@ -167,11 +189,13 @@ function accessThrough(env: Env, reg: Reg, access: Access): Reg | undefined {
       return stackAccess(env, reg, off, access);
     case "pkt":
     case "pkt_meta":
-      if (kind === "write" && !packetAccess(env.program.type).write) reject("cannot write into packet", base);
+      if (kind === "write" && !packetAccess(env.program.type).write)
+        reject("packet-bounds", "cannot write into packet", base);
       checkPacket(env, base, off, size, false);
       return ANY;
     case "flow_keys":
-      if (off < 0 || off + size > FLOW_KEYS_BYTES) reject(`invalid access to flow keys off=${off} size=${size}`, base);
+      if (off < 0 || off + size > FLOW_KEYS_BYTES)
+        reject("other", `invalid access to flow keys off=${off} size=${size}`, base);
       return ANY;
     case "sock":
     case "sock_common":
@@ -184,7 +208,7 @@ function accessThrough(env: Env, reg: Reg, access: Access): Reg | undefined {
     case "map_ptr":
       return mapStructField(reg, off, access);
     default:
-      return reject(`R${base} invalid mem access '${typeName(reg)}'`, base);
+      return reject(accessCategory(reg), `R${base} invalid mem access '${typeName(reg)}'`, base);
   }
 }
 
@@ -202,20 +226,25 @@ function mapContent(reg: Reg, off: number, { size, signExtends }: Access): Reg {
 function contextField(env: Env, reg: Reg, off: number, access: Access): Reg | undefined {
   checkUnmodified(reg, access.base);
   const field = contextAccess(env.context, off, access.size, access.kind, access.signExtends ?? false);
-  if (field === undefined) return reject(`invalid bpf_context access off=${off} size=${access.size}`, access.base);
+  if (field === undefined)
+    return reject("ctx-access", `invalid bpf_context access off=${off} size=${access.size}`, access.base);
   if (access.kind === "write") return undefined;
   return field.pointer === undefined ? ANY : CONTEXT_POINTERS[field.pointer](env);
 }
 
 function socketField(reg: Reg, off: number, { base, size, kind }: Access): Reg {
   const type = reg.type as keyof typeof SOCKETS;
-  if (kind === "write") reject(`R${base} cannot write into ${type}`, base);
+  if (kind === "write") reject("sock-access", `R${base} cannot write into ${type}`, base);
   if (reg.value.smin < 0n)
-    reject(`R${base} min value is negative, either use unsigned index or do a if (index >=0) check.`, base);
+    reject(
+      "map-bounds",
+      `R${base} min value is negative, either use unsigned index or do a if (index >=0) check.`,
+      base,
+    );
   const field = isKnown(reg.value)
     ? contextAccess(SOCKET_LAYOUTS[SOCKETS[type]], off + Number(reg.value.smin), size, "read", false)
     : undefined;
-  if (field === undefined) reject(`R${base} invalid ${type} access off=${off} size=${size}`, base);
+  if (field === undefined) reject("sock-access", `R${base} invalid ${type} access off=${off} size=${size}`, base);
   return ANY;
 }
 
@@ -227,6 +256,7 @@ function stackAccess(env: Env, reg: Reg, off: number, access: Access): Reg | und
     if (range.fixed) return readFixed(env, frame, range.low, size, access.wanted ?? false);
     if (!access.wanted)
       reject(
+        "stack-oob",
         `variable offset stack pointer cannot be passed into helper function; var_off=${tnum.show(reg.value.bits)} off=${off} size=${size}`,
         base,
       );
@@ -244,7 +274,7 @@ function stackAccess(env: Env, reg: Reg, off: number, access: Access): Reg | und
 
 /** struct bpf_map is read-only, and only its first words are known to be there. */
 function mapStructField(reg: Reg, off: number, { base, size, kind }: Access): Reg {
-  if (kind === "write") reject("only read from bpf_array is supported", base);
+  if (kind === "write") reject("other", "only read from bpf_array is supported", base);
   void [reg, off, size];
   return unsupported("reads of struct bpf_map");
 }

@@ -34,7 +34,7 @@ export function seenBefore(env: Env): boolean {
       if (old.branches > 0) {
         if (mayLoop(old.state, env.state) && equalStates(env, old.state, env.rules.exactLoops))
           // The kernel's log ends with the instruction that went back.
-          rejectAt(env.previous, `infinite loop detected at insn ${env.insn}`);
+          rejectAt("infinite-loop", env.previous, `infinite loop detected at insn ${env.insn}`);
         // On the way round a loop states are only remembered now and then.
         if (!often && env.jumps - env.jumpsAtState < 20 && env.processed - env.processedAtState < 100) remember = false;
       } else if (equalStates(env, old.state, false)) {

@@ -33,12 +33,16 @@ export function checkStackDepth(insns: readonly RawInsn[], structure: Structure,
   let deepest = 0;
   const descend = (index: number, below: number, frames: number): void => {
     if (index !== 0 && tailCalls[index] && below >= TAIL_CALL_LIMIT)
-      rejectAt("none", `tail_calls are not allowed when call stack of previous frames is ${below} bytes. Too large`);
+      rejectAt(
+        "stack-oob",
+        "none",
+        `tail_calls are not allowed when call stack of previous frames is ${below} bytes. Too large`,
+      );
     const depth = below + roundUp(depths[index] ?? 0);
     deepest = Math.max(deepest, depth);
-    if (depth > MAX_STACK) rejectAt("none", `combined stack size of ${frames} calls is ${depth}. Too large`);
+    if (depth > MAX_STACK) rejectAt("other", "none", `combined stack size of ${frames} calls is ${depth}. Too large`);
     for (const callee of calls[index]!) {
-      if (frames >= MAX_FRAMES) rejectAt("none", `the call stack of ${frames + 1} frames is too deep !`);
+      if (frames >= MAX_FRAMES) rejectAt("other", "none", `the call stack of ${frames + 1} frames is too deep !`);
       descend(callee, depth, frames + 1);
     }
   };

@@ -42,12 +42,13 @@ export function stackRange(env: Env, index: number, off: number, size: number, w
   const { value } = reg;
   const fixed = isKnown(value);
   if (!fixed && (value.smax >= BIG_MAX_OFFSET || value.smin <= -BIG_MAX_OFFSET))
-    reject(`invalid unbounded variable-offset${what} stack R${index}`, index);
+    reject("stack-oob", `invalid unbounded variable-offset${what} stack R${index}`, index);
   const low = Number(fixed ? BigInt.asIntN(64, value.bits.value) : value.smin) + off;
   const high = Number(fixed ? BigInt.asIntN(64, value.bits.value) : value.smax) + off;
   if (low < -MAX_STACK || low > -1 || high + size > 0) {
-    if (fixed) reject(`invalid${what} stack R${index} off=${off} size=${size}`, index);
+    if (fixed) reject("stack-oob", `invalid${what} stack R${index} off=${off} size=${size}`, index);
     reject(
+      "stack-oob",
       `invalid variable-offset${what} stack R${index} var_off=${tnum.show(value.bits)} off=${off} size=${size}`,
       index,
     );
@@ -108,9 +109,9 @@ export function writeFixed(
     return;
   }
   if (reg !== undefined && isPointer(reg)) {
-    if (size !== 8) reject("invalid size of register spill", source);
+    if (size !== 8) reject("other", "invalid size of register spill", source);
     if (frame !== env.state.frames[env.state.frames.length - 1] && reg.type === "fp")
-      reject("cannot spill pointers to stack into stack frame of the caller", source);
+      reject("other", "cannot spill pointers to stack into stack frame of the caller", source);
     frame.stack[index] = spill(slot, reg, size, anything);
     return;
   }
@@ -183,7 +184,7 @@ export function readFixed(env: Env, frame: Frame, offset: number, size: number, 
   const filled = spillBytes(slot);
   const { reg } = slot;
   if (size === 8 && filled === 8) return wanted ? reg : undefined;
-  if (reg.type !== "scalar") reject("invalid size of register fill");
+  if (reg.type !== "scalar") reject("other", "invalid size of register fill");
   if (!wanted) return undefined;
   const whole = env.rules.partialFills ? size <= filled : size === filled;
   if (place === 0 && whole) return width(reg.value) > size * 8 ? unlinked(reg) : reg;
@@ -203,7 +204,7 @@ export function readFixed(env: Env, frame: Frame, offset: number, size: number, 
 function checkBytes(slot: Slot | undefined, place: number, size: number): void {
   if (isSpill(slot)) return;
   for (let at = place; at < place + size; at++)
-    if (byteAt(slot, at) === BYTE.spill) reject(`invalid read from stack off ${at} size ${size}`);
+    if (byteAt(slot, at) === BYTE.spill) reject("stack-oob", `invalid read from stack off ${at} size ${size}`);
 }
 
 function bytesRead(slot: Slot | undefined, place: number, size: number): Reg {
@@ -215,7 +216,7 @@ function bytesRead(slot: Slot | undefined, place: number, size: number): Reg {
 /** Where the stack has only as many bytes as were written so far, what lies below them cannot be read. */
 function checkDeepRead(env: Env, frame: Frame, low: number, high: number, size: number): void {
   if (env.rules.readsDeepStack || slotOf(low) < frame.stack.length) return;
-  reject(`invalid read from stack off ${low}+${high - low} size ${size}`);
+  reject("stack-oob", `invalid read from stack off ${low}+${high - low} size ${size}`);
 }
 
 /** Reads somewhere in a range, by a load. */

@@ -5,6 +5,7 @@
 import { MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
 import { ANYTHING, known, show as showScalar, ZERO, type Scalar } from "./scalar.ts";
 import * as tnum from "./tnum.ts";
+import type { Category } from "./verdict.ts";
 
 /** Kinds of register content, by the names of the kernel's log. */
 export type RegType =
@@ -96,6 +97,19 @@ export const isNull = (reg: Reg): boolean =>
 
 const SOCKET_TYPES: ReadonlySet<RegType> = new Set(["sock", "sock_common", "tcp_sock", "xdp_sock"]);
 export const isSocket = (type: RegType): boolean => SOCKET_TYPES.has(type);
+/** What kind of rule an access through the register breaks that its type does not allow. */
+export function accessCategory(reg: Reg): Category {
+  if (reg.nullable) return "null-check";
+  if (isPacket(reg.type) || reg.type === "pkt_end") return "packet-bounds";
+  if (isSocket(reg.type)) return "sock-access";
+  return ACCESSES[reg.type] ?? "other";
+}
+const ACCESSES: Partial<Record<RegType, Category>> = {
+  ctx: "ctx-access",
+  fp: "stack-oob",
+  map_value: "map-bounds",
+  scalar: "scalar-deref",
+};
 export const isPacket = (type: RegType): boolean => type === "pkt" || type === "pkt_meta";
 
 /** Content of one stack byte. */

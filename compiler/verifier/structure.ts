@@ -62,7 +62,7 @@ function findSubprograms(insns: readonly RawInsn[]): Subprogram[] {
     if (isKfuncCall(insn)) unsupported("calls of kernel functions (kfuncs)");
     if (!isLocalCall(insn) && !isFunctionAddress(insn)) return;
     const target = at + insn.imm + 1;
-    if (target < 0 || target >= insns.length) rejectAt("none", "call to invalid destination");
+    if (target < 0 || target >= insns.length) rejectAt("unreachable/cfg", "none", "call to invalid destination");
     starts.add(target);
   });
   const ordered = [...starts].sort((a, b) => a - b);
@@ -76,12 +76,13 @@ function checkJumps(insns: readonly RawInsn[], subprograms: readonly Subprogram[
       const operation = operationOf(insn.code);
       if (isJump(insn.code) && operation !== JMP.call.code && operation !== JMP.exit.code) {
         const target = at + jumpDistance(insn) + 1;
-        if (target < start || target >= end) rejectAt(at, `jump out of range from insn ${at} to ${target}`);
+        if (target < start || target >= end)
+          rejectAt("unreachable/cfg", at, `jump out of range from insn ${at} to ${target}`);
       }
     }
     const { code } = insns[end - 1]!;
     if (code !== EXIT_CODE && code !== (CLASS.jmp | JMP.ja.code) && code !== (CLASS.jmp32 | JMP.ja.code))
-      rejectAt("none", "last insn is not an exit or jmp");
+      rejectAt("unreachable/cfg", "none", "last insn is not an exit or jmp");
   }
 }
 
@@ -93,9 +94,9 @@ function checkEarlyEnds(insns: readonly RawInsn[], subprograms: readonly Subprog
     const loads = body.some(
       ({ code }) => classOf(code) === CLASS.ld && (modeOf(code) === MODE.abs || modeOf(code) === MODE.ind),
     );
-    if (loads) rejectAt("none", "LD_ABS is not allowed in subprogs without BTF");
+    if (loads) rejectAt("other", "none", "LD_ABS is not allowed in subprogs without BTF");
     if (body.some((insn) => insn.code === CALL_CODE && insn.src === 0 && insn.imm === tailCall))
-      rejectAt("none", "tail_call is not allowed in subprogs without BTF");
+      rejectAt("other", "none", "tail_call is not allowed in subprogs without BTF");
   }
 }
 
@@ -107,12 +108,12 @@ function checkWords(insns: readonly RawInsn[], maps: ReadonlyMap<number, Verifie
       classOf(insn.code) === CLASS.ldx &&
       ((mode !== MODE.mem && (mode !== MODE.memsx || !rules.isaV4)) || insn.imm !== 0)
     )
-      rejectAt("none", "BPF_LDX uses reserved fields");
+      rejectAt("encoding", "none", "BPF_LDX uses reserved fields");
     if (isLddw(insn)) {
       checkWideLoad(insn, insns[at + 1], maps, rules);
       at++;
     } else if (!isKnownOpcode(insn.code, rules)) {
-      rejectAt("none", `unknown opcode ${insn.code.toString(16).padStart(2, "0")}`);
+      rejectAt("encoding", "none", `unknown opcode ${insn.code.toString(16).padStart(2, "0")}`);
     }
   }
 }
@@ -126,37 +127,37 @@ function checkWideLoad(
   rules: Rules,
 ): void {
   if (second === undefined || second.code !== 0 || second.dst !== 0 || second.src !== 0 || second.off !== 0)
-    rejectAt("none", "invalid bpf_ld_imm64 insn");
+    rejectAt("other", "none", "invalid bpf_ld_imm64 insn");
   switch (insn.src) {
     case 0:
       return;
     case PSEUDO.func:
-      if (!rules.functionAddresses) rejectAt("none", "unrecognized bpf_ld_imm64 insn");
+      if (!rules.functionAddresses) rejectAt("other", "none", "unrecognized bpf_ld_imm64 insn");
       return;
     case PSEUDO.btfId:
       return unsupported("addresses of kernel variables (BTF ids)");
     case PSEUDO.mapFd:
-      if (second.imm !== 0) rejectAt("none", "unrecognized bpf_ld_imm64 insn");
+      if (second.imm !== 0) rejectAt("other", "none", "unrecognized bpf_ld_imm64 insn");
       break;
     case PSEUDO.mapValue:
       break;
     case PSEUDO.mapIdx:
-      if (second.imm !== 0) rejectAt("none", "unrecognized bpf_ld_imm64 insn");
-      return rejectAt("none", "fd_idx without fd_array is invalid");
+      if (second.imm !== 0) rejectAt("other", "none", "unrecognized bpf_ld_imm64 insn");
+      return rejectAt("encoding", "none", "fd_idx without fd_array is invalid");
     case PSEUDO.mapIdxValue:
-      return rejectAt("none", "fd_idx without fd_array is invalid");
+      return rejectAt("encoding", "none", "fd_idx without fd_array is invalid");
     default:
-      return rejectAt("none", "unrecognized bpf_ld_imm64 insn");
+      return rejectAt("other", "none", "unrecognized bpf_ld_imm64 insn");
   }
   const map = maps.get(insn.imm);
-  if (map === undefined) return rejectAt("none", `fd ${insn.imm} is not pointing to valid bpf_map`);
+  if (map === undefined) return rejectAt("fd", "none", `fd ${insn.imm} is not pointing to valid bpf_map`);
   if (insn.src !== PSEUDO.mapValue) return;
   const offset = second.imm >>> 0;
-  if (offset >= MAX_DIRECT_OFFSET) rejectAt("none", `direct value offset of ${offset} is not allowed`);
-  if (!DIRECT_VALUE_MAPS.has(map.type)) rejectAt("none", "no direct value access support for this map type");
+  if (offset >= MAX_DIRECT_OFFSET) rejectAt("other", "none", `direct value offset of ${offset} is not allowed`);
+  if (!DIRECT_VALUE_MAPS.has(map.type)) rejectAt("other", "none", "no direct value access support for this map type");
   if (map.type !== "array") unsupported(`addresses of values in ${map.type} maps`);
   if (map.max !== 1 || offset >= map.value)
-    rejectAt("none", `invalid access to map value pointer, value_size=${map.value} off=${offset}`);
+    rejectAt("map-bounds", "none", `invalid access to map value pointer, value_size=${map.value} off=${offset}`);
 }
 
 /** Where loops may only be entered by a jump: no instruction runs, or returns from a call, into one that is on the way to it. */
@@ -183,7 +184,8 @@ function checkBackEdges(insns: readonly RawInsn[]): void {
       stack.pop();
     } else if (to < 0 || to >= insns.length) continue;
     else if (state[to] === NEW) enter(to);
-    else if (state[to] === ON_THE_WAY && !top.mayLoop) rejectAt("none", `back-edge from insn ${top.at} to ${to}`);
+    else if (state[to] === ON_THE_WAY && !top.mayLoop)
+      rejectAt("other", "none", `back-edge from insn ${top.at} to ${to}`);
   }
 }
 
@@ -194,7 +196,7 @@ function checkReachability(insns: readonly RawInsn[], subprograms: readonly Subp
   // The explicit stack keeps the kernel's depth-first order: the fall-through edge first.
   const stack: number[] = [];
   const visit = (from: number, to: number): void => {
-    if (to < 0 || to >= insns.length) rejectAt(from, `jump out of range from insn ${from} to ${to}`);
+    if (to < 0 || to >= insns.length) rejectAt("unreachable/cfg", from, `jump out of range from insn ${from} to ${to}`);
     if (seen[to] === 0) {
       seen[to] = 1;
       stack.push(to);
@@ -246,9 +248,9 @@ function checkReachability(insns: readonly RawInsn[], subprograms: readonly Subp
   walk(0);
   void subprograms;
   for (let at = 0; at < insns.length; at++) {
-    if (seen[at] === 0) rejectAt(at, `unreachable insn ${at}`);
+    if (seen[at] === 0) rejectAt("unreachable/cfg", at, `unreachable insn ${at}`);
     if (isLddw(insns[at]!)) {
-      if (seen[at + 1] !== 0) rejectAt("none", `jump into the middle of ldimm64 insn ${at}`);
+      if (seen[at + 1] !== 0) rejectAt("other", "none", `jump into the middle of ldimm64 insn ${at}`);
       at++;
     }
   }

@@ -15,7 +15,7 @@ import { endPath, seenBefore } from "./prune.ts";
 import { checkStackDepth } from "./stack-depth.ts";
 import { copyState, newFrame, pointer, type State } from "./state.ts";
 import { checkStructure, type Structure } from "./structure.ts";
-import { categoryOf, isVerdict, reject, rejectAt, unsupported, type Category } from "./verdict.ts";
+import { isVerdict, reject, rejectAt, unsupported, type Category } from "./verdict.ts";
 
 export type { Program } from "./env.ts";
 export type { VerifierMap } from "./state.ts";
@@ -68,8 +68,8 @@ export interface Options {
 export function verify(program: Program, options: Options = {}): Result {
   let env: Env | undefined;
   try {
-    if (program.insns.length === 0) rejectAt("none", "a program has at least one instruction");
-    if (program.insns.length > MAX_PROCESSED) rejectAt("none", "the program is too large");
+    if (program.insns.length === 0) rejectAt("other", "none", "a program has at least one instruction");
+    if (program.insns.length > MAX_PROCESSED) rejectAt("other", "none", "the program is too large");
     if (program.unknown !== undefined)
       return { verdict: "unsupported", feature: program.unknown.what, insn: program.unknown.insn };
     env = prepare(program);
@@ -85,7 +85,7 @@ export function verify(program: Program, options: Options = {}): Result {
     return {
       verdict: "reject",
       ...(failing === "none" ? {} : { failingInsn: failing }),
-      category: categoryOf(thrown.message),
+      category: thrown.category,
       message: thrown.message,
       ...(thrown.register === undefined ? {} : { register: thrown.register }),
       ...(walking ? { state: env!.state } : {}),
@@ -99,11 +99,11 @@ function prepare(program: Program): Env {
   const context = contextLayout(program.type, program.attach, program.patched, program.release);
   if (context === undefined) return unsupported(`programs of type ${program.type}`);
   if (!hasCome(programTypeSince(kindOf(program.type)!.number), program.release))
-    rejectAt("none", `programs of type ${program.type} are not known`);
+    rejectAt("other", "none", `programs of type ${program.type} are not known`);
   for (const { type } of program.maps.values())
-    if (!hasCome(mapTypeSince(type), program.release)) rejectAt("none", `maps of type ${type} are not known`);
+    if (!hasCome(mapTypeSince(type), program.release)) rejectAt("other", "none", `maps of type ${type} are not known`);
   if ((program.flags & LOAD_FLAGS.testRegInvariants) !== 0 && !rulesOf(program.release).invariantsFlag)
-    rejectAt("none", "unknown flags");
+    rejectAt("other", "none", "unknown flags");
   const structure = checkStructure(program.insns, program.maps, program.typed, rulesOf(program.release));
   return newEnv(program, structure, context, undefined);
 }
@@ -140,7 +140,8 @@ function explore(env: Env, { trace, assume, budget }: Options): void {
   const { prunePoints } = env.structure;
   let fresh = false;
   for (;;) {
-    if (++env.processed > MAX_PROCESSED) reject(`BPF program is too large. Processed ${env.processed} insn`);
+    if (++env.processed > MAX_PROCESSED)
+      reject("too-complex", `BPF program is too large. Processed ${env.processed} insn`);
     if (budget !== undefined && env.processed > budget) unsupported("programs this long to verify");
     const covered = prunePoints.has(env.insn) && seenBefore(env);
     if (!covered) {

@@ -8,8 +8,16 @@ export interface Rejection {
   /** Slot of the instruction that it refused, where the log tells. */
   readonly slot?: number;
   readonly place?: Place;
+  /** What Linux 7.3 and later say besides: the rule that was broken, why, and what would help. */
+  readonly explained?: Explanation;
   /** The source lines that the refused path went through, oldest first, at most eight. */
   readonly path: readonly Place[];
+}
+
+export interface Explanation {
+  readonly rule: string;
+  readonly reason?: string;
+  readonly suggestion?: string;
 }
 
 /** "12: (85) call bpf_map_lookup_elem#1" */
@@ -18,8 +26,28 @@ const INSTRUCTION = /^(\d+): \([0-9a-f]{2}\) /;
 const NOISE =
   /^(processed \d+ insns|verification time|stack depth|max_states|total_states|peak_states|mark_read|;|\d+: R|R\d+=|from \d+ to \d+|func#|last_idx|regs=|parent |mark_precise|-- BEGIN|-- END|\s*$)/;
 
+/**
+ * Where Linux 7.3 goes on after the words of older releases: a headline, then sections whose names stand at the margin and whose text is
+ * indented. What else there is (places, the path there) is told by the log as a whole.
+ */
+const HEADLINE = /^Verification failed: (.+)$/;
+const SECTIONS = { "Reason:": "reason", "Suggestion:": "suggestion" } as const;
+
+function explanation(rule: string, lines: readonly string[]): Explanation {
+  const texts: { reason?: string; suggestion?: string } = {};
+  let section: keyof typeof texts | undefined;
+  for (const line of lines) {
+    if (/^\S/.test(line)) section = SECTIONS[line.trim() as keyof typeof SECTIONS];
+    else if (section && line.trim() !== "") texts[section] = [texts[section], line.trim()].filter(Boolean).join(" ");
+  }
+  return { rule, ...texts };
+}
+
 export function readRejection(log: string, module: BpfModule, program: BpfProgram): Rejection {
-  const lines = log.split("\n").map((line) => line.replace(/\0/g, ""));
+  const all = log.split("\n").map((line) => line.replace(/\0/g, ""));
+  const headline = all.findLastIndex((line) => HEADLINE.test(line));
+  const lines = headline < 0 ? all : all.slice(0, headline);
+  const explained = headline < 0 ? undefined : explanation(HEADLINE.exec(all[headline]!)![1]!, all.slice(headline + 1));
   const slots: number[] = [];
   let reason = "";
   for (const line of lines) {
@@ -35,7 +63,8 @@ export function readRejection(log: string, module: BpfModule, program: BpfProgra
   const places = placesOf(module, program);
   const place = slot === undefined ? undefined : places(slot);
   return {
-    reason: reason || "no reason given",
+    reason: reason || explained?.rule || "no reason given",
+    ...(explained ? { explained } : {}),
     ...(slot === undefined ? {} : { slot }),
     ...(place ? { place } : {}),
     path: lastLines(slots.map(places)),
@@ -65,7 +94,12 @@ function lastLines(places: readonly (Place | undefined)[]): readonly Place[] {
 
 /** The summary that goes before the log. */
 export function describe(name: string, rejection: Rejection): string {
-  const head = `the kernel's verifier refuses ${name}: ${rejection.reason}`;
+  const said = rejection.explained;
+  const head = [
+    `the kernel's verifier refuses ${name}: ${rejection.reason}`,
+    ...(said?.reason ? [`  ${said.reason}`] : []),
+    ...(said?.suggestion ? [`  ${said.suggestion}`] : []),
+  ].join("\n");
   const { place, slot, path } = rejection;
   if (!place) return slot === undefined ? head : `${head}\n  at instruction ${slot}`;
   const margin = String(place.line).length + 1;

@@ -162,4 +162,47 @@ export async function use(): Promise<void> {
     expect(describeRejection("bad", rejection).split("\n")[0]).toBe("the kernel's verifier refuses bad: R3 !read_ok");
     expect(readRejection("", moduleOf({}), program).reason).toBe("no reason given");
   });
+
+  it("a log that goes on with reason and suggestion says both", () => {
+    const program = sockOps("bad", [movReg(0, 3), exit]);
+    const log = `0: R1=ctx() R10=fp0
+0: (bf) r0 = r3
+R3 !read_ok
+
+Verification failed: Register Type Safety: Unreadable register
+
+Reason:
+  R3 was never set on this path,
+  and is read.
+
+At:
+  insn 0
+        | ^-- error: R3
+  Instruction context:
+  >>> 0 | (bf) r0 = r3
+
+Causal path:
+  nothing
+
+Suggestion:
+  Set R3 first.
+
+processed 1 insns (limit 1000000)
+`;
+    const rejection = readRejection(log, moduleOf({}), program);
+    expect(rejection).toMatchObject({
+      reason: "R3 !read_ok",
+      slot: 0,
+      explained: {
+        rule: "Register Type Safety: Unreadable register",
+        reason: "R3 was never set on this path, and is read.",
+        suggestion: "Set R3 first.",
+      },
+    });
+    expect(describeRejection("bad", rejection).split("\n").slice(0, 3)).toEqual([
+      "the kernel's verifier refuses bad: R3 !read_ok",
+      "  R3 was never set on this path, and is read.",
+      "  Set R3 first.",
+    ]);
+  });
 });
