@@ -1,0 +1,52 @@
+/** What must hold of the rows of kinds, and between them and what is written of them. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { contextAccess } from "../../compiler/bpf/kinds/access.ts";
+import { isThere, isWritable } from "../../compiler/bpf/kinds/fields.ts";
+import {
+  attachTypesOf,
+  COMPILED,
+  contextLayout,
+  HOOKS,
+  KIND_NAMES,
+  PROGRAM_SECTIONS,
+  type CompiledKind,
+} from "../../compiler/bpf/kinds/index.ts";
+import { NEWEST } from "../../compiler/bpf/verifier-rules.ts";
+import { PROGRAM_KINDS } from "../../compiler/frontend/program-kinds.ts";
+
+describe.each(KIND_NAMES)("kind %s", (name) => {
+  const kind: CompiledKind = COMPILED[name];
+
+  test("has hooks in sections of its own, told apart by their suffixes", () => {
+    const hooks = Object.values(kind.hooks);
+    expect(hooks.filter(({ section }) => PROGRAM_SECTIONS[section]?.type !== name)).toEqual([]);
+    expect(new Set(hooks.map(({ suffix }) => suffix)).size).toBe(hooks.length);
+    expect(new Set(hooks.map(({ section }) => section)).size).toBe(hooks.length);
+  });
+
+  test("lets programs read each field as a whole where it is, and write it where it says so", () => {
+    for (const attach of attachTypesOf(name)) {
+      const layout = contextLayout(name, attach, true, NEWEST)!;
+      for (const [field, row] of Object.entries(kind.fields)) {
+        const may = (access: "read" | "write"): boolean =>
+          contextAccess(layout, row.offset, row.bytes, access, false) !== undefined;
+        const said = { field, attach, read: may("read"), write: may("write") };
+        expect(said).toEqual({ field, attach, read: isThere(row, attach), write: isWritable(row, attach) });
+      }
+    }
+  });
+});
+
+test("every attach type is one hook's", () => {
+  expect(new Set(HOOKS.map(({ attach }) => attach)).size).toBe(HOOKS.length);
+});
+
+test("the README says where each function that makes programs runs", () => {
+  const readme = readFileSync(fileURLToPath(new URL("../../README.md", import.meta.url)), "utf8");
+  const table = readme.slice(readme.indexOf("## What runs where"), readme.indexOf("## The programs"));
+  const rows = table.split("\n").filter((line) => line.startsWith("| `"));
+  const missing = Object.keys(PROGRAM_KINDS).filter((name) => !rows.some((row) => row.startsWith(`| \`${name}\``)));
+  expect(missing).toEqual([]);
+});
