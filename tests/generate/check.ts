@@ -59,6 +59,16 @@ function wrong(compiled: Compiled, program: Program, inputs: Inputs, checks: Che
   const attempts: (readonly [what: string, work: () => string | undefined])[] = [
     ["semantics", () => (checks.semantics ? difference("got", optimized, "expected", wanted()) : undefined)],
     ["in the kernel", () => (checks.kernel ? inKernel(module) : undefined)],
+    [
+      "with its functions",
+      () => {
+        const kept = checks.semantics ? compiled.keepingFunctions() : undefined;
+        if (!kept || kept.programs.every(({ functions }) => functions.length === 1)) return undefined;
+        count(checks.refused, "functions-kept:");
+        const found = difference("in place", optimized, "as functions", inMachine(kept));
+        return found ?? (checks.kernel ? inKernel(kept) : undefined);
+      },
+    ],
     ...checks.without.map(
       (without) =>
         [

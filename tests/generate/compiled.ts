@@ -3,6 +3,7 @@ import { kernels } from "../../compiler/bpf/kernels.ts";
 import { compile, emitProven } from "../../compiler/compile.ts";
 import type { Diagnostic } from "../../compiler/diagnostics.ts";
 import type { IrModule } from "../../compiler/ir/ir.ts";
+import { optimizeWithFunctions } from "../../compiler/keep-functions.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { optimize } from "../../compiler/passes/pipeline.ts";
 import type { Program } from "./ast.ts";
@@ -33,6 +34,8 @@ export interface Compiled {
   readonly module: BpfModule;
   /** The same source without some passes, from the lowered IR on: what is before costs as much as the rest and is the same. */
   readonly without: (passes: readonly string[]) => BpfModule | string;
+  /** The same with every function that can a function. The verifier may lose sight of an index on the way into one: then undefined. */
+  readonly keepingFunctions: () => BpfModule | undefined;
 }
 
 /** A mainline program compiled, or what the compiler said against it: `key: message at line N`, one a line. */
@@ -53,6 +56,13 @@ export function compileVariants(text: string): Compiled | string {
       const emitted = emitProven(module, kernel, maxInsns, true);
       const said = errors([...diagnostics, ...emitted.diagnostics], text);
       return said === "" && emitted.module ? emitted.module : said;
+    },
+    keepingFunctions() {
+      const kernel = kernels.mainline;
+      const { maxInsns } = kernel;
+      const { module } = optimizeWithFunctions(source, kernel, "keep", { maxInsns });
+      const emitted = emitProven(module, kernel, maxInsns, true);
+      return emitted.diagnostics.some(({ severity }) => severity === "error") ? undefined : emitted.module;
     },
   };
 }
