@@ -85,6 +85,8 @@ const RULES = {
   /** Return values are compared by their range, not by their bits. */
   returnsByRange: since("6.12"),
   // Instructions.
+  /** A number may be stored into the context as it stands, not from a register alone. */
+  storesImmediates: since("6.12"),
   /** Atomic operations other than addition, and those that fetch. */
   atomics: since("6.1"),
   /** Signed division, sign-extending moves and loads, bswap. */

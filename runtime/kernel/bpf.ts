@@ -43,9 +43,21 @@ export function bpf<F extends AttrFamily>(command: number, family: F, fields: At
   return call(command, block);
 }
 
+const EPERM = -1;
+const LOCKED_MEMORY = { resource: 8, unlimited: 0xffff_ffff_ffff_ffffn } as const;
+const MAKES: ReadonlySet<number> = new Set([BPF.mapCreate, BPF.progLoad, BPF.btfLoad]);
+let raised = false;
+/** Before Linux 5.11, maps and programs count as memory that the process has locked, of which it may have little: EPERM then. */
+function raiseLockedMemory(): boolean {
+  if (raised) return false;
+  raised = true;
+  return syscalls().setLimit(LOCKED_MEMORY.resource, LOCKED_MEMORY.unlimited) === 0;
+}
+
 export function call(command: number, block: AttrBlock): number {
   const { bpf: ask } = syscalls();
   let result = ask(command, block.address, ATTR_BYTES);
+  if (result === EPERM && MAKES.has(command) && raiseLockedMemory()) result = ask(command, block.address, ATTR_BYTES);
   // EAGAIN comes from a signal during program verification (kernel/bpf/verifier.c); asking again is the remedy.
   for (let turn = 0; result === -11 && turn < 5; turn++) result = ask(command, block.address, ATTR_BYTES);
   return result;

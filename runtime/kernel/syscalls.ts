@@ -25,6 +25,8 @@ export interface Syscalls {
   unmount(target: string, flags: number): number;
   /** ioctl(2) with the address of `argument`; the result, or the negative errno. */
   ioctl(fd: number, request: number, argument: Uint8Array): number;
+  /** setrlimit(2) of this process, soft and hard alike; 0 or the negative errno. */
+  setLimit(resource: number, value: bigint): number;
   /** flock(2); 0 or the negative errno. */
   flock(fd: number, operation: number): number;
   socket(domain: number, type: number, protocol: number): number;
@@ -87,6 +89,7 @@ function open(): Syscalls {
   const unmount = libc.func("int umount2(const char *target, int flags)");
   const ioctl = libc.func("int ioctl(int fd, ulong request, int64 argument)");
   const flock = libc.func("int flock(int fd, int operation)");
+  const setrlimit = libc.func("int setrlimit(int resource, uint64_t *limits)");
   const socket = libc.func("int socket(int domain, int type, int protocol)");
   const bind = libc.func("int bind(int fd, int64 address, uint32 length)");
   const connect = libc.func("int connect(int fd, int64 address, uint32 length)");
@@ -114,6 +117,7 @@ function open(): Syscalls {
     mount: (source, target, type, flags) => checked(mount(source, target, type, flags, 0)),
     unmount: (target, flags) => checked(unmount(target, flags)),
     ioctl: (fd, request, argument) => checked(ioctl(fd, request, addressOf(argument))),
+    setLimit: (resource, value) => checked(setrlimit(resource, BigUint64Array.of(value, value))),
     flock: (fd, operation) => checked(flock(fd, operation)),
     socket: (domain, type, protocol) => checked(socket(domain, type, protocol)),
     bind: (fd, address) => checked(bind(fd, addressOf(address), address.length)),

@@ -87,6 +87,17 @@ describe("what releases have not got yet", () => {
     const insns = [mov(1, 0), call(122), mov(0, 1), exit];
     expect(having(insns, { type: "sock_ops", attach: 3 })).toEqual(["5.15", "6.1", "6.2", "6.12", "6.18"]);
   });
+  test("a helper that was kept for other kinds", () => {
+    const insns = [call(18), mov(0, 1), exit];
+    expect(having(insns, { type: "sock_ops", attach: 3 })).toEqual([]);
+    const id = [call(14), mov(0, 1), exit];
+    expect(having(id, { type: "sock_ops", attach: 3 })).toEqual(["6.1", "6.2", "6.12", "6.18"]);
+    expect(having(id, { type: "kprobe" })).toEqual(versions);
+  });
+  test("a number stored into the context without a register", () => {
+    const insns = [raw(0x62, 1, 0, 4, 1), mov(0, 1), exit];
+    expect(having(insns, { type: "sock_ops", attach: 3 })).toEqual(["6.12", "6.18"]);
+  });
   test("a field of the context", () => {
     const insns = [load(8, 2, 1, 216), mov(0, 1), exit];
     expect(having(insns, { type: "sock_ops", attach: 3 })).toEqual(["6.2", "6.12", "6.18"]);

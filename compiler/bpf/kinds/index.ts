@@ -7,6 +7,7 @@ import { ATTACH_TYPES } from "./attach-types.ts";
 import { cgroupDevice, cgroupSock, cgroupSysctl } from "./cgroup.ts";
 import { EVERYWHERE } from "./helper-groups.ts";
 import type { CompiledKind, ContextField, Hook, Kind, ReturnRange, Section } from "./kind.ts";
+import { isKept } from "./lacking.ts";
 import { ext, lircMode2, netfilter, structOps, syscall, unspec } from "./other.ts";
 import {
   cgroupSkb,
@@ -204,6 +205,7 @@ export function mayCall(type: string, attach: number, name: HelperName, version:
   const own = kind?.helpers;
   if (own === undefined) return undefined;
   if (!hasCome(helperSince(name), version) || !hasCome(kind?.later?.[name], version)) return false;
+  if (isKept(type, attach, name, version)) return false;
   return everywhere.has(name) || (typeof own === "function" ? own(attach) : own).includes(name);
 }
 

@@ -1,5 +1,6 @@
 /** Kinds whose context is struct __sk_buff. */
 import type { HelperName } from "../helpers.ts";
+import type { Version } from "../verifier-rules.ts";
 import {
   layout,
   pointer,
@@ -48,6 +49,11 @@ const SK_BUFF = layout(192, [
   ["hwtstamp", 184, 192, 8],
 ]);
 
+const SINCE: ReadonlyMap<string, Version> = new Map([
+  ["hwtstamp", "5.16"],
+  ["tstamp_type", "5.18"],
+]);
+
 const ADDRESSES = ["family", "remote_ip4", "local_ip4", "remote_ip6", "local_ip6", "remote_port", "local_port"];
 /** Not numbers a program could use: they are only of use as pointers where the type gives them as such. */
 const UNSIGNED_ONLY = new Set(["data", "data_end", "data_meta"]);
@@ -68,6 +74,7 @@ function skBuff(rules: SkbRules): ContextLayout {
         ...range,
         ...(rules.writable.includes(range.name) ? { write } : {}),
         ...(to === undefined ? {} : { pointer: to }),
+        ...(SINCE.has(range.name) ? { since: SINCE.get(range.name)! } : {}),
         ...(UNSIGNED_ONLY.has(range.name) ? { unsignedOnly: true as const } : {}),
         ...rules.extra?.[range.name],
       };
