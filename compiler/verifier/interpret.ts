@@ -97,7 +97,7 @@ function storeImmediate(env: Env, insn: RawInsn): void {
   if (modeOf(insn.code) !== MODE.mem || insn.src !== 0) reject("encoding", "BPF_ST uses reserved fields");
   const base = source(env, insn.dst);
   if (base.type === "ctx" && !env.rules.storesImmediates)
-    reject(`BPF_ST stores into R${insn.dst} ctx is not allowed`, insn.dst);
+    reject("ctx-access", `BPF_ST stores into R${insn.dst} ctx is not allowed`, insn.dst);
   const size = sizeOf(insn.code);
   checkAccess(env, { base: insn.dst, off: insn.off, size, kind: "write", immediate: BigInt(insn.imm) });
   noteAccessType(env, base);
