@@ -91,7 +91,7 @@ function emitProgram(
     );
     diagnostics.push(stackTooLarge(chain, span, bytes, kernel.maxStack));
   }
-  const { insns, relocations, lines } = linked;
+  const { insns, relocations, lines, externs } = linked;
   return {
     name,
     section: program.section,
@@ -101,6 +101,7 @@ function emitProgram(
     relocations,
     lines,
     functions: linked.functions,
+    ...(externs.length > 0 ? { externs } : {}),
     stack: bytes,
     span,
   };

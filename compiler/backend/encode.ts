@@ -1,7 +1,7 @@
 /** From allocated machine code to instruction slots (RFC 9669), with relocations and lines. */
 import { ALU, ATOMIC, CALL, CLASS, JMP, LDDW, MODE, PSEUDO, SIZE_OF_BYTES, SRC_K, SRC_X } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
-import type { LineEntry, Relocation } from "../module.ts";
+import type { Extern, LineEntry, Relocation } from "../module.ts";
 import type { Span } from "../span.ts";
 import { NEGATED } from "../bpf/isa.ts";
 import type { FrameLayout } from "./frame.ts";
@@ -16,6 +16,7 @@ export interface Encoded {
   readonly offsets: readonly BoundedOffset[];
   /** Calls of functions of the program, whose place is not known yet. */
   readonly calls: readonly { readonly slot: number; readonly callee: string }[];
+  readonly externs: readonly Extern[];
 }
 
 const slot = (code: number, dst: number, src: number, off: number, imm: number): RawInsn => ({
@@ -41,6 +42,7 @@ export function encode(blocks: readonly MachineBlock<Reg>[], frame: FrameLayout)
   const lines: LineEntry[] = [];
   const offsets: BoundedOffset[] = [];
   const calls: { slot: number; callee: string }[] = [];
+  const externs: Extern[] = [];
   const put = (span: Span, ...made: RawInsn[]): void => {
     lines.push({ slot: insns.length, span });
     insns.push(...made);
@@ -74,6 +76,8 @@ export function encode(blocks: readonly MachineBlock<Reg>[], frame: FrameLayout)
       }
       if (insn.kind === "call" && insn.callee.kind === "function")
         calls.push({ slot: insns.length, callee: insn.callee.name });
+      if (insn.kind === "call" && insn.callee.kind === "kfunc")
+        externs.push({ slot: insns.length, name: insn.callee.name, kind: "function" });
       if (isBoundedOffset(insn)) offsets.push({ slot: insns.length, most: insn.most });
       put(insn.span, ...encodeInsn(insn, frame));
     }
@@ -97,7 +101,7 @@ export function encode(blocks: readonly MachineBlock<Reg>[], frame: FrameLayout)
       }
     }
   });
-  return { insns, relocations, lines, offsets, calls };
+  return { insns, relocations, lines, offsets, calls, externs };
 }
 
 /** Slots that the end of a block takes, given the block that follows. */

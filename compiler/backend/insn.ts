@@ -76,9 +76,11 @@ export type Insn<R> = {
   | { readonly kind: "call"; readonly callee: Callee; readonly args: number }
 );
 
-/** What is called: a helper by its number, or a function of the program. */
+/** What is called: a helper by its number, a function of the kernel, or one of the program. */
 export type Callee =
-  { readonly kind: "helper"; readonly id: number } | { readonly kind: "function"; readonly name: string };
+  | { readonly kind: "helper"; readonly id: number }
+  | { readonly kind: "kfunc"; readonly name: string }
+  | { readonly kind: "function"; readonly name: string };
 
 /** What `lddw` loads. */
 export type Wide =

@@ -47,6 +47,7 @@ export function joinFunctions(
     relocations: parts.flatMap(({ code }, at) => moved(code.relocations, starts[at]!)),
     lines: parts.flatMap(({ code }, at) => moved(code.lines, starts[at]!)),
     offsets: parts.flatMap(({ code }, at) => moved(code.offsets, starts[at]!)),
+    externs: parts.flatMap(({ code }, at) => moved(code.externs, starts[at]!)),
     functions: parts.map(({ name }, at) => ({ name, slot: starts[at]! })),
   };
 }

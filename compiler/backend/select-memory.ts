@@ -91,7 +91,7 @@ export function call(s: Selection, inst: Call): void {
       else into(s, (at + 1) as Virtual, value, span, true);
     }
   for (const { value, at } of inOrder) if (onTheSpot(value)) into(s, (at + 1) as Virtual, value, span, true);
-  const callee: Callee = ours ? target : { kind: "helper", id: HELPERS[target.name].id };
+  const callee: Callee = target.kind === "helper" ? { kind: "helper", id: HELPERS[target.name].id } : target;
   s.out.push({ kind: "call", callee, args: inst.args.length, span });
   s.contextRegister = s.contextCopy;
   if (!inst.result) return;

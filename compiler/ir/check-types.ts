@@ -1,8 +1,9 @@
 /** What the checker demands of the types in one instruction, and of the names in it. */
 import { HELPERS, type ArgKind, type Helper } from "../bpf/helpers.ts";
 import { contextFieldAt, hasContextFields } from "../bpf/kinds/index.ts";
+import { kfunc, KFUNCS, type Kfunc } from "../bpf/kfuncs.ts";
 import type { Call, Func, Inst, IrModule, Type, Value } from "./ir.ts";
-import { ANY_POINTER, contextOf, FIELD_POINTERS, fits, isPointer, RESULT_POINTERS } from "./types.ts";
+import { ANY_POINTER, contextOf, FIELD_POINTERS, fits, isPointer, kfuncResult, RESULT_POINTERS } from "./types.ts";
 
 /** r1 to r5. */
 const MOST_ARGUMENTS = 5;
@@ -122,6 +123,9 @@ function wrongCall(inst: Call, module: IrModule, inlined: boolean): string | und
     case "helper":
       if (!Object.hasOwn(HELPERS, target.name)) return "unknown helper";
       return wrongHelperCall(inst, HELPERS[target.name]);
+    case "kfunc":
+      if (!Object.hasOwn(KFUNCS, target.name)) return "unknown kernel function";
+      return wrongKfuncCall(inst, kfunc(target.name));
     case "function": {
       if (inlined) return "a call is left after inlining";
       const callee = module.functions.find((f) => f.name === target.name);
@@ -134,6 +138,23 @@ function wrongFunctionCall({ args, result }: Call, callee: Func): string | undef
   const same = callee.params.length === args.length && callee.params.every((p, at) => fits(args[at]!.type, p.type));
   const gives = !result || (callee.returns !== undefined && fits(callee.returns, result.type));
   return same && gives ? undefined : "arguments do not match the function";
+}
+
+function wrongKfuncCall({ args, result }: Call, callee: Kfunc): string | undefined {
+  if (args.length !== callee.args.length)
+    return `the kernel function takes ${callee.args.length} arguments, not ${args.length}`;
+  for (const [at, wanted] of callee.args.entries()) {
+    const { type } = args[at]!;
+    if (wanted === "number" ? isPointer(type) : !isPointer(type)) return `argument ${at + 1} is ${type}`;
+    if (
+      typeof wanted === "object" &&
+      type !== `ptr trusted(${wanted.struct})` &&
+      type !== `ptr struct(${wanted.struct})`
+    )
+      return `argument ${at + 1} must lead to ${wanted.struct}, not ${type}`;
+  }
+  const gives = kfuncResult(callee);
+  return !result || result.type === gives ? undefined : `the kernel function returns ${gives ?? "nothing"}`;
 }
 
 function wrongHelperCall({ args, result }: Call, helper: Helper): string | undefined {

@@ -7,6 +7,7 @@
  * - Values are immutable and a pass returns new functions. `checker.ts` states the invariants.
  */
 import type { HelperName } from "../bpf/helpers.ts";
+import type { KfuncName } from "../bpf/kfuncs.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { GlobalVar, MapSpec } from "../module.ts";
 import type { SourceFile, Span } from "../span.ts";
@@ -30,11 +31,13 @@ export type CompareOp = "eq" | "ne" | "ult" | "ule" | "ugt" | "uge" | "slt" | "s
 export type AtomicOp = "add" | "or" | "and" | "xor" | "xchg" | "cmpxchg";
 
 /**
- * What a call calls: a kernel helper by its name in compiler/bpf/helpers.ts without "bpf_" ("map_lookup_elem"), or a function of
- * the module.
+ * What a call calls: a kernel helper by its name in compiler/bpf/helpers.ts without "bpf_" ("map_lookup_elem"), a kernel
+ * function by its name in compiler/bpf/kfuncs.ts, or a function of the module.
  */
 export type CallTarget =
-  { readonly kind: "helper"; readonly name: HelperName } | { readonly kind: "function"; readonly name: string };
+  | { readonly kind: "helper"; readonly name: HelperName }
+  | { readonly kind: "kfunc"; readonly name: KfuncName }
+  | { readonly kind: "function"; readonly name: string };
 
 /** Instructions. Those without `result` are run for their effect. */
 export type Inst = { readonly span: Span } & (

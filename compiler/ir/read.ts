@@ -360,8 +360,8 @@ function readInst(c: Cursor, values: Map<number, Value>): Inst {
 /** Whether what it names exists is for the checker to say. */
 function callTarget(c: Cursor): CallTarget {
   const kind = next(c);
-  if (kind !== "helper" && kind !== "function")
-    return fail({ ...c, at: c.at - 1 }, "expected what is called: helper or function");
+  if (kind !== "helper" && kind !== "kfunc" && kind !== "function")
+    return fail({ ...c, at: c.at - 1 }, "expected what is called: helper, kfunc or function");
   return { kind, name: next(c) } as CallTarget;
 }
 

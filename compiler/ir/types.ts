@@ -1,5 +1,6 @@
 /** The types of values in the IR: bit patterns of two widths, and pointers that say what they lead to. */
 import type { ReturnKind } from "../bpf/helpers.ts";
+import type { Kfunc } from "../bpf/kfuncs.ts";
 import type { ContextField } from "../bpf/kinds/index.ts";
 
 /**
@@ -73,6 +74,14 @@ export const RESULT_POINTERS = {
   btf: ANY_POINTER,
   "btf-or-null": ANY_POINTER,
 } as const satisfies Record<ReturnKind, Pointer | undefined>;
+
+/** The type of what a kernel function returns; undefined: nothing. */
+export function kfuncResult({ returns, trusted }: Kfunc): Type | undefined {
+  if (returns === "void") return undefined;
+  if (returns === "number") return "w64";
+  if (trusted !== undefined) return `ptr trusted(${trusted})`;
+  return returns === "void*" ? ANY_POINTER : `ptr struct(${returns.struct})`;
+}
 
 /** Where pointers in the context lead to. */
 export const FIELD_POINTERS = {

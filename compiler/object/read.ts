@@ -281,6 +281,7 @@ function withMetadata(module: BpfModule, metadata: ReadMetadata): Whole {
       relocations,
       lines,
       functions,
+      ...(found.externs ? { externs: found.externs } : {}),
       stack,
       ...(span ? { span } : {}),
     });

@@ -71,6 +71,13 @@ export function codeSections(module: BpfModule, names: SymbolNames, btf: BtfBuil
         ...lineRecords(program, bound, (span, slot) => line(span, (base + slot - bound.start) * SLOT_BYTES)),
       );
       slots.forEach((slot, offset) => {
+        const extern = program.externs?.find((one) => one.slot === bound.start + offset && one.kind === "function");
+        if (extern) {
+          // As LLVM leaves it: which function of the kernel it is, the loader finds by the symbol's name.
+          slots[offset] = { ...slot, src: CALL.local, imm: -1 };
+          section.relocations.push({ slot: base + offset, type: RELOCATION["64_32"], symbol: extern.name });
+          return;
+        }
         const call = slot.code === (CLASS.jmp | JMP.call.code) && slot.src === CALL.local;
         const address = slot.code === LDDW && slot.src === PSEUDO.func;
         if (!call && !address) return;

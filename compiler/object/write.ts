@@ -18,7 +18,10 @@ import {
 import { arrayType, charArrayType, identifier, intType, layoutType } from "./layout-types.ts";
 import { encodeMetadata, metadataOf, METADATA_SECTION, type SymbolNames } from "./metadata.ts";
 import { codeSections, SUBPROGRAM_SECTION } from "./write-code.ts";
+import { externFunctions } from "./write-externs.ts";
 
+/** The section of what the object does not have itself. */
+const UNDEFINED = -1;
 /** Value of the `pinning` member of a map's definition (LIBBPF_PIN_BY_NAME). */
 const PIN_BY_NAME = 1;
 const GLOBAL_SECTIONS = {
@@ -109,6 +112,8 @@ export function writeObject(module: BpfModule): Uint8Array {
     dataSection(btf, "license", data.length, [extent]);
   }
   for (const add of later) add();
+  for (const name of externFunctions(module, btf))
+    symbols.push({ name, value: 0, size: 0, type: SYMBOL_TYPE.none, binding: global, section: UNDEFINED });
 
   const table = symbolTable(symbols, sections);
   code.forEach((section, number) => {

@@ -83,7 +83,7 @@ export function dropDeadStores(func: Func): Func {
           read(live, inst.base, inst.offset, inst.bytes);
           break;
         case "call": {
-          if (inst.target.kind === "function") {
+          if (inst.target.kind !== "helper") {
             // What it is given, and what others were given before, has escaped.
             readEscaped(live);
             break;

@@ -1,7 +1,8 @@
 /** What calls do to memory: a table by kind of memory, and what each helper's row says (compiler/bpf/helpers.ts). */
+import { kfunc, type Kfunc } from "../bpf/kfuncs.ts";
 import { HELPERS, type ArgKind, type Changes, type Helper } from "../bpf/helpers.ts";
 import type { Call } from "../ir/ir.ts";
-import { isPointer } from "../ir/types.ts";
+import { contextOf, isPointer } from "../ir/types.ts";
 import { contextChangedBy, type Memory, type Place, type Region } from "./memory.ts";
 
 /** Which of the things that a helper may change lie in which memory. What has none changes only through arguments. */
@@ -56,8 +57,22 @@ export const argumentAccess = (kind: ArgKind | undefined): { reads: boolean; wri
   }
 };
 
+/** A kernel function may change what its row says, and whatever is given to it but the context. */
+function kfuncChanges({ changes = [] }: Kfunc, { args }: Call, place: Place, bytes: number, memory: Memory): boolean {
+  if (place.region === "constant") return false;
+  const changedBy = place.region === "context" ? contextChangedBy(place) : CHANGED_BY[place.region];
+  if (!changedBy || changes.some((what) => changedBy.includes(what))) return true;
+  return args.some(
+    (arg) =>
+      isPointer(arg.type) &&
+      contextOf(arg.type) === undefined &&
+      memory.overlap(memory.placeOf(arg, 0), Infinity, place, bytes),
+  );
+}
+
 /** Whether a call may change what lies at a place. */
 export function callChanges(inst: Call, place: Place, bytes: number, memory: Memory): boolean {
+  if (inst.target.kind === "kfunc") return kfuncChanges(kfunc(inst.target.name), inst, place, bytes, memory);
   const helper = helperOf(inst);
   const changedBy = place.region === "context" ? contextChangedBy(place) : CHANGED_BY[place.region];
   if (place.region === "constant" || (place.region === "context" && changedBy?.length === 0)) return false;

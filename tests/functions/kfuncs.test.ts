@@ -1,0 +1,74 @@
+/** Calls of kernel functions, from the text of the IR to a program in the kernel. */
+import { existsSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { backend } from "../../compiler/backend/emit.ts";
+import { KFUNCS } from "../../compiler/bpf/kfuncs.ts";
+import { kernels } from "../../compiler/bpf/kernels.ts";
+import { checkModule } from "../../compiler/ir/check.ts";
+import { printModule } from "../../compiler/ir/print.ts";
+import { readModule } from "../../compiler/ir/read.ts";
+import { readObject } from "../../compiler/object/read.ts";
+import { writeObject } from "../../compiler/object/write.ts";
+import { optimize } from "../../compiler/passes/pipeline.ts";
+import { bpftool } from "../object/kernel.ts";
+
+const loader = bpftool();
+
+const TEXT = `target mainline
+license "GPL"
+
+program sockops sock_ops 3 func stamps(%0.ctx: ptr ctx(sock_ops)) -> w32 {
+b0:
+  %1: ptr trusted(bpf_sock_ops_kern) = call kfunc bpf_cast_to_kern_ctx(%0)
+  %2: w64 = const 0
+  call kfunc bpf_rcu_read_lock()
+  call kfunc bpf_rcu_read_unlock()
+  %3: w64 = call kfunc bpf_sock_ops_enable_tx_tstamp(%1, %2)
+  %4: w32 = const 1
+  return %4
+}
+`;
+
+function made(text: string) {
+  const module = { ...readModule(text), sources: [{ path: "stamps.ts", text: "stamps" }] };
+  expect(checkModule(module)).toEqual([]);
+  expect(printModule(module)).toBe(text);
+  const optimized = optimize(module, kernels.mainline, { maxInsns: 4096 });
+  expect(checkModule(optimized.module)).toEqual([]);
+  return backend(optimized.module, kernels.mainline).module!;
+}
+
+test("each call refers to an undefined symbol of the function's name, and reads back so", () => {
+  const module = made(TEXT);
+  const names = module.programs[0]!.externs!.map(({ name }) => name);
+  expect(names).toEqual([
+    "bpf_cast_to_kern_ctx",
+    "bpf_rcu_read_lock",
+    "bpf_rcu_read_unlock",
+    "bpf_sock_ops_enable_tx_tstamp",
+  ]);
+  const { module: read } = readObject(writeObject(module));
+  expect(read!.programs[0]!.externs).toEqual(module.programs[0]!.externs);
+});
+
+for (const [what, from, to, message] of [
+  ["an unknown name", "bpf_rcu_read_lock()", "bpf_make_coffee()", "unknown kernel function"],
+  ["an argument too few", "tstamp(%1, %2)", "tstamp(%1)", "takes 2 arguments, not 1"],
+  ["the context for the kernel's own", "tstamp(%1, %2)", "tstamp(%0, %2)", "must lead to bpf_sock_ops_kern"],
+  ["a result of another type", "%3: w64 = call", "%3: w32 = call", "the kernel function returns w64"],
+] as const)
+  test(`${what} is an error of the checker`, () => {
+    expect(checkModule(readModule(TEXT.replace(from, to))).join("\n")).toContain(message);
+  });
+
+/** Names of all functions of the running kernel; the table's need not all be there. */
+const known = existsSync("/proc/kallsyms") ? readFileSync("/proc/kallsyms", "utf8") : "";
+const missing = Object.keys(KFUNCS).find((name) => !new RegExp(` ${name}\\n`).test(known));
+const reason = loader.available ? missing && ` (skipped: this kernel has no ${missing})` : loader.reason;
+test.skipIf(reason !== undefined)(`the kernel takes the object${reason ?? ""}`, () => {
+  const module = made(TEXT);
+  loader.load(writeObject(module), (pin) => {
+    const shown = loader.run("prog", "dump", "xlated", "pinned", pin("stamps"));
+    expect(shown).toContain("bpf_sock_ops_enable_tx_tstamp");
+  });
+});
