@@ -61,7 +61,7 @@ export function verifierMain(args: readonly string[]): number {
     console.log(`skipped: ${reason}`);
     return 3;
   }
-  const only = args.indexOf("--of") < 0 ? undefined : args[args.indexOf("--of") + 1];
+  const only = args.includes("--of") ? args[args.indexOf("--of") + 1] : undefined;
   const seeds = mutationSeeds().filter(({ program }) => only === undefined || program.type === only);
   const result = compare(seeds, {
     seed: option(args, "seed", 1),
