@@ -76,7 +76,8 @@ export function callChanges(inst: Call, place: Place, bytes: number, memory: Mem
   const helper = helperOf(inst);
   const changedBy = place.region === "context" ? contextChangedBy(place) : CHANGED_BY[place.region];
   if (place.region === "constant" || (place.region === "context" && changedBy?.length === 0)) return false;
-  if (!helper) return true;
+  // A function may do anything to what it can reach.
+  if (!helper) return !(place.region === "slot" && place.named && !memory.escapes(place.root as number));
   // A context that there is no table of may be changed by whatever is given it.
   if (!changedBy) return helper.changes !== undefined || (helper.effect === "writes" && helper.args.includes("ctx"));
   if (helper.changes?.some((what) => changedBy.includes(what))) return true;
