@@ -109,6 +109,9 @@ function checkWords(insns: readonly RawInsn[], maps: ReadonlyMap<number, Verifie
       ((mode !== MODE.mem && (mode !== MODE.memsx || !rules.isaV4)) || insn.imm !== 0)
     )
       rejectAt("encoding", "none", "BPF_LDX uses reserved fields");
+    // While addition was the only atomic operation, the field that names it was looked at before the walk, wherever it stands.
+    if (!rules.atomics && classOf(insn.code) === CLASS.stx && insn.imm !== 0)
+      rejectAt("encoding", "none", "BPF_STX uses reserved fields");
     if (isLddw(insn)) {
       checkWideLoad(insn, insns[at + 1], maps, rules);
       at++;
