@@ -44,7 +44,7 @@ export async function lost(
     });
     child.stdin.on("error", () => undefined);
     child.stdin.end(options.input ?? "");
-    for (const end = Date.now() + 40_000; !existsSync(files.CODE) || readFileSync(files.CODE, "utf8") === "";) {
+    for (const end = Date.now() + 100_000; !existsSync(files.CODE) || readFileSync(files.CODE, "utf8") === "";) {
       if (Date.now() > end) throw new Error(`${way}: ${args.join(" ")} did not end`);
       await new Promise((resolve) => setTimeout(resolve, 30));
     }
