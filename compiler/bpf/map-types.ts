@@ -38,3 +38,13 @@ export type MapTypeName = keyof typeof MAP_TYPES;
 
 /** Flags of BPF_MAP_CREATE. */
 export const MAP_FLAGS = { noPrealloc: 1, readOnlyProgram: 0x80, writeOnlyProgram: 0x100, mmapable: 0x400 } as const;
+
+/** Maps whose values exist once per possible CPU. */
+export const PER_CPU_MAPS: ReadonlySet<string> = new Set([
+  "percpu_hash",
+  "percpu_array",
+  "lru_percpu_hash",
+  "percpu_cgroup_storage",
+]);
+/** Maps without keys or values that user space could look up. */
+export const RING_MAPS: ReadonlySet<string> = new Set(["ringbuf", "user_ringbuf"]);

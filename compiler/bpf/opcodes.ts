@@ -67,3 +67,7 @@ export const CALL = { helper: 0, local: 1, kfunc: 2 } as const;
 
 /** The opcode of `lddw`: the only instruction of two slots. */
 export const LDDW = CLASS.ld | SIZE.dw | MODE.imm;
+
+/** Of the atomic instructions: loads that acquire and stores that release (RFC 9669 has none yet; Linux 6.15). */
+export const LOAD_ACQUIRE = 0x100;
+export const STORE_RELEASE = 0x110;

@@ -4,6 +4,7 @@ import { kernelOf, type OldestKernel, type TargetName } from "../bpf/kernels.ts"
 import type { Diagnostic } from "../diagnostics.ts";
 import type { IrModule } from "../ir/ir.ts";
 import type { FoundImport, SourceFile } from "../span.ts";
+import { LICENSES } from "../bpf/licenses.ts";
 import { checkUncalled } from "./functions.ts";
 import { moduleState, say, spanOf, type FileScope, type ModuleState } from "./module-state.ts";
 import { collectScope, resolveName } from "./names.ts";
@@ -181,7 +182,7 @@ function licenseOf(state: ModuleState, scope: FileScope): void {
       });
       continue;
     }
-    if (!LICENSES.includes(text.text))
+    if (!(LICENSES as readonly string[]).includes(text.text))
       say(state, "license", spanOf(scope.file, text), { id: text.text, known: LICENSES });
     else if (state.license && state.license.id !== text.text) {
       const other = spanOf(state.project.files[state.license.file]!, state.license.node);
@@ -191,8 +192,6 @@ function licenseOf(state: ModuleState, scope: FileScope): void {
     } else state.license ??= { id: text.text, node: text, file: scope.file.index };
   }
 }
-/** include/linux/license.h, and what is none of them. */
-const LICENSES = ["GPL", "GPL v2", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL", "Proprietary"];
 
 /** By place; one report per line and key. */
 function sorted(diagnostics: readonly Diagnostic[]): Diagnostic[] {

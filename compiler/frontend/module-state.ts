@@ -1,6 +1,6 @@
 /** The state of one compilation: what was declared, what was lowered, what was reported. */
 import type { ts } from "ts-morph";
-import { FEATURE_SINCE, has, kernels, type Feature, type Kernel, type TargetName } from "../bpf/kernels.ts";
+import { type Feature, FEATURE_SINCE, has, type Kernel, kernels, type TargetName } from "../bpf/kernels.ts";
 import { SOCK_OPS_CALLBACKS } from "../bpf/kinds/sock-ops.ts";
 import { report, type Diagnostic, type FactsOf, type Key, type Note } from "../diagnostics.ts";
 import type { Func } from "../ir/ir.ts";
@@ -118,7 +118,7 @@ export function moduleState(
     rodata: new Map(),
     stringCodes: new Map(),
     license: undefined,
-    writeBit: kernel.name === "patched" ? SOCK_OPS_CALLBACKS.TcpOptions.bit : SOCK_OPS_CALLBACKS.WriteOption.bit,
+    writeBit: has(kernel, "tcp-option-events") ? SOCK_OPS_CALLBACKS.TcpOptions.bit : SOCK_OPS_CALLBACKS.WriteOption.bit,
     sharedWish: project.files.some((file) => /\bOptionConn\b/.test(file.source.text)),
     writers: [],
     optionBits: new Map(),

@@ -7,6 +7,7 @@ import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/kinds/sock-ops.ts";
 import type { Label, Variable } from "../ir/build.ts";
 import type { Value } from "../ir/ir.ts";
 import type { StructLayout } from "../layout.ts";
+import { has } from "../bpf/kernels.ts";
 import { constantContext, constantInteger, fieldType } from "./declare.ts";
 import { say, spanOf, type ModuleState } from "./module-state.ts";
 import { readCell, WISH_BYTES, wishInMemory, writeCell } from "./cells.ts";
@@ -66,7 +67,7 @@ export function tcpOptionProgram(program: EventProgram): void {
   const option = declaration(program);
   if (!option) return;
   checkWriting(program, option);
-  const target: OptionTarget = program.state.target === "patched" ? patchedEvents : mainlineEvents;
+  const target: OptionTarget = has(program.state.kernel, "tcp-option-events") ? patchedEvents : mainlineEvents;
   const writes = option.handlers.has("write");
   const parses = option.handlers.has("parse");
   const bits = writes && !option.exclusive ? optionBits(program) : undefined;

@@ -9,6 +9,7 @@ import { sizeOf, type Layout } from "../layout.ts";
 import type { BpfModule, BpfProgram, GlobalVar, LineEntry, MapSpec, Relocation } from "../module.ts";
 import type { SourceFile } from "../span.ts";
 import { printable } from "../printable.ts";
+import { RING_MAPS } from "../bpf/map-types.ts";
 import { decodeBtf, type Btf } from "./btf.ts";
 import { decodeBtfExt, type BtfExt, type LineRecord } from "./btf-ext.ts";
 import type { FormatProblem } from "./bytes.ts";
@@ -222,7 +223,7 @@ function withMetadata(module: BpfModule, metadata: ReadMetadata): Whole {
     const found = maps.get(row.symbol);
     if (!found) return { trouble: `there is no map ${row.symbol}` };
     // The kernel knows no value of a ring buffer, so BTF has none.
-    const ring = found.type === "ringbuf" || found.type === "user_ringbuf";
+    const ring = RING_MAPS.has(found.type);
     if (size(found.key) !== size(row.key) || (!ring && size(found.value) !== size(row.value)))
       return { trouble: `map ${row.name} has keys or values of another size` };
     if (row.initial.some(({ key, value }) => key.length !== size(row.key) || value.length !== size(row.value)))

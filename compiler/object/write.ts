@@ -1,5 +1,5 @@
 /** A module as an ELF object that libbpf, bpftool and our own loader take. Same module, same bytes. */
-import { MAP_TYPES } from "../bpf/map-types.ts";
+import { MAP_TYPES, RING_MAPS } from "../bpf/map-types.ts";
 import { encodeSlots, SLOT_BYTES } from "../bpf/raw.ts";
 import { sizeOf } from "../layout.ts";
 import type { BpfModule, GlobalSection, GlobalVar, MapSpec } from "../module.ts";
@@ -186,7 +186,7 @@ function mapDefinition(btf: BtfBuilder, map: MapSpec): { readonly type: number; 
   });
   return { type, size };
 }
-const isRing = (map: MapSpec): boolean => map.type === "ringbuf" || map.type === "user_ringbuf";
+const isRing = (map: MapSpec): boolean => RING_MAPS.has(map.type);
 
 /** A variable of BTF for each symbol, and the section that holds them. */
 function dataSection(

@@ -4,13 +4,14 @@ import { hasCome, helperSince } from "../bpf/since.ts";
 import type { Rules } from "../bpf/verifier-rules.ts";
 import { helperName, type Helper, type HelperName } from "../bpf/helpers.ts";
 import { goTogether } from "../bpf/map-helpers.ts";
+import { MAX_FRAMES } from "../bpf/limits.ts";
+import { kernels } from "../bpf/kernels.ts";
 import { checkArguments, fillStack, type CallFacts } from "./arguments.ts";
 import { forgetPackets, hasFlag, insnAt, INVALIDATED, newId, regsOf, type Env } from "./env.ts";
 import { ANYTHING, draft, settle } from "./scalar.ts";
 import { currentFrame, isNull, newFrame, pointer, replaceRegs, scalar, UNINITIALISED, type Reg } from "./state.ts";
 import { reject, unsupported } from "./verdict.ts";
 
-const MAX_FRAMES = 8;
 /** More CPUs than any kernel is built for. */
 const MOST_CPUS = 8192;
 const MAX_ERRNO = 4095;
@@ -70,9 +71,9 @@ export function callHelper(env: Env): void {
 function checkAvailable(env: Env, name: HelperName, helper: Helper): void {
   const allowed = mayCall(env.program.type, env.program.attach, name, env.program.release);
   if (allowed === undefined) unsupported(`helpers of ${env.program.type} programs`);
-  const patchedOnly = helper.id >= 212;
-  if ((patchedOnly && !env.program.patched) || !hasCome(helperSince(name), env.program.release))
-    reject("other", `invalid func unknown#${helper.id}`);
+  const target = env.program.patched ? kernels.patched : kernels.mainline;
+  const there = helper.needs === undefined || target.features.has(helper.needs);
+  if (!there || !hasCome(helperSince(name), env.program.release)) reject("other", `invalid func unknown#${helper.id}`);
   if (!allowed) reject("helper-arg", `program of this type cannot use helper bpf_${name}#${helper.id}`);
   if (helper.gplOnly && !env.program.gpl)
     reject("other", "cannot call GPL-restricted function from non-GPL compatible program");

@@ -2,6 +2,7 @@
 import { decodeSlots } from "../bpf/raw.ts";
 import { NEWEST, type Version } from "../bpf/verifier-rules.ts";
 import { MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
+import { isGplCompatible } from "../bpf/licenses.ts";
 import { verify, type Options, type Program, type Result, type VerifierMap } from "./verify.ts";
 
 export interface CorpusMap {
@@ -48,9 +49,6 @@ function corpusMap(map: CorpusMap): VerifierMap | undefined {
   const frozen = map.frozen === undefined ? {} : { frozen: new Uint8Array(Buffer.from(map.frozen, "hex")) };
   return { type, key, value, max, flags, ...frozen };
 }
-
-const GPL = new Set(["GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"]);
-export const isGplCompatible = (license: string): boolean => GPL.has(license);
 
 /** The verifier's input for a program of a corpus. Throws RangeError where the hex is not whole instructions. */
 export function corpusProgram(program: CorpusProgram, release: Version = NEWEST): Program {

@@ -6,7 +6,7 @@
  * the answers are worked out anew when something was noted since. Notes only ever add reads and demands, and a state is compared with
  * an old one only when all that follows the old one was walked, so that no note is missing by then.
  */
-import { ATOMIC, CLASS, JMP, MODE, SIZE } from "../bpf/opcodes.ts";
+import { ATOMIC, CLASS, JMP, LOAD_ACQUIRE, MODE, SIZE, STORE_RELEASE } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import { helper, helperName } from "../bpf/helpers.ts";
 import {
@@ -84,8 +84,6 @@ function usesOf(insn: RawInsn): { readonly use: number; readonly def: number } {
       return jumpUses(insn, dst, src);
   }
 }
-export const LOAD_ACQUIRE = 0x100;
-export const STORE_RELEASE = 0x110;
 
 function jumpUses(insn: RawInsn, dst: number, src: number): { readonly use: number; readonly def: number } {
   switch (operationOf(insn.code)) {

@@ -1,12 +1,22 @@
 /** One instruction at a time: what it demands of the state, and what state it leaves. */
 import { hasPacketLoads, returnRange } from "../bpf/kinds/index.ts";
-import { ALU, ATOMIC, CLASS, JMP, MODE, PSEUDO, SIZE, type Condition } from "../bpf/opcodes.ts";
+import {
+  ALU,
+  ATOMIC,
+  CLASS,
+  type Condition,
+  JMP,
+  LOAD_ACQUIRE,
+  MODE,
+  PSEUDO,
+  SIZE,
+  STORE_RELEASE,
+} from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import { alu, move } from "./arithmetic.ts";
 import { callHelper, callLocal, checkReferences, clobberArguments, returnLocal } from "./calls.ts";
 import { aluOf, classOf, isLddw, jmpOf, MAY_GOTO, modeOf, operationOf, sizeOf, usesRegister } from "./decode.ts";
 import { checkTarget, goOn, insnAt, later, regsOf, source, type Env } from "./env.ts";
-import { LOAD_ACQUIRE, STORE_RELEASE } from "./flow.ts";
 import { conditionalJump } from "./jumps.ts";
 import { checkAccess, checkUnmodified, noteAccessType } from "./memory.ts";
 import { anyOfBytes } from "./scalar.ts";

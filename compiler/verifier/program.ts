@@ -2,10 +2,10 @@
 import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
 import { PSEUDO } from "../bpf/opcodes.ts";
 import type { Version } from "../bpf/verifier-rules.ts";
-import type { RawInsn } from "../bpf/raw.ts";
 import { sizeOf } from "../layout.ts";
 import type { BpfModule, BpfProgram, GlobalSection, GlobalVar, MapSpec } from "../module.ts";
-import { isGplCompatible } from "./corpus.ts";
+import { isGplCompatible } from "../bpf/licenses.ts";
+import { link } from "../link.ts";
 import type { Program, VerifierMap } from "./verify.ts";
 
 /** Descriptors that stand for maps and sections; any numbers do that no real instruction needs. */
@@ -60,30 +60,22 @@ export function verifierProgram(module: BpfModule, program: BpfProgram, target: 
     if (map !== undefined) maps.set(fd, map);
     return fd;
   };
-  const insns: RawInsn[] = [...program.insns];
   let unknown = externOf(program);
-  for (const relocation of program.relocations) {
-    const first = insns[relocation.slot];
-    const second = insns[relocation.slot + 1];
-    if (first === undefined || second === undefined) continue;
-    if (relocation.kind === "map") {
-      const spec = module.maps.find((map) => map.name === relocation.map);
-      const known = spec === undefined ? undefined : verifierMap(spec);
-      const imm = describe(`map ${relocation.map}`, () => known);
-      // A map that could not be read (it holds maps or programs, or is in libbpf's old form), or of a type that is not known here.
-      if (known === undefined)
-        unknown ??= {
-          what: `the map ${relocation.map}${spec === undefined ? ", whose definition it does not read" : ` of type ${spec.type}`}`,
-          insn: relocation.slot,
-        };
-      insns[relocation.slot] = { ...first, src: PSEUDO.mapFd, imm };
-      insns[relocation.slot + 1] = { ...second, imm: 0 };
-    } else {
-      const imm = describe(relocation.section, () => sectionMap(relocation.section, module.globals));
-      insns[relocation.slot] = { ...first, src: PSEUDO.mapValue, imm };
-      insns[relocation.slot + 1] = { ...second, imm: relocation.offset };
+  const insns = link(program, (relocation) => {
+    if (relocation.kind === "global") {
+      const fd = describe(relocation.section, () => sectionMap(relocation.section, module.globals));
+      return { src: PSEUDO.mapValue, low: fd, high: relocation.offset };
     }
-  }
+    const spec = module.maps.find((map) => map.name === relocation.map);
+    const known = spec === undefined ? undefined : verifierMap(spec);
+    // A map that could not be read (it holds maps or programs, or is in libbpf's old form), or of a type that is not known here.
+    if (known === undefined)
+      unknown ??= {
+        what: `the map ${relocation.map}${spec === undefined ? ", whose definition it does not read" : ` of type ${spec.type}`}`,
+        insn: relocation.slot,
+      };
+    return { src: PSEUDO.mapFd, low: describe(`map ${relocation.map}`, () => known), high: 0 };
+  });
   return {
     insns,
     type: program.type,

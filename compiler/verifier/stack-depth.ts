@@ -2,12 +2,12 @@
 import { JMP } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import { helperName } from "../bpf/helpers.ts";
+import { MAX_FRAMES } from "../bpf/limits.ts";
 import { CALL_CODE, isLocalCall, operationOf } from "./decode.ts";
 import type { Structure, Subprogram } from "./structure.ts";
 import { rejectAt } from "./verdict.ts";
 import { MAX_STACK } from "./state.ts";
 
-const MAX_FRAMES = 8;
 /** Frames below a tail call may not take more, since the called program has a stack of its own. */
 const TAIL_CALL_LIMIT = 256;
 /** Just-in-time compilers round a frame up to this. */

@@ -2,13 +2,13 @@
 import { drained, err, out, outputFailed, say, whenLost } from "./output.ts";
 import type { Layout } from "../../compiler/layout.ts";
 import { printable } from "../../compiler/printable.ts";
-import { PER_CPU_MAPS, RING_MAPS } from "../kernel/abi.ts";
 import type { Value } from "../kernel/codec.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { parseValue, show, toJson } from "../kernel/format.ts";
 import type { MapHandle } from "../kernel/maps.ts";
 import { openMap, openObject } from "../kernel/pins.ts";
 import { parsePrefixKey, showPrefixKey } from "../kernel/prefix.ts";
+import { PER_CPU_MAPS, RING_MAPS } from "../../compiler/bpf/map-types.ts";
 import { jsonText, line } from "./report.ts";
 
 export interface MapOptions {

@@ -128,15 +128,6 @@ export const MOST_PROGRAMS = 64;
 export const UPDATE = { any: 0, insert: 1, update: 2 } as const;
 export type UpdateMode = keyof typeof UPDATE;
 
-/** Maps whose values exist once per possible CPU. */
-export const PER_CPU_MAPS: ReadonlySet<string> = new Set([
-  "percpu_hash",
-  "percpu_array",
-  "lru_percpu_hash",
-  "percpu_cgroup_storage",
-]);
-/** Maps without keys or values that user space could look up. */
-export const RING_MAPS: ReadonlySet<string> = new Set(["ringbuf", "user_ringbuf"]);
 /** struct bpf_map_def's of these kinds require BPF_F_NO_PREALLOC (kernel/bpf/lpm_trie.c, bpf_local_storage.c). */
 export const NO_PREALLOC_MAPS: ReadonlySet<string> = new Set([
   "lpm_trie",

@@ -1,9 +1,9 @@
 /** The maps of an object in the kernel: made, reused from pins or from an earlier load, and filled. */
 import { join } from "node:path";
-import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../../compiler/bpf/map-types.ts";
+import { MAP_FLAGS, MAP_TYPES, type MapTypeName, RING_MAPS } from "../../compiler/bpf/map-types.ts";
 import { sizeOf, type Layout } from "../../compiler/layout.ts";
 import type { BpfModule, GlobalSection, MapSpec } from "../../compiler/module.ts";
-import { BPF, LOCAL_STORAGE_MAPS, NO_PREALLOC_MAPS, RING_MAPS } from "./abi.ts";
+import { BPF, LOCAL_STORAGE_MAPS, NO_PREALLOC_MAPS } from "./abi.ts";
 import { bpf, type AttrFields } from "./bpf.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { mapInfo, type MapInfo } from "./info.ts";

@@ -11,7 +11,7 @@ import { writeFunc, writeLine } from "../../compiler/object/btf-ext.ts";
 import { byteWriter } from "../../compiler/object/bytes.ts";
 import { identifier, intType, layoutType } from "../../compiler/object/layout-types.ts";
 import { placeFinder, portablePaths } from "../../compiler/object/lines.ts";
-import { RING_MAPS } from "./abi.ts";
+import { RING_MAPS } from "../../compiler/bpf/map-types.ts";
 
 export interface TypeIds {
   readonly key: number;

@@ -2,12 +2,13 @@
  * From a module to running handles: needs, params, BTF, maps, relocations, programs. Whatever fails on the way, nothing
  * that this load made stays in the kernel or on the bpffs.
  */
-import { LDDW, PSEUDO } from "../../compiler/bpf/opcodes.ts";
+import { PSEUDO } from "../../compiler/bpf/opcodes.ts";
 import { kindOf, onlyAttachType } from "../../compiler/bpf/kinds/index.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import type { BpfModule, BpfProgram, GlobalSection } from "../../compiler/module.ts";
 import { CORE_RECORD_BYTES, FUNC_RECORD_BYTES, LINE_RECORD_BYTES } from "../../compiler/object/btf-ext.ts";
 import type { KernelInfo } from "../../compiler/object/kernel-info.ts";
+import { link } from "../../compiler/link.ts";
 import { BPF } from "./abi.ts";
 import { bpf } from "./bpf.ts";
 import { lacking as lackingCapabilities, NEEDS, type Capability } from "./capabilities.ts";
@@ -250,24 +251,20 @@ export function relocate(
   maps: ReadonlyMap<string, number>,
   sections: ReadonlyMap<GlobalSection, number>,
 ): readonly RawInsn[] {
-  const insns = [...program.insns];
-  for (const relocation of program.relocations) {
-    const low = insns[relocation.slot];
-    const high = insns[relocation.slot + 1];
-    const fd = relocation.kind === "map" ? maps.get(relocation.map) : sections.get(relocation.section);
-    const target = relocation.kind === "map" ? relocation.map : relocation.section;
-    if (!low || !high || low.code !== LDDW)
-      throw new RuntimeError(
-        "bad-object",
-        `program ${program.name}: the relocation at slot ${relocation.slot} is not at a 64-bit load`,
-      );
-    if (fd === undefined)
-      throw new RuntimeError(
-        "bad-object",
-        `program ${program.name}: refers to ${target}, which the object does not have`,
-      );
-    insns[relocation.slot] = { ...low, src: relocation.kind === "map" ? PSEUDO.mapFd : PSEUDO.mapValue, imm: fd };
-    insns[relocation.slot + 1] = { ...high, imm: relocation.kind === "map" ? 0 : relocation.offset };
-  }
-  return insns;
+  const bad = (text: string): RuntimeError => new RuntimeError("bad-object", `program ${program.name}: ${text}`);
+  return link(
+    program,
+    (relocation) => {
+      const isMap = relocation.kind === "map";
+      const target = isMap ? relocation.map : relocation.section;
+      const fd = isMap ? maps.get(relocation.map) : sections.get(relocation.section);
+      if (fd === undefined) throw bad(`refers to ${target}, which the object does not have`);
+      return isMap
+        ? { src: PSEUDO.mapFd, low: fd, high: 0 }
+        : { src: PSEUDO.mapValue, low: fd, high: relocation.offset };
+    },
+    ({ slot }) => {
+      throw bad(`the relocation at slot ${slot} is not at a 64-bit load`);
+    },
+  );
 }

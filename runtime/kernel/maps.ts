@@ -1,7 +1,8 @@
 /** Maps as typed handles: keys and values go in and out through the codecs of their layouts. */
 import { readFileSync } from "node:fs";
 import type { Layout } from "../../compiler/layout.ts";
-import { ATTR, BPF, PER_CPU_MAPS, UPDATE, type UpdateMode } from "./abi.ts";
+import { PER_CPU_MAPS } from "../../compiler/bpf/map-types.ts";
+import { ATTR, BPF, UPDATE, type UpdateMode } from "./abi.ts";
 import { attrBlock, call, type AttrBlock } from "./bpf.ts";
 import { codecFor, type Value } from "./codec.ts";
 import { failed, RuntimeError } from "./errors.ts";

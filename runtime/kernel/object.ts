@@ -2,7 +2,8 @@
 import type { Layout } from "../../compiler/layout.ts";
 import type { BpfModule, GlobalSection, GlobalVar } from "../../compiler/module.ts";
 import { kindOf, onlyAttachType } from "../../compiler/bpf/kinds/index.ts";
-import { BPF, RING_MAPS } from "./abi.ts";
+import { RING_MAPS } from "../../compiler/bpf/map-types.ts";
+import { BPF } from "./abi.ts";
 import { bpf } from "./bpf.ts";
 import { codecFor, type Value } from "./codec.ts";
 import { keyLayout } from "./create-maps.ts";

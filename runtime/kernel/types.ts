@@ -1,7 +1,7 @@
 /** The `.d.ts` beside an object: types of its maps, rings, params, globals and programs, for `load<typeof import(…)>`-like use. */
 import type { Layout, StructLayout } from "../../compiler/layout.ts";
 import type { BpfModule } from "../../compiler/module.ts";
-import { PER_CPU_MAPS, RING_MAPS } from "./abi.ts";
+import { PER_CPU_MAPS, RING_MAPS } from "../../compiler/bpf/map-types.ts";
 
 /**
  * Declarations for one module. `import type { Loaded } from "./fullmesh.d.ts"`, then

@@ -1,6 +1,7 @@
 /** When the kernel calls programs for a TCP segment, on each target: net/ipv4/tcp_{input,output}.c, and the patched kernel's. */
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { hostOrder } from "../dsl/network-order.ts";
+import { has } from "../../compiler/bpf/kernels.ts";
 import { TCP_STATES, type Connection, type TcpStateName } from "./connection.ts";
 import type { Loaded } from "./call.ts";
 import { allOf, deliver, deliverTo, type Delivered, type KernelEvent } from "./deliver.ts";
@@ -157,10 +158,9 @@ export function segmentLeaves(
   segment: SegmentFacts,
   entry: HistoryEntry,
 ): Uint8Array | undefined {
-  const bytes =
-    loaded.machine.kernel.name === "patched"
-      ? writePatched(loaded, connection, segment, entry)
-      : writeMainline(connection, segment, runner(loaded, connection, entry));
+  const bytes = has(loaded.machine.kernel, "tcp-option-events")
+    ? writePatched(loaded, connection, segment, entry)
+    : writeMainline(connection, segment, runner(loaded, connection, entry));
   const { fields } = connection;
   if (segment.request) return bytes.length > 0 ? bytes : undefined;
   connection.fields = {
@@ -212,7 +212,7 @@ export function segmentArrives(
   const packet = header(connection, segment, options, false);
   // The patched kernel has mainline's event as well.
   if (wanted) run({ op: op.ParseHeaderOption.op, packet, payload: segment.payload });
-  if (loaded.machine.kernel.name === "patched") parsePatched(options, run);
+  if (has(loaded.machine.kernel, "tcp-option-events")) parsePatched(options, run);
   takeData(connection, segment);
 }
 
@@ -235,7 +235,7 @@ export function handshakeDone(
   else connection.fields = { ...connection.fields, state: "synRecv" };
   run({ op: side === "client" ? op.ActiveEstablished.op : op.PassiveEstablished.op, packet, payload: segment.payload });
   if (side === "server") stateChanges(loaded, connection, "established", entry);
-  if (loaded.machine.kernel.name === "patched") parsePatched(options, run);
+  if (has(loaded.machine.kernel, "tcp-option-events")) parsePatched(options, run);
   if (segment.payload > 0) takeData(connection, segment);
 }
 

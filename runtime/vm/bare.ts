@@ -1,11 +1,12 @@
 /** Runs a bare program (no object, no maps) on a piece of memory, as conformance suites do. */
 import { decodeSlots, type RawInsn } from "../../compiler/bpf/raw.ts";
 import { HELPERS } from "../../compiler/bpf/helpers.ts";
-import { MAX_FRAMES, STACK_BYTES, type CallHelper, type Finished, type Surroundings, type Watch } from "./engine.ts";
+import { MAX_FRAMES } from "../../compiler/bpf/limits.ts";
+import { STACK_BYTES, type CallHelper, type Finished, type Surroundings, type Watch } from "./engine.ts";
 import { VmFault } from "./fault.ts";
 import { interpret } from "./interpret.ts";
 import { createMemory, type Memory } from "./memory.ts";
-import { jumpTarget, link } from "./program.ts";
+import { jumpTarget, prepare } from "./program.ts";
 import { translateAndRun } from "./wasm/translate.ts";
 
 export type EngineName = "interpreter" | "translator";
@@ -39,7 +40,7 @@ export const DEFAULT_STEP_LIMIT = 100_000_000;
 
 /** Throws VmFault. */
 export function runBare(insns: readonly RawInsn[], options: BareOptions = {}): Finished {
-  const program = link("program", insns, () => undefined);
+  const program = prepare("program", insns);
   const loops = insns.some((insn, slot) => (jumpTarget(insn, slot) ?? slot + 1) <= slot);
   const name = options.engine ?? (loops ? "translator" : "interpreter");
   const data = options.memory ?? new Uint8Array();

@@ -3,8 +3,6 @@ import type { Memory, Region } from "./memory.ts";
 import type { LinkedProgram } from "./program.ts";
 
 export const STACK_BYTES = 512;
-/** Nested calls, the entry included (MAX_CALL_FRAMES in include/linux/bpf_verifier.h). */
-export const MAX_FRAMES = 8;
 /** What a call leaves in r1 to r5: a value that nobody should rely on. */
 export const SCRATCHED = 0xdead_beef_dead_beefn;
 

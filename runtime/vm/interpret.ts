@@ -1,7 +1,8 @@
 /** The reference engine: one instruction at a time, straight from RFC 9669, with no thought of speed. */
-import { ALU, ATOMIC, CALL, CLASS, JMP, MODE, SIZE_BYTES, SRC_X } from "../../compiler/bpf/opcodes.ts";
+import { ALU, ATOMIC, CALL, CLASS, JMP, MODE, SIZE_BYTES, SRC_X, STORE_RELEASE } from "../../compiler/bpf/opcodes.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
-import { MAX_FRAMES, SCRATCHED, STACK_BYTES, type Engine, type Surroundings } from "./engine.ts";
+import { MAX_FRAMES } from "../../compiler/bpf/limits.ts";
+import { SCRATCHED, STACK_BYTES, type Engine, type Surroundings } from "./engine.ts";
 import { placed, VmFault } from "./fault.ts";
 import { isLocalCall } from "./program.ts";
 
@@ -160,7 +161,7 @@ function atomic(around: Surroundings, insn: RawInsn, registers: BigUint64Array):
     return;
   }
   const value = BigInt.asUintN(bytes * 8, registers[insn.src]!);
-  if (insn.imm === 0x110) return store(around, index, bytes, value);
+  if (insn.imm === STORE_RELEASE) return store(around, index, bytes, value);
   if (insn.imm === ATOMIC.cmpxchg) {
     if (old === BigInt.asUintN(bytes * 8, registers[0]!)) store(around, index, bytes, value);
     registers[0] = old;

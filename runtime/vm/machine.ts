@@ -2,8 +2,10 @@
 import { COMPILED, isCompiled, type CompiledKind, type ContextField } from "../../compiler/bpf/kinds/index.ts";
 import { kernels, type Kernel } from "../../compiler/bpf/kernels.ts";
 import { PSEUDO } from "../../compiler/bpf/opcodes.ts";
+import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { sizeOf } from "../../compiler/layout.ts";
-import type { BpfModule, BpfProgram, GlobalSection, MapSpec } from "../../compiler/module.ts";
+import { link } from "../../compiler/link.ts";
+import type { BpfModule, BpfProgram, GlobalSection, MapSpec, Relocation } from "../../compiler/module.ts";
 import { lineAndColumn, lineText, type Span } from "../../compiler/span.ts";
 import { DEFAULT_STEP_LIMIT, ENGINES, stackFrames, type EngineName } from "./bare.ts";
 import { createContext, type ProgramContext, type ReadField } from "./context.ts";
@@ -13,7 +15,7 @@ import { callHelper, type EventServices, type MachineServices } from "./helpers.
 import { MAP_KINDS } from "./maps/create.ts";
 import type { MapShape, VmMap } from "./maps/map.ts";
 import { createMemory, type Memory, type Region } from "./memory.ts";
-import { link, type LinkedProgram } from "./program.ts";
+import { prepare, type LinkedProgram } from "./program.ts";
 
 export interface MachineOptions {
   readonly services: MachineServices;
@@ -146,21 +148,24 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
     sections.set(name, region);
   }
 
+  /** References are numbers here: the address of a value, or the handle of a map. */
+  const valueOf = (relocation: Relocation, low: RawInsn, high: RawInsn): bigint | undefined => {
+    if (relocation.kind === "global") {
+      const region = sections.get(relocation.section);
+      return region && memory.address(region) + BigInt(relocation.offset);
+    }
+    if (low.src !== PSEUDO.mapValue && low.src !== PSEUDO.mapIdxValue) return handleOf.get(relocation.map);
+    const value = maps.get(relocation.map)?.direct?.();
+    return value === undefined ? undefined : value + BigInt(high.imm);
+  };
   const linkProgram = (program: BpfProgram): LinkedProgram => {
-    const relocations = new Map(program.relocations.map((one) => [one.slot, one]));
-    return link(program.name, program.insns, (slot, pseudo, _low, high) => {
-      const found = relocations.get(slot);
-      if (!found) return undefined;
-      if (found.kind === "global") {
-        const region = sections.get(found.section);
-        return region && memory.address(region) + BigInt(found.offset);
-      }
-      if (pseudo === PSEUDO.mapValue || pseudo === PSEUDO.mapIdxValue) {
-        const value = maps.get(found.map)?.direct?.();
-        return value === undefined ? undefined : value + BigInt(high);
-      }
-      return handleOf.get(found.map);
+    const insns = link(program, (relocation, low, high) => {
+      const value = valueOf(relocation, low, high);
+      return value === undefined
+        ? undefined
+        : { src: 0, low: Number(BigInt.asIntN(32, value)), high: Number(BigInt.asIntN(32, value >> 32n)) };
     });
+    return prepare(program.name, insns);
   };
   const linked = new Map(module.programs.map((program) => [program.name, linkProgram(program)]));
   const hits = new Map(module.programs.map((program) => [program.name, new Uint32Array(program.insns.length)]));

@@ -1,5 +1,17 @@
-/** A program that is ready to run: slots whose `lddw` constants are resolved, checked once for what no engine should meet. */
-import { ALU, ATOMIC, CALL, CLASS, JMP, LDDW, MODE, SIZE, SRC_X } from "../../compiler/bpf/opcodes.ts";
+/** A program that is ready to run: slots whose references are filled in, checked once for what no engine should meet. */
+import {
+  ALU,
+  ATOMIC,
+  CALL,
+  CLASS,
+  JMP,
+  LDDW,
+  LOAD_ACQUIRE,
+  MODE,
+  SIZE,
+  SRC_X,
+  STORE_RELEASE,
+} from "../../compiler/bpf/opcodes.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { VmFault } from "./fault.ts";
 
@@ -12,14 +24,6 @@ export interface LinkedProgram {
   readonly functions: readonly number[];
 }
 
-/**
- * The value of an `lddw` that is not what it says, from its source register (RFC 9669, table 12) and the `imm` of both slots.
- * Undefined: a plain constant, or an error if the source register is not 0.
- */
-export type Resolve = (slot: number, pseudo: number, low: number, high: number) => bigint | undefined;
-
-const LOADACQ = 0x100;
-const STOREREL = 0x110;
 const ATOMICS = new Set<number>([
   ATOMIC.add,
   ATOMIC.or,
@@ -31,8 +35,8 @@ const ATOMICS = new Set<number>([
   ATOMIC.xor | ATOMIC.fetch,
   ATOMIC.xchg,
   ATOMIC.cmpxchg,
-  LOADACQ,
-  STOREREL,
+  LOAD_ACQUIRE,
+  STORE_RELEASE,
 ]);
 const ALU_CODES = new Set<number>(Object.values(ALU).map((row) => row.code));
 const CONDITIONS = new Set<number>(
@@ -110,9 +114,9 @@ function malformed(insn: RawInsn): string | undefined {
       if ((code & 0xe0) === MODE.mem) return undefined;
       if ((code & 0xe0) !== MODE.atomic) return unknown;
       if (!ATOMICS.has(imm)) return `atomic operation ${hex(imm)} does not exist`;
-      if (imm !== LOADACQ && imm !== STOREREL && (code & 0x18) !== SIZE.w && (code & 0x18) !== SIZE.dw)
+      if (imm !== LOAD_ACQUIRE && imm !== STORE_RELEASE && (code & 0x18) !== SIZE.w && (code & 0x18) !== SIZE.dw)
         return "atomic operations work on 4 or 8 bytes";
-      if (imm === LOADACQ ? dst === 10 : imm !== ATOMIC.cmpxchg && imm & ATOMIC.fetch && src === 10)
+      if (imm === LOAD_ACQUIRE ? dst === 10 : imm !== ATOMIC.cmpxchg && imm & ATOMIC.fetch && src === 10)
         return "r10 cannot be written";
       return undefined;
   }
@@ -120,10 +124,10 @@ function malformed(insn: RawInsn): string | undefined {
 }
 
 /**
- * Resolves the constants and checks opcodes, registers, jump targets and the ends of functions.
+ * Reads the wide constants and checks opcodes, registers, jump targets and the ends of functions.
  * Throws VmFault("instruction") naming the slot.
  */
-export function link(name: string, insns: readonly RawInsn[], resolve: Resolve): LinkedProgram {
+export function prepare(name: string, insns: readonly RawInsn[]): LinkedProgram {
   if (insns.length === 0) throw bad(0, "the program is empty");
   const wide = new Map<number, bigint>();
   const inside = new Set<number>();
@@ -137,10 +141,8 @@ export function link(name: string, insns: readonly RawInsn[], resolve: Resolve):
     const high = insns[slot + 1];
     if (!high || high.code !== 0 || high.dst !== 0 || high.src !== 0 || high.off !== 0)
       throw bad(slot, "lddw lacks its second slot");
-    const plain = (BigInt(high.imm >>> 0) << 32n) | BigInt(insn.imm >>> 0);
-    const value = resolve(slot, insn.src, insn.imm, high.imm) ?? (insn.src === 0 ? plain : undefined);
-    if (value === undefined) throw bad(slot, `lddw refers to something that is not here (source ${insn.src})`);
-    wide.set(slot, BigInt.asUintN(64, value));
+    if (insn.src !== 0) throw bad(slot, `lddw refers to something that is not here (source ${insn.src})`);
+    wide.set(slot, (BigInt(high.imm >>> 0) << 32n) | BigInt(insn.imm >>> 0));
     inside.add(++slot);
   }
   for (let slot = 0; slot < insns.length; slot++) {

@@ -1,10 +1,28 @@
 /** Runs a batch in the virtual machine, with either engine. */
+import { LDDW } from "../../compiler/bpf/opcodes.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { ENGINES, stackFrames, type EngineName } from "../../runtime/vm/bare.ts";
 import type { Watch } from "../../runtime/vm/engine.ts";
 import { VmFault } from "../../runtime/vm/fault.ts";
 import { createMemory, type Memory, type Region } from "../../runtime/vm/memory.ts";
-import { link, type LinkedProgram } from "../../runtime/vm/program.ts";
+import { prepare } from "../../runtime/vm/program.ts";
+
+/** Every reference is one to the map's value. */
+function addressed(insns: readonly RawInsn[], value: bigint): RawInsn[] {
+  const made = [...insns];
+  for (let slot = 0; slot + 1 < made.length; slot++) {
+    const low = made[slot]!;
+    if (low.code !== LDDW) continue;
+    if (low.src !== 0) {
+      const high = made[slot + 1]!;
+      const address = value + BigInt(high.imm);
+      made[slot] = { ...low, src: 0, imm: Number(BigInt.asIntN(32, address)) };
+      made[slot + 1] = { ...high, imm: Number(BigInt.asIntN(32, address >> 32n)) };
+    }
+    slot++;
+  }
+  return made;
+}
 
 export interface Bench {
   /** The map's value after the run, and the instructions executed. Throws VmFault. */
@@ -42,9 +60,7 @@ export function createBench(largestValue: number): Bench {
       const { memory, frames, value } = place(engine);
       memory.resize(value, batch.value.length);
       memory.slice(value).set(batch.value);
-      const program: LinkedProgram = link("batch", batch.insns, (_slot, pseudo, _low, high) =>
-        pseudo === 0 ? undefined : memory.address(value) + BigInt(high),
-      );
+      const program = prepare("batch", addressed(batch.insns, memory.address(value)));
       const call = (): never => {
         throw new VmFault("helper", "no helpers here");
       };

@@ -14,6 +14,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   // Facts about BPF and its kernels.
   "compiler/bpf": [],
   "compiler/module.ts": ["compiler/bpf", "compiler/layout.ts", "compiler/span.ts"],
+  "compiler/link.ts": ["compiler/bpf", "compiler/module.ts"],
   "compiler/diagnostics": ["compiler/diagnostics.ts", "compiler/printable.ts", "compiler/span.ts"],
   "compiler/diagnostics.ts": ["compiler/diagnostics", "compiler/span.ts"],
   // The stages, in the order in which a program goes through them.
@@ -52,6 +53,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/bpf",
     "compiler/diagnostics.ts",
     "compiler/layout.ts",
+    "compiler/link.ts",
     "compiler/module.ts",
     "compiler/span.ts",
   ],
@@ -88,7 +90,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
   // What a user's program imports when it runs as JavaScript: tables and texts of the compiler, no stage of it.
   "runtime/dsl": ["compiler/addresses.ts", "compiler/bpf", "compiler/layout.ts"],
-  "runtime/vm": ["compiler/bpf", "compiler/layout.ts", "compiler/module.ts", "compiler/span.ts"],
+  "runtime/vm": ["compiler/bpf", "compiler/layout.ts", "compiler/link.ts", "compiler/module.ts", "compiler/span.ts"],
   // Files of the user: sources, and what a project allows.
   "runtime/files": ["compiler/diagnostics.ts", "compiler/span.ts"],
   "runtime/testing": [
@@ -107,6 +109,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/addresses.ts",
     "compiler/bpf",
     "compiler/layout.ts",
+    "compiler/link.ts",
     "compiler/module.ts",
     "compiler/object",
     "compiler/printable.ts",

@@ -1,5 +1,5 @@
 /** Loads, stores and atomic operations as WebAssembly, each behind a look at the shadow (runtime/vm/memory.ts). */
-import { ATOMIC, CLASS, MODE, SIZE_BYTES } from "../../../compiler/bpf/opcodes.ts";
+import { ATOMIC, CLASS, MODE, SIZE_BYTES, STORE_RELEASE } from "../../../compiler/bpf/opcodes.ts";
 import type { RawInsn } from "../../../compiler/bpf/raw.ts";
 import { STACK_BYTES } from "../engine.ts";
 import { FAULT_KINDS, type FaultKind } from "../fault.ts";
@@ -132,7 +132,7 @@ function emitAtomic(code: Code, memory: Memory, insn: RawInsn, place: Place): vo
     load();
     return code.with("set", local(insn.dst));
   }
-  if (insn.imm !== 0x110) {
+  if (insn.imm !== STORE_RELEASE) {
     load();
     code.with("set", LOCAL.a);
   }
@@ -150,7 +150,7 @@ function emitAtomic(code: Code, memory: Memory, insn: RawInsn, place: Place): vo
       code.op("i64Eq", "select");
       break;
     case ATOMIC.xchg & ~ATOMIC.fetch:
-    case 0x110:
+    case STORE_RELEASE:
       code.with("get", local(insn.src));
       break;
     default: {
