@@ -43,6 +43,9 @@ const RULES = {
   byteSwaps: since("6.18"),
   /** A mask on a value that is all ones or all zeroes is followed as two constants. */
   splitsMasks: since("6.12"),
+  // The stack.
+  /** Frames count in steps of 16 bytes where programs are compiled; before, of 32, and an empty one as well. */
+  framesBy16: since("6.12"),
   // What one kind of knowledge tells of another.
   /** 32-bit and 64-bit bounds sharpen each other at any time; before, one replaces the other after a comparison. */
   mixedWidths: since("6.12"),

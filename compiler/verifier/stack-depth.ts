@@ -1,6 +1,7 @@
 /** After the walk: the frames of every chain of calls together must fit the stack. */
 import { JMP } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
+import type { Rules } from "../bpf/verifier-rules.ts";
 import { helperName } from "../bpf/helpers.ts";
 import { MAX_FRAMES } from "../bpf/limits.ts";
 import { CALL_CODE, isLocalCall, operationOf } from "./decode.ts";
@@ -10,13 +11,16 @@ import { MAX_STACK } from "./state.ts";
 
 /** Frames below a tail call may not take more, since the called program has a stack of its own. */
 const TAIL_CALL_LIMIT = 256;
-/** Just-in-time compilers round a frame up to this. */
-const FRAME_ALIGNMENT = 16;
 
-const roundUp = (bytes: number): number => Math.ceil(bytes / FRAME_ALIGNMENT) * FRAME_ALIGNMENT;
+const roundUp = (bytes: number, to: number): number => Math.ceil(bytes / to) * to;
 
 /** Returns the deepest stack of any chain, in bytes. */
-export function checkStackDepth(insns: readonly RawInsn[], structure: Structure, depths: readonly number[]): number {
+export function checkStackDepth(
+  insns: readonly RawInsn[],
+  structure: Structure,
+  depths: readonly number[],
+  rules: Rules,
+): number {
   const { subprograms } = structure;
   const calls = subprograms.map((subprogram) => callsOf(insns, subprogram, subprograms));
   const tailCalls = subprograms.map(({ start, end }) =>
@@ -38,7 +42,8 @@ export function checkStackDepth(insns: readonly RawInsn[], structure: Structure,
         "none",
         `tail_calls are not allowed when call stack of previous frames is ${below} bytes. Too large`,
       );
-    const depth = below + roundUp(depths[index] ?? 0);
+    const own = depths[index] ?? 0;
+    const depth = below + (rules.framesBy16 ? roundUp(own, 16) : roundUp(Math.max(own, 1), 32));
     deepest = Math.max(deepest, depth);
     if (depth > MAX_STACK) rejectAt("other", "none", `combined stack size of ${frames} calls is ${depth}. Too large`);
     for (const callee of calls[index]!) {

@@ -74,7 +74,7 @@ export function verify(program: Program, options: Options = {}): Result {
       return { verdict: "unsupported", feature: program.unknown.what, insn: program.unknown.insn };
     env = prepare(program);
     explore(env, options);
-    const stack = checkStackDepth(program.insns, env.structure, env.stackDepth);
+    const stack = checkStackDepth(program.insns, env.structure, env.stackDepth, env.rules);
     return { verdict: "accept", processed: env.processed, stack, states: env.peakStates };
   } catch (thrown) {
     if (!isVerdict(thrown)) throw thrown;

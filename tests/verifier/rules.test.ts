@@ -431,3 +431,14 @@ describe("rules of the kernel's verifier", () => {
     }
   });
 });
+
+test("releases before 6.12 count frames in steps of 32 bytes, and empty ones too", () => {
+  // 496 bytes in the program's frame, none in the function's.
+  const program = [storeImm(8, 10, -496, 0), callLocal(2), mov(0, 1), exit, mov(0, 0), exit];
+  expect(check(program, { release: "6.12" }).verdict).toBe("accept");
+  for (const release of ["5.10", "6.1"] as const)
+    expect(check(program, { release })).toMatchObject({
+      verdict: "reject",
+      message: "combined stack size of 2 calls is 544. Too large",
+    });
+});
