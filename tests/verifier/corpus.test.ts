@@ -35,7 +35,7 @@ test("our corpus has programs of every outcome, and the newest kernel's labels",
   for (const { accepts } of own.labels) {
     expect(accepts.length).toBe(own.programs.length);
     const accepted = accepts.filter((one) => one === 1).length;
-    expect(accepted).toBeGreaterThan(400);
+    expect(accepted).toBeGreaterThan(300);
     expect(accepts.length - accepted).toBeGreaterThan(400);
   }
 });
