@@ -129,7 +129,15 @@ function color(func: MachineFunc<Virtual>, temporary: ReadonlySet<number>): { co
   const settled = new Set<Move>();
 
   const nodeMoves = (n: number): Move[] => movesOf[n]!.filter((m) => !settled.has(m));
-  const moveRelated = (n: number): boolean => movesOf[n]!.some((m) => !settled.has(m));
+  // Moves are only ever settled, and lists only grow: what was passed once is not looked at again.
+  const passed = new Array<number>(count).fill(0);
+  const moveRelated = (n: number): boolean => {
+    const list = movesOf[n]!;
+    let at = passed[n]!;
+    while (at < list.length && settled.has(list[at]!)) at++;
+    passed[n] = at;
+    return at < list.length;
+  };
   const adjacent = (n: number): number[] => [...neighbours[n]!].filter((o) => !removed.has(o) && alias[o] === -1);
 
   for (const n of present) {
