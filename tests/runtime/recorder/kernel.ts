@@ -16,6 +16,8 @@ async function hosts(family: Session["family"], run: (hosts: Hosts) => Promise<v
     const c = lab.netns("c");
     const s = lab.netns("s");
     const { client, server, prefix } = SESSION[family];
+    // An IPv6 address that is still being looked for elsewhere takes no SYN.
+    for (const net of [c, s]) lab.inside(net, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0");
     lab.wire(c, "v0", [`${client}/${prefix}`], s, "v1", [`${server}/${prefix}`]);
     for (const net of [c, s]) {
       lab.inside(net, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno");

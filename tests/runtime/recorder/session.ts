@@ -27,9 +27,11 @@ export const SESSIONS: readonly Session[] = [
 export type Recorded = Readonly<Record<"op" | "arg0" | "arg1" | "arg2" | "calls" | "option" | "stored", number>> &
   Readonly<Record<FieldName, unknown>> &
   Readonly<Record<string, unknown>>;
-/** Retransmission time-outs in a record. */
-export const timeouts = ({ client }: Sides): number => client.filter(({ op }) => op === RTO_EVENT).length;
+/** Retransmission time-outs of an established connection in a record. */
+export const timeouts = ({ client }: Sides): number =>
+  client.filter(({ op, state }) => op === RTO_EVENT && state === ESTABLISHED).length;
 const RTO_EVENT = 8;
+const ESTABLISHED = 1;
 export interface Sides {
   readonly client: readonly Recorded[];
   readonly server: readonly Recorded[];
