@@ -37,6 +37,11 @@ export const language = {
       "too many branches in one function: TypeScript's checker gave up, and only the compiler's own checks were made",
     () => "split the function, or use a switch or a map",
   ),
+  "checker-failed": row<{ text: string }>(
+    "error",
+    (f) => `TypeScript's own checker fails on this file (${f.text})`,
+    () => "look for a name that is given twice in one object or class, or take out what was written last",
+  ),
   "source-too-large": row<{ size: number; limit: number }>(
     "error",
     (f) => `the source has ${f.size} characters, the limit is ${f.limit}`,

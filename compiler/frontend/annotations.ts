@@ -1,6 +1,7 @@
 /** Type annotations to types of the language. */
 import { ts } from "ts-morph";
 import { OPTION_NAMES } from "../bpf/option-names.ts";
+import { unlessCheckerFails } from "./checker-failure.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { say, spanOf } from "./module-state.ts";
 import { builtinNamed, resolveName } from "./names.ts";
@@ -123,7 +124,11 @@ function builtinType(name: string): DslType | undefined {
 /** Types computed by TypeScript (`Parameters<typeof f>[0]`): what they come to, where that is a primitive or a struct. */
 function fromChecker(f: Lowering, node: ts.TypeNode): DslType | undefined {
   const checker = f.state.project.program().getTypeChecker();
-  const type = checker.getTypeFromTypeNode(node);
+  const type = unlessCheckerFails(() => checker.getTypeFromTypeNode(node));
+  if (!type) {
+    say(f.state, "type-unknown", spanOf(f.file, node), { text: node.getText(f.file.tree).slice(0, 60) });
+    return undefined;
+  }
   const found = ofType(f, checker, type);
   if (!found && !(type.flags & ts.TypeFlags.Any))
     say(f.state, "type-unknown", spanOf(f.file, node), { text: node.getText(f.file.tree).slice(0, 60) });

@@ -6,6 +6,7 @@ import { bindSource } from "./connect-calls.ts";
 import { loadProperty } from "./context-fields.ts";
 import { PROPERTIES } from "./context-properties.ts";
 import { HEADER_OPTION_CALLS } from "./header-option-calls.ts";
+import { unlessCheckerFails } from "./checker-failure.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { MPTCP_CALLS } from "./mptcp-calls.ts";
 import { ERROR, UNDEFINED, type Context, type Operand, type WordCell } from "./operand.ts";
@@ -28,13 +29,17 @@ export function contextField(f: Lowering, context: Context, name: string, node: 
 /** What an expression has in this event and on this target, as the declarations say; methods with parentheses. */
 function membersOf(f: Lowering, node: ts.Expression): string[] | undefined {
   const checker = f.state.project.program().getTypeChecker();
-  const type = checker.getTypeAtLocation(node);
-  const found = type.getProperties().flatMap((one) => {
-    if (one.name.startsWith("__")) return [];
-    const callable = checker.getTypeOfSymbolAtLocation(one, node).getCallSignatures().length > 0;
-    return [callable ? `${one.name}()` : one.name];
-  });
-  return found.length > 0 ? found : undefined;
+  const found = unlessCheckerFails(() =>
+    checker
+      .getTypeAtLocation(node)
+      .getProperties()
+      .flatMap((one) => {
+        if (one.name.startsWith("__")) return [];
+        const callable = checker.getTypeOfSymbolAtLocation(one, node).getCallSignatures().length > 0;
+        return [callable ? `${one.name}()` : one.name];
+      }),
+  );
+  return found && found.length > 0 ? found : undefined;
 }
 
 /** `ctx.reply = n`. */

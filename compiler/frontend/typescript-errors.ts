@@ -4,6 +4,7 @@
  */
 import { ts } from "ts-morph";
 import { report, type Diagnostic } from "../diagnostics.ts";
+import { isCheckerFailure } from "./checker-failure.ts";
 import { lineStarts, lineOf } from "./line-index.ts";
 import { say, type ModuleState } from "./module-state.ts";
 import type { ParsedFile } from "./project.ts";
@@ -60,8 +61,12 @@ function checked(state: ModuleState, file: ParsedFile): ts.Diagnostic[] {
       if (one.code === TOO_MANY_BRANCHES) say(state, "too-many-branches", spanOfDiagnostic(file, one), undefined);
     return all.filter((one) => one.category === ts.DiagnosticCategory.Error && one.code !== TOO_MANY_BRANCHES);
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    say(state, "too-many-branches", { file: file.index, start: 0, end: 1 }, undefined);
+    const start = { file: file.index, start: 0, end: 1 };
+    if (error instanceof RangeError) say(state, "too-many-branches", start, undefined);
+    // A text that its author would call no program either; what lowering found in it says why.
+    else if (!isCheckerFailure(error)) throw error;
+    else if (state.diagnostics.every((one) => one.severity !== "error"))
+      say(state, "checker-failed", start, { text: error.message });
     return [];
   }
 }

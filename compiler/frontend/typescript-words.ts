@@ -122,10 +122,10 @@ const undefinedValue: Reword = (text) => {
 };
 
 /** What people look for on a value. */
-const STATICS: Readonly<Record<string, string>> = {
-  size: "write sizeOf(S)",
-  prototype: "a struct has fields and nothing else",
-};
+const STATICS: ReadonlyMap<string, string> = new Map([
+  ["size", "write sizeOf(S)"],
+  ["prototype", "a struct has fields and nothing else"],
+]);
 
 const noProperty: Reword = (text, _whole, state) => {
   const found = /Property '(\w+)' does not exist on type '(.+)'/s.exec(text);
@@ -148,7 +148,7 @@ const noProperty: Reword = (text, _whole, state) => {
       help: `compare ctx.op first: if (ctx.op === ${list[0]}) { … }, or in case ${list[0]} of a switch`,
     };
   }
-  const structMember = STATICS[name!];
+  const structMember = STATICS.get(name!);
   return { message: `${shorten(type)} has no ${name}`, ...(structMember ? { help: structMember } : {}) };
 };
 

@@ -1,5 +1,5 @@
 /** Where programs are attached, as the kernel says at this moment: nothing is called attached that it does not confirm. */
-import { existsSync, statSync, watch as watchFile } from "node:fs";
+import { existsSync, statSync, watch as watchFile, type FSWatcher } from "node:fs";
 import { RuntimeError } from "../kernel/errors.ts";
 import type { LinkHandle } from "../kernel/links.ts";
 import { consequence, holdersOf, neighbours, whose } from "../kernel/neighbours.ts";
@@ -82,13 +82,24 @@ export function watchLinks(
     }
   };
   const timer = setInterval(look, LINKS_EVERY_MS);
-  const events = watchFile(cgroup, look);
-  events.on("error", () => undefined);
+  const events = watchOf(cgroup, look);
+  // What was gone before anybody watched is told of, too.
+  look();
   return {
     lost,
     close() {
       clearInterval(timer);
-      events.close();
+      events?.close();
     },
   };
+}
+
+/** Undefined where there is nothing to watch any more. */
+function watchOf(path: string, look: () => void): FSWatcher | undefined {
+  try {
+    return watchFile(path, look).on("error", () => undefined);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
 }

@@ -1,11 +1,11 @@
 /** The command line: commander in, exit code out. Exit 0 good, 1 the program is wrong, 2 the command line is wrong. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { registerRuntimeCommands } from "./register.ts";
 import { kernels } from "../../compiler/bpf/kernels.ts";
 import { version } from "../../compiler/version.generated.ts";
+import { TroubleError } from "../files/files.ts";
+import { registerRuntimeCommands } from "./register.ts";
 import { build, check, type BuildOptions } from "./build.ts";
 import { disasm } from "./disasm.ts";
-import { TroubleError } from "../files/files.ts";
 import { kernelOption } from "./kernel-option.ts";
 import { colour, err, out, troubleText } from "./output.ts";
 import { verifyCommand, type VerifyOptions } from "./verify.ts";

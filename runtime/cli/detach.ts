@@ -1,10 +1,10 @@
 /** `tsbpf detach`: ends attachments and removes pins. */
-import { out, say, whenLost } from "./output.ts";
 import { BPF } from "../kernel/abi.ts";
 import { fdById, SYS_ADMIN } from "../kernel/bpf.ts";
 import { failed, RuntimeError } from "../kernel/errors.ts";
 import { linkHandle } from "../kernel/links.ts";
 import { checkId, pinnedObjects, removeObject } from "../kernel/pins.ts";
+import { out, say, whenLost } from "./output.ts";
 import { line, reportError } from "./report.ts";
 
 export interface DetachOptions {

@@ -2,8 +2,6 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { release } from "node:os";
 import { dirname, join } from "node:path";
-import { compileFile } from "./build.ts";
-import { out } from "./output.ts";
 import { FEATURES, kernels, releaseFor, type Feature, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { lacking, NEEDS } from "../kernel/capabilities.ts";
 import { RuntimeError } from "../kernel/errors.ts";
@@ -13,6 +11,8 @@ import { cgroupRoot } from "../kernel/places.ts";
 import { MPTCP_HAS_NO_ROOM } from "../kernel/option-room.ts";
 import { missing, probe } from "../kernel/probe.ts";
 import { openMptcpNetlink } from "../mptcp/generic-netlink.ts";
+import { compileFile } from "./build.ts";
+import { out } from "./output.ts";
 import { document, table } from "./report.ts";
 
 export interface DoctorOptions {

@@ -1,8 +1,6 @@
 /** What the commands are given: sources or objects by path, params as text. */
 import { release as osRelease } from "node:os";
-import { compileFile } from "./build.ts";
 import { readObjectFile } from "../files/files.ts";
-import { colour, err } from "./output.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import { releaseOf, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";
@@ -10,6 +8,8 @@ import type { BpfModule } from "../../compiler/module.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { parseValue } from "../kernel/format.ts";
 import { parseObject, type ObjectToLoad } from "../kernel/object-file.ts";
+import { compileFile } from "./build.ts";
+import { colour, err } from "./output.ts";
 import { line } from "./report.ts";
 
 export interface InputOptions {

@@ -1,5 +1,4 @@
 /** `tsbpf map get|set|dump`: OBJECT/MAP, id:N, or the path of a pin. */
-import { drained, err, out, outputFailed, say, whenLost } from "./output.ts";
 import type { Layout } from "../../compiler/layout.ts";
 import { printable } from "../../compiler/printable.ts";
 import type { Value } from "../kernel/codec.ts";
@@ -9,6 +8,7 @@ import type { MapHandle } from "../kernel/maps.ts";
 import { openMap, openObject } from "../kernel/pins.ts";
 import { parsePrefixKey, showPrefixKey } from "../kernel/prefix.ts";
 import { PER_CPU_MAPS, RING_MAPS } from "../../compiler/bpf/map-types.ts";
+import { drained, err, out, outputFailed, say, whenLost } from "./output.ts";
 import { jsonText, line } from "./report.ts";
 
 export interface MapOptions {

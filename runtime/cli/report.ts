@@ -1,9 +1,9 @@
 /** Errors of the runtime in the look of a diagnostic, and tables for people. */
 import { TroubleError } from "../files/files.ts";
-import { colour, err, out, say, troubleText } from "./output.ts";
 import { printable, printableJson } from "../../compiler/printable.ts";
 import { exact } from "../kernel/format.ts";
 import { RuntimeError } from "../kernel/errors.ts";
+import { colour, err, out, say, troubleText } from "./output.ts";
 
 /** Runs a command; a RuntimeError becomes one clear report and exit code 1 (2 when the command line is wrong). */
 export async function guarded(asJson: boolean, run: () => Promise<number>): Promise<number> {

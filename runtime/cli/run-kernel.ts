@@ -1,5 +1,4 @@
 /** `tsbpf run` with a program that runs in the kernel. */
-import { out, say } from "./output.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { closeFd } from "../kernel/fd.ts";
 import type { LinkHandle } from "../kernel/links.ts";
@@ -14,6 +13,7 @@ import { putInPlace } from "../kernel/replace.ts";
 import { undoList } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
 import { openSessions } from "../mptcp/sock-diag.ts";
+import { out, say } from "./output.ts";
 import { confirmAttached, neighbourTexts, pinnedHolders, watchLinks } from "./attached.ts";
 import { line, warn } from "./report.ts";
 import type { RunOptions } from "./run.ts";

@@ -1,10 +1,10 @@
 /** `tsbpf run` with a path manager beside the kernel, over netlink. */
-import { out, say } from "./output.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { closeFd } from "../kernel/fd.ts";
 import { openCgroup } from "../kernel/places.ts";
 import { errnoName } from "../kernel/syscalls.ts";
 import { startNetlinkBackend, type NetlinkReport } from "../mptcp/netlink-backend.ts";
+import { out, say } from "./output.ts";
 import { line, notice, warn } from "./report.ts";
 import type { RunOptions } from "./run.ts";
 

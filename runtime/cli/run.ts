@@ -1,5 +1,4 @@
 /** `tsbpf run`: compile, load, attach, stay, show what happens, and leave nothing behind. */
-import { say } from "./output.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import type { Version } from "../../compiler/bpf/verifier-rules.ts";
 import { RuntimeError } from "../kernel/errors.ts";
@@ -8,6 +7,7 @@ import { nameOfFile } from "../kernel/names.ts";
 import { netnsPath } from "../kernel/places.ts";
 import { chooseBackend, type BackendName } from "../mptcp/daemon.ts";
 import { recoverNamespaces } from "../mptcp/userspace.ts";
+import { say } from "./output.ts";
 import { readInput, readParams } from "./input.ts";
 import { line, notice, warn } from "./report.ts";
 import { runKernel } from "./run-kernel.ts";

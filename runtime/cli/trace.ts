@@ -1,7 +1,7 @@
 /** `tsbpf trace`: log lines, and the records of a pinned object's ring buffers. */
-import { err, out } from "./output.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { openObject } from "../kernel/pins.ts";
+import { err, out } from "./output.ts";
 import { line } from "./report.ts";
 import { untilStopped } from "./stop.ts";
 import { watchLog, watchRings } from "./watch.ts";

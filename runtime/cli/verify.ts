@@ -6,8 +6,8 @@ import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics
 import { readObject } from "../../compiler/object/read.ts";
 import { corpusAnswer, type CorpusAnswer, type CorpusProgram } from "../../compiler/verifier/corpus.ts";
 import { verifyProgram } from "../../compiler/verifier/module.ts";
-import { problemText } from "./disasm.ts";
 import { readObjectFile, reason, trouble, TroubleError } from "../files/files.ts";
+import { problemText } from "./disasm.ts";
 import { colour, err, json, out, outputFailed, say, troubleText } from "./output.ts";
 
 export interface VerifyOptions {

@@ -1,8 +1,8 @@
 /** `tsbpf vm`: raw programs without a kernel, in the bpf_conformance plugin protocol or one per line. */
 import { createInterface } from "node:readline";
 import { batchLine, pluginMain } from "../vm/conformance.ts";
-import { drained, err, out, outputFailed } from "./output.ts";
 import { trouble } from "../files/files.ts";
+import { drained, err, out, outputFailed } from "./output.ts";
 
 export interface VmOptions {
   /** `--plugin MEMORY`: the memory as hex, or true without it. */

@@ -1,10 +1,10 @@
 /** What a running object says, as it says it: ring-buffer records and lines of `log`. */
 import { existsSync, openSync, readSync, statSync, writeFileSync } from "node:fs";
-import { say } from "./output.ts";
 import { show, toJson } from "../kernel/format.ts";
 import type { LoadedObject } from "../kernel/object.ts";
 import { syscalls } from "../kernel/syscalls.ts";
 import { closeFd } from "../kernel/fd.ts";
+import { say } from "./output.ts";
 import { line } from "./report.ts";
 
 /** Prints every record of every ring; resolves when all streams have ended. */

@@ -186,7 +186,15 @@ const ip6 =
 
 /** What an IPv6 socket has in place of its IPv4 addresses: 127.0.0.6 (include/net/ipv6.h), and none of the peer before one answers. */
 const LOOPBACK4_IPV6 = loaded32(ipv4("127.0.0.6"));
-const isIp6 = ({ fields }: Connection): boolean => fields.remoteIp6 !== undefined;
+/** Where IPv4 travels in an IPv6 socket, its address (RFC 4291, 2.5.5.2); such a socket has both forms. */
+function mappedIp4(address: string | undefined): number | undefined {
+  if (address === undefined) return undefined;
+  const bytes = bytesOfIpv6(address);
+  const mapped = wordOf(bytes, 0) === 0 && wordOf(bytes, 1) === 0 && wordOf(bytes, 2) === 0xffff_0000;
+  return mapped ? wordOf(bytes, 3) : undefined;
+}
+const isIp6 = ({ fields }: Connection): boolean =>
+  fields.remoteIp6 !== undefined && mappedIp4(fields.remoteIp6) === undefined;
 const remoteOfIp6 = ({ fields, side }: Connection): number =>
   side === "server" || fields.state === "newSynRecv" || fields.state === "synRecv" ? LOOPBACK4_IPV6 : 0;
 
@@ -194,8 +202,15 @@ const remoteOfIp6 = ({ fields, side }: Connection): number =>
 export const READERS: Partial<Record<SockOpsField, Reader>> = {
   family: ({ fields }) => (fields.remoteIp6 === undefined ? 2 : 10),
   remote_ip4: (connection) =>
-    listens(connection) ? 0 : isIp6(connection) ? remoteOfIp6(connection) : loaded32(connection.fields.remoteIp4),
-  local_ip4: (connection) => (isIp6(connection) ? LOOPBACK4_IPV6 : loaded32(connection.fields.localIp4)),
+    listens(connection)
+      ? 0
+      : isIp6(connection)
+        ? remoteOfIp6(connection)
+        : (mappedIp4(connection.fields.remoteIp6) ?? loaded32(connection.fields.remoteIp4)),
+  local_ip4: (connection) =>
+    isIp6(connection)
+      ? LOOPBACK4_IPV6
+      : (mappedIp4(connection.fields.localIp6) ?? loaded32(connection.fields.localIp4)),
   remote_ip6: ip6("remoteIp6", "remoteIp4"),
   local_ip6: ip6("localIp6", "localIp4"),
   remote_port: (connection) => (listens(connection) ? 0 : loadedPort(connection.fields.remotePort)),

@@ -75,6 +75,14 @@ describe("errors: hostile input", () => {
       "names of Object.prototype",
       'import { license } from "tsbpf";\nimport { sockOps } from "tsbpf/tcp";\nlicense("GPL");\nexport const p = sockOps((ctx) => { ctx.constructor; ctx.__proto__; ctx.toString(); toString(); return 1; });\n',
     ],
+    [
+      "two members of one name, which TypeScript's checker does not survive",
+      'import { be16, license, ntohs, struct } from "tsbpf";\nimport { tcpOption } from "tsbpf/tcp";\nlicense("GPL");\nclass P extends struct({ a: be16 }) {}\nexport const o = tcpOption({ kind: 66, payload: P, kind(conn, option) { conn.setSockOpt("TCP_BPF_IW", ntohs(option.b)); } });\n',
+    ],
+    [
+      "a method of Object.prototype, in a program with other errors",
+      'import { license } from "tsbpf";\nimport { tcpOption } from "tsbpf/tcp";\nimport { be16, struct } from "tsbpf";\nlicense("GPL");\nclass Payload extends struct({ segments: be16 }) {}\nexport const o = tcpOption({ kind: 66, Payload, established(conn) { if (conn.mss.toString() === "1460") conn.startWriting(); } });\n',
+    ],
     ["imports of itself", 'import { a } from "./hostile.ts";\nexport { a };\n'],
     [
       "a huge array",
