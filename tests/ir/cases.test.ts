@@ -24,7 +24,13 @@ function runPass(name: string, text: string): string {
   expect(checkModule(module), "the case itself is well formed").toEqual([]);
   const kernel: Kernel = kernels[module.target === "mainline" ? "mainline" : "patched"];
   const diagnostics: Diagnostic[] = [];
-  const context = { module, kernel, kept: new Set<string>(), maxInsns: kernel.maxInsns, report: (d: Diagnostic) => void diagnostics.push(d) };
+  const context = {
+    module,
+    kernel,
+    kept: new Set<string>(),
+    maxInsns: kernel.maxInsns,
+    report: (d: Diagnostic) => void diagnostics.push(d),
+  };
   const programs = module.programs.map((program) => ({
     ...program,
     func: pass.run(program.func, context),

@@ -4,7 +4,7 @@ import type { TargetName } from "../../../compiler/bpf/kernels.ts";
 import { load, type LoadedObject } from "../../../runtime/api.ts";
 import { codecFor } from "../../../runtime/kernel/codec.ts";
 import { compiled } from "../compiled.ts";
-import { openLab, pause, until, type Peer } from "../lab.ts";
+import { openLab, pause, until, type Lab, type Peer } from "../lab.ts";
 import { limitsSource, resultCount, VALUES } from "./limits.ts";
 import { recorderSource } from "./program.ts";
 import { SESSION, timeouts, type Recorded, type Session, type Sides } from "./session.ts";
@@ -25,6 +25,13 @@ async function hosts(family: Session["family"], run: (hosts: Hosts) => Promise<v
       lab.inside(net, "sysctl", "-qw", "net.ipv4.tcp_early_retrans=0");
       lab.inside(net, "sysctl", "-qw", `net.ipv4.ip_local_port_range=${SESSION.clientPort} ${SESSION.clientPort + 1}`);
     }
+    // A device that has just been set up may lose what it is given, the answer to the first neighbour solicitation too: the SYN
+    // waits for the next one, a second later, and by then its timer has fired.
+    await until(
+      "the hosts hear each other",
+      () => [[c, server] as const, [s, client] as const].every(([net, to]) => hears(lab, net, to)),
+      PATIENCE,
+    );
     const groups = { client: lab.cgroup("client"), server: lab.cgroup("server") };
     const deaf = (change: "-A" | "-D"): void =>
       void lab.inside(s, "iptables", change, "INPUT", "-p", "tcp", "--dport", `${SESSION.serverPort}`, "-j", "DROP");
@@ -39,6 +46,17 @@ async function hosts(family: Session["family"], run: (hosts: Hosts) => Promise<v
     lab.close();
   }
 }
+/** Makes neighbours known, by a datagram that nobody waits for. */
+function hears(lab: Lab, net: string, to: string): boolean {
+  if (lab.ip(net, "neigh", "show", to).includes("lladdr")) return true;
+  lab.inside(net, process.execPath, "-e", DATAGRAM, to);
+  return lab.ip(net, "neigh", "show", to).includes("lladdr");
+}
+const DATAGRAM = `
+  const { isIPv6 } = require("node:net");
+  const socket = require("node:dgram").createSocket(isIPv6(process.argv[1]) ? "udp6" : "udp4");
+  socket.on("error", () => socket.close());
+  socket.send("x", 9, process.argv[1], () => socket.close());`;
 interface Hosts {
   readonly where: { readonly host: string; readonly port: number };
   /** Begins (-A) or ends (-D) to lose what comes to the server's port. */
