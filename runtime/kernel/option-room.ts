@@ -4,7 +4,8 @@ import { inNetns } from "./places.ts";
 
 /** Why full segments of MPTCP carry no option, and what helps. */
 export const MPTCP_HAS_NO_ROOM =
-  "on an MPTCP subflow full segments carry no option of a program: time stamps and the data sequence signal fill the 40 bytes; " +
+  "on an MPTCP subflow full segments carry no option of a program: time stamps and the data sequence signal fill the 40 bytes " +
+  "(but 4 until the peer has sent data); " +
   "pure ACKs and the SYN have room, and data segments have 12 bytes with net.ipv4.tcp_timestamps=0";
 
 /**

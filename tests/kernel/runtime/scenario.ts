@@ -4,7 +4,8 @@
  *
  *   scenario paths | removal | locals | accept | options | room | shared | limits
  */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { load, startKernelPathManager, type LoadedObject } from "../../../runtime/api.ts";
 import { run as runCommand } from "../../../runtime/cli/run.ts";
@@ -14,7 +15,6 @@ import { capture } from "../../runtime/capture.ts";
 import { compiled } from "../../runtime/compiled.ts";
 import { limitsOfKernel } from "../../runtime/recorder/kernel.ts";
 import { sharedWriting } from "../../runtime/shared-writing/scenario.ts";
-import { repository } from "../../runtime/repository.ts";
 import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts";
 
 const report = (name: string, facts: Record<string, unknown>): void => console.log(JSON.stringify({ name, ...facts }));
@@ -305,6 +305,20 @@ function listening(): { readonly text: () => string; readonly end: () => void } 
   return { text: () => said, end: () => void (process.stdout.write = write) };
 }
 
+/** An option of 8 bytes on every segment: until the peer has sent data, one of 4 still fits a full segment of MPTCP. */
+const ON_EVERY_SEGMENT = `
+import { htonl, license, struct, be32 } from "tsbpf";
+import { tcpOption } from "tsbpf/tcp";
+license("GPL");
+class Mark extends struct({ value: be32 }) {}
+export const mark = tcpOption({
+  kind: 252,
+  payload: Mark,
+  established(conn) { conn.startWriting(); },
+  write(conn, option) { option.value = htonl(7); },
+});
+`;
+
 /** What `tsbpf run` and `tsbpf show` say of options on MPTCP sockets: full segments have no room for one. */
 async function room(lab: Lab): Promise<void> {
   const c = lab.netns("c");
@@ -315,7 +329,8 @@ async function room(lab: Lab): Promise<void> {
   const clients = { tcp: await lab.peer(c, groups.tcp), mptcp: await lab.peer(c, groups.mptcp) };
   const server = await lab.peer(s);
   const pins = "/sys/fs/bpf/tsbpf";
-  const program = join(repository, "programs/user-timeout.ts");
+  const program = join(mkdtempSync(join(tmpdir(), "tsbpf-room-")), "mark.ts");
+  writeFileSync(program, ON_EVERY_SEGMENT);
   const send = async (protocol: "mptcp" | "tcp", port: number): Promise<void> => {
     const client = clients[protocol];
     await server.call("listen", { protocol, host: "10.98.0.2", port, mode: "echo" });
