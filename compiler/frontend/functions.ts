@@ -15,6 +15,7 @@ import {
   knowledge,
   parameterTypes,
   passedAs,
+  bodyContext,
   signatureContext,
   type Parameter,
 } from "./parameters.ts";
@@ -202,19 +203,7 @@ function lowerFunction(
   if (annotated?.kind === "context")
     return void fail(outer, "context-escapes", callee.node.type!, { what: "the context" });
   const returns: Returns = { what: "function", type: annotated, annotated: annotated !== undefined };
-  const f: Lowering = {
-    state,
-    b,
-    impossible: b.label(),
-    file: callee.file,
-    scope: { names: new Map(), parent: undefined },
-    jumps: [],
-    returns,
-    scratch: new Map(),
-    constantOnly: false,
-    held: [],
-    replaced: [],
-  };
+  const f = bodyContext(state, callee, b, returns);
   state.calling.push(callee);
   let taken = 0;
   for (const [index, parameter] of parameters.entries()) {

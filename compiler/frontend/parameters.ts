@@ -76,21 +76,28 @@ export function defaultType(f: Lowering, node: ts.Expression): DslType | undefin
 
 export function signatureContext(state: ModuleState, callee: FunctionEntity): Lowering {
   const b = functionBuilder(callee.name, [], undefined, spanOf(callee.file, callee.node));
-  const returns: Returns = { what: "function", type: undefined, annotated: false };
-  return {
-    state,
-    b,
-    impossible: b.label(),
-    file: callee.file,
-    scope: { names: new Map(), parent: undefined },
-    jumps: [],
-    returns,
-    scratch: new Map(),
-    constantOnly: false,
-    held: [],
-    replaced: [],
-  };
+  return bodyContext(state, callee, b, { what: "function", type: undefined, annotated: false });
 }
+
+/** Where the lowering of a function's body starts: no name is known but those of its file. */
+export const bodyContext = (
+  state: ModuleState,
+  callee: FunctionEntity,
+  b: Lowering["b"],
+  returns: Returns,
+): Lowering => ({
+  state,
+  b,
+  impossible: b.label(),
+  file: callee.file,
+  scope: { names: new Map(), parent: undefined },
+  jumps: [],
+  returns,
+  scratch: new Map(),
+  constantOnly: false,
+  held: [],
+  replaced: [],
+});
 
 /** A parameter that takes its default where nothing, or undefined, was passed. */
 export function bindDefault(f: Lowering, parameter: Parameter, passed: readonly Value[]): void {

@@ -81,7 +81,20 @@ describe("errors: hostile input", () => {
     ],
     [
       "a method of Object.prototype, in a program with other errors",
-      'import { license } from "tsbpf";\nimport { tcpOption } from "tsbpf/tcp";\nimport { be16, struct } from "tsbpf";\nlicense("GPL");\nclass Payload extends struct({ segments: be16 }) {}\nexport const o = tcpOption({ kind: 66, Payload, established(conn) { if (conn.mss.toString() === "1460") conn.startWriting(); } });\n',
+      // On lines of its own: of one line the first error alone is told.
+      [
+        'import { be16, license, struct } from "tsbpf";',
+        'import { tcpOption } from "tsbpf/tcp";',
+        'license("GPL");',
+        "class Payload extends struct({ segments: be16 }) {}",
+        "export const o = tcpOption({",
+        "  kind: 66,",
+        "  Payload,",
+        "  established(conn) {",
+        '    if (conn.mss.toString() === "1460") conn.startWriting();',
+        "  },",
+        "});",
+      ].join("\n"),
     ],
     ["imports of itself", 'import { a } from "./hostile.ts";\nexport { a };\n'],
     [
