@@ -1,6 +1,6 @@
 /** The targets: what a kernel has and which limits hold there. Asking is `has(kernel, feature)`, never a version comparison. */
 
-import { isAtLeast, OLDEST, releaseOf, versionIn, type Release, type Version } from "./verifier-rules.ts";
+import { isAtLeast, NEWEST, OLDEST, releaseOf, versionIn, type Release, type Version } from "./verifier-rules.ts";
 
 export type TargetName = "mainline" | "patched";
 
@@ -44,6 +44,8 @@ export interface Kernel {
   readonly about: string;
   /** The oldest version that must take what is emitted, and that has what it needs. */
   readonly oldest: Version;
+  /** The newest known version that is of the target: one that is a single release has the same as the oldest. */
+  readonly newest: Version;
   /** Least instruction-set level: v3 has 32-bit ALU and jumps, v4 signed division, sign-extending moves and loads. */
   readonly isa: "v1" | "v2" | "v3" | "v4";
   readonly features: ReadonlySet<Feature>;
@@ -76,6 +78,7 @@ export const kernels = {
     name: "mainline",
     about: "Linux 5.10 and later, as distributed",
     oldest: OLDEST,
+    newest: NEWEST,
     isa: "v3",
     features: new Set<Feature>(everywhere),
     maxInsns: 4096,
@@ -88,6 +91,7 @@ export const kernels = {
     name: "patched",
     about: "Linux 6.12 with the patches of kernel/",
     oldest: "6.12",
+    newest: "6.12",
     isa: "v3",
     features: new Set<Feature>(Object.keys(FEATURES) as Feature[]),
     maxInsns: 4096,
@@ -97,6 +101,15 @@ export const kernels = {
     hz: 1000,
   },
 } as const satisfies Record<TargetName, Kernel>;
+
+export const TARGETS = Object.keys(kernels) as readonly TargetName[];
+export const isTarget = (name: string): name is TargetName => Object.hasOwn(kernels, name);
+
+/** The kernel that an object says it is for; objects of other compilers name none and are taken for mainline's. */
+export const kernelNamed = (name: string): Kernel => (isTarget(name) ? kernels[name] : kernels.mainline);
+
+/** Whether a target is more than one release, so that its objects say from which one on they run. */
+export const isRange = ({ oldest, newest }: Pick<Kernel, "oldest" | "newest">): boolean => oldest !== newest;
 
 /** The oldest version of Linux that must run a program: whatever its target, or by target. */
 export type OldestKernel = Version | Readonly<Partial<Record<TargetName, Version>>>;

@@ -1,6 +1,6 @@
 /** From source text to IR: parse, find the declarations, lower the programs, and repeat every check that the editor makes. */
 import { ts } from "ts-morph";
-import { kernelOf, type OldestKernel, type TargetName } from "../bpf/kernels.ts";
+import { kernelOf, kernels, TARGETS, type Feature, type OldestKernel, type TargetName } from "../bpf/kernels.ts";
 import type { Diagnostic } from "../diagnostics.ts";
 import type { IrModule } from "../ir/ir.ts";
 import type { FoundImport, SourceFile } from "../span.ts";
@@ -11,7 +11,7 @@ import { collectScope, resolveName } from "./names.ts";
 import { deepestNesting } from "./nesting.ts";
 import { checkObject } from "./object-checks.ts";
 import { lowerProgram } from "./programs.ts";
-import { openProject, type Declarations, type Project } from "./project.ts";
+import { isLanguageModule, MODULE_NEEDS, openProject, type Declarations, type Project } from "./project.ts";
 import { eventIndex, exportIndex } from "./typescript-words.ts";
 import { typeScriptErrors } from "./typescript-errors.ts";
 import { VISITORS } from "./visitors.ts";
@@ -109,16 +109,18 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
   return state.diagnostics.some((one) => one.severity === "error") ? done() : done(module);
 }
 
-/** tsbpf/mptcp and tsbpf/delack need the patched kernel; whatever else there is runs on both. */
+/** The first target that has what the imported modules are about. */
 function targetOf(project: Project): TargetName {
+  const needs: Feature[] = [];
   for (const file of project.files) {
     for (const statement of file.tree.statements) {
       if (!ts.isImportDeclaration(statement) || !ts.isStringLiteral(statement.moduleSpecifier)) continue;
       const name = statement.moduleSpecifier.text;
-      if (name === "tsbpf/mptcp" || name === "tsbpf/delack") return "patched";
+      const needed = isLanguageModule(name) ? MODULE_NEEDS[name] : undefined;
+      if (needed) needs.push(needed);
     }
   }
-  return "mainline";
+  return TARGETS.find((name) => needs.every((feature) => kernels[name].features.has(feature))) ?? "mainline";
 }
 
 function missingImports(state: ModuleState): void {

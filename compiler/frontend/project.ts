@@ -3,6 +3,7 @@
  * Everything is in memory; the language's declarations come in as texts and the options are ours, whatever tsconfig the user has.
  */
 import { ts } from "ts-morph";
+import type { Feature } from "../bpf/kernels.ts";
 import type { FoundImport, ImportRefused, SourceFile } from "../span.ts";
 import { balanceChains } from "./balance.ts";
 import { shortenFlow } from "./flow.ts";
@@ -19,6 +20,11 @@ export const LANGUAGE_MODULES = {
   "tsbpf/connect": "connect",
   "tsbpf/sockopt": "sockopt",
 } as const satisfies Record<string, DeclarationName>;
+/** What a module of the language is about, where not every target has it: importing it chooses one that does. */
+export const MODULE_NEEDS: Readonly<Partial<Record<keyof typeof LANGUAGE_MODULES, Feature>>> = {
+  "tsbpf/mptcp": "event:mptcp-new-session",
+  "tsbpf/delack": "delayed-ack-options",
+};
 export type LanguageModule = keyof typeof LANGUAGE_MODULES;
 export const isLanguageModule = (name: string): name is LanguageModule => Object.hasOwn(LANGUAGE_MODULES, name);
 

@@ -5,7 +5,6 @@ import type { Rules } from "../bpf/verifier-rules.ts";
 import { helperName, type Helper, type HelperName } from "../bpf/helpers.ts";
 import { goTogether } from "../bpf/map-helpers.ts";
 import { MAX_FRAMES } from "../bpf/limits.ts";
-import { kernels } from "../bpf/kernels.ts";
 import { checkArguments, fillStack, type CallFacts } from "./arguments.ts";
 import { forgetPackets, hasFlag, insnAt, INVALIDATED, newId, regsOf, type Env } from "./env.ts";
 import { ANYTHING, draft, settle } from "./scalar.ts";
@@ -71,8 +70,7 @@ export function callHelper(env: Env): void {
 function checkAvailable(env: Env, name: HelperName, helper: Helper): void {
   const allowed = mayCall(env.program.type, env.program.attach, name, env.program.release);
   if (allowed === undefined) unsupported(`helpers of ${env.program.type} programs`);
-  const target = env.program.patched ? kernels.patched : kernels.mainline;
-  const there = helper.needs === undefined || target.features.has(helper.needs);
+  const there = helper.needs === undefined || env.program.features.has(helper.needs);
   if (!there || !hasCome(helperSince(name), env.program.release)) reject("other", `invalid func unknown#${helper.id}`);
   if (!allowed) reject("helper-arg", `program of this type cannot use helper bpf_${name}#${helper.id}`);
   if (helper.gplOnly && !env.program.gpl)

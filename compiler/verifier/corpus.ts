@@ -1,4 +1,5 @@
 /** Programs in the format of the verifier corpus: raw instructions in hex with their maps, and one answer per program. */
+import { kernels } from "../bpf/kernels.ts";
 import { decodeSlots } from "../bpf/raw.ts";
 import { NEWEST, type Version } from "../bpf/verifier-rules.ts";
 import { MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
@@ -66,7 +67,7 @@ export function corpusProgram(program: CorpusProgram, release: Version = NEWEST)
     typed: false,
     gpl: isGplCompatible(program.license ?? "GPL"),
     release,
-    patched: false,
+    features: kernels.mainline.features,
   };
 }
 

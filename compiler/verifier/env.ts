@@ -1,4 +1,5 @@
 /** What one verification carries along: the program, the current state, and what was learned of the instructions so far. */
+import type { Kernel } from "../bpf/kernels.ts";
 import type { ContextLayout } from "../bpf/kinds/access.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import type { Rules, Version } from "../bpf/verifier-rules.ts";
@@ -37,8 +38,8 @@ export interface Program {
   readonly gpl: boolean;
   /** The version of Linux whose verifier is asked. */
   readonly release: Version;
-  /** The patched kernel of this project: more context, more helpers. */
-  readonly patched: boolean;
+  /** What the target has beyond versions: more context, more helpers. */
+  readonly features: Kernel["features"];
 }
 
 /** The outcomes of the undecided jumps on the way here, the last first. */

@@ -22,7 +22,7 @@ export type Need = "compare" | "unlink";
 export function looseOffsets(
   module: BpfModule,
   program: BpfProgram,
-  kernel: Pick<Kernel, "name" | "oldest">,
+  kernel: Pick<Kernel, "name" | "oldest" | "newest">,
   offsets: readonly Offset[],
 ): ReadonlyMap<number, ReadonlySet<Need>> {
   const numbers = new Map(offsets.map(({ slot }, number) => [slot, number]));

@@ -1,7 +1,7 @@
 /** The verifier on whole modules: every program, with results as diagnostics that point into the source. */
 import { disassemble } from "../bpf/disassemble.ts";
 import type { Kernel } from "../bpf/kernels.ts";
-import { NEWEST, type Version } from "../bpf/verifier-rules.ts";
+import type { Version } from "../bpf/verifier-rules.ts";
 import { report, type Diagnostic, type Note } from "../diagnostics.ts";
 import type { BpfModule, BpfProgram, LineEntry } from "../module.ts";
 import type { Span } from "../span.ts";
@@ -11,6 +11,8 @@ import { originsOf } from "./history.ts";
 import { verifierProgram } from "./program.ts";
 import { showState } from "./state.ts";
 import { replayPath, verify, type Options, type Program, type Rejection, type Result } from "./verify.ts";
+
+type Judged = Pick<Kernel, "name" | "oldest" | "newest">;
 
 /** The verifier's word on one program of a module. */
 export interface ProgramVerdict {
@@ -27,12 +29,10 @@ export interface ModuleOptions {
 }
 
 /** The versions whose verifiers must take what is made for a kernel: what the oldest follows the newest does too, but for rules that were made stricter. */
-export const judgesOf = (kernel: Pick<Kernel, "name" | "oldest">): readonly Version[] => [
-  ...new Set([kernel.oldest, kernel.name === "patched" ? kernel.oldest : NEWEST]),
-];
+export const judgesOf = ({ oldest, newest }: Judged): readonly Version[] => [...new Set([oldest, newest])];
 
 /** Verifies all programs of a module for a kernel: the diagnostics of those that it would refuse. Pure and total. */
-export function verifyModule(module: BpfModule, kernel: Pick<Kernel, "name" | "oldest">): readonly Diagnostic[] {
+export function verifyModule(module: BpfModule, kernel: Judged): readonly Diagnostic[] {
   const releases = judgesOf(kernel);
   return module.programs.flatMap((program) => {
     const verdicts = releases.map((release) => verifyProgram(module, program, kernel.name, release).diagnostics);

@@ -1,4 +1,5 @@
 /** From a program of a module, with relocations in place of map descriptors, to the verifier's input. */
+import { kernelNamed } from "../bpf/kernels.ts";
 import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
 import { PSEUDO } from "../bpf/opcodes.ts";
 import type { Version } from "../bpf/verifier-rules.ts";
@@ -86,6 +87,6 @@ export function verifierProgram(module: BpfModule, program: BpfProgram, target: 
     ...(unknown === undefined ? {} : { unknown }),
     gpl: isGplCompatible(module.license),
     release,
-    patched: target === "patched",
+    features: kernelNamed(target).features,
   };
 }

@@ -96,7 +96,7 @@ export function verify(program: Program, options: Options = {}): Result {
 }
 
 function prepare(program: Program): Env {
-  const context = contextLayout(program.type, program.attach, program.patched, program.release);
+  const context = contextLayout(program.type, program.attach, program.features, program.release);
   if (context === undefined) return unsupported(`programs of type ${program.type}`);
   if (!hasCome(programTypeSince(kindOf(program.type)!.number), program.release))
     rejectAt("other", "none", `programs of type ${program.type} are not known`);
@@ -182,7 +182,7 @@ export function replayPath(program: Program, path: Rejection["path"]): readonly 
   const steps: Step[] = [];
   const left = [...path];
   try {
-    const context = contextLayout(program.type, program.attach, program.patched, program.release);
+    const context = contextLayout(program.type, program.attach, program.features, program.release);
     if (context === undefined) return [];
     const structure = checkStructure(program.insns, program.maps, program.typed, rulesOf(program.release));
     const env = newEnv(program, structure, context, () => left.shift()?.taken ?? false);

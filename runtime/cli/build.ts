@@ -1,7 +1,7 @@
 /** `tsbpf build` and `tsbpf check`. */
 import { basename, join } from "node:path";
 import { typesFor } from "../kernel/types.ts";
-import { kernels, type OldestKernel, type TargetName } from "../../compiler/bpf/kernels.ts";
+import { isRange, kernelNamed, kernels, type OldestKernel, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { compile, raised, type CompileResult } from "../../compiler/compile.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 import { printModule } from "../../compiler/ir/print.ts";
@@ -64,8 +64,7 @@ function summary(source: string, written: string, module: BpfModule, maxInsns: n
     const slots = `${program.insns.length} of ${maxInsns} instructions`;
     return `  ${program.name}  section ${program.section}, ${slots}, ${program.stack} bytes of stack`;
   });
-  // The patched kernel is one release.
-  const since = module.target === "mainline" ? `, Linux ${module.kernel} and later` : "";
+  const since = isRange(kernelNamed(module.target)) ? `, Linux ${module.kernel} and later` : "";
   return [`${source} → ${written} (target ${module.target}${since})`, ...rows].map(printable).join("\n");
 }
 

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { release } from "node:os";
 import { dirname, join } from "node:path";
-import { FEATURES, kernels, releaseFor, type Feature, type TargetName } from "../../compiler/bpf/kernels.ts";
+import { FEATURES, releaseFor, TARGETS, type Feature } from "../../compiler/bpf/kernels.ts";
 import { lacking, NEEDS } from "../kernel/capabilities.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { onBpffs } from "../kernel/pin-folder.ts";
@@ -201,7 +201,7 @@ function bundledPrograms(netlink: boolean): ProgramFinding[] {
   if (folder === undefined) return [];
   const files = readdirSync(folder).filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"));
   return files.flatMap((file) =>
-    (Object.keys(kernels) as TargetName[]).flatMap((target) => {
+    TARGETS.flatMap((target) => {
       const { module } = compileFile(join(folder, file), { target });
       if (!module) return [];
       const absent = missing(module.needs);

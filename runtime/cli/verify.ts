@@ -1,6 +1,6 @@
 /** `tsbpf verify`: what the kernel's verifier would say of objects, or of the programs of a corpus file. */
 import { readFileSync } from "node:fs";
-import { kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
+import { isRange, kernelNamed, kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { NEWEST, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 import { readObject } from "../../compiler/object/read.ts";
@@ -45,18 +45,13 @@ function verifyObject(file: string, options: VerifyOptions): { ok: boolean; json
   const { module, problems } = readObject(readObjectFile(file));
   if (!module)
     throw trouble("bad-object", `${file}: ${problems.map(problemText).join("; ")}`, "give a BPF object file (ELF)");
-  const target = options.target ?? (module.target === "patched" ? "patched" : "mainline");
-  const release =
-    options.kernel ??
-    (target === "patched"
-      ? kernels.patched.oldest
-      : module.kernel === undefined
-        ? NEWEST
-        : (versionIn(module.kernel) ?? NEWEST));
+  const kernel = options.target ? kernels[options.target] : kernelNamed(module.target);
+  const proved = isRange(kernel) && module.kernel !== undefined ? versionIn(module.kernel) : undefined;
+  const release = options.kernel ?? proved ?? kernel.newest;
   if (module.programs.length === 0 && !options.json) say(`${file}: no programs in this object, so nothing to verify`);
   let ok = true;
   const programs = module.programs.map((program) => {
-    const { result, diagnostics, log } = verifyProgram(module, program, target, release, {
+    const { result, diagnostics, log } = verifyProgram(module, program, kernel.name, release, {
       verbose: options.verbose ?? false,
     });
     if (result.verdict === "reject") ok = false;

@@ -2,6 +2,7 @@
  * From a module to running handles: needs, params, BTF, maps, relocations, programs. Whatever fails on the way, nothing
  * that this load made stays in the kernel or on the bpffs.
  */
+import { kernels, type Feature } from "../../compiler/bpf/kernels.ts";
 import { PSEUDO } from "../../compiler/bpf/opcodes.ts";
 import { kindOf, onlyAttachType } from "../../compiler/bpf/kinds/index.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
@@ -199,7 +200,7 @@ export function checkNeeds(module: BpfModule): void {
       errno: 1,
       help: `run as root, or with ${loadingNeeds(module).join(", ")}${lacks(loadingNeeds(module))}`,
     });
-  const patched = lacking.some((need) => /^(event|helper):mptcp|^tcp-option-events|^delayed-ack/.test(need.feature));
+  const patched = lacking.some(({ feature }) => !kernels.mainline.features.has(feature as Feature));
   const paths = module.needs.some((need) => /^(event|helper):mptcp/.test(need));
   const list = lacking
     .map((need) => (need.feature.includes(":") ? need.feature.replace(":", " ") : need.about))

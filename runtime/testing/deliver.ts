@@ -1,9 +1,8 @@
 /** Delivers one kernel event to the programs of a socket: fills the context, serves its helpers, writes the history, and throws on a fault. */
 import type { ContextField } from "../../compiler/bpf/kinds/index.ts";
-import { SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
+import { callbacksOf, SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { ERRNO } from "../vm/errno.ts";
 import type { EventServices } from "../vm/helpers.ts";
-import { has } from "../../compiler/bpf/kernels.ts";
 import { READERS, type Connection } from "./connection.ts";
 import { loadOption, reserveOption, storeOption, TCP_HEADER, type OptionRoom } from "./header-options.ts";
 import { bytesText, type HistoryEntry } from "./history.ts";
@@ -85,7 +84,7 @@ export function deliverTo(loaded: Loaded, connection: Connection, event: KernelE
     setCallbacks(flags) {
       detail = `flags 0x${flags.toString(16)}`;
       return locked(() => {
-        const known = has(machine.kernel, "tcp-option-events") ? 0xff : 0x7f;
+        const known = callbacksOf(machine.kernel);
         connection.callbacks = flags & known;
         return flags & ~known;
       });

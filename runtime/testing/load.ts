@@ -1,5 +1,5 @@
 /** `load`: compiles a module, puts it into the virtual machine, and gives its exports as a test drives them. */
-import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { isTarget, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { versionIn } from "../../compiler/bpf/verifier-rules.ts";
 import type { CompileOptions } from "../../compiler/compile.ts";
 import { sizeOf } from "../../compiler/layout.ts";
@@ -67,7 +67,7 @@ async function constants(path: string, names: readonly string[]): Promise<Readon
 
 function kernelsOf(target: LoadOptions["target"]): Pick<CompileOptions, "target" | "kernel"> {
   if (target === undefined) return {};
-  if (target === "mainline" || target === "patched") return { target };
+  if (isTarget(target)) return { target };
   const kernel = versionIn(target.replace(/^linux-/, ""));
   if (kernel === undefined) throw new TypeError(`${target} is no release of Linux: write "linux-6.1"`);
   return { target: "mainline", kernel };

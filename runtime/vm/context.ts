@@ -47,7 +47,7 @@ export function createContext(
   attach: number,
 ): ProgramContext {
   const rows: Rows = Object.entries(kind.fields);
-  const layout = contextLayout(type, attach, kernel.name === "patched", NEWEST)!;
+  const layout = contextLayout(type, attach, kernel.features, NEWEST)!;
   const size = Math.max(...rows.map(([, row]) => endOf(row)));
   const region: Region = memory.allocate({
     name: "the context",

@@ -1,6 +1,6 @@
 /** A loaded object: its maps, its global variables and its programs, ready to run one event at a time. */
 import { COMPILED, isCompiled, type CompiledKind, type ContextField } from "../../compiler/bpf/kinds/index.ts";
-import { kernels, type Kernel } from "../../compiler/bpf/kernels.ts";
+import { isTarget, kernels, type Kernel } from "../../compiler/bpf/kernels.ts";
 import { PSEUDO } from "../../compiler/bpf/opcodes.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { sizeOf } from "../../compiler/layout.ts";
@@ -98,7 +98,8 @@ const PACKET_BYTES = { read: 2048, "read-write": 4096 } as const;
 export function createMachine(module: BpfModule, options: MachineOptions): Machine {
   const { services } = options;
   const engine = options.engine ?? "interpreter";
-  const kernel = module.target === "mainline" ? kernels.mainline : kernels.patched;
+  // What names no target was made by another compiler, for whatever kernel: it gets all that there is.
+  const kernel = isTarget(module.target) ? kernels[module.target] : kernels.patched;
   const shapes = module.maps.map(shapeOf);
   const kindOf = (shape: MapShape) => {
     const kind = (MAP_KINDS as Record<string, (typeof MAP_KINDS)["array"]>)[shape.type];

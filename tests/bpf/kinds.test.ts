@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { kernels } from "../../compiler/bpf/kernels.ts";
 import { contextAccess } from "../../compiler/bpf/kinds/access.ts";
 import { isThere, isWritable } from "../../compiler/bpf/kinds/fields.ts";
 import {
@@ -28,7 +29,7 @@ describe.each(KIND_NAMES)("kind %s", (name) => {
 
   test("lets programs read each field as a whole where it is, and write it where it says so", () => {
     for (const attach of attachTypesOf(name)) {
-      const layout = contextLayout(name, attach, true, NEWEST)!;
+      const layout = contextLayout(name, attach, kernels.patched.features, NEWEST)!;
       for (const [field, row] of Object.entries(kind.fields)) {
         const may = (access: "read" | "write"): boolean =>
           contextAccess(layout, row.offset, row.bytes, access, false) !== undefined;

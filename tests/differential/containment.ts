@@ -2,6 +2,7 @@
  * The virtual machine inside of the verifier: both walk the same path in step, and at every instruction each concrete register
  * must be one that the verifier's abstract register stands for.
  */
+import { kernels } from "../../compiler/bpf/kernels.ts";
 import { NEWEST, NEWEST_RULES } from "../../compiler/bpf/verifier-rules.ts";
 import { contextLayout } from "../../compiler/bpf/kinds/index.ts";
 import { CLASS } from "../../compiler/bpf/opcodes.ts";
@@ -86,7 +87,7 @@ export function contains(given: Given): Checked {
     typed: false,
     gpl: true,
     release: NEWEST,
-    patched: false,
+    features: kernels.mainline.features,
   };
   let at = 0;
   let registers = 0;
@@ -108,7 +109,7 @@ export function contains(given: Given): Checked {
   };
   try {
     const structure = checkStructure(insns, maps, false, NEWEST_RULES);
-    const env = newEnv(program, structure, contextLayout("socket_filter", 0, false, NEWEST)!, went);
+    const env = newEnv(program, structure, contextLayout("socket_filter", 0, kernels.mainline.features, NEWEST)!, went);
     const entry = env.state.frames[0]!.regs;
     if (given.memory !== undefined) {
       const memory: VerifierMap = { type: "array", key: 4, value: given.memory, max: 1, flags: 0 };

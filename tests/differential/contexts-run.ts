@@ -3,6 +3,7 @@
  *
  *   npm run test:differential -- contexts
  */
+import { kernels } from "../../compiler/bpf/kernels.ts";
 import { attachTypesOf, kindOf, PROGRAM_TYPE_NAMES } from "../../compiler/bpf/kinds/index.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { verify, type Program } from "../../compiler/verifier/verify.ts";
@@ -52,7 +53,7 @@ export function contextsMain(): number {
             typed: false,
             gpl: true,
             release: runningRelease(),
-            patched: false,
+            features: kernels.mainline.features,
           };
           const ours = verify(program);
           const kernel = askKernel(program);

@@ -6,6 +6,7 @@
  *   npm run test:differential -- states --count 20000 --seed 1       register states on random programs of numbers
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { kernels } from "../../compiler/bpf/kernels.ts";
 import { corpusProgram, type CorpusProgram } from "../../compiler/verifier/corpus.ts";
 import type { Program } from "../../compiler/verifier/verify.ts";
 import { verifierProgram } from "../../compiler/verifier/program.ts";
@@ -98,7 +99,7 @@ export function statesMain(args: readonly string[]): number {
       typed: false,
       gpl: true,
       release: runningRelease(),
-      patched: false,
+      features: kernels.mainline.features,
     });
     compared += result.compared;
     // Once the two stop at different places, what follows are different paths.

@@ -3,8 +3,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
+import { kernels } from "../../compiler/bpf/kernels.ts";
 import { root } from "../programs.ts";
-import { CIRCLES, LAYERS } from "./layers.ts";
+import { CIRCLES, LAYERS, LIBRARIES } from "./layers.ts";
 
 interface Import {
   readonly from: string;
@@ -48,6 +49,7 @@ function importsOf(from: string): Import[] {
 }
 
 const imports = files.flatMap(importsOf);
+const textOf = (file: string): string => readFileSync(join(root, file), "utf8");
 const roomOf = (file: string): string => file.split("/").slice(0, 2).join("/");
 
 test("every import leads to a file", () => {
@@ -74,6 +76,20 @@ test("no room lists one that it does not look into", () => {
     others.map((other) => `${room} → ${other}`).filter((arrow) => !used.has(arrow)),
   );
   expect(idle).toEqual([]);
+});
+
+test("libraries are imported by the rooms that the table names", () => {
+  const users = (library: string): string[] => {
+    const pattern = new RegExp(`(from |import\\()"${library}"`);
+    return [...new Set(files.filter((file) => pattern.test(textOf(file))).map(roomOf))].sort();
+  };
+  expect(Object.fromEntries(Object.keys(LIBRARIES).map((name) => [name, users(name)]))).toEqual(LIBRARIES);
+});
+
+test("nobody compares a target's name: a third one would fall through", () => {
+  const names = Object.keys(kernels).join("|");
+  const comparison = new RegExp(`[!=]== "(${names})"|"(${names})" [!=]==|case "(${names})"`);
+  expect(files.filter((file) => comparison.test(textOf(file)))).toEqual([]);
 });
 
 describe("circles", () => {

@@ -138,3 +138,12 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Most files of one circle of imports, types apart, within a room; 1 where it is not here. */
 export const CIRCLES: Readonly<Record<string, number>> = { "compiler/frontend": 38, "runtime/cli": 3 };
+
+/** Which rooms may load a library: TypeScript takes longer to load than most commands to run. */
+export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  // A tsconfig.json is TypeScript's own kind of JSON; who reads the user's files asks its parser.
+  "ts-morph": ["compiler/frontend", "runtime/files"],
+  typescript: [],
+  koffi: ["runtime/kernel"],
+  commander: ["runtime/cli"],
+};

@@ -1,4 +1,5 @@
 /** A few words of assembly for verifier cases: programs as lists of slots. */
+import { kernels } from "../../compiler/bpf/kernels.ts";
 import { NEWEST } from "../../compiler/bpf/verifier-rules.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { verify, type Program, type Result, type VerifierMap } from "../../compiler/verifier/verify.ts";
@@ -75,7 +76,7 @@ export function check(insns: readonly RawInsn[], part: Partial<Program> = {}): R
     typed: true,
     gpl: true,
     release: NEWEST,
-    patched: false,
+    features: kernels.mainline.features,
     ...part,
   });
 }

@@ -3,6 +3,7 @@
  * where it can be asked (kernel/bpf/cgroup.c and net/core/filter.c have the rules).
  */
 import { describe, expect, test } from "vitest";
+import { kernels } from "../../compiler/bpf/kernels.ts";
 import { ATTACH_TYPES, type AttachTypeName } from "../../compiler/bpf/kinds/attach-types.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { verify, type Program } from "../../compiler/verifier/verify.ts";
@@ -234,7 +235,7 @@ const programOf = ({ at, insns }: Case): Program => ({
   typed: false,
   gpl: true,
   release: unavailable === undefined ? runningRelease() : "6.18",
-  patched: false,
+  features: kernels.mainline.features,
 });
 
 describe("hooks of system calls: hand-made programs", () => {

@@ -3,6 +3,7 @@
  * rules of net/core/filter.c, kernel/bpf/cgroup.c and kernel/trace/bpf_trace.c of Linux 6.18 for a privileged loader, as tables.
  */
 
+import type { Feature } from "../kernels.ts";
 import type { Version } from "../verifier-rules.ts";
 
 /** How a field may be accessed. Every access is aligned to its own size besides. */
@@ -43,6 +44,8 @@ export interface ContextRange {
   readonly pointer?: ContextPointer;
   /** The first version of Linux that has it; absent: all that we know. */
   readonly since?: Version;
+  /** What the target must have; absent: nothing. */
+  readonly needs?: Feature;
   /** Sign-extending loads are refused. */
   readonly unsignedOnly?: true;
 }

@@ -23,4 +23,5 @@ export const rangesOf = (fields: Readonly<Record<string, ContextField>>, attach:
       ...(isWritable(field, attach) ? { write: field.write ?? field.bytes } : {}),
       ...(field.pointer === undefined ? {} : { pointer: field.pointer }),
       ...(field.since === undefined ? {} : { since: field.since }),
+      ...(field.needs === undefined ? {} : { needs: field.needs }),
     }));

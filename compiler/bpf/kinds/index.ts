@@ -1,8 +1,9 @@
 /** Every kind of program, by libbpf's name of its type, and what is asked of them. */
 import { helper, type Helper, type HelperName } from "../helpers.ts";
+import type { Feature } from "../kernels.ts";
 import { hasCome, helperSince } from "../since.ts";
 import type { Version } from "../verifier-rules.ts";
-import type { ContextLayout } from "./access.ts";
+import type { ContextLayout, ContextRange } from "./access.ts";
 import { ATTACH_TYPES } from "./attach-types.ts";
 import { cgroupDevice, cgroupSock, cgroupSysctl } from "./cgroup.ts";
 import { EVERYWHERE } from "./helper-groups.ts";
@@ -141,16 +142,18 @@ export const HOOKS: readonly AttachedHook[] = KIND_NAMES.flatMap((kind) =>
 
 // --- context ------------------------------------------------------------------------------------------------------
 
-/** The context's layout for a program type, expected attach type and version of Linux; undefined where unsupported. */
+/** The context's layout for a program type, expected attach type, target's features and version of Linux; undefined where unsupported. */
 export function contextLayout(
   type: string,
   attach: number,
-  patched: boolean,
+  features: ReadonlySet<Feature>,
   version: Version,
 ): ContextLayout | undefined {
   const found = kindOf(type)?.layout;
-  const layout = typeof found === "function" ? found(attach, patched) : found;
-  return layout && { ...layout, ranges: layout.ranges.filter(({ since }) => hasCome(since, version)) };
+  const layout = typeof found === "function" ? found(attach, features) : found;
+  const isThere = ({ since, needs }: ContextRange): boolean =>
+    hasCome(since, version) && (needs === undefined || features.has(needs));
+  return layout && { ...layout, ranges: layout.ranges.filter(isThere) };
 }
 
 const fieldsByOffset: ReadonlyMap<string, ReadonlyMap<number, ContextField>> = new Map(

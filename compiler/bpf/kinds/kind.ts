@@ -73,7 +73,7 @@ export interface Kind {
   /** Where programs are attached, by a link; absent: they are not attached by us. */
   readonly attaches?: "cgroup";
   /** Which bytes of the context may be accessed, by the number of the attach type; absent: the verifier does not judge such programs. */
-  readonly layout?: ContextLayout | ((attach: number, patched: boolean) => ContextLayout);
+  readonly layout?: ContextLayout | ((attach: number, features: ReadonlySet<Feature>) => ContextLayout);
   /** The context's fields, for kinds that are compiled or run. */
   readonly fields?: Readonly<Record<string, ContextField>>;
   readonly returns?: ReturnRange | ((attach: number) => ReturnRange);

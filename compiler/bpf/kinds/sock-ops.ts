@@ -2,7 +2,7 @@
  * sock_ops: events of TCP connections. struct bpf_sock_ops and its events: include/uapi/linux/bpf.h of Linux 6.12, and of the patched kernel (kernel/README.md).
  * A test compares this file with the headers.
  */
-import type { Feature } from "../kernels.ts";
+import { has, type Feature } from "../kernels.ts";
 import type { ContextLayout } from "./access.ts";
 import { rangesOf } from "./fields.ts";
 import { SOCKET_CASTS } from "./helper-groups.ts";
@@ -124,20 +124,27 @@ export const SOCK_OPS_CALLBACKS = {
   TcpOptions: { bit: 0x80, needs: "tcp-option-events" },
 } as const satisfies Record<string, { readonly bit: number; readonly needs: Feature }>;
 
-/** `patched` adds the fields and the longer reply of kernel/README.md. */
-function sockOpsLayout(attach: number, patched: boolean): ContextLayout {
+/** The bits that a kernel knows. */
+export const callbacksOf = (kernel: Parameters<typeof has>[0]): number =>
+  Object.values(SOCK_OPS_CALLBACKS).reduce((bits, { bit, needs }) => (has(kernel, needs) ? bits | bit : bits), 0);
+
+const SOCK_OPS_BYTES = 288;
+
+/** Without the paper's events programs may write `reply` alone, the first of the union's words. */
+function sockOpsLayout(attach: number, features: ReadonlySet<Feature>): ContextLayout {
   const ranges = rangesOf(SOCK_OPS_FIELDS, attach);
-  if (patched) return { bytes: 288, ranges };
-  const { offset, bytes, count } = SOCK_OPS_FIELDS.args;
-  const args = { name: "args", read: bytes } as const;
-  // Mainline lets a program write `reply`, the first of the union's words, alone.
+  if (features.has("tcp-option-events")) return { bytes: SOCK_OPS_BYTES, ranges };
   return {
-    bytes: 224,
-    ranges: [
-      { ...args, start: offset, end: offset + bytes, write: bytes },
-      { ...args, start: offset + bytes, end: offset + bytes * count },
-      ...ranges.filter((range) => range.name !== "args" && range.start < 224),
-    ],
+    bytes: SOCK_OPS_BYTES,
+    ranges: ranges.flatMap((range) => {
+      if (range.name !== "args") return [range];
+      const { write: _write, ...args } = range;
+      const reply = range.start + SOCK_OPS_FIELDS.args.bytes;
+      return [
+        { ...range, end: reply },
+        { ...args, start: reply },
+      ];
+    }),
   };
 }
 
