@@ -1,20 +1,16 @@
 /** The code of an object: which function lies where in which section, its relocations, its types and its source lines. */
 import { CALL, CLASS, JMP, LDDW, PSEUDO } from "../bpf/opcodes.ts";
-import { kindOf } from "../bpf/kinds/index.ts";
 import { SLOT_BYTES, type RawInsn } from "../bpf/raw.ts";
-import type { BpfModule, BpfProgram, GlobalSection } from "../module.ts";
-import type { Span } from "../span.ts";
-import { LINKAGE, type BtfBuilder } from "./btf.ts";
+import type { BpfModule, GlobalSection } from "../module.ts";
+import type { BtfBuilder } from "./btf.ts";
 import type { FuncRecord, LineRecord } from "./btf-ext.ts";
 import { RELOCATION } from "./elf.ts";
-import { identifier, intType } from "./layout-types.ts";
-import { placeFinder, portablePaths } from "./lines.ts";
+import { functionBounds, functionType, lineWriter } from "./describe.ts";
+import { identifier } from "./layout-types.ts";
 import type { SymbolNames } from "./metadata.ts";
 
 /** Where libbpf looks for functions that are not programs of their own. */
 export const SUBPROGRAM_SECTION = ".text";
-/** Kernels take no longer line of source than a page, and people read none. */
-const LINE_TEXT_LIMIT = 400;
 
 /** What a section of code holds before it is written. */
 export interface CodeSection {
@@ -36,8 +32,7 @@ export function codeSections(module: BpfModule, names: SymbolNames, btf: BtfBuil
     return made;
   };
   if (module.programs.some((program) => program.functions.length > 1)) open(SUBPROGRAM_SECTION);
-  const paths = portablePaths(module.sources);
-  const place = placeFinder(module.sources);
+  const lines = lineWriter(btf, module);
   const symbolOf = globalSymbols(module, names);
 
   const addresses: { readonly section: CodeSection; readonly slot: number; readonly callee: string }[] = [];
@@ -47,17 +42,6 @@ export function codeSections(module: BpfModule, names: SymbolNames, btf: BtfBuil
       // Functions of different programs may share a name; the program's own symbol keeps theirs apart.
       position === 0 ? names.programs[index]! : `${names.programs[index]!}.${identifier(bound.name)}.${position}`,
     );
-    const line = (span: Span, offset: number): LineRecord | undefined => {
-      const found = place(span);
-      if (!found) return undefined;
-      return {
-        offset,
-        file: btf.strings.offset(paths[span.file]!),
-        text: btf.strings.offset(found.text.slice(0, LINE_TEXT_LIMIT)),
-        line: found.line,
-        column: found.column,
-      };
-    };
     bounds.forEach((bound, position) => {
       const section = open(position === 0 ? program.section : SUBPROGRAM_SECTION);
       const base = section.slots.length;
@@ -65,11 +49,10 @@ export function codeSections(module: BpfModule, names: SymbolNames, btf: BtfBuil
       section.functions.push({ symbol: symbols[position]!, slot: base, slots: slots.length });
       section.funcs.push({
         offset: base * SLOT_BYTES,
-        type: functionType(btf, position === 0 ? symbols[0]! : identifier(bound.name), program, position === 0),
+        type: functionType(btf, program, position, position === 0 ? symbols[0]! : identifier(bound.name)),
       });
-      section.lines.push(
-        ...lineRecords(program, bound, (span, slot) => line(span, (base + slot - bound.start) * SLOT_BYTES)),
-      );
+      for (const line of lines(program, bound))
+        section.lines.push({ ...line, offset: (base + line.offset - bound.start) * SLOT_BYTES });
       slots.forEach((slot, offset) => {
         const extern = program.externs?.find((one) => one.slot === bound.start + offset && one.kind === "function");
         if (extern) {
@@ -117,58 +100,6 @@ export function codeSections(module: BpfModule, names: SymbolNames, btf: BtfBuil
   }
   for (const { relocations } of sections.values()) relocations.sort((left, right) => left.slot - right.slot);
   return [...sections.values()];
-}
-
-interface FunctionBound {
-  readonly name: string;
-  readonly start: number;
-  readonly end: number;
-}
-function functionBounds(program: BpfProgram): FunctionBound[] {
-  const entries = program.functions.length > 0 ? program.functions : [{ name: program.name, slot: 0 }];
-  return entries.map(({ name, slot }, index) => ({
-    name,
-    start: slot,
-    end: entries[index + 1]?.slot ?? program.insns.length,
-  }));
-}
-
-/** `int name(struct context *ctx)` for a program, `long name(…)` without parameters for what it calls. */
-function functionType(btf: BtfBuilder, name: string, program: BpfProgram, entry: boolean): number {
-  const type = kindOf(program.type);
-  // The kernel knows the context by the name of its struct, and grumbles in its log about a forward declaration.
-  const context = type?.context ? btf.add({ kind: "struct", name: type.context, size: 0, members: [] }) : 0;
-  const params = entry ? [{ name: "ctx", type: btf.add({ kind: "ptr", type: context }) }] : [];
-  const proto = btf.add({ kind: "func_proto", returns: intType(btf), params });
-  return btf.add({ kind: "func", name, type: proto, linkage: entry ? LINKAGE.global : LINKAGE.static });
-}
-
-/**
- * Lines of one function: one record wherever the place changes, and one at the first slot whatever happens,
- * because kernels refuse a function that starts without a line when others have theirs.
- */
-function lineRecords(
-  program: BpfProgram,
-  bound: FunctionBound,
-  record: (span: Span, slot: number) => LineRecord | undefined,
-): LineRecord[] {
-  const records: LineRecord[] = [];
-  let before: Span | undefined;
-  for (const { slot, span } of program.lines) {
-    if (slot >= bound.end) break;
-    if (slot < bound.start) continue;
-    const first = records.length === 0;
-    if (!first && before && before.file === span.file && before.start === span.start) continue;
-    const made = record(span, first ? bound.start : slot);
-    if (!made) continue;
-    before = span;
-    const last = records.at(-1);
-    if (last && last.file === made.file && last.line === made.line && last.column === made.column) continue;
-    records.push(made);
-  }
-  const fallback = records.length === 0 ? (program.span ?? program.lines[0]?.span) : undefined;
-  const only = fallback && record(fallback, bound.start);
-  return only ? [only] : records;
 }
 
 /** The symbol nearest below an address of a global section, and the distance to it; section symbols have the section's name. */

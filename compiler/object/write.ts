@@ -1,10 +1,11 @@
 /** A module as an ELF object that libbpf, bpftool and our own loader take. Same module, same bytes. */
-import { MAP_TYPES, RING_MAPS } from "../bpf/map-types.ts";
+import { MAP_TYPES } from "../bpf/map-types.ts";
 import { encodeSlots, SLOT_BYTES } from "../bpf/raw.ts";
 import { sizeOf } from "../layout.ts";
 import type { BpfModule, GlobalSection, GlobalVar, MapSpec } from "../module.ts";
-import { btfBuilder, LINKAGE, type BtfBuilder } from "./btf.ts";
+import { btfBuilder, type BtfBuilder } from "./btf.ts";
 import { encodeBtfExt } from "./btf-ext.ts";
+import { isRing, sectionType } from "./describe.ts";
 import {
   SECTION_FLAG,
   SECTION_TYPE,
@@ -77,13 +78,18 @@ export function writeObject(module: BpfModule): Uint8Array {
     // Addresses inside a variable, or of no variable, are relative to the section's own symbol.
     addSymbols(number, local, SYMBOL_TYPE.section, [{ symbol: "", at: 0, size: 0 }]);
     later.push(() => addSymbols(number, global, SYMBOL_TYPE.object, area.variables));
-    dataSection(btf, area.section, area.size, area.variables);
+    sectionType(
+      btf,
+      area.section,
+      area.size,
+      area.variables.map((entry) => ({ ...entry, type: () => layoutType(btf, entry.variable.layout) })),
+    );
   }
   if (module.maps.length > 0) {
     const number = sections.length;
     let at = 0;
     const placed = mapTypes.map(({ type, size }, index) => {
-      const entry = { symbol: names.maps[index]!, at, size, type };
+      const entry = { symbol: names.maps[index]!, at, size, type: () => type };
       at += size;
       return entry;
     });
@@ -95,12 +101,13 @@ export function writeObject(module: BpfModule): Uint8Array {
       data: new Uint8Array(at),
     });
     later.push(() => addSymbols(number, global, SYMBOL_TYPE.object, placed));
-    dataSection(btf, ".maps", at, placed);
+    sectionType(btf, ".maps", at, placed);
   }
   if (module.license !== "") {
     const number = sections.length;
     const data = new TextEncoder().encode(`${module.license}\0`);
-    const extent = { symbol: "_license", at: 0, size: data.length, type: charArrayType(btf, data.length) };
+    const type = charArrayType(btf, data.length);
+    const extent = { symbol: "_license", at: 0, size: data.length, type: () => type };
     sections.push({
       name: "license",
       type: SECTION_TYPE.progbits,
@@ -109,7 +116,7 @@ export function writeObject(module: BpfModule): Uint8Array {
       data,
     });
     later.push(() => addSymbols(number, global, SYMBOL_TYPE.object, [extent]));
-    dataSection(btf, "license", data.length, [extent]);
+    sectionType(btf, "license", data.length, [extent]);
   }
   for (const add of later) add();
   for (const name of externFunctions(module, btf))
@@ -186,36 +193,6 @@ function mapDefinition(btf: BtfBuilder, map: MapSpec): { readonly type: number; 
   });
   return { type, size };
 }
-const isRing = (map: MapSpec): boolean => RING_MAPS.has(map.type);
-
-/** A variable of BTF for each symbol, and the section that holds them. */
-function dataSection(
-  btf: BtfBuilder,
-  name: string,
-  size: number,
-  variables: readonly {
-    readonly symbol: string;
-    readonly at: number;
-    readonly size: number;
-    readonly type?: number;
-    readonly variable?: GlobalVar;
-  }[],
-): void {
-  const vars = variables
-    .map((entry) => ({
-      type: btf.add({
-        kind: "var",
-        name: entry.symbol,
-        type: entry.type ?? layoutType(btf, entry.variable!.layout),
-        linkage: LINKAGE.global,
-      }),
-      offset: entry.at,
-      size: entry.size,
-    }))
-    .sort((left, right) => left.offset - right.offset);
-  if (vars.length > 0) btf.add({ kind: "datasec", name, size, vars });
-}
-
 interface GlobalArea {
   readonly section: GlobalSection;
   readonly size: number;

@@ -1,17 +1,23 @@
 /**
  * The BTF that the loader hands to the kernel: types of map keys and values, variables of the global sections, and for
  * every program which function starts where and which source line each instruction comes from. It is made anew from the
- * module, so that what clang or libbpf left open (sizes of data sections, externs) cannot make the kernel refuse it.
+ * module, so that what clang or libbpf left open (sizes of data sections, externs) cannot make the kernel refuse it. What it says of
+ * functions, variables and lines is the object writer's (compiler/object/describe.ts).
  */
-import { kindOf } from "../../compiler/bpf/kinds/index.ts";
 import { sizeOf } from "../../compiler/layout.ts";
 import type { BpfModule, BpfProgram, GlobalSection } from "../../compiler/module.ts";
-import { LINKAGE, btfBuilder, type BtfBuilder } from "../../compiler/object/btf.ts";
+import { btfBuilder, type BtfBuilder } from "../../compiler/object/btf.ts";
 import { writeFunc, writeLine } from "../../compiler/object/btf-ext.ts";
 import { byteWriter } from "../../compiler/object/bytes.ts";
+import {
+  functionBounds,
+  functionType,
+  isRing,
+  lineWriter,
+  sectionType,
+  type LineWriter,
+} from "../../compiler/object/describe.ts";
 import { identifier, intType, layoutType } from "../../compiler/object/layout-types.ts";
-import { placeFinder, portablePaths } from "../../compiler/object/lines.ts";
-import { RING_MAPS } from "../../compiler/bpf/map-types.ts";
 
 export interface TypeIds {
   readonly key: number;
@@ -53,7 +59,7 @@ export function kernelBtf(module: BpfModule): KernelBtf {
   const maps = new Map<string, TypeIds>();
   for (const map of module.maps) {
     if (!map.value) continue;
-    if (RING_MAPS.has(map.type)) {
+    if (isRing(map)) {
       // The kernel keeps no types with a ring buffer; a typedef among its program's types is where readers find them.
       btf.add({ kind: "typedef", name: ringTypedef(map.name), type: layoutType(btf, map.value) });
       continue;
@@ -64,66 +70,46 @@ export function kernelBtf(module: BpfModule): KernelBtf {
   const sections = new Map<GlobalSection, number>();
   for (const section of SECTIONS) {
     const size = sectionSize(module, section);
-    if (size > 0) sections.set(section, dataSection(btf, module, section, size));
+    const type = size > 0 ? dataSection(btf, module, section, size) : undefined;
+    if (type !== undefined) sections.set(section, type);
   }
-  const programs = new Map(module.programs.map((program) => [program.name, debugInfo(btf, module, program)]));
+  const lines = lineWriter(btf, module);
+  const programs = new Map(module.programs.map((program) => [program.name, debugInfo(btf, program, lines)]));
   return { blob: btf.finish(), maps, sections, programs };
 }
 
-function dataSection(btf: BtfBuilder, module: BpfModule, section: GlobalSection, size: number): number {
-  const vars = module.globals
+function dataSection(btf: BtfBuilder, module: BpfModule, section: GlobalSection, size: number): number | undefined {
+  const variables = module.globals
     .filter((global) => global.section === section && sizeOf(global.layout) > 0)
-    .toSorted((a, b) => a.offset - b.offset)
-    .map((global) => {
-      const type = layoutType(btf, global.layout);
-      // The kernel wants a variable's name to be unique in nothing but form.
-      const variable = btf.add({ kind: "var", name: identifier(global.name), type, linkage: LINKAGE.global });
-      return { type: variable, offset: global.offset, size: sizeOf(global.layout) };
-    });
-  return btf.add({ kind: "datasec", name: section, size, vars });
+    .map(({ name, offset, layout }) => ({
+      symbol: identifier(name),
+      at: offset,
+      size: sizeOf(layout),
+      type: () => layoutType(btf, layout),
+    }));
+  return sectionType(btf, section, size, variables);
 }
 
-function debugInfo(btf: BtfBuilder, module: BpfModule, program: BpfProgram): DebugInfo {
-  const int = intType(btf);
-  // The verifier knows the context by its struct's name (btf_is_prog_ctx_type in kernel/bpf/btf.c).
-  const row = kindOf(program.type);
-  const pointee = row?.context ? btf.add({ kind: "struct", name: row.context, size: 0, members: [] }) : 0;
-  const context = btf.add({ kind: "ptr", type: pointee });
-  const proto = btf.add({ kind: "func_proto", returns: int, params: [{ name: "ctx", type: context }] });
-  const entries = program.functions.length > 0 ? program.functions : [{ name: program.name, slot: 0 }];
+function debugInfo(btf: BtfBuilder, program: BpfProgram, linesOf: LineWriter): DebugInfo {
+  const bounds = functionBounds(program);
   const functions = byteWriter();
-  entries.forEach((entry, index) => {
-    // Static subprograms are checked in the context of their callers; only the entry point stands for itself.
-    const linkage = index === 0 ? LINKAGE.global : LINKAGE.static;
-    const type = btf.add({ kind: "func", name: identifier(entry.name), type: proto, linkage });
-    writeFunc(functions, { offset: entry.slot, type });
-  });
-
-  const place = placeFinder(module.sources);
-  const paths = portablePaths(module.sources);
   const lines = byteWriter();
-  let last = -1;
   let count = 0;
-  // The kernel wants offsets to grow and every function to start with a line (check_btf_line in kernel/bpf/verifier.c).
-  const starts = new Set(entries.map((entry) => entry.slot));
-  for (const line of program.lines) {
-    const at = place(line.span);
-    if (!at || line.slot <= last || line.slot >= program.insns.length) continue;
-    last = line.slot;
-    count++;
-    starts.delete(line.slot);
-    writeLine(lines, {
-      offset: line.slot,
-      file: btf.strings.offset(paths[line.span.file] ?? at.path),
-      text: btf.strings.offset(at.text.trim()),
-      line: at.line,
-      column: at.column,
+  let complete = true;
+  bounds.forEach((bound, position) => {
+    writeFunc(functions, {
+      offset: bound.start,
+      type: functionType(btf, program, position, identifier(position === 0 ? program.name : bound.name)),
     });
-  }
-  const complete = starts.size === 0;
+    const records = linesOf(program, bound);
+    complete &&= records.length > 0;
+    count += records.length;
+    for (const record of records) writeLine(lines, record);
+  });
   return {
     functions: functions.finish(),
-    functionCount: entries.length,
+    functionCount: bounds.length,
+    // The kernel wants every function to start with a line, or none (check_btf_line in kernel/bpf/verifier.c).
     lines: complete ? lines.finish() : new Uint8Array(),
     lineCount: complete ? count : 0,
   };
