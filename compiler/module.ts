@@ -65,7 +65,7 @@ export interface BpfProgram {
   readonly relocations: readonly Relocation[];
   /** One per slot that starts an instruction, in order; slots of one instruction share a span. */
   readonly lines: readonly LineEntry[];
-  /** Functions in this program, the entry first (slot 0). Our own output has one. */
+  /** Functions in this program, the entry first (slot 0). */
   readonly functions: readonly FunctionEntry[];
   /** What the kernel itself has to put in: its functions and variables, by the slot that refers to them. */
   readonly externs?: readonly Extern[];
@@ -86,6 +86,14 @@ export interface Extern {
 export interface FunctionEntry {
   readonly name: string;
   readonly slot: number;
+  /** What it takes and gives. Absent: of the entry, whose kind says it, and in objects of other compilers. */
+  readonly signature?: Signature;
+}
+/** Types as those of the IR are written: "w32", "w64", "ptr map-value", "ptr ctx(sock_ops)". */
+export interface Signature {
+  readonly params: readonly { readonly name: string; readonly type: string }[];
+  /** Absent: nothing. */
+  readonly returns?: string;
 }
 /**
  * An `lddw` at `slot` that must point to a map, or into a global section. Until it is loaded the instruction holds

@@ -4,7 +4,7 @@ import type { Kernel } from "../bpf/kernels.ts";
 import { report, type Diagnostic } from "../diagnostics.ts";
 import type { Func, IrModule, IrProgram } from "../ir/ir.ts";
 import { notLowered } from "../ir/lowered.ts";
-import type { BpfModule, BpfProgram } from "../module.ts";
+import type { BpfModule, BpfProgram, Signature } from "../module.ts";
 import { callersFirst } from "../ir/calls.ts";
 import { allocate } from "./allocate.ts";
 import { blameInstructions, stackTooLarge } from "./blame.ts";
@@ -100,11 +100,18 @@ function emitProgram(
     insns,
     relocations,
     lines,
-    functions: linked.functions,
+    functions: linked.functions.map((entry) => ({ ...entry, ...signatureOf(functions, entry.name) })),
     ...(externs.length > 0 ? { externs } : {}),
     stack: bytes,
     span,
   };
+}
+
+function signatureOf(functions: readonly Func[], name: string): { readonly signature?: Signature } {
+  const func = functions.find((one) => one.name === name);
+  if (!func) return {};
+  const params = func.params.map((param, at) => ({ name: param.name ?? `a${at}`, type: param.type }));
+  return { signature: { params, ...(func.returns === undefined ? {} : { returns: func.returns }) } };
 }
 
 /** One function's instructions in their registers, in the order in which they will lie. */

@@ -8,7 +8,7 @@ import type { BpfModule, BpfProgram, MapSpec } from "../module.ts";
 import type { Span } from "../span.ts";
 import { LINKAGE, type BtfBuilder } from "./btf.ts";
 import type { LineRecord } from "./btf-ext.ts";
-import { intType } from "./layout-types.ts";
+import { identifier, intType, layoutType } from "./layout-types.ts";
 import { placeFinder, portablePaths } from "./lines.ts";
 
 /** Kernels take no longer line of source than a page, and people read none. */
@@ -31,14 +31,28 @@ export function functionBounds(program: BpfProgram): FunctionBound[] {
 }
 
 /**
- * The type of one function of a program, by its place in `functionBounds`: `int name(struct context *ctx)` of the entry, and no parameters of what it calls. `name` is a C identifier. Static functions are checked with their callers;
+ * The type of one function of a program, by its place in `functionBounds`: `int name(struct context *ctx)` of the entry, and its signature of what it calls. `name` is a C identifier. Static functions are checked with their callers;
  * only the entry stands for itself.
  */
 export function functionType(btf: BtfBuilder, program: BpfProgram, position: number, name: string): number {
   const entry = position === 0;
-  const params = entry ? [{ name: "ctx", type: contextType(btf, program.type) }] : [];
-  const proto = btf.add({ kind: "func_proto", returns: intType(btf), params });
+  const signature = program.functions[position]?.signature;
+  const params = entry
+    ? [{ name: "ctx", type: contextType(btf, program.type) }]
+    : (signature?.params ?? []).map((param) => ({ name: identifier(param.name), type: valueType(btf, param.type) }));
+  const returns = entry || !signature ? intType(btf) : signature.returns ? valueType(btf, signature.returns) : 0;
+  const proto = btf.add({ kind: "func_proto", returns, params });
   return btf.add({ kind: "func", name, type: proto, linkage: entry ? LINKAGE.global : LINKAGE.static });
+}
+
+/** A parameter or result, of a type of the IR: numbers by their width, pointers to what has a name in the kernel. */
+function valueType(btf: BtfBuilder, type: string): number {
+  const number = { w32: 32, w64: 64 }[type];
+  if (number === 32 || number === 64) return layoutType(btf, { kind: "int", bits: number, signed: false });
+  const [, context, name] = /^ptr (?:ctx\((.*)\)|(?:trusted|struct)\((.*)\))$/.exec(type) ?? [];
+  if (context !== undefined) return contextType(btf, context);
+  const pointee = name === undefined ? 0 : btf.add({ kind: "struct", name: identifier(name), size: 0, members: [] });
+  return btf.add({ kind: "ptr", type: pointee });
 }
 
 /** The kernel knows the context by the name of its struct, and grumbles in its log about a forward declaration. */

@@ -4,7 +4,7 @@
  * Instructions, initial bytes of variables and relocations are never taken from here.
  */
 import type { Layout } from "../layout.ts";
-import type { BpfModule, GlobalSection } from "../module.ts";
+import type { BpfModule, FunctionEntry, GlobalSection } from "../module.ts";
 import type { Span } from "../span.ts";
 import { portablePaths } from "./lines.ts";
 
@@ -50,12 +50,19 @@ export interface Metadata {
     readonly type: string;
     readonly attachType: number;
     readonly stack: number;
-    readonly functions: readonly (readonly [string, number])[];
+    readonly functions: readonly FunctionRow[];
     /** Slot and span, in turn. */
     readonly lines: readonly number[];
     readonly span?: SpanIndex;
   }[];
 }
+
+/** Name, slot, names and types of the parameters in turn, and the type of what it gives. */
+type FunctionRow = readonly [string, number] | readonly [string, number, readonly string[], string | null];
+const functionRow = ({ name, slot, signature }: FunctionEntry): FunctionRow =>
+  signature
+    ? [name, slot, signature.params.flatMap((param) => [param.name, param.type]), signature.returns ?? null]
+    : [name, slot];
 
 /** ELF symbols of a module's parts, in the module's order. */
 export interface SymbolNames {
@@ -109,7 +116,7 @@ export function metadataOf(module: BpfModule, symbols: SymbolNames): Metadata {
     type: program.type,
     attachType: program.attachType,
     stack: program.stack,
-    functions: program.functions.map((entry): [string, number] => [entry.name, entry.slot]),
+    functions: program.functions.map(functionRow),
     lines: program.lines.flatMap((line) => [line.slot, intern(line.span)]),
     ...place(program.span),
   }));

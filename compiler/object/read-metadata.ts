@@ -1,7 +1,7 @@
 /** Reads the section `.tsbpf`. It comes with the file, so every value is checked before it is believed. */
 import { FEATURES } from "../bpf/kernels.ts";
 import { sizeOf, type FieldLayout, type Layout } from "../layout.ts";
-import type { GlobalSection } from "../module.ts";
+import type { FunctionEntry, GlobalSection, Signature } from "../module.ts";
 import type { Span } from "../span.ts";
 import type { FormatProblem, Parsed } from "./bytes.ts";
 import { METADATA_SECTION, METADATA_VERSION, type Metadata } from "./metadata.ts";
@@ -34,7 +34,7 @@ export interface ReadMetadata {
     readonly type: string;
     readonly attachType: number;
     readonly stack: number;
-    readonly functions: readonly { readonly name: string; readonly slot: number }[];
+    readonly functions: readonly FunctionEntry[];
     readonly lines: readonly { readonly slot: number; readonly span: Span }[];
     readonly span?: Span;
   }[];
@@ -156,13 +156,21 @@ function metadata(json: Shape): ReadMetadata {
       stack: whole(row["stack"], `${path}.stack`),
       functions: list(row["functions"], `${path}.functions`).map((entry, index) => {
         const at = `${path}.functions[${index}]`;
-        const [name, slot] = list(entry, at);
-        return { name: text(name, at), slot: whole(slot, at) };
+        const [name, slot, params, returns] = list(entry, at);
+        return { name: text(name, at), slot: whole(slot, at), ...signature(params, returns, at) };
       }),
       lines: lineEntries(row["lines"], `${path}.lines`, spans),
       ...span(row["span"], `${path}.span`),
     })),
   };
+}
+
+function signature(params: unknown, returns: unknown, at: string): { readonly signature?: Signature } {
+  if (params === undefined) return {};
+  const flat = list(params, at).map((one) => text(one, at));
+  if (flat.length % 2 !== 0) wrong(at, "a list of pairs");
+  const pairs = flat.flatMap((name, index) => (index % 2 === 0 ? [{ name, type: flat[index + 1]! }] : []));
+  return { signature: { params: pairs, ...(returns === null ? {} : { returns: text(returns, at) }) } };
 }
 
 function lineEntries(value: unknown, path: string, spans: readonly Span[]): { slot: number; span: Span }[] {

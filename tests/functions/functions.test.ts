@@ -110,11 +110,14 @@ test.skipIf(!library.available)(`libbpf loads it${library.reason}`, () => {
   expect(line).toContain(` slots=${kept.programs[0]!.insns.length} `);
 });
 
-test.skipIf(!loader.available)(`bpftool shows the name and the lines of each function${loader.reason}`, () => {
+test.skipIf(!loader.available)(`bpftool shows the signature and the lines of each function${loader.reason}`, () => {
   const kept = compiled("keep");
   loader.load(writeObject(unpinned(kept)), (pin) => {
     const shown = loader.run("prog", "dump", "xlated", "pinned", pin("program"), "linum");
-    for (const name of names(kept).slice(1)) expect(shown).toMatch(new RegExp(`\\b${name}\\(`));
+    expect(shown).toContain("__u32 sum(__u32 key):");
+    expect(shown).toContain("void shift(void * pair, __u32 by):");
+    expect(shown).toContain("__u64 note(void * many, __u32 value, __u64 wide):");
+    expect(shown).toContain("__u32 mss(struct bpf_sock_ops * ctx, __u32 more):");
     expect(shown).toContain("; pair.a = pair.b + by; [file:functions.ts");
   });
 });

@@ -191,7 +191,7 @@ export const withFunctions: BpfModule = (() => {
     lines: everyLine(insns, spanOf(0, "return 1")),
     functions: [
       { name, slot: 0 },
-      { name: "inner", slot: 6 },
+      { name: "inner", slot: 6, signature: { params: [{ name: "value", type: "ptr map-value" }], returns: "w64" } },
       { name: "last", slot: 9 },
     ],
     stack: 0,
