@@ -19,6 +19,8 @@ export interface Checks {
   readonly size?: number;
   /** Counts programs that the compiler refuses, by the keys of its errors. */
   readonly refused?: Map<string, number>;
+  /** Told of each program that has functions of its own when all that can stay do. */
+  readonly functionsKept?: () => void;
 }
 
 export const PROGRAM = "program";
@@ -64,7 +66,7 @@ function wrong(compiled: Compiled, program: Program, inputs: Inputs, checks: Che
       () => {
         const kept = checks.semantics ? compiled.keepingFunctions() : undefined;
         if (!kept || kept.programs.every(({ functions }) => functions.length === 1)) return undefined;
-        count(checks.refused, "functions-kept:");
+        checks.functionsKept?.();
         const found = difference("in place", optimized, "as functions", inMachine(kept));
         return found ?? (checks.kernel ? inKernel(kept) : undefined);
       },
@@ -117,14 +119,16 @@ export function checkSeed(seed: number, checks: Checks, shrinking = 300): string
   const problem = problemWith(choices.taken, seed, checks);
   if (problem === undefined) return undefined;
   const kind = kindOf(problem);
+  // What is tried on the way is not counted.
+  const uncounted: Checks = { ...checks, refused: new Map(), functionsKept: () => undefined };
   const smallest = shrink(
     choices.taken,
     (candidate) => {
-      const other = problemWith(candidate, seed, { ...checks, refused: new Map() });
+      const other = problemWith(candidate, seed, uncounted);
       return other !== undefined && kindOf(other) === kind;
     },
     shrinking,
   );
   const { text } = generate(smallest, checks.size);
-  return `seed ${seed}: ${problemWith(smallest, seed, { ...checks, refused: new Map() })}\n${text}`;
+  return `seed ${seed}: ${problemWith(smallest, seed, uncounted)}\n${text}`;
 }

@@ -51,6 +51,7 @@ describe("what the generator makes", () => {
     ["a name for what a helper gives back", /const p\d+ = func\d\(/],
     ["a new struct in a new struct", /new \w+\(\{.*: new /],
     ["a part of a struct in a new struct", /new \w+\(\{[^(]*: [\w.]+\.(part|more|f\d)[,)} ]/],
+    ["a helper called several times in a row", /(func\d)\(.*;\n.*\1\(/],
     ["a case that assigns", /case \(\([^)]* = /],
   ])("%s", (_what, form) => {
     const made = (seed: number): string => {

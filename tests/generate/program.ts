@@ -126,10 +126,10 @@ function generateStruct(choices: Choices, name: string, inner: readonly Struct[]
   return { name, packed: choices.below(3) === 1, fields };
 }
 function fieldType(choices: Choices, inner: readonly Struct[]): FieldType {
-  const form = choices.below(9);
+  const form = choices.below(10);
   if (form === 8) return { kind: "list", of: pick(choices, [PART, ...inner]), length: 2 + choices.below(2) };
   if (form === 6) return { kind: "array", of: pick(choices, INT_NAMES), length: pick(choices, [2, 4, 3]) };
-  if (form === 7 && inner.length > 0) return { kind: "struct", of: pick(choices, inner) };
+  if ((form === 7 || form === 9) && inner.length > 0) return { kind: "struct", of: pick(choices, inner) };
   if (form === 5) return { kind: "scalar", of: pick(choices, ["be16", "be32"] as const) };
   return { kind: "scalar", of: pick(choices, INT_NAMES) };
 }
@@ -199,10 +199,12 @@ export function generateProgram(choices: Choices, size = 250): Program {
   );
   const base: Context = { ...nothing, variables, records };
   const functions: Context["functions"][number][] = [];
-  for (let i = choices.below(3); i > 0; i--) {
-    const before = shared.fuel;
-    const made = generateFunction({ ...base, functions: [...functions] }, `func${functions.length}`);
-    functions.push({ ...made, cost: before - shared.fuel + 1 });
+  for (let i = choices.below(4); i > 0; i--) {
+    // Each has its own allowance, so that enough is left for calls.
+    const own = { ...shared, fuel: size / 8 };
+    const made = generateFunction({ ...base, functions: [...functions], shared: own }, `func${functions.length}`);
+    shared.names = own.names;
+    functions.push({ ...made, cost: Math.ceil(size / 8 - own.fuel) + 1 });
   }
 
   const main: Context = {

@@ -60,7 +60,7 @@ const inner = (context: Context, most: number): Stmt[] => block(context, 1 + con
 function statement(context: Context): Made {
   const { choices } = context;
   spend(context);
-  switch (choices.below(27)) {
+  switch (choices.below(30)) {
     default:
       return only(context, assignment(context));
     case 4:
@@ -129,6 +129,10 @@ function statement(context: Context): Made {
       return referCall(context);
     case 24:
       return only(context, withElement(context) ?? assignment(context));
+    case 27:
+    case 28:
+    case 29:
+      return calls(context);
   }
 }
 const withRecord = (context: Context, name: string, of: FieldType): Context => ({
@@ -176,7 +180,7 @@ export function newStruct(context: Context, struct: Struct, depth: number): New 
   const given = (type: FieldType): Given | undefined => {
     if (choices.below(2) === 0) return undefined;
     if (type.kind === "scalar") return scalarExpr(context, type.of, 1);
-    if (type.kind === "struct" && depth > 0 && choices.below(2) === 1) return newStruct(context, type.of, depth - 1);
+    if (type.kind === "struct" && depth > 0 && choices.below(3) > 0) return newStruct(context, type.of, depth - 1);
     const found = wholes(context).filter((one) => sameType(one.type, type));
     return found.length === 0 ? undefined : { kind: "whole", place: pick(choices, found).place };
   };
@@ -209,6 +213,32 @@ function referCall(context: Context): Made {
     referred: [...context.referred, ...origins],
   };
   return [[{ kind: "refer-call", name, func: func.name, args }], after];
+}
+
+/** One helper called several times, and what it gave put where it is seen: what may stay a function of the object. */
+function calls(context: Context): Made {
+  const { choices } = context;
+  const found = context.functions.filter(
+    ({ func, cost }) => typeof func.returns === "string" && rich(context, 2 * cost),
+  );
+  const { func, cost } = found.length > 0 ? pick(choices, found) : {};
+  const type = func?.returns;
+  if (!func || typeof type !== "string") return only(context, assignment(context));
+  const made: Stmt[] = [];
+  for (let times = 2 + choices.below(2); times > 0 && rich(context, cost); times--) {
+    const args = argumentsFor(context, func, 2);
+    const to = placeOf(context, type, true) ?? placeOf(context, "u64", true);
+    if (!args || !to) break;
+    spend(context, cost);
+    const call: Expr = { kind: "call", type, func: func.name, args };
+    made.push({
+      kind: "set",
+      place: to,
+      op: "",
+      value: to.type === type ? call : { kind: "cast", type: "u64", value: call },
+    });
+  }
+  return [made, context];
 }
 
 /** An element of a list of structs that may not be there. */

@@ -41,6 +41,7 @@ for (const { twin, target } of bundled ? builds : []) {
 console.log(`bundled programs: ${events} events`);
 
 let inKernel = 0;
+let withFunctions = 0;
 const refused = new Map<string, number>();
 const started = Date.now();
 for (let seed = first; seed < first + programs; seed++) {
@@ -50,6 +51,7 @@ for (let seed = first; seed < first + programs; seed++) {
     runs,
     semantics: true,
     refused,
+    functionsKept: () => void withFunctions++,
     without: passSets(seed),
     size: sizeOfSeed(seed),
     ...(kernel ? { kernel: kernelRunner } : {}),
@@ -67,7 +69,7 @@ for (let seed = first; seed < first + programs; seed++) {
 }
 console.log(
   `${programs} random programs × ${runs} inputs = ${programs * runs} inputs, each in three compilations; ` +
-    `${inKernel} programs in the kernel too; ${failures} failures`,
+    `${withFunctions} with functions kept too; ${inKernel} programs in the kernel too; ${failures} failures`,
 );
 for (const [key, count] of refused) console.log(`${count} programs were refused: ${key}`);
 process.exit(failures === 0 ? 0 : 1);
