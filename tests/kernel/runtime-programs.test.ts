@@ -1,7 +1,11 @@
 // The runtime on the patched kernel: bundled programs loaded by our loader inside the virtual machine.
 import { describe, expect, it } from "vitest";
 import { limitsTable } from "../runtime/recorder/limits.ts";
-import { limitsOfModel } from "../runtime/recorder/model.ts";
+import { differences } from "../runtime/recorder/compare.ts";
+import { limitsOfModel, recordModel } from "../runtime/recorder/model.ts";
+import { EVENT } from "../runtime/recorder/mptcp.ts";
+import { replayDifferences } from "../runtime/recorder/replay.ts";
+import { SESSIONS, timeouts, type Sides } from "../runtime/recorder/session.ts";
 import { SETTINGS, wrong } from "../runtime/shared-writing/judge.ts";
 import type { Wire } from "../runtime/shared-writing/scenario.ts";
 import { cachedKernel, missingTool, runInVm } from "./kernel.ts";
@@ -130,6 +134,22 @@ describe.skipIf(skip)(
         limitsTable("patched", await limitsOfModel("patched", 1000, available)),
       );
       expect(new Set(results).size).toBeGreaterThan(2);
+    });
+
+    it("shows programs the events, fields and answers that the model shows them", async () => {
+      const found = await findings("record");
+      for (const session of SESSIONS) {
+        const kernel = found.get(session.name) as unknown as Sides | undefined;
+        if (!kernel && session.loses) continue;
+        const model = await recordModel("patched", session, timeouts(kernel!));
+        expect(differences(kernel!, model), session.name).toEqual([]);
+      }
+      const kernel = found.get("MPTCP") as unknown as Sides;
+      expect(await replayDifferences(kernel)).toEqual([]);
+      const heard = new Set([...kernel.client, ...kernel.server].map(({ op }) => op));
+      expect([...heard].toSorted((a, b) => a - b)).toEqual(Object.values(EVENT));
+      const spoiled = { ...kernel, client: kernel.client.map((one) => ({ ...one, closeSubflow: 1 })) };
+      expect((await replayDifferences(spoiled)).length).toBe(kernel.client.length);
     });
 
     it("runs option handlers through either interface, which understand each other", async () => {

@@ -2,7 +2,7 @@
  * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
  * object per finding on standard output, which runtime-*.test.ts on the host judges.
  *
- *   scenario paths | removal | locals | accept | options | room | shared | limits
+ *   scenario paths | removal | locals | accept | options | room | shared | limits | record
  */
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,11 +13,18 @@ import { show as showCommand } from "../../../runtime/cli/show.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
 import { capture } from "../../runtime/capture.ts";
 import { compiled } from "../../runtime/compiled.ts";
-import { limitsOfKernel } from "../../runtime/recorder/kernel.ts";
+import { limitsOfKernel, recordKernel, whyNoLoss } from "../../runtime/recorder/kernel.ts";
+import { recordMptcp } from "../../runtime/recorder/mptcp.ts";
+import { SESSIONS } from "../../runtime/recorder/session.ts";
 import { sharedWriting } from "../../runtime/shared-writing/scenario.ts";
 import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts";
 
 const report = (name: string, facts: Record<string, unknown>): void => console.log(JSON.stringify({ name, ...facts }));
+/** JSON has no bigints: as text. */
+const plain = (facts: Record<string, unknown>): Record<string, unknown> =>
+  JSON.parse(
+    JSON.stringify(facts, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)),
+  ) as Record<string, unknown>;
 const PATIENCE = 60_000;
 
 const PATH_PARTS = ["paths", "removal", "locals", "accept"] as const;
@@ -398,6 +405,11 @@ try {
   } else if (part === "limits") {
     const available = readFileSync("/proc/sys/net/ipv4/tcp_available_congestion_control", "utf8").trim().split(/\s+/);
     report("limits", { results: await limitsOfKernel("patched"), available });
+  } else if (part === "record") {
+    for (const session of SESSIONS)
+      if (!session.loses || whyNoLoss() === undefined)
+        report(session.name, plain({ ...(await recordKernel("patched", session)) }));
+    report("MPTCP", plain({ ...(await recordMptcp()) }));
   } else if (part === "room") await room(lab);
   else await (isPathPart(part) ? paths(lab, part) : options(lab));
   report("end", {});

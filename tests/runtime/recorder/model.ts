@@ -41,10 +41,21 @@ async function open<T>(name: string, text: string, target: TargetName, host = cr
   }
 }
 
+/** The recorder on the model, and what it wrote so far. */
+export async function openRecorder(target: TargetName): Promise<{ recorder: ProgramView; records: () => Recorded[] }> {
+  const { recorder, records } = await open<Module>("recorder", recorderSource(target), target);
+  const taken = (): Recorded[] =>
+    records
+      .records()
+      .map(
+        (record) => Object.fromEntries(Object.entries(record).map(([name, value]) => [name, plain(value)])) as never,
+      );
+  return { recorder, records: taken };
+}
+
 /** `lost`: how many times the client's timer fires before its data gets through. */
 export async function recordModel(target: TargetName, session: Session, lost = 0): Promise<Sides> {
-  const recorder = (): Promise<Module> => open("recorder", recorderSource(target), target);
-  const sides = { client: await recorder(), server: await recorder() };
+  const sides = { client: await openRecorder(target), server: await openRecorder(target) };
   const { ipv4: short, ipv6: long } = SESSION;
   const addresses =
     session.family === "ipv4"
@@ -63,13 +74,7 @@ export async function recordModel(target: TargetName, session: Session, lost = 0
   network.transfer("client", SESSION.asked);
   network.transfer("server", SESSION.answered);
   network.close();
-  const taken = ({ records }: Module): Recorded[] =>
-    records
-      .records()
-      .map(
-        (record) => Object.fromEntries(Object.entries(record).map(([name, value]) => [name, plain(value)])) as never,
-      );
-  return { client: taken(sides.client), server: taken(sides.server) };
+  return { client: sides.client.records(), server: sides.server.records() };
 }
 
 /** What the model answers to every value, with a clock of `hz` ticks a second. */

@@ -2,7 +2,8 @@
  * The recorder: a program of our own that writes down all that a `sockOps` program can see and do, event by event. It is made from
  * the tables below, which are exhaustive by type: a field or a socket option that the language gets is recorded, or does not compile.
  */
-import type { GetSockOpts, SetSockOpts, TcpConn } from "tsbpf/tcp";
+import type { MptcpSession } from "tsbpf/mptcp";
+import type { GetSockOpts, SetSockOpts, TcpConn, TcpState } from "tsbpf/tcp";
 import type { TargetName } from "../../../compiler/bpf/kernels.ts";
 
 type Methods = "setSockOpt" | "getSockOpt";
@@ -71,7 +72,8 @@ export const GET = {
   TCP_DELACK_SEGS: true,
 } as const satisfies Record<keyof GetSockOpts, true>;
 
-const STATES = [
+/** Names of states, from 1. */
+export const STATES = [
   "established",
   "synSent",
   "synRecv",
@@ -84,13 +86,15 @@ const STATES = [
   "listen",
   "closing",
   "newSynRecv",
-];
+] as const satisfies readonly TcpState[];
 const WIDE: readonly string[] = ["bytesAcked", "bytesReceived"];
+/** Small numbers: a record of the patched kernel's must fit the stack. */
+const BYTES: readonly string[] = ["family", "state"];
 const IP6: readonly string[] = ["localIp6", "remoteIp6"];
 const BE: Readonly<Record<string, string>> = { localIp4: "be32", remoteIp4: "be32", remotePort: "be16" };
 const patchedOnly = (name: string): boolean => name.startsWith("TCP_DELACK_");
 const stateOf = (expression: string): string =>
-  STATES.reduceRight((rest, name, index) => `${expression} === "${name}" ? ${index + 1} : ${rest}`, "0");
+  STATES.reduceRight<string>((rest, name, index) => `${expression} === "${name}" ? ${index + 1} : ${rest}`, "0");
 
 const typeOf = (field: string): string =>
   WIDE.includes(field) ? "u64" : IP6.includes(field) ? "array(be32, 4)" : (BE[field] ?? "u32");
@@ -102,44 +106,29 @@ export const getNames = (target: TargetName): (keyof GetSockOpts)[] =>
 /** The kind of the option that the recorder writes. */
 export const KIND = 100;
 /** Callbacks that it asks for: all. */
-const ALL = ["Rto", "Retrans", "State", "Rtt", "ParseAllOptions", "WriteOption"].map((name) => `Callback.${name}`);
+const ALL = {
+  mainline: ["Rto", "Retrans", "State", "Rtt", "ParseAllOptions", "WriteOption"],
+  patched: ["Rto", "Retrans", "State", "Rtt", "TcpOptions"],
+} as const satisfies Record<TargetName, readonly string[]>;
+/** Fields of MPTCP, which the patched kernel adds. */
+export const MPTCP_FIELDS = {
+  token: "u32",
+  remoteToken: "u32",
+  localKey: "u64",
+  remoteKey: "u64",
+  flags: "u32",
+} as const satisfies Record<Exclude<keyof Omit<MptcpSession, keyof TcpConn>, Requests>, string>;
+/** Requests for addresses that no subflow has, in events of MPTCP: nothing comes of them but the result. */
+type Requests = "openSubflow" | "closeSubflow" | "setPriority";
+const NOBODY = "{ to: { addr: NOBODY, port: htons(9) } }";
+const REQUESTS = {
+  closeSubflow: `ctx.closeSubflow(${NOBODY})`,
+  setPriority: `ctx.setPriority(true, ${NOBODY})`,
+} as const satisfies Record<Exclude<Requests, "openSubflow">, string>;
 
-/** Source text of the recorder for mainline's events. */
-export function recorderSource(target: TargetName): string {
-  const fields = Object.keys(FIELDS) as FieldName[];
-  const set = setNames(target);
-  const get = getNames(target);
-  const plain = fields.filter((name) => !IP6.includes(name) && name !== "state");
-  return `
-import { array, be16, be32, i32, htons, license, RingBuf, SkStorage, struct, u32, u64 } from "tsbpf";
-import { Callback, Op, sockOps } from "tsbpf/tcp";
-license("GPL");
-class Record extends struct({
-  op: u32, arg0: u32, arg1: u32, arg2: u32, calls: i32, option: i32, stored: u32,
-${fields.map((name) => `  ${name}: ${typeOf(name)},`).join("\n")}
-${set.map((name) => `  set_${name}: i32,`).join("\n")}
-${get.map((name) => `  has_${name}: u32, get_${name}: u32,`).join("\n")}
-}) {}
-class Mark extends struct({ value: be16 }) {}
-export const records = new RingBuf({ value: Record, bytes: 1 << 20 });
-class Seen extends struct({ events: u32 }) {}
-export const seen = new SkStorage({ value: Seen });
-
-export const recorder = sockOps((ctx) => {
-  const r = new Record({
-    op: ctx.op,
-${plain.map((name) => `    ${name}: ctx.${name},`).join("\n")}
-  });
-  r.localIp6 = ctx.localIp6;
-  r.remoteIp6 = ctx.remoteIp6;
-  const state = ctx.state;
-  r.state = ${stateOf("state")};
-  const count = seen.getOrCreate(ctx);
-  if (count) r.stored = 1;
-  r.option = 1;
-  switch (ctx.op) {
+const handshakeCases = (target: TargetName): string => `
     case Op.TcpConnect: case Op.TcpListen: case Op.ActiveEstablished: case Op.PassiveEstablished:
-      r.calls = ctx.setCallbacks(${ALL.join(" | ")});
+      r.calls = ctx.setCallbacks(${ALL[target].map((name) => `Callback.${name}`).join(" | ")});
       break;
     case Op.Rto:
       r.arg0 = ctx.backoff;
@@ -151,7 +140,9 @@ ${plain.map((name) => `    ${name}: ctx.${name},`).join("\n")}
       r.arg0 = ${stateOf("from")};
       r.arg1 = ${stateOf("to")};
       break;
-    }
+    }`;
+const CASES = {
+  mainline: `
     case Op.HeaderOptionLength:
       r.option = ctx.reserveOption(4);
       break;
@@ -164,7 +155,90 @@ ${plain.map((name) => `    ${name}: ctx.${name},`).join("\n")}
       break;
     }
     default:
+      ctx.reply = -1;`,
+  // An option's bytes are a reply of 32 bits: kind, length, 0, 7.
+  patched: `
+    case Op.OptionsSize:
+      ctx.reply = 4;
+      break;
+    case Op.OptionsWrite:
+      ctx.reply = ${(7 << 24) | (4 << 8) | KIND};
+      break;
+    case Op.MptcpFullyEstablished:
+      r.arg1 = ctx.isMaster ? 1 : 0;
       ctx.reply = -1;
+      break;
+    case Op.MptcpAddRemoteAddress:
+      r.arg0 = ntohl(ctx.remote.addr);
+      r.arg1 = ntohs(ctx.remote.port);
+      r.arg2 = ctx.remote.id;
+      ctx.reply = -1;
+      break;
+    case Op.MptcpRemoveRemoteAddress:
+      r.arg1 = ctx.addressId;
+      ctx.reply = -1;
+      break;
+    case Op.MptcpSubflowEstablished: case Op.MptcpSubflowPriority:
+      r.arg0 = ctx.localId;
+      r.arg1 = ctx.remoteId;
+      r.arg2 = ctx.backup ? 1 : 0;
+      ctx.reply = -1;
+      break;
+    case Op.MptcpSubflowClosed:
+      r.arg0 = ctx.localId;
+      r.arg1 = ctx.remoteId;
+      r.arg2 = ctx.error;
+      ctx.reply = -1;
+      break;
+    case Op.MptcpAcceptSubflow:
+      r.arg1 = ctx.remoteId;
+      r.arg2 = ctx.backup ? 1 : 0;
+      ctx.reply = -1;
+      break;
+    default:
+      ctx.reply = -1;`,
+} as const satisfies Record<TargetName, string>;
+
+/** Source text of the recorder for the events of one target; `mptcp`: with the fields and requests of MPTCP. */
+export function recorderSource(target: TargetName): string {
+  const fields = Object.keys(FIELDS) as FieldName[];
+  const set = setNames(target);
+  const get = getNames(target);
+  const words = fields.filter((name) => !BYTES.includes(name));
+  const plain = words.filter((name) => !IP6.includes(name));
+  const mptcp = target === "patched" ? Object.entries(MPTCP_FIELDS) : [];
+  const requests = target === "patched" ? Object.entries(REQUESTS) : [];
+  return `
+import { array, be16, be32, i32, htons, ipv4, license, ntohl, ntohs, RingBuf, SkStorage, struct, u32, u64, u8 } from "tsbpf";
+import { Callback, Op, sockOps } from "${target === "patched" ? "tsbpf/mptcp" : "tsbpf/tcp"}";
+license("GPL");
+const NOBODY = ipv4("192.0.2.99");
+class Record extends struct({
+  arg0: u32, arg1: u32, arg2: u32, calls: i32, option: i32,
+${words.map((name) => `  ${name}: ${typeOf(name)},`).join("\n")}
+${mptcp.map(([name, type]) => `  ${name}: ${type},`).join("\n")}
+${requests.map(([name]) => `  ${name}: i32,`).join("\n")}
+${set.map((name) => `  set_${name}: i32,`).join("\n")}
+${get.map((name) => `  get_${name}: u32,`).join("\n")}
+  op: u8, stored: u8, ${BYTES.map((name) => `${name}: u8`).join(", ")},
+${get.map((name) => `  has_${name}: u8,`).join("\n")}
+}) {}
+${target === "mainline" ? "class Mark extends struct({ value: be16 }) {}" : ""}
+export const records = new RingBuf({ value: Record, bytes: 1 << 20 });
+class Seen extends struct({ events: u32 }) {}
+export const seen = new SkStorage({ value: Seen });
+
+export const recorder = sockOps((ctx) => {
+  const r = new Record({ op: u8(ctx.op), family: u8(ctx.family) });
+${[...plain, ...mptcp.map(([name]) => name)].map((name) => `  r.${name} = ctx.${name};`).join("\n")}
+  r.localIp6 = ctx.localIp6;
+  r.remoteIp6 = ctx.remoteIp6;
+  const state = ctx.state;
+  r.state = ${stateOf("state")};
+  const count = seen.getOrCreate(ctx);
+  if (count) r.stored = 1;
+  r.option = 1;
+  switch (ctx.op) {${handshakeCases(target)}${CASES[target]}
   }
 ${get
   .map(
@@ -173,6 +247,7 @@ ${get
   )
   .join("\n")}
 ${set.map((name) => `  r.set_${name} = ctx.setSockOpt("${name}", ${SET[name]});`).join("\n")}
+${target === "patched" ? `  if (ctx.op >= Op.MptcpNewSession) {\n${requests.map(([name, call]) => `    r.${name} = ${call};`).join("\n")}\n  }` : ""}
   records.output(r);
   return 1;
 });
