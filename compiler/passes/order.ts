@@ -2,6 +2,7 @@
 import { cse } from "./cse.ts";
 import { dce } from "./dce.ts";
 import { deadStores } from "./dead-stores.ts";
+import { delayLoads } from "./delay-loads.ts";
 import { foldRanges } from "./fold-ranges.ts";
 import { hoistJoins } from "./hoist-joins.ts";
 import { hoistStores } from "./hoist-stores.ts";
@@ -77,7 +78,7 @@ export const GROUPS: readonly Group[] = [
   {
     name: "sharing",
     why: "Last, because equal code is found most easily when it is as simple as it gets.",
-    passes: [shareRegions, simplify, threadJumps, dce, mergeBlocks, shareAddresses],
+    passes: [shareRegions, simplify, threadJumps, dce, mergeBlocks, shareAddresses, delayLoads],
   },
 ];
 

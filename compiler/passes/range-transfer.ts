@@ -1,7 +1,7 @@
 /** The range of what an instruction makes, by the ranges of what it reads. */
 import { bitsOf, byteSwap, evaluateBinary, signed, unsigned } from "../ir/evaluate.ts";
 import type { Inst, Value } from "../ir/ir.ts";
-import { both, exactly, full, least, most, settle, type Range } from "./range.ts";
+import { both, exactly, full, impossible, least, most, settle, type Range } from "./range.ts";
 
 /**
  * Whose knowledge counts. What guards a memory access must be visible to the kernel's verifier, which forgets the
@@ -41,10 +41,13 @@ export function transfer(inst: Inst, of: (value: Value) => Range, eyes: Eyes): R
       const width = bitsOf(inst.result.type);
       return both(of(inst.value), settle({ ...full(width), max: BigInt(inst.length - 1) }, width), width);
     }
+    // What no value can be is found where no way leads: nothing follows from it, and there is nothing to compute with.
     case "unary":
-      return transferUnary(inst, of);
-    case "binary":
-      return transferBinary(inst, of(inst.left), of(inst.right));
+      return impossible(of(inst.value)) ? undefined : transferUnary(inst, of);
+    case "binary": {
+      const [left, right] = [of(inst.left), of(inst.right)];
+      return impossible(left) || impossible(right) ? undefined : transferBinary(inst, left, right);
+    }
     default:
       return undefined;
   }
