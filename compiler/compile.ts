@@ -5,7 +5,7 @@
 import { backend } from "./backend/emit.ts";
 import type { Guard, Guards } from "./backend/guard.ts";
 import { kernelOf, type Kernel, type OldestKernel, type TargetName } from "./bpf/kernels.ts";
-import type { Diagnostic, Key } from "./diagnostics.ts";
+import { withFixes, type Diagnostic, type Key } from "./diagnostics.ts";
 import { declarations } from "./frontend/declarations.generated.ts";
 import { frontend } from "./frontend/lower.ts";
 import type { IrModule } from "./ir/ir.ts";
@@ -55,7 +55,8 @@ const failed = (diagnostics: readonly Diagnostic[]): boolean => diagnostics.some
 
 /** Compiles one module. Errors are diagnostics; a throw is a bug in tsbpf. */
 export function compile(entry: SourceFile, options: CompileOptions = {}): CompileResult {
-  const result = pipeline(entry, options);
+  const found = pipeline(entry, options);
+  const result = { ...found, diagnostics: withFixes(found.diagnostics, found.sources) };
   return options.strict ? raised(result, options.strict) : result;
 }
 

@@ -1,11 +1,15 @@
 /** What the compiler can say: a catalogue of stable keys, and the one shape that a report has. */
 import { declarations } from "./diagnostics/declarations.ts";
 import { language } from "./diagnostics/language.ts";
+import type { Fix } from "./diagnostics/fix.ts";
 import { limits } from "./diagnostics/limits.ts";
 import { proof } from "./diagnostics/proof.ts";
 import type { Row, Severity } from "./diagnostics/row.ts";
 import { types } from "./diagnostics/types.ts";
 import type { Span } from "./span.ts";
+
+export { withFixes } from "./diagnostics/fixes.ts";
+export { importOf, type Edit, type Fix } from "./diagnostics/fix.ts";
 
 export const catalogue = { ...language, ...types, ...declarations, ...limits, ...proof };
 export type Key = keyof typeof catalogue;
@@ -21,6 +25,10 @@ export interface Diagnostic {
   readonly span?: Span;
   /** Further places, each with what it has to do with the problem. */
   readonly notes?: readonly Note[];
+  /** What the words were made of; the key says of which shape they are. */
+  readonly facts?: unknown;
+  /** A change of the text that mends it. `compile()` gives it where one is known. */
+  readonly fix?: Fix;
 }
 export interface Note {
   readonly span?: Span;
@@ -43,5 +51,6 @@ export function report<K extends Key>(
     ...(help === undefined ? {} : { help }),
     ...(span === undefined ? {} : { span }),
     ...(notes.length === 0 ? {} : { notes }),
+    ...(facts === undefined ? {} : { facts }),
   };
 }

@@ -1,4 +1,5 @@
 /** Rows about what is declared: structs, maps, params, programs, and the object as a whole. */
+import type { Fix } from "./fix.ts";
 import { oneOf } from "./language.ts";
 import { nearestFirst } from "./nearest.ts";
 import { row } from "./row.ts";
@@ -166,7 +167,7 @@ export const declarations = {
     (f) => `an object has one license, not both ${f.other} and ${f.id}`,
     () => "keep one",
   ),
-  "no-license": row(
+  "no-license": row<{ fix?: Fix | undefined }>(
     "error",
     () => "the object has no license",
     () => 'add license("GPL");',

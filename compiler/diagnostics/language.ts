@@ -1,5 +1,6 @@
 /** Rows about the language: what the subset has, statements and expressions. */
-import type { ImportRefused } from "../span.ts";
+import type { ImportRefused, Span } from "../span.ts";
+import type { Fix } from "./fix.ts";
 import { row } from "./row.ts";
 
 /** "a, b or c". */
@@ -8,7 +9,14 @@ export const oneOf = (list: readonly string[]): string =>
 
 export const language = {
   syntax: row<{ text: string }>("error", (f) => f.text),
-  "type-error": row<{ code: number; message: string; help?: string }>(
+  "type-error": row<{
+    code: number;
+    message: string;
+    help?: string;
+    /** The value that does not fit, where the checker points elsewhere. */
+    place?: Span;
+    fix?: Fix | undefined;
+  }>(
     "error",
     (f) => `${f.message} (TS${f.code})`,
     (f) => f.help,
@@ -235,7 +243,7 @@ export const language = {
     (f) => `as ${f.type} claims a type without checking it`,
     (f) => (f.cast === undefined ? "give the value its type where it is made" : `convert it: ${f.cast}`),
   ),
-  "non-null-assertion": row<{ text: string }>(
+  "non-null-assertion": row<{ text: string; fix?: Fix | undefined }>(
     "error",
     () => "! claims that a value is there without checking it",
     (f) => `test it: const value = ${f.text}; if (!value) return;`,

@@ -129,6 +129,8 @@ export interface JsonDiagnostic extends Partial<JsonPlace> {
   readonly severity: string;
   readonly message: string;
   readonly help?: string;
+  /** A change that mends it: every edit puts a text in the place of what is there. */
+  readonly fix?: { readonly title: string; readonly edits: readonly (JsonPlace & { readonly text: string })[] };
   readonly notes?: readonly (Partial<JsonPlace> & { readonly text: string })[];
   /** Calls and loops through which the code was expanded, innermost first. */
   readonly via?: readonly (JsonPlace & { readonly kind: string; readonly what: string | number })[];
@@ -155,6 +157,14 @@ export function diagnosticsToJson(
         ? { notes: one.notes.map((note) => ({ text: note.text, ...(note.span ? jsonPlace(note.span, sources) : {}) })) }
         : {}),
       ...(via.length > 0 ? { via } : {}),
+      ...(one.fix
+        ? {
+            fix: {
+              title: one.fix.title,
+              edits: one.fix.edits.map(({ at, text }) => ({ ...jsonPlace(at, sources)!, text })),
+            },
+          }
+        : {}),
     };
   });
 }

@@ -1,4 +1,5 @@
 /** Rows about types: integers, byte order, conversions, places. */
+import type { Span } from "../span.ts";
 import { oneOf } from "./language.ts";
 import { nearestFirst } from "./nearest.ts";
 import { row } from "./row.ts";
@@ -21,12 +22,17 @@ export const types = {
     (f) => `${f.text} is not an integer`,
     (f) => `write ${f.whole}, or count in smaller units`,
   ),
-  "mixed-width": row<{ left: string; right: string; help: string }>(
+  "mixed-width": row<{
+    left: string;
+    right: string;
+    help: string;
+    /** The side that the remedy is about. */ place?: Span;
+  }>(
     "error",
     (f) => `64-bit and 32-bit integers do not mix: ${f.left} with ${f.right}`,
     (f) => f.help,
   ),
-  "signed-unsigned": row<{ signed: string; unsigned: string }>(
+  "signed-unsigned": row<{ signed: string; unsigned: string; /** The signed side. */ place?: Span }>(
     "error",
     (f) => `${f.signed} with ${f.unsigned}: a negative number would count as a large one`,
     (f) => `cast one side, ${f.unsigned}(…) or ${f.signed}(…), or annotate the variable`,
@@ -36,7 +42,12 @@ export const types = {
     (f) => `expected ${f.expected}, found ${f.found}`,
     (f) => f.help ?? `give it ${article(f.expected)}`,
   ),
-  "not-comparable": row<{ left: string; right: string; help?: string }>(
+  "not-comparable": row<{
+    left: string;
+    right: string;
+    help?: string;
+    /** The side that the remedy is about. */ place?: Span;
+  }>(
     "error",
     (f) => `${f.left} and ${f.right} cannot be equal: they are of different types`,
     (f) => f.help,
@@ -145,7 +156,14 @@ export const types = {
     (f) => `${f.text} ${f.holds ? "always" : "never"} holds: the left side is unsigned (${f.type})`,
     (f) => f.help,
   ),
-  "unsigned-countdown": row<{ text: string; name: string; type: string; help: string }>(
+  "unsigned-countdown": row<{
+    text: string;
+    name: string;
+    type: string;
+    help: string;
+    /** Its name and its type, where it is declared. */
+    place?: Span | undefined;
+  }>(
     "error",
     (f) => `this loop does not end: ${f.name} is unsigned (${f.type}), so ${f.text} always holds`,
     (f) => f.help,

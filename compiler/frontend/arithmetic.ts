@@ -94,7 +94,7 @@ function unify(
 ): Pair | undefined {
   if (left.kind === "literal" && right.kind === "literal") {
     const wide = left.wide;
-    if (wide !== right.wide) return void mixedWidth(f, left, right, node);
+    if (wide !== right.wide) return void mixedWidth(f, left, right, node, leftNode, rightNode);
     const negative = left.value < 0n || right.value < 0n;
     const type = wide ? (negative ? { ...U64, signed: true } : U64) : negative ? I32 : U32;
     const l = literal(f, left.value, type, leftNode, left.wraps);
@@ -108,24 +108,32 @@ function unify(
   const l = toScalar(f, left, leftNode);
   if (!l || l.type.kind !== "int") return undefined;
   if (right.kind === "literal") {
-    if ((l.type.bits === 64) !== right.wide) return void mixedWidth(f, left, right, node);
+    if ((l.type.bits === 64) !== right.wide) return void mixedWidth(f, left, right, node, leftNode, rightNode);
     const type = l.type.bits < 32 && right.value < 0n && !right.wraps ? I32 : promoted(l.type);
     const r = literal(f, right.value, type, rightNode, right.wraps);
     return r && { type, left: l, right: r };
   }
   const r = toScalar(f, right, rightNode);
   if (!r || r.type.kind !== "int") return undefined;
-  if ((l.type.bits === 64) !== (r.type.bits === 64)) return void mixedWidth(f, left, right, node);
+  if ((l.type.bits === 64) !== (r.type.bits === 64)) return void mixedWidth(f, left, right, node, leftNode, rightNode);
   const type = l.type.bits < 32 ? promoted(r.type) : l.type;
   if (l.type.bits >= 32 && r.type.bits >= 32 && l.type.signed !== r.type.signed) {
     const signed = l.type.signed ? l.type : r.type;
     const unsigned = l.type.signed ? r.type : l.type;
-    return void fail(f, "signed-unsigned", node, { signed: typeName(signed), unsigned: typeName(unsigned) });
+    const place = at(f, l.type.signed ? leftNode : rightNode);
+    return void fail(f, "signed-unsigned", node, { signed: typeName(signed), unsigned: typeName(unsigned), place });
   }
   return { type, left: l, right: r };
 }
 
-function mixedWidth(f: Lowering, left: Operand, right: Operand, node: ts.Node): void {
+function mixedWidth(
+  f: Lowering,
+  left: Operand,
+  right: Operand,
+  node: ts.Node,
+  leftNode: ts.Node,
+  rightNode: ts.Node,
+): void {
   const wideLeft =
     left.kind === "literal" ? left.wide : left.kind === "scalar" && left.type.kind === "int" && left.type.bits === 64;
   const narrow = wideLeft ? right : left;
@@ -136,7 +144,10 @@ function mixedWidth(f: Lowering, left: Operand, right: Operand, node: ts.Node): 
       : wide.kind === "literal"
         ? `write ${wide.value}`
         : `widen the ${describe(narrow)} side: u64(…)`;
-  fail(f, "mixed-width", node, { left: describe(left), right: describe(right), help });
+  // What is to be written otherwise: the narrow side, or a wide literal beside a narrow variable.
+  const mended = narrow.kind !== "literal" && wide.kind === "literal" ? wide : narrow;
+  const place = at(f, mended === left ? leftNode : rightNode);
+  fail(f, "mixed-width", node, { left: describe(left), right: describe(right), help, place });
 }
 
 /** Reports operands that have no arithmetic; true when both are integers. */
@@ -339,7 +350,8 @@ export function comparison(
   if (same) return { op: operator.unsigned, left: l.value, right: r.value };
   const be = l.type.kind === "be" ? l.type : r.type.kind === "be" ? r.type : undefined;
   // The side that was converted is the one too many: `conn.localPort === htons(443)`.
-  const needless = [leftNode, rightNode].flatMap((one) => byteOrderCall(one) ?? []);
+  const calls = [leftNode, rightNode].filter((one) => byteOrderCall(one) !== undefined);
+  const needless = calls.flatMap((one) => byteOrderCall(one) ?? []);
   const help =
     needless.length > 0 && be
       ? `leave out ${needless.map((one) => `${one}()`).join(" or ")}: both sides have one byte order then`
@@ -349,7 +361,7 @@ export function comparison(
   return void fail(f, "not-comparable", node, {
     left: describe(left),
     right: describe(right),
-    ...(help ? { help } : {}),
+    ...(help ? { help, place: at(f, calls[0] ?? (isNumeric(left) ? leftNode : rightNode)) } : {}),
   });
 }
 /** `room < 0` of an unsigned value: true of no value, or of all. JavaScript would compare a difference that may be negative. */
@@ -390,6 +402,7 @@ function decidedBySign(
       ...facts,
       name,
       help: `declare it with a sign: let ${name}: ${signed} = ${from}`,
+      place: init && { ...at(f, init.name), end: init.type?.end ?? init.name.end },
     });
   } else
     fail(f, "unsigned-compare", node, {

@@ -15,6 +15,7 @@ import {
 } from "./context-fields.ts";
 import { assignable, propertyNamed } from "./context-properties.ts";
 import { contextField, setReply } from "./contexts.ts";
+import { testInstead } from "./edits.ts";
 import { at, bare, fail, lookup, type Binding, type Lowering } from "./lowering.ts";
 import { asPlace, loadPrimitive, read, store, storePrimitive } from "./memory.ts";
 import { spanOf } from "./module-state.ts";
@@ -53,7 +54,10 @@ function target(f: Lowering, written: ts.Expression): Target | undefined {
   if (ts.isPropertyAccessExpression(node)) return member(f, node);
   if (ts.isElementAccessExpression(node)) return elementTarget(f, node);
   if (ts.isNonNullExpression(node)) {
-    fail(f, "non-null-assertion", node, { text: node.expression.getText(f.file.tree).slice(0, 30) });
+    fail(f, "non-null-assertion", node, {
+      text: node.expression.getText(f.file.tree).slice(0, 30),
+      fix: testInstead(f.file, node),
+    });
     return target(f, node.expression);
   }
   if (ts.isObjectLiteralExpression(node) || ts.isArrayLiteralExpression(node))

@@ -8,6 +8,7 @@ import { binary, boolOf, comparison, COMPARISONS, COMPOUND, OPERATORS, unary } f
 import { assign, assignCompound, increment } from "./assign.ts";
 import { call } from "./calls.ts";
 import { compare, condition, logical, mayBeMissing, ternary } from "./conditions.ts";
+import { testInstead } from "./edits.ts";
 import type { Entity } from "./entities.ts";
 import { at, bare, fail, lookup, silent, type Lowering } from "./lowering.ts";
 import { log } from "./log.ts";
@@ -86,6 +87,7 @@ export function expression(f: Lowering, node: ts.Expression, expected?: DslType)
     case K.NonNullExpression:
       fail(f, "non-null-assertion", node, {
         text: (node as ts.NonNullExpression).expression.getText(f.file.tree).slice(0, 30),
+        fix: testInstead(f.file, node as ts.NonNullExpression),
       });
       return expression(f, (node as ts.NonNullExpression).expression, expected);
     case K.AsExpression:
@@ -274,7 +276,7 @@ function binaryExpression(f: Lowering, node: ts.BinaryExpression, expected?: Dsl
     return expression(f, node.right, expected);
   }
   if (token === K.EqualsEqualsToken || token === K.ExclamationEqualsToken) {
-    fail(f, "loose-equality", node, {
+    fail(f, "loose-equality", node.operatorToken, {
       found: token === K.EqualsEqualsToken ? "==" : "!=",
       instead: token === K.EqualsEqualsToken ? "===" : "!==",
     });

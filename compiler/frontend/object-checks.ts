@@ -3,6 +3,7 @@ import { ts } from "ts-morph";
 import type { Span } from "../span.ts";
 import { HOOKS } from "../bpf/kinds/index.ts";
 import type { IrProgram } from "../ir/ir.ts";
+import { licenseFix } from "./edits.ts";
 import type { ProgramEntity } from "./entities.ts";
 import { keptName, say, spanOf, type ModuleState } from "./module-state.ts";
 import { bare } from "./lowering.ts";
@@ -26,7 +27,7 @@ export function checkObject(
     say(state, "no-programs", { file: 0, start: 0, end: Math.min(1, source.text.length) }, undefined);
   }
   if (programs.length > 0 && !state.license)
-    say(state, "no-license", spanOf(programs[0]!.file, programs[0]!.node), undefined);
+    say(state, "no-license", spanOf(programs[0]!.file, programs[0]!.node), { fix: licenseFix(programs[0]!.file) });
   names(
     state,
     "program",

@@ -3,12 +3,14 @@
  * that one, so that one mistake is one report.
  */
 import { ts } from "ts-morph";
-import { report, type Diagnostic } from "../diagnostics.ts";
+import { report, type Diagnostic, type Fix } from "../diagnostics.ts";
+import type { Span } from "../span.ts";
 import { isCheckerFailure } from "./checker-failure.ts";
+import { expressionAt, importFix, testFor, valueOf } from "./edits.ts";
 import { lineStarts, lineOf } from "./line-index.ts";
-import { say, type ModuleState } from "./module-state.ts";
+import { say, spanOf, type ModuleState } from "./module-state.ts";
 import type { ParsedFile } from "./project.ts";
-import { reworded } from "./typescript-words.ts";
+import { reworded, type Words } from "./typescript-words.ts";
 
 export function typeScriptErrors(state: ModuleState, file: ParsedFile, which: "syntax" | "types"): Diagnostic[] {
   if (which === "syntax") {
@@ -34,12 +36,14 @@ export function typeScriptErrors(state: ModuleState, file: ParsedFile, which: "s
       .filter((one) => one.code !== NO_GLOBAL_TYPE || state.diagnostics.every((other) => other.severity !== "error"))
       .flatMap((one) => {
         if (UNUSED.has(one.code)) return unused(file, one);
-        const { message, help } = reworded(state, one, text(one));
+        const { message, help, mend } = reworded(state, one, text(one));
+        const span = spanOfDiagnostic(file, one);
         return [
-          report("type-error", spanOfDiagnostic(file, one), {
+          report("type-error", span, {
             code: one.code,
             message,
             ...(help === undefined ? {} : { help }),
+            ...(mend === undefined ? {} : mended(state, file, span, mend)),
           }),
         ];
       })
@@ -97,6 +101,23 @@ function unused(file: ParsedFile, one: ts.Diagnostic): Diagnostic[] {
   }
   const imported = ts.findAncestor(node, ts.isImportDeclaration) !== undefined;
   return [report("unused", span, { name: name ?? (imported ? "none of these imports" : "none of these"), imported })];
+}
+
+/** What the remedy is about, and the change itself where the tree is needed for it. */
+function mended(
+  state: ModuleState,
+  file: ParsedFile,
+  span: Span,
+  mend: NonNullable<Words["mend"]>,
+): { readonly place?: Span; readonly fix?: Fix | undefined } {
+  if (mend.what === "word") return { place: span };
+  if (mend.what === "import") {
+    const home = state.exportsOf(mend.name);
+    return home ? { fix: importFix(file, mend.name, home) } : {};
+  }
+  const value = mend.what === "test" ? expressionAt(file, span.start, span.end) : valueOf(file, span.start, span.end);
+  if (!value) return {};
+  return mend.what === "value" ? { place: spanOf(file, value) } : { fix: testFor(file, value) };
 }
 
 const text = (one: ts.Diagnostic): string => {

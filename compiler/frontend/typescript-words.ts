@@ -7,6 +7,12 @@ import { CC_NAMES } from "./annotations.ts";
 export interface Words {
   readonly message: string;
   readonly help?: string;
+  /**
+   * What the remedy changes: the value that does not fit, the marked word; or it adds a test that what is marked, or that value, is
+   * there, or an import.
+   */
+  readonly mend?:
+    { readonly what: "value" | "word" | "test" | "test-value" } | { readonly what: "import"; readonly name: string };
 }
 type Reword = (text: string, whole: string, state: Pick<ModuleState, "exportsOf" | "eventsOf">) => Words | undefined;
 
@@ -17,7 +23,9 @@ const NETWORK = /^be(16|32|64)$/;
 const notAssignable: Reword = (text, whole) => {
   const found = /(?:Type|Argument of type) '(.+)' is not assignable to (?:type|parameter of type) '(.+)'/s.exec(text);
   if (!found) return undefined;
-  const [, from = "", to = ""] = found;
+  const [, from = "", whatever = ""] = found;
+  // A field that may be left out.
+  const to = whatever.replace(/^(\w+) \| undefined$/, (all, name: string) => (INTEGER.test(name) ? name : all));
   const missing =
     /Property '(\w+)' is missing in type/.exec(whole) ??
     /missing the following properties from type '[^']*': ([\w, ]+)/.exec(whole);
@@ -27,13 +35,19 @@ const notAssignable: Reword = (text, whole) => {
       return {
         message: `${from} may be negative, ${to} cannot hold that`,
         help: `declare it ${from}, or cast on purpose: ${to}(…)`,
+        mend: { what: "value" },
       };
-    return { message: `${from} may not fit ${to}`, help: `keep the low bits on purpose: ${to}(…)` };
+    return {
+      message: `${from} may not fit ${to}`,
+      help: `keep the low bits on purpose: ${to}(…)`,
+      mend: { what: "value" },
+    };
   }
   if (NETWORK.test(to))
     return {
       message: `expected ${to}, found ${from}`,
       help: `convert it: ${to === "be16" ? "htons" : to === "be32" ? "htonl" : "htonll"}(…)`,
+      ...(INTEGER.test(from) || from === "number" ? { mend: { what: "value" } as const } : {}),
     };
   if (from.startsWith('"') && to.includes("CcName")) return congestionControl(from.slice(1, -1));
   if (missing && !missing[1]!.includes("["))
@@ -50,6 +64,7 @@ const notAssignable: Reword = (text, whole) => {
     return {
       message: `the value may be undefined, ${to} is expected`,
       help: "test it first: if (value === undefined) return;",
+      mend: { what: "test-value" },
     };
   return { message: `expected ${shorten(to)}, found ${shorten(from)}` };
 };
@@ -108,16 +123,23 @@ function handlerMismatch(from: string, to: string): Words {
 const suggestion: Reword = (text) => {
   const found = /Did you mean (?:to write )?'(\w+)'/.exec(text);
   const name = /'(\w+)' does not exist/.exec(text)?.[1] ?? /[Cc]annot find name '(\w+)'/.exec(text)?.[1];
-  return found && name ? { message: `there is no ${name}`, help: `write ${found[1]}` } : undefined;
+  return found && name
+    ? { message: `there is no ${name}`, help: `write ${found[1]}`, mend: { what: "word" } }
+    : undefined;
 };
 
 const undefinedValue: Reword = (text) => {
   const name = /^'(.+)' is possibly/.exec(text)?.[1];
   return name
-    ? { message: `${name} may be undefined`, help: `test it first: if (${name} === undefined) return;` }
+    ? {
+        message: `${name} may be undefined`,
+        help: `test it first: if (${name} === undefined) return;`,
+        mend: { what: "test" },
+      }
     : {
         message: "this may be undefined: nothing says that it is there",
         help: "test it first, or use an index that is certainly below the length: range(n), i & mask",
+        mend: { what: "test" },
       };
 };
 
@@ -162,7 +184,12 @@ const noExport: Reword = (text, _, state) => {
 const unknownName: Reword = (text, whole, state) => {
   const name = /Cannot find name '(\w+)'/.exec(text)?.[1];
   const home = name ? state.exportsOf(name) : undefined;
-  if (name && home) return { message: `${name} is not imported`, help: `write import { ${name} } from "${home}";` };
+  if (name && home)
+    return {
+      message: `${name} is not imported`,
+      help: `write import { ${name} } from "${home}";`,
+      mend: { what: "import", name },
+    };
   return suggestion(text, whole, state) ?? (name ? { message: `nothing is called ${name} here` } : undefined);
 };
 

@@ -213,6 +213,7 @@ export function convert(f: Lowering, operand: Operand, target: ScalarType, node:
         left: typeName(target),
         right: describe(operand),
         help: operand.wide ? `write ${operand.value}` : `write ${operand.value}n`,
+        place: at(f, node),
       });
     }
     return literal(f, operand.value, target, node, operand.wraps)?.value;
@@ -249,6 +250,7 @@ function convertInteger(
       left: typeName(target),
       right: typeName(from),
       help: `convert it on purpose: ${typeName(target)}(…)`,
+      place: at(f, node),
     });
   }
   const range = knownRange(f, scalar);

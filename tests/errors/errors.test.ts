@@ -3,16 +3,12 @@
  * The first lines can say more: `// target: patched`, `//! repeat N text` (the text N times, for hostile files),
  * `//! file name.ts text` (a second file).
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { existsSync, readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { compile } from "../../compiler/compile.ts";
 import { catalogue, type Diagnostic, type Key } from "../../compiler/diagnostics.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 import { lineAndColumn } from "../../compiler/span.ts";
-import type { TargetName } from "../../compiler/bpf/kernels.ts";
-
-const folder = fileURLToPath(new URL("cases/", import.meta.url));
+import { compileCase, folder, readCase, type Case } from "./cases.ts";
 
 /** Keys that no source text leads to unless tsbpf itself is wrong. */
 const INTERNAL: Readonly<Record<string, string>> = {
@@ -21,41 +17,8 @@ const INTERNAL: Readonly<Record<string, string>> = {
   "not-understood": "the safety net for an expression that was given up without a word",
 };
 
-interface Case {
-  readonly text: string;
-  readonly files: ReadonlyMap<string, string>;
-  readonly target?: TargetName;
-  readonly marks: readonly string[];
-}
-function readCase(key: string): Case {
-  const files = new Map<string, string>();
-  let target: TargetName | undefined;
-  const lines = readFileSync(`${folder}${key}.ts`, "utf8")
-    .split("\n")
-    .map((line) => {
-      const repeat = /^\/\/! repeat (\d+) (.*)$/.exec(line);
-      if (repeat) return repeat[2]!.repeat(Number(repeat[1]));
-      const file = /^\/\/! file (\S+) (.*)$/.exec(line);
-      if (file) files.set(`./${file[1]}`, file[2]!);
-      const wanted = /^\/\/ target: (\w+)$/.exec(line);
-      if (wanted) target = wanted[1] as TargetName;
-      return line;
-    });
-  const marks = lines.flatMap((line, index) => {
-    const mark = /\/\/~ ([\w -]+)$/.exec(line);
-    return mark ? mark[1]!.split(" ").map((one) => `${index + 1} ${one}`) : [];
-  });
-  return { text: lines.join("\n"), files, marks, ...(target ? { target } : {}) };
-}
-
 function run(name: string, one: Case) {
-  const result = compile(
-    { path: name, text: one.text },
-    {
-      readImport: (path) => (one.files.has(path) ? { path, text: one.files.get(path)! } : undefined),
-      ...(one.target ? { target: one.target } : {}),
-    },
-  );
+  const result = compileCase(name, one);
   const at = (diagnostic: Diagnostic): string =>
     `${lineAndColumn(result.sources[diagnostic.span?.file ?? 0]!.text, diagnostic.span?.start ?? 0).line} ${diagnostic.key}`;
   return { result, found: [...new Set(result.diagnostics.map(at))] };
@@ -183,9 +146,9 @@ describe("errors: how they look", () => {
     expect(renderDiagnostics(result.diagnostics, result.sources, { colour: false })).toBe(
       [
         "error[loose-equality]: == converts its operands before it compares",
-        "  programs/look.ts:5:6",
+        "  programs/look.ts:5:14",
         "   5 │         if (ctx.mss == 1460) ctx.reply = 1;",
-        "     │             ^^^^^^^^^^^^^^^",
+        "     │                     ^^",
         "  help: write ===",
       ].join("\n"),
     );

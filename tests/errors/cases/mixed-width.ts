@@ -3,7 +3,7 @@ import { sockOps } from "tsbpf/tcp";
 license("GPL");
 export const program = sockOps((ctx) => {
   const sum = ctx.bytesAcked + 1; //~ mixed-width
-  if (sum > ctx.mss) ctx.reply = 1;
+  if (sum > 1000n) ctx.reply = 1;
   if (ctx.bytesAcked > ctx.mss) ctx.reply = 2; //~ mixed-width
   return 1;
 });
