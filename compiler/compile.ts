@@ -8,6 +8,7 @@ import { kernelOf, type Kernel, type OldestKernel, type TargetName } from "./bpf
 import { withFixes, type Diagnostic, type Key } from "./diagnostics.ts";
 import { declarations } from "./frontend/declarations.generated.ts";
 import { frontend } from "./frontend/lower.ts";
+import type { Finding } from "./findings.ts";
 import type { IrModule } from "./ir/ir.ts";
 import { optimizeWithFunctions, type Functions } from "./keep-functions.ts";
 import type { BpfModule } from "./module.ts";
@@ -35,6 +36,8 @@ export interface CompileOptions {
   readonly library?: boolean;
   /** Warnings that are errors: all, or those with these keys. */
   readonly strict?: boolean | readonly Key[];
+  /** Stop after the frontend: the errors of the language and the findings, in a fraction of the time; nothing is proven or emitted. */
+  readonly frontendOnly?: boolean;
   /** Skip the verifier: only for measuring what it costs, and for tests of it. */
   readonly verify?: boolean;
 }
@@ -47,6 +50,8 @@ export interface CompileResult {
   readonly ir?: IrModule;
   readonly target: TargetName;
   readonly diagnostics: readonly Diagnostic[];
+  /** What was found out about names. */
+  readonly findings: readonly Finding[];
   /** The files that spans point into, by index. */
   readonly sources: readonly SourceFile[];
 }
@@ -79,9 +84,9 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
     ...(options.kernel ? { kernel: options.kernel } : {}),
     ...(options.library ? { library: true } : {}),
   });
-  const { target, sources } = lowered;
+  const { target, sources, findings } = lowered;
   const diagnostics: Diagnostic[] = [...lowered.diagnostics];
-  if (!lowered.module || failed(diagnostics)) return { target, diagnostics, sources };
+  if (!lowered.module || failed(diagnostics) || options.frontendOnly) return { target, diagnostics, sources, findings };
   options.afterPass?.("lower", lowered.module);
 
   const kernel = kernelOf(target, options.kernel);
@@ -104,17 +109,19 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
   if (emitted && failed(emitted.diagnostics) && optimized.module.functions.length > 0)
     ({ optimized, emitted } = emit("inline"));
   diagnostics.push(...optimized.diagnostics);
-  if (!emitted || failed(diagnostics)) return { target, diagnostics, sources, ir: optimized.module };
+  if (!emitted || failed(diagnostics)) return { target, diagnostics, sources, findings, ir: optimized.module };
 
   diagnostics.push(...emitted.diagnostics);
-  if (!emitted.module) return { target, diagnostics, sources, ir: optimized.module };
-  if (failed(diagnostics)) return { target, diagnostics, sources, ir: optimized.module, module: emitted.module };
+  if (!emitted.module) return { target, diagnostics, sources, findings, ir: optimized.module };
+  if (failed(diagnostics))
+    return { target, diagnostics, sources, findings, ir: optimized.module, module: emitted.module };
   const proven: BpfModule = { ...emitted.module, kernel: kernel.oldest };
 
   return {
     target,
     diagnostics,
     sources,
+    findings,
     ir: optimized.module,
     module: proven,
     object: writeObject(proven),

@@ -85,7 +85,7 @@ if (!process.argv.includes("--embed-only")) {
     target: "node20",
     format: "cjs",
     minify: true,
-    external: ["koffi"],
+    external: ["koffi", "vscode-languageserver*"],
     plugins: [typescriptOnly, noProcesses],
     logLevel: "warning",
   });

@@ -138,7 +138,16 @@ function structOf(f: Lowering, name: string, call: ts.CallExpression): Entity {
     else if (property && bare(property.value).kind !== ts.SyntaxKind.FalseKeyword)
       fail(f, "not-constant", property.value, { what: "packed" });
   }
-  return { kind: "struct", layout: structLayout(name, fields, packed) };
+  const layout = structLayout(name, fields, packed);
+  const { parent } = call;
+  const named =
+    ts.isExpressionWithTypeArguments(parent) && ts.isClassDeclaration(parent.parent.parent)
+      ? parent.parent.parent.name
+      : ts.isVariableDeclaration(parent)
+        ? parent.name
+        : undefined;
+  f.state.findings.push({ kind: "struct", at: spanOf(f.file, named ?? call.expression), layout });
+  return { kind: "struct", layout };
 }
 
 /** The layout that an expression names: u8, array(u8, 4), cstring(16), a struct class. Reports what is none. */

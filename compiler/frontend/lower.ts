@@ -2,6 +2,7 @@
 import { ts } from "ts-morph";
 import { kernelOf, kernels, TARGETS, type Feature, type OldestKernel, type TargetName } from "../bpf/kernels.ts";
 import type { Diagnostic } from "../diagnostics.ts";
+import type { Finding } from "../findings.ts";
 import type { IrModule } from "../ir/ir.ts";
 import type { FoundImport, SourceFile } from "../span.ts";
 import { LICENSES } from "../bpf/licenses.ts";
@@ -35,6 +36,8 @@ export interface FrontendOutput {
   readonly diagnostics: readonly Diagnostic[];
   readonly sources: readonly SourceFile[];
   readonly target: TargetName;
+  /** What was found out about names, also where there are errors. */
+  readonly findings: readonly Finding[];
 }
 
 /** Larger texts are no programs, and checking them would take minutes. */
@@ -44,7 +47,7 @@ const MAX_CHARACTERS = 1024 * 1024;
 export function frontend(input: FrontendInput): FrontendOutput {
   const sources: SourceFile[] = [input.entry];
   const target = input.target ?? "mainline";
-  const only = (diagnostics: readonly Diagnostic[]): FrontendOutput => ({ diagnostics, sources, target });
+  const only = (diagnostics: readonly Diagnostic[]): FrontendOutput => ({ diagnostics, sources, target, findings: [] });
   const early: Pick<ModuleState, "diagnostics" | "seen"> = { diagnostics: [], seen: new Set() };
   if (input.entry.text.length > MAX_CHARACTERS) {
     say(
@@ -90,6 +93,7 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
     diagnostics: sorted(state.diagnostics),
     sources,
     target,
+    findings: state.findings,
   });
 
   const syntax = project.files.flatMap((file) => typeScriptErrors(state, file, "syntax"));

@@ -8,7 +8,7 @@ import { say, spanOf, type ModuleState } from "./module-state.ts";
 import type { Given, Operand, Origin, Place } from "./operand.ts";
 import type { ParsedFile } from "./project.ts";
 import type { Replaced } from "./references.ts";
-import type { DslType } from "./types.ts";
+import { typeName, type Aggregate, type DslType, type ScalarType } from "./types.ts";
 
 /** What a local name stands for. */
 export type Binding =
@@ -105,7 +105,32 @@ export function silent(f: Pick<Lowering, "state" | "file">, node: ts.Node): Oper
 
 export function bind(f: Lowering, name: string, binding: Binding): void {
   f.scope.names.set(name, binding);
+  found(f, name, binding);
 }
+
+/** What a variable's type is, for editors. Literals have none yet. */
+function found(f: Lowering, name: string, binding: Binding): void {
+  const { node } = binding;
+  const declared = ts.isIdentifier(node) ? node.parent : node;
+  if (!ts.isVariableDeclaration(declared) && !ts.isParameter(declared)) return;
+  const type = binding.kind === "variable" ? binding.type : boundType(binding.operand);
+  if (!type || !ts.isIdentifier(declared.name)) return;
+  f.state.findings.push({
+    kind: "variable",
+    at: at(f, declared.name),
+    name,
+    type: typeName(type),
+    annotated: declared.type !== undefined,
+  });
+}
+function boundType(operand: Operand): DslType | undefined {
+  if (operand.kind === "scalar" || operand.kind === "place") return operand.type;
+  if (operand.kind === "optional") return { kind: "optional", of: operand.of };
+  if (operand.kind === "nullable")
+    return { kind: "optional", of: operand.of as ScalarType | Aggregate, ...(operand.ref ? { ref: true } : {}) };
+  return undefined;
+}
+
 export function lookup(f: Lowering, name: string): Binding | undefined {
   for (let scope: Scope | undefined = f.scope; scope; scope = scope.parent) {
     const found = scope.names.get(name);

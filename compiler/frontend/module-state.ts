@@ -3,6 +3,7 @@ import type { ts } from "ts-morph";
 import { type Feature, FEATURE_SINCE, has, type Kernel, kernels, type TargetName } from "../bpf/kernels.ts";
 import { SOCK_OPS_CALLBACKS } from "../bpf/kinds/sock-ops.ts";
 import { report, type Diagnostic, type FactsOf, type Key, type Note } from "../diagnostics.ts";
+import type { Finding } from "../findings.ts";
 import type { Func } from "../ir/ir.ts";
 import { alignOf, sizeOf, type Layout } from "../layout.ts";
 import type { GlobalSection, GlobalVar } from "../module.ts";
@@ -60,6 +61,7 @@ export interface ModuleState {
   readonly kernel: Kernel;
   readonly scopes: readonly FileScope[];
   readonly diagnostics: Diagnostic[];
+  readonly findings: Finding[];
   readonly needs: Set<Feature>;
   readonly maps: MapEntity[];
   readonly globals: GlobalVar[];
@@ -107,6 +109,7 @@ export function moduleState(
     kernel,
     scopes,
     diagnostics: [],
+    findings: [],
     needs: new Set(),
     maps: [],
     globals: [],

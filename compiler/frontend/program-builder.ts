@@ -168,6 +168,13 @@ export function runHandler(
     replaced: [],
     handler: handler.name,
   };
+  state.findings.push({
+    kind: "handler",
+    at: spanOf(handler.file, handler.node.name ?? handler.node),
+    body: spanOf(handler.file, handler.node),
+    name: handler.name,
+    of: program.entity.name,
+  });
   bindParameters(f, handler, args);
   body(f, handler.node);
   b.jump(end, spanOf(handler.file, handler.node));

@@ -279,6 +279,16 @@ function declaration(program: EventProgram): OptionDeclaration | undefined {
     say(state, "no-handlers", span(entity.call), { kind: "tcpOption", example: "parse(conn, option) { … }" });
   const exclusive = exclusively(program, object.values.get("exclusive"), object.handlers.has("write"));
   if (exclusive === undefined) return undefined;
+  state.findings.push({
+    kind: "option",
+    at: span(entity.node),
+    name: entity.name,
+    number: kind,
+    ...(experiment === undefined ? {} : { experiment }),
+    payload,
+    header,
+    length,
+  });
   return { kind, experiment, payload, header, length, handlers: object.handlers, exclusive };
 }
 

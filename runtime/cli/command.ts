@@ -125,6 +125,14 @@ Examples:
     .addHelpText("after", "\nExample:\n  echo b7000000070000009500000000000000 | tsbpf vm --batch")
     .action((memory: string | undefined, options: VmOptions) => vmCommand(memory, options).then(finish));
 
+  program
+    .command("lsp")
+    .description("language server for editors, on standard input and output")
+    .addOption(new Option("--stdio", "what it does anyway: some editors say so"))
+    .addOption(new Option("--worker").hideHelp())
+    .addHelpText("after", "\nSettings for editors: node_modules/tsbpf/editors/README.md")
+    .action(async (options: { worker?: boolean }) => finish(await (await import("../lsp/serve.ts")).lsp(options)));
+
   registerRuntimeCommands(program, finish);
   // Sub-commands do not inherit exitOverride when made through .command() before it is set; make sure all have it.
   for (const sub of program.commands) sub.exitOverride().showHelpAfterError("(add --help for the usage)");

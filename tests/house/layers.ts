@@ -15,6 +15,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "compiler/bpf": [],
   "compiler/module.ts": ["compiler/bpf", "compiler/layout.ts", "compiler/span.ts"],
   "compiler/link.ts": ["compiler/bpf", "compiler/module.ts"],
+  "compiler/findings.ts": ["compiler/layout.ts", "compiler/span.ts"],
   "compiler/diagnostics": ["compiler/diagnostics.ts", "compiler/printable.ts", "compiler/span.ts"],
   "compiler/diagnostics.ts": ["compiler/diagnostics", "compiler/span.ts"],
   // The stages, in the order in which a program goes through them.
@@ -23,6 +24,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/addresses.ts",
     "compiler/bpf",
     "compiler/diagnostics.ts",
+    "compiler/findings.ts",
     "compiler/ir",
     "compiler/layout.ts",
     "compiler/module.ts",
@@ -71,6 +73,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/backend",
     "compiler/bpf",
     "compiler/diagnostics.ts",
+    "compiler/findings.ts",
     "compiler/frontend",
     "compiler/ir",
     "compiler/keep-functions.ts",
@@ -117,6 +120,19 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   "runtime/mptcp": ["compiler/bpf", "compiler/layout.ts", "compiler/module.ts", "runtime/kernel", "runtime/vm"],
   "runtime/api.ts": ["compiler/module.ts", "runtime/files", "runtime/kernel", "runtime/mptcp"],
+  // The language server: what the compiler finds, for editors.
+  "runtime/lsp": [
+    "compiler/bpf",
+    "compiler/compile.ts",
+    "compiler/diagnostics",
+    "compiler/diagnostics.ts",
+    "compiler/findings.ts",
+    "compiler/module.ts",
+    "compiler/span.ts",
+    "compiler/verifier",
+    "compiler/version.generated.ts",
+    "runtime/files",
+  ],
   // The command line: whatever a command needs.
   "runtime/cli": [
     "compiler/bpf",
@@ -131,6 +147,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/version.generated.ts",
     "runtime/files",
     "runtime/kernel",
+    "runtime/lsp",
     "runtime/mptcp",
     "runtime/vm",
   ],
