@@ -121,7 +121,7 @@ export function connectView({ hooks, shared }: HookViewParts): object {
         },
         getSockOpt(level, name, size) {
           detail = optionName(name);
-          return getSocketOption(socket, machine.kernel, level, name, size);
+          return getSocketOption(socket, machine.kernel, loaded.host, level, name, size);
         },
         bind(sockaddr) {
           if (sockaddr.length < shape.least) return ERRNO.EINVAL;

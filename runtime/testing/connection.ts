@@ -59,12 +59,17 @@ export interface ConnectionFields {
   flags: number;
 }
 
+/** A delayed ACK's longest and shortest time, and the shortest retransmission time-out. */
+export type Timer = "delackMax" | "delackMin" | "rtoMin";
+
 export interface Connection {
   fields: ConnectionFields;
   /** bpf_sock_ops_cb_flags. */
   callbacks: number;
   /** Socket options set so far, by the kernel's names. */
   readonly sockOpts: Record<string, number | string>;
+  /** Timers that options of it set, in microseconds, rounded up to ticks of the clock. */
+  readonly timers: Partial<Record<Timer, number>>;
   /** The SYN that opened it, from the TCP header on, where the listener saved it. */
   savedSyn?: Uint8Array;
   side?: "client" | "server";
@@ -121,7 +126,7 @@ export const zeroFields = (): ConnectionFields => ({
 });
 
 export function createConnection(fields: Partial<ConnectionFields> = {}): Connection {
-  const made: Connection = { fields: freshFields(), callbacks: 0, sockOpts: {}, open: false };
+  const made: Connection = { fields: freshFields(), callbacks: 0, sockOpts: {}, timers: {}, open: false };
   setFields(made, fields);
   return made;
 }

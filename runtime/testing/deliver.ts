@@ -79,7 +79,7 @@ export function deliverTo(loaded: Loaded, connection: Connection, event: KernelE
     },
     getSockOpt(level, name, size) {
       detail = optionName(name);
-      return full ? getSocketOption(connection, machine.kernel, level, name, size) : ERRNO.EINVAL;
+      return full ? getSocketOption(connection, machine.kernel, loaded.host, level, name, size) : ERRNO.EINVAL;
     },
     setCallbacks(flags) {
       detail = `flags 0x${flags.toString(16)}`;

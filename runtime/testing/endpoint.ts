@@ -229,7 +229,7 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
     }
     update({ rcvNxt: (connection.fields.rcvNxt + expected - before) >>> 0 });
     const every = Number(connection.sockOpts["TCP_DELACK_SEGS"] ?? 0) || ACK_EVERY;
-    const longest = Number(connection.sockOpts["TCP_DELACK_MAX_US"] ?? TIMES.delayedAck * 1000) / 1000;
+    const longest = (connection.timers.delackMax ?? TIMES.delayedAck * 1000) / 1000;
     if (!isNew || early.size > 0 || ++unanswered >= every) return emit(FLAGS.ack, 0, next);
     const mine = ++answerTimer;
     wire.after(longest, () => mine === answerTimer && emit(FLAGS.ack, 0, next));

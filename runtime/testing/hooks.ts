@@ -234,8 +234,8 @@ export function handshakeDone(
   if (side === "client") stateChanges(loaded, connection, "established", entry);
   else connection.fields = { ...connection.fields, state: "synRecv" };
   run({ op: side === "client" ? op.ActiveEstablished.op : op.PassiveEstablished.op, packet, payload: segment.payload });
-  if (side === "server") stateChanges(loaded, connection, "established", entry);
   if (has(loaded.machine.kernel, "tcp-option-events")) parsePatched(options, run);
+  if (side === "server") stateChanges(loaded, connection, "established", entry);
   if (segment.payload > 0) takeData(connection, segment);
 }
 

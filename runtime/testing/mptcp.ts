@@ -156,11 +156,14 @@ export interface Served {
   readonly path: KernelEvent["path"] & {};
   readonly detail: () => string;
 }
+/** Of a session: its token, and the flags that say whether it is fully established. */
+type SessionFlags = Pick<ConnectionFields, "token" | "flags">;
+
 export interface PathModel {
   /** Everything that the program asked for, in order. */
   readonly requested: RequestedSubflow[];
-  /** Helpers in an event of the session, given by the event's number. */
-  served(token: number, event: number, subflow?: ModelSubflow): Served;
+  /** Helpers in an event of the session with these fields, given by the event's number. */
+  served(fields: SessionFlags, event: number, subflow?: ModelSubflow): Served;
   session(token: number): Session;
   emit<E extends PathEventName>(
     event: E,
@@ -177,7 +180,7 @@ export function createPathModel(loaded: Loaded): PathModel {
     const known = sessions.get(token);
     if (known) return known;
     const made: Session = {
-      connection: { fields: zeroFields(), callbacks: 0, sockOpts: {}, open: true },
+      connection: { fields: zeroFields(), callbacks: 0, sockOpts: {}, timers: {}, open: true },
       subflows: [],
       remote: new Map(),
       localIds: new Map(),
@@ -197,9 +200,13 @@ export function createPathModel(loaded: Loaded): PathModel {
     [...of.remote].find(([, value]) => value.addr === end?.addr && value.addr6 === end?.addr6)?.[0] ?? 0;
 
   /** Why a request is not taken, as an errno; 0: it is. */
-  const refusal = (event: number): number => (REFUSES.has(event) ? ERRNO.ENOTCONN : 0);
+  const refusal = (event: number, flags: number): number =>
+    event === op.MptcpCloseSession.op || (event === op.MptcpNewSession.op && !(flags & ESTABLISHED))
+      ? ERRNO.ENOTCONN
+      : 0;
   const servicesFor = (
     of: Session,
+    flags: number,
     subflow: ModelSubflow | undefined,
     event: number,
     note: (detail: string) => void,
@@ -208,7 +215,7 @@ export function createPathModel(loaded: Loaded): PathModel {
     const change = (path: RequestedSubflow | number, words: string, run: (one: ModelSubflow) => void): number => {
       if (typeof path === "number") return path;
       note(`${pathText(path)}${words}`);
-      const refused = refusal(event);
+      const refused = refusal(event, flags);
       if (refused !== 0) return refused;
       if (!path.from && !path.to && WITHOUT_SUBFLOW.has(event)) return ERRNO.EINVAL;
       for (const one of matching(of, subflow, path)) run(one);
@@ -219,7 +226,7 @@ export function createPathModel(loaded: Loaded): PathModel {
         const path = readPath(local, remote);
         if (typeof path === "number") return path;
         note(pathText(path));
-        const refused = refusal(event);
+        const refused = refusal(event, flags);
         if (refused !== 0) return refused;
         if (of.subflows.filter(isThere).length >= MOST_SUBFLOWS) return ERRNO.ENOSPC;
         requested.push(path);
@@ -245,9 +252,9 @@ export function createPathModel(loaded: Loaded): PathModel {
       },
     };
   };
-  const served = (token: number, event: number, subflow?: ModelSubflow): Served => {
+  const served = ({ token, flags }: SessionFlags, event: number, subflow?: ModelSubflow): Served => {
     let words = "";
-    const path = servicesFor(session(token), subflow, event, (said) => {
+    const path = servicesFor(session(token), flags, subflow, event, (said) => {
       words = said;
     });
     return {
@@ -279,7 +286,7 @@ export function createPathModel(loaded: Loaded): PathModel {
       const row = EVENTS[event] as (given: PathEventArgs[typeof event], token: number) => KernelEvent;
       const happening = row(args, token);
       loaded.steps.last = 0;
-      const services = served(token, happening.op, subflow);
+      const services = served(connection.fields, happening.op, subflow);
       const fullSocket = isFullSocket(happening.op);
       const done = deliver(loaded, connection, { ...happening, fullSocket, ...services }, entry);
       if (event === "removeRemoteAddress") of.remote.delete((args as PathEventArgs["removeRemoteAddress"]).id);
@@ -297,10 +304,10 @@ const MOST_SUBFLOWS = 64;
 const isThere = (one: ModelSubflow): boolean => one.state === "pending" || one.state === "established";
 
 /**
- * Events in which a session takes no requests: it is not fully established yet, or over. A test that goes on to any other event
- * takes it for established.
+ * Bit 1 of the flags: the session is fully established, as a server's is from its beginning. Without it MptcpNewSession takes no requests; a
+ * test that goes on to any other event takes the session for established.
  */
-const REFUSES: ReadonlySet<number> = new Set([op.MptcpNewSession.op, op.MptcpCloseSession.op]);
+const ESTABLISHED = 2;
 
 /** Both ends absent: the subflow of the event. */
 const matching = (of: Session, subflow: ModelSubflow | undefined, path: RequestedSubflow): ModelSubflow[] =>

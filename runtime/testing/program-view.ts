@@ -184,7 +184,6 @@ export function createProgramView(
       const { kernel } = loaded.machine;
       if (!has(kernel, row.needs)) throw new TypeError(`target "${kernel.name}" has no event ${name}`);
       const packet = header(connection, { flags: FLAGS.ack, payload: 0 }, kernelOptions(FLAGS.ack), false);
-      const { token } = connection.fields;
       // Events of MPTCP, and those of TCP on its subflows: requests are the session's.
       const given: KernelEvent = {
         op: row.op,
@@ -193,7 +192,7 @@ export function createProgramView(
         ...(name.startsWith("Mptcp") ? {} : { packet }),
         ...(options.addr6 === undefined ? {} : { address6: bytesOfIpv6(options.addr6) }),
         ...(options.option === undefined ? {} : { optionData: firstBytes(options.option) }),
-        ...(token !== 0 ? paths.served(token, row.op) : {}),
+        ...(connection.fields.token !== 0 ? paths.served(connection.fields, row.op) : {}),
       };
       const { returned, reply } = deliver(loaded, connection, given, entry);
       return { returned, reply };

@@ -8,7 +8,7 @@ import { networkOrder } from "../../../runtime/dsl/network-order.ts";
 import type { ConnectionFields } from "../../../runtime/testing/connection.ts";
 import { EVENT } from "./mptcp.ts";
 import { openRecorder } from "./model.ts";
-import { FIELDS, MPTCP_FIELDS, STATES, type FieldName } from "./program.ts";
+import { FIELDS, MPTCP_FIELDS, STATES } from "./program.ts";
 import type { Recorded, Sides } from "./session.ts";
 
 const AF_INET = 2;
@@ -42,20 +42,32 @@ const swapped = (value: number): number => {
   return view.getUint32(0, true);
 };
 
-/** Fields of TCP and of MPTCP that a test can set, from a record; IPv6 addresses are not played. */
-function fieldsOf(one: Recorded, before: Recorded | undefined): Partial<ConnectionFields> {
-  const value = (name: string): number => Number(Number(one[name]) === 0 && before ? before[name] : one[name]);
-  const given: Record<string, unknown> = {};
-  for (const name of [...Object.keys(FIELDS), ...Object.keys(MPTCP_FIELDS)] as (FieldName | keyof ConnectionFields)[])
-    if (name in WIDTHS) given[name] = networkOrder(WIDTHS[name as keyof typeof WIDTHS], BigInt(value(name)));
-    else if (name === "state") given[name] = STATES[value(name) - 1]!;
-    else if (WIDE.has(name))
-      given[name] = BigInt(value(name) === 0 ? 0 : String(Number(one[name]) === 0 ? before![name] : one[name]));
-    else if (name !== "family" && name !== "localIp6" && name !== "remoteIp6") given[name] = value(name);
-  return given;
-}
+/** What there is of a socket that is not locked, too. */
+const ALWAYS: ReadonlySet<string> = new Set([
+  "localIp4",
+  "remoteIp4",
+  "localPort",
+  "remotePort",
+  "state",
+  ...Object.keys(MPTCP_FIELDS),
+]);
 const WIDTHS = { localIp4: 32, remoteIp4: 32, remotePort: 16 } as const;
 const WIDE: ReadonlySet<string> = new Set(["bytesAcked", "bytesReceived", "localKey", "remoteKey"]);
+const isFull = ({ mss }: Recorded): boolean => Number(mss) !== 0;
+
+/** Fields of TCP and of MPTCP that a test can set, from a record; IPv6 addresses are not played. */
+function fieldsOf(one: Recorded, before: Recorded | undefined): Partial<ConnectionFields> {
+  const given: Record<string, unknown> = {};
+  for (const name of [...Object.keys(FIELDS), ...Object.keys(MPTCP_FIELDS)] as (keyof Recorded)[]) {
+    if (name === "family" || name === "localIp6" || name === "remoteIp6") continue;
+    const value = (isFull(one) || ALWAYS.has(name) || !before ? one : before)[name];
+    const width = WIDTHS[name as keyof typeof WIDTHS] as 16 | 32 | undefined;
+    if (width) given[name] = networkOrder(width, BigInt(value as number));
+    else if (name === "state") given[name] = STATES[Number(value) - 1];
+    else given[name] = WIDE.has(name) ? BigInt(value as number) : Number(value);
+  }
+  return given as Partial<ConnectionFields>;
+}
 
 /** Every field and every answer that differs, in words. */
 export async function replayDifferences(kernel: Sides): Promise<string[]> {
@@ -63,6 +75,8 @@ export async function replayDifferences(kernel: Sides): Promise<string[]> {
   for (const side of ["client", "server"] as const) {
     const { recorder, records } = await openRecorder("patched");
     const connection = recorder.on();
+    // Events of TCP came before, in which the recorder set its options.
+    connection.event("ActiveEstablished", {}, { state: "established" });
     let full: Recorded | undefined;
     kernel[side].forEach((one, index) => {
       connection.event(named(one.op), { args: argumentsOf(one) }, fieldsOf(one, full));
@@ -72,7 +86,7 @@ export async function replayDifferences(kernel: Sides): Promise<string[]> {
           problems.push(
             `${side}, ${index}, ${named(one.op)}: ${name} is ${String(one[name])} in the kernel, ${String(model[name])} in the model`,
           );
-      if (Number(one["mss"]) !== 0) full = one;
+      if (isFull(one)) full = one;
     });
   }
   return problems;
