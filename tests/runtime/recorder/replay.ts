@@ -66,7 +66,7 @@ function fieldsOf(one: Recorded, before: Recorded | undefined): Partial<Connecti
     else if (name === "state") given[name] = STATES[Number(value) - 1];
     else given[name] = WIDE.has(name) ? BigInt(value as number) : Number(value);
   }
-  return given as Partial<ConnectionFields>;
+  return given;
 }
 
 /** Every field and every answer that differs, in words. */
