@@ -8,6 +8,7 @@ import { kernelOf, type Kernel, type OldestKernel, type TargetName } from "./bpf
 import { withFixes, type Diagnostic, type Key } from "./diagnostics.ts";
 import { declarations } from "./frontend/declarations.generated.ts";
 import { frontend } from "./frontend/lower.ts";
+import { prepareChecker } from "./frontend/project.ts";
 import type { Finding } from "./findings.ts";
 import type { IrModule } from "./ir/ir.ts";
 import { optimizeWithFunctions, type Functions } from "./keep-functions.ts";
@@ -63,6 +64,14 @@ export function compile(entry: SourceFile, options: CompileOptions = {}): Compil
   const found = pipeline(entry, options);
   const result = { ...found, diagnostics: withFixes(found.diagnostics, found.sources) };
   return options.strict ? raised(result, options.strict) : result;
+}
+
+/**
+ * Gets ready what the next compilation in this process begins with: it takes less time then, and comes to the same.
+ * @returns tells whether that compilation has begun with it
+ */
+export function prepare(): () => boolean {
+  return prepareChecker(declarations);
 }
 
 /** The same result with warnings as errors: all of them, or those with the given keys. Where there are any there is no object. */

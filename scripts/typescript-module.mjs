@@ -69,7 +69,12 @@ export function typescriptModule(text) {
       (_all, name, first, rest = "") => `var ${name} = /* @__PURE__ */ (() => (${first}${rest}))();`,
     ),
   );
-  text = replace(text, "code fixes", /^(registerCodeFix|registerRefactor)\(/gm, (call) => `/* @__PURE__ */ ${call}`);
+  text = replace(
+    text,
+    "code fixes",
+    /^(?:registerCodeFix|registerRefactor)\([\s\S]*?^\}\);$/gm,
+    (call) => `/* @__PURE__ */ (() => { ${call} })();`,
+  );
   for (const name of UNUSED) {
     text = replace(
       text,
@@ -78,6 +83,14 @@ export function typescriptModule(text) {
       () => `function ${name}() { throw new Error("${name} is not in this bundle"); }`,
     );
   }
+  // A program asks its host for a checker first (compiler/frontend/ready-checker.ts).
+  text = replace(
+    text,
+    "maker of the checker",
+    /typeChecker = createTypeChecker\(program\)/g,
+    () => "typeChecker = host.typeChecker?.(program, bindSourceFile) ?? createTypeChecker(program)",
+  );
+  text = replace(text, "order of files", /var fileIndexMap = /g, () => "var fileIndexMap = host.fileIndexMap = ");
   return `${text}\nfunction __exported(all) { const made = {}; __export(made, all); return made; }\nexport { ${exported.map(([value, name]) => `${value} as ${name}`).join(", ")} };\n`;
 }
 

@@ -138,6 +138,9 @@ function fromChecker(f: Lowering, node: ts.TypeNode): DslType | undefined {
   return found;
 }
 
+/** An integer flows into the wider ones, so that the brand of each names the narrower ones, too. */
+const WIDEST_FIRST = ["u64", "i64", "u32", "i32", "u16", "u8", "be64", "be32", "be16"] as const;
+
 function ofType(f: Lowering, checker: ts.TypeChecker, type: ts.Type): DslType | undefined {
   const alias = type.aliasSymbol?.name;
   const builtin = alias === undefined ? undefined : builtinType(alias);
@@ -159,15 +162,15 @@ function ofType(f: Lowering, checker: ts.TypeChecker, type: ts.Type): DslType | 
   const role = symbol && roleNamed(symbol.name);
   if (role) return { kind: "context", role };
   if (type.isIntersection()) {
-    // A flavoured integer whose alias was lost: its brand property lists the names that flow into it, its own last.
+    // A flavoured integer whose alias was lost: its brand property lists the names that flow into it, its own among them.
     const brand = type.getProperties().find((property) => /INT|BE/.test(String(property.escapedName)));
     const held = brand && checker.getTypeOfSymbol(brand);
     const parts = held ? (held.isUnion() ? held.types : [held]) : [];
     const names = parts.flatMap((part) =>
       part.isStringLiteral() ? [part.value] : part.isNumberLiteral() ? [`be${part.value}`] : [],
     );
-    const last = names[names.length - 1];
-    if (last !== undefined && Object.hasOwn(PRIMITIVES, last)) return PRIMITIVES[last];
+    const own = WIDEST_FIRST.find((name) => names.includes(name));
+    if (own) return PRIMITIVES[own];
   }
   const declaration = symbol?.declarations?.[0];
   if (declaration && ts.isClassDeclaration(declaration) && declaration.name) {

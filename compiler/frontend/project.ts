@@ -7,6 +7,7 @@ import type { Feature } from "../bpf/kernels.ts";
 import type { FoundImport, ImportRefused, SourceFile } from "../span.ts";
 import { balanceChains } from "./balance.ts";
 import { shortenFlow } from "./flow.ts";
+import { keepReady, takeReady, type CheckerHost } from "./ready-checker.ts";
 
 export type DeclarationName = "index" | "tcp" | "mptcp" | "delack" | "connect" | "sockopt" | "lib";
 export type Declarations = Readonly<Record<DeclarationName, string>>;
@@ -51,7 +52,10 @@ export interface Project {
   readonly program: () => ts.Program;
 }
 
-/** The options of runtime/dsl/tsconfig.json, and two that are warnings here and left to the user there. A test compares the two. */
+/**
+ * The options of runtime/dsl/tsconfig.json, two that are warnings here and left to the user there, and one that makes what is said of a
+ * program independent of what the checker has seen before. A test compares the two.
+ */
 export const compilerOptions: ts.CompilerOptions = {
   noLib: true,
   types: [],
@@ -74,6 +78,7 @@ export const compilerOptions: ts.CompilerOptions = {
   noUnusedParameters: true,
   allowUnreachableCode: false,
   allowUnusedLabels: false,
+  stableTypeOrdering: true,
 };
 
 const virtualPath = (index: number): string => `/program/${index}.ts`;
@@ -174,6 +179,14 @@ export function openProject(
   return { files, missing, program: () => (made ??= makeProgram(files, declarations)) };
 }
 
+/**
+ * Gets ready what the next program begins with. It changes nothing but the time that the next one takes.
+ * @returns tells whether the next one has begun with it
+ */
+export function prepareChecker(declarations: Declarations): () => boolean {
+  return keepReady(makeProgram([], declarations));
+}
+
 function makeProgram(files: readonly ParsedFile[], declarations: Declarations): ts.Program {
   const trees = new Map<string, ts.SourceFile>();
   for (const file of files) trees.set(virtualPath(file.index), file.tree);
@@ -192,7 +205,17 @@ function makeProgram(files: readonly ParsedFile[], declarations: Declarations): 
     const target = file?.imports.get(name);
     return target === undefined ? undefined : { resolvedFileName: virtualPath(target), extension: ts.Extension.Ts };
   };
-  const host: ts.CompilerHost = {
+  const host: CheckerHost = {
+    ...(files.length > 0
+      ? {
+          typeChecker: (program, bind) =>
+            takeReady(
+              program,
+              files.map((file) => file.tree),
+              bind,
+            ),
+        }
+      : {}),
     getSourceFile: (path) => trees.get(path),
     getDefaultLibFileName: () => declarationPath("lib"),
     writeFile: () => undefined,
@@ -210,7 +233,10 @@ function makeProgram(files: readonly ParsedFile[], declarations: Declarations): 
       references.map(() => ({ resolvedTypeReferenceDirective: undefined })),
   };
   const program = ts.createProgram({
-    rootNames: [declarationPath("lib"), virtualPath(0)],
+    // All declarations and first, so that their order is the same for every program.
+    rootNames: [...trees.keys()]
+      .filter((path) => !path.startsWith("/program/"))
+      .concat(files.length > 0 ? [virtualPath(0)] : []),
     options: compilerOptions,
     host,
   });

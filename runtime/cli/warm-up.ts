@@ -5,6 +5,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { Writable } from "node:stream";
+import { prepare } from "../../compiler/compile.ts";
 import { main } from "./command.ts";
 import { samples, wrongSample } from "./samples.generated.ts";
 
@@ -28,6 +29,7 @@ export async function warmUp(): Promise<void> {
     ]) {
       await main(args);
     }
+    prepare();
   } finally {
     for (const stream of restore) stream();
     // Node remembers the current folder until it changes.
