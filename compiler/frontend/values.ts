@@ -1,5 +1,6 @@
 /** Operands to IR values: literals take a type, optional values are unwrapped, a store into a narrower type is checked. */
 import { ts } from "ts-morph";
+import { TCP_STATES } from "../bpf/tcp-states.ts";
 import type { Value } from "../ir/ir.ts";
 import type { IntLayout } from "../layout.ts";
 import { isConstantExpression } from "./constant-expressions.ts";
@@ -32,25 +33,10 @@ export const SIDE: StringType = {
     ["server", 5n],
   ]),
 };
-/** TcpState; the codes are the kernel's (include/net/tcp_states.h). */
+/** TcpState; the codes are the kernel's. */
 export const TCP_STATE: StringType = {
   kind: "string",
-  codes: new Map(
-    [
-      "established",
-      "synSent",
-      "synRecv",
-      "finWait1",
-      "finWait2",
-      "timeWait",
-      "close",
-      "closeWait",
-      "lastAck",
-      "listen",
-      "closing",
-      "newSynRecv",
-    ].map((name, index) => [name, BigInt(index + 1)]),
-  ),
+  codes: new Map(Object.entries(TCP_STATES).map(([name, number]) => [name, BigInt(number)])),
 };
 
 /** The type of strings that are one of these texts. */

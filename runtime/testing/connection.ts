@@ -1,25 +1,9 @@
 /** The TCP model: one socket's state, as a program reads it through the context and changes it through helpers. */
 import { parseIpv6 } from "../../compiler/addresses.ts";
 import type { SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
+import { TCP_STATES, type TcpStateName } from "../../compiler/bpf/tcp-states.ts";
 import { htons, ipv4 } from "../dsl/index.ts";
 import { hostOrder } from "../dsl/network-order.ts";
-
-/** Numbers of the kernel's TCP states (include/net/tcp_states.h). */
-export const TCP_STATES = {
-  established: 1,
-  synSent: 2,
-  synRecv: 3,
-  finWait1: 4,
-  finWait2: 5,
-  timeWait: 6,
-  close: 7,
-  closeWait: 8,
-  lastAck: 9,
-  listen: 10,
-  closing: 11,
-  newSynRecv: 12,
-} as const;
-export type TcpStateName = keyof typeof TCP_STATES;
 
 /** What a test may set; units as in tsbpf/tcp. */
 export interface ConnectionFields {

@@ -1,8 +1,9 @@
 /** When the kernel calls programs for a TCP segment, on each target: net/ipv4/tcp_{input,output}.c, and the patched kernel's. */
+import { TCP_STATES, type TcpStateName } from "../../compiler/bpf/tcp-states.ts";
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { hostOrder } from "../dsl/network-order.ts";
 import { has } from "../../compiler/bpf/kernels.ts";
-import { TCP_STATES, type Connection, type TcpStateName } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import type { Loaded } from "./call.ts";
 import { allOf, deliver, deliverTo, type Delivered, type KernelEvent } from "./deliver.ts";
 import { eachOption, isKnown, padded, TCP_HEADER, type FoundOption, type OptionRoom } from "./header-options.ts";

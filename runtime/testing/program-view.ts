@@ -1,4 +1,5 @@
 /** A program as a test sees it: the calls of option handlers, path managers and sock_ops programs, over one model. */
+import type { TcpStateName } from "../../compiler/bpf/tcp-states.ts";
 import { has } from "../../compiler/bpf/kernels.ts";
 import { SOCK_OPS_EVENTS, type SockOpsEventName } from "../../compiler/bpf/kinds/sock-ops.ts";
 import {
@@ -8,7 +9,6 @@ import {
   setFields,
   type Connection,
   type ConnectionFields,
-  type TcpStateName,
 } from "./connection.ts";
 import { EventFailure, type Loaded } from "./call.ts";
 import { allOf, deliver, type KernelEvent } from "./deliver.ts";

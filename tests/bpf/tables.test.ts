@@ -17,6 +17,7 @@ import {
 import { OPTION_ROWS } from "../../compiler/bpf/option-names.ts";
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
+import { TCP_STATES } from "../../compiler/bpf/tcp-states.ts";
 import { BTF_KIND } from "../../compiler/object/btf.ts";
 import { headers, patchedKernel, runningKernel } from "./truth.ts";
 
@@ -55,6 +56,11 @@ const PSEUDO_NAMES = {
 } as const satisfies Record<keyof typeof PSEUDO, string>;
 
 const TABLES = {
+  "TCP states": named(
+    TCP_STATES,
+    (key) => `BPF_TCP_${upper(key.replace(/[A-Z]/g, "_$&"))}`,
+    (key) => TCP_STATES[key],
+  ),
   "instruction classes": named(
     CLASS,
     (key) => `BPF_${upper(key)}`,

@@ -3,8 +3,10 @@
  * the tables below, which are exhaustive by type: a field or a socket option that the language gets is recorded, or does not compile.
  */
 import type { MptcpSession } from "tsbpf/mptcp";
-import type { GetSockOpts, SetSockOpts, TcpConn, TcpState } from "tsbpf/tcp";
-import type { TargetName } from "../../../compiler/bpf/kernels.ts";
+import type { GetSockOpts, SetSockOpts, TcpConn } from "tsbpf/tcp";
+import { kernels, type TargetName } from "../../../compiler/bpf/kernels.ts";
+import { SOCKET_OPTIONS, type SocketOption } from "../../../compiler/bpf/socket-options.ts";
+import { TCP_STATES, type TcpStateName } from "../../../compiler/bpf/tcp-states.ts";
 
 type Methods = "setSockOpt" | "getSockOpt";
 /** How a value of the kernel's and one of the model's compare. */
@@ -73,36 +75,29 @@ export const GET = {
 } as const satisfies Record<keyof GetSockOpts, true>;
 
 /** Names of states, from 1. */
-export const STATES = [
-  "established",
-  "synSent",
-  "synRecv",
-  "finWait1",
-  "finWait2",
-  "timeWait",
-  "close",
-  "closeWait",
-  "lastAck",
-  "listen",
-  "closing",
-  "newSynRecv",
-] as const satisfies readonly TcpState[];
+export const STATES = Object.keys(TCP_STATES) as readonly TcpStateName[];
 const WIDE: readonly string[] = ["bytesAcked", "bytesReceived"];
 /** Small numbers: a record of the patched kernel's must fit the stack. */
 const BYTES: readonly string[] = ["family", "state"];
 const IP6: readonly string[] = ["localIp6", "remoteIp6"];
 const BE: Readonly<Record<string, string>> = { localIp4: "be32", remoteIp4: "be32", remotePort: "be16" };
-const patchedOnly = (name: string): boolean => name.startsWith("TCP_DELACK_");
+const isThere = (target: TargetName, name: keyof typeof SOCKET_OPTIONS): boolean => {
+  const { needs }: SocketOption = SOCKET_OPTIONS[name];
+  return needs === undefined || kernels[target].features.has(needs);
+};
 const stateOf = (expression: string): string =>
-  STATES.reduceRight<string>((rest, name, index) => `${expression} === "${name}" ? ${index + 1} : ${rest}`, "0");
+  Object.entries(TCP_STATES).reduceRight(
+    (rest, [name, number]) => `${expression} === "${name}" ? ${number} : ${rest}`,
+    "0",
+  );
 
 const typeOf = (field: string): string =>
   WIDE.includes(field) ? "u64" : IP6.includes(field) ? "array(be32, 4)" : (BE[field] ?? "u32");
 
 export const setNames = (target: TargetName): (keyof SetSockOpts)[] =>
-  (Object.keys(SET) as (keyof SetSockOpts)[]).filter((name) => target === "patched" || !patchedOnly(name));
+  (Object.keys(SET) as (keyof SetSockOpts)[]).filter((name) => isThere(target, name));
 export const getNames = (target: TargetName): (keyof GetSockOpts)[] =>
-  (Object.keys(GET) as (keyof GetSockOpts)[]).filter((name) => target === "patched" || !patchedOnly(name));
+  (Object.keys(GET) as (keyof GetSockOpts)[]).filter((name) => isThere(target, name));
 /** The kind of the option that the recorder writes. */
 export const KIND = 100;
 /** Callbacks that it asks for: all. */
