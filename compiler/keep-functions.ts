@@ -1,6 +1,7 @@
 /**
- * Which functions stay functions. A function that is called more than once stays one if the program is smaller that way and its longest run
- * not much longer, or if it is too large otherwise; what a program means does not depend on it, and neither do its errors.
+ * Which functions stay functions. One that is called in more than one place stays if the program is smaller that way and its longest run
+ * not much longer. A call in a loop is paid for in each turn, so what one loop alone calls stays only if the program is too
+ * large otherwise. What a program means does not depend on it, and neither do its errors.
  */
 import { backend } from "./backend/emit.ts";
 import type { Kernel } from "./bpf/kernels.ts";
@@ -16,7 +17,7 @@ import { optimize, type Optimized, type OptimizeOptions } from "./passes/pipelin
 export type Functions = "choose" | "inline" | "keep";
 
 /** The longest run may be this many times as long as with everything in its place … */
-const LONGER = 2;
+const LONGER = 1.6;
 /** … and this many instructions: a call takes about so many, which counts in a short program. */
 const LONGER_BY = 16;
 /** A body smaller than this is not worth a call: moving arguments, calling and returning take as much. */
@@ -45,7 +46,7 @@ export function optimizeWithFunctions(
   functions: Functions,
   options: OptimizeOptions,
 ): Optimized {
-  const kept = functions === "inline" ? [] : functions === "keep" ? callersFirst(lowered) : worthKeeping(lowered);
+  const kept = functions === "inline" ? [] : functions === "keep" ? callersFirst(lowered) : worthKeeping(lowered, 2);
   if (kept.length === 0) return optimize(lowered, kernel, options);
   // Trials are not to be seen from outside.
   const { after, ...quiet } = options;
@@ -65,21 +66,26 @@ export function optimizeWithFunctions(
       return { optimized, diagnostics, ...(module ? { module } : {}) };
     }
   };
-  const names = kept.map(({ name }) => name);
-  const chosen = functions === "keep" ? attempt(names) : better(attempt([]), () => smallest(attempt, names));
+  const named = (funcs: readonly Func[]): string[] => funcs.map(({ name }) => name);
+  const choose = (): Version => {
+    const without = attempt([]);
+    const some = better(without, () => smallest(attempt, named(worthKeeping(lowered, 1))));
+    return some.module ? some : better(without, () => smallest(attempt, named(kept)));
+  };
+  const chosen = functions === "keep" ? attempt(named(kept)) : choose();
   if (!after) return chosen.optimized;
   return optimize(lowered, kernel, { ...options, kept: chosen.optimized.module.functions.map(({ name }) => name) });
 }
 
-/** Functions of some size that are called more than once, in several places or turns of a loop. */
-function worthKeeping(module: IrModule): Func[] {
+/** Functions of some size that are called more than once, where a call in a loop counts as so many. */
+function worthKeeping(module: IrModule, inLoop: number): Func[] {
   const times = new Map<string, number>();
   const note = (func: Func, by: number): void => {
     const looped = blocksInLoops(func);
     for (const block of func.blocks)
       for (const inst of block.insts)
         if (isFunctionCall(inst))
-          times.set(inst.target.name, (times.get(inst.target.name) ?? 0) + (looped.has(block.id) ? 2 * by : by));
+          times.set(inst.target.name, (times.get(inst.target.name) ?? 0) + (looped.has(block.id) ? inLoop * by : by));
   };
   for (const { func } of module.programs) note(func, 1);
   const kept: Func[] = [];

@@ -83,11 +83,8 @@ export function dropDeadStores(func: Func): Func {
           read(live, inst.base, inst.offset, inst.bytes);
           break;
         case "call": {
-          if (inst.target.kind !== "helper") {
-            // What it is given, and what others were given before, has escaped.
-            readEscaped(live);
-            break;
-          }
+          // What others were given before a function of ours or the kernel's may have kept.
+          if (inst.target.kind !== "helper") readEscaped(live);
           const helper = helperOf(inst);
           const { name } = inst.target;
           inst.args.forEach((arg, index) => {

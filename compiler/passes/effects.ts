@@ -76,8 +76,12 @@ export function callChanges(inst: Call, place: Place, bytes: number, memory: Mem
   const helper = helperOf(inst);
   const changedBy = place.region === "context" ? contextChangedBy(place) : CHANGED_BY[place.region];
   if (place.region === "constant" || (place.region === "context" && changedBy?.length === 0)) return false;
-  // A function may do anything to what it can reach.
-  if (!helper) return !(place.region === "slot" && place.named && !memory.escapes(place.root as number));
+  // A function may do anything to what it can reach: what it is given, wherever in it the pointer leads to, and what is not the caller's alone.
+  if (!helper)
+    return (
+      !(place.region === "slot" && place.named && !memory.escapes(place.root as number)) ||
+      inst.args.some((arg) => isPointer(arg.type) && memory.placeOf(arg, 0).root === place.root)
+    );
   // A context that there is no table of may be changed by whatever is given it.
   if (!changedBy) return helper.changes !== undefined || (helper.effect === "writes" && helper.args.includes("ctx"));
   if (helper.changes?.some((what) => changedBy.includes(what))) return true;

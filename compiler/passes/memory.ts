@@ -1,8 +1,8 @@
 /** Which memory instructions touch: their pointers' types say what kind, where the pointers come from which of it. */
 import type { Changes } from "../bpf/helpers.ts";
 import { contextFieldAt, hasContextFields } from "../bpf/kinds/index.ts";
-import { edges, type Func, type Value } from "../ir/ir.ts";
-import { contextOf, FIELD_POINTERS, isPointer, type Pointee, type Type } from "../ir/types.ts";
+import { edges, type Call, type Func, type Value } from "../ir/ir.ts";
+import { ANY_POINTER, contextOf, FIELD_POINTERS, isPointer, type Pointee, type Type } from "../ir/types.ts";
 import { definitions, operands, visitUses } from "../ir/walk.ts";
 import { originOf } from "./pointers.ts";
 
@@ -60,6 +60,14 @@ export interface MemoryOptions {
 /** A program has one context, and nobody adds to its address. */
 const CONTEXT_ROOT = "the context";
 
+/**
+ * Whether nobody has the pointers that a call was given when it is over. Helpers forget them; functions have no way to store a
+ * pointer, but may give one back.
+ */
+export const forgetsArguments = ({ target, result }: Call): boolean =>
+  target.kind === "helper" ||
+  (target.kind === "function" && result?.type !== "ptr slot" && result?.type !== ANY_POINTER);
+
 /** Where a function's pointers lead. */
 export function memoryOf(func: Func, options: MemoryOptions = {}): Memory {
   const { isConstant = () => false } = options;
@@ -71,8 +79,8 @@ export function memoryOf(func: Func, options: MemoryOptions = {}): Memory {
   };
   for (const block of func.blocks) {
     for (const inst of block.insts) {
-      // Helpers forget the pointers given to them, and what they write is accounted for at the call.
-      if ((inst.kind === "call" && inst.target.kind === "helper") || inst.kind === "ptradd") continue;
+      // What calls write is accounted for at the call.
+      if ((inst.kind === "call" && forgetsArguments(inst)) || inst.kind === "ptradd") continue;
       if (inst.kind === "store") escape(inst.value);
       else if (!["load", "zero", "copy", "compare", "atomic"].includes(inst.kind)) operands(inst).forEach(escape);
     }
