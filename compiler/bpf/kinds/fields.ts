@@ -1,5 +1,5 @@
 /** From the fields of a context to the rules of access to it. */
-import type { ContextRange } from "./access.ts";
+import type { ContextLayout, ContextRange } from "./access.ts";
 import { ATTACH_TYPES, type AttachTypeName } from "./attach-types.ts";
 import type { ContextField } from "./kind.ts";
 
@@ -10,6 +10,11 @@ const includes = (names: readonly AttachTypeName[] | undefined, attach: number):
 export const isThere = (field: ContextField, attach: number): boolean => includes(field.at, attach);
 export const isWritable = (field: ContextField, attach: number): boolean =>
   field.writable === true && isThere(field, attach) && includes(field.writableAt, attach);
+
+/** A context of so many bytes whose fields are all that there is to access. */
+export const layoutOf =
+  (bytes: number, fields: Readonly<Record<string, ContextField>>) =>
+  (attach: number): ContextLayout => ({ bytes, ranges: rangesOf(fields, attach) });
 
 /** The range of each field that programs of this attach type have. */
 export const rangesOf = (fields: Readonly<Record<string, ContextField>>, attach: number): ContextRange[] =>

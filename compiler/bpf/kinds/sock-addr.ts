@@ -1,7 +1,7 @@
 /** cgroup_sock_addr: system calls that name an address (connect, bind, sendmsg, …), before the kernel acts on it. */
 import type { HelperName } from "../helpers.ts";
 import { attachNumbers, type AttachTypeName } from "./attach-types.ts";
-import { rangesOf } from "./fields.ts";
+import { layoutOf } from "./fields.ts";
 import { RETURN_VALUE, SOCKET_CASTS } from "./helper-groups.ts";
 import type { CompiledKind, ContextField } from "./kind.ts";
 
@@ -94,7 +94,7 @@ export const sockAddress = {
     connect6: { section: "cgroup/connect6", suffix: "6", bpftool: "connect6" },
   },
   fields: SOCK_ADDR_FIELDS,
-  layout: (attach) => ({ bytes: 72, ranges: rangesOf(SOCK_ADDR_FIELDS, attach) }),
+  layout: layoutOf(72, SOCK_ADDR_FIELDS),
   returns: (attach) => (BINDS.has(attach) ? [0, 3] : ANSWERS.has(attach) ? [1, 1] : [0, 1]),
   helpers: (attach) => [
     ...HELPERS,

@@ -1,7 +1,7 @@
 /** cgroup_sockopt: an application's getsockopt and setsockopt. */
 import type { HelperName } from "../helpers.ts";
 import { ATTACH_TYPES } from "./attach-types.ts";
-import { rangesOf } from "./fields.ts";
+import { layoutOf } from "./fields.ts";
 import { RETURN_VALUE } from "./helper-groups.ts";
 import type { CompiledKind, ContextField } from "./kind.ts";
 
@@ -40,7 +40,7 @@ export const socketOptions = {
     setsockopt: { section: "cgroup/setsockopt", suffix: "_set", bpftool: "setsockopt" },
   },
   fields: SOCKOPT_FIELDS,
-  layout: (attach) => ({ bytes: 40, ranges: rangesOf(SOCKOPT_FIELDS, attach) }),
+  layout: layoutOf(40, SOCKOPT_FIELDS),
   returns: [0, 1],
   packet: "read-write",
   packetForHelpers: true,
