@@ -11,7 +11,6 @@ import {
   integer,
   big,
   quoted,
-  type,
   definition,
   use,
   useList,
