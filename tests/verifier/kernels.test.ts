@@ -90,9 +90,11 @@ describe("what releases have not got yet", () => {
   test("a helper that was kept for other kinds", () => {
     const insns = [call(18), mov(0, 1), exit];
     expect(having(insns, { type: "sock_ops", attach: 3 })).toEqual([]);
-    const id = [call(14), mov(0, 1), exit];
-    expect(having(id, { type: "sock_ops", attach: 3 })).toEqual(["6.1", "6.2", "6.12", "6.18"]);
-    expect(having(id, { type: "kprobe" })).toEqual(versions);
+    const ofTask = (number: number) => [call(number), mov(0, 1), exit];
+    expect(having(ofTask(14), { type: "sock_ops", attach: 3 })).toEqual(["6.12", "6.18"]);
+    expect(having(ofTask(15), { type: "sock_ops", attach: 3 })).toEqual(["6.18"]);
+    expect(having(ofTask(15), { type: "cgroup_sock_addr", attach: 10 })).toEqual(versions);
+    expect(having(ofTask(14), { type: "kprobe" })).toEqual(versions);
   });
   test("a number stored into the context without a register", () => {
     const insns = [raw(0x62, 1, 0, 4, 1), mov(0, 1), exit];
