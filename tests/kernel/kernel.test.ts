@@ -38,7 +38,7 @@ describe.skipIf(missing)(missing === undefined ? title : `${title} (skipped: ${m
     results = new Map();
     const sources = ["probe", "strip", "others"].map((name) => join(vm, `${name}.bpf.c`));
     probe = compilePrograms(sources, join(kernel.directory ?? "", "include"));
-    const done = runInVm(["python3", "-B", join(vm, "main.py"), join(probe.directory, "probe.o")], debug ? 7200 : 1800);
+    const done = runInVm(["python3", "-B", join(vm, "main.py"), join(probe.directory, "probe.o")], debug ? 7200 : 3600);
     report = done.stderr;
     code = done.code;
     for (const line of done.stdout.split("\n")) {

@@ -119,9 +119,18 @@ class Probe:
 
     def attach(self):
         sh(f"bpftool cgroup attach {self.cgroup} sock_ops pinned {self.prog} multi")
+        self.attached = True
 
     def detach(self):
+        self.attached = False
         sh(f"bpftool cgroup detach {self.cgroup} sock_ops pinned {self.prog} multi")
+
+    def restore(self):
+        """Attached again, where a test that failed has left it detached, or has been stopped as it did one or the other."""
+        if not self.attached:
+            with contextlib.suppress(Failure):
+                self.attach()
+            self.attached = True
 
     def reset(self):
         self.config()
@@ -325,8 +334,9 @@ class Lab:
         for thing in self.open:
             thing.close()
         self.open = []
-        self.client.reset()
-        self.server.reset()
+        for probe in (self.client, self.server):
+            probe.restore()
+            probe.reset()
         for ns in "cs":
             sh(f"ip -n {ns} mptcp endpoint flush; ip -n {ns} mptcp limits set subflows 8 add_addr_accepted 0")
         self.port += 1
