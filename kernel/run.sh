@@ -88,10 +88,13 @@ trap 'exit 129' HUP
 
 # KVM where it works, which opening the device does not tell: try it once.
 accel=(-accel "tcg,thread=multi")
+# Where others want the processors, an emulated one may stand still for as long as RCU waits before it reports a stall (21 s).
+stall=" rcupdate.rcu_cpu_stall_timeout=120"
 if [ -z "${TSBPF_NO_KVM:-}" ] && [ -w /dev/kvm ] &&
 	echo quit | timeout 5 qemu-system-x86_64 -accel kvm -cpu host -machine none -S \
 		-display none -monitor stdio > /dev/null 2>&1; then
 	accel=(-accel kvm)
+	stall=
 fi
 
 touch "$run/out" "$run/err" "$run/console"
@@ -106,7 +109,7 @@ timeout --foreground -k 10 "$seconds" qemu-system-x86_64 "${accel[@]}" \
 	-device "virtio-9p-pci,fsdev=host,mount_tag=$root_tag" \
 	-virtfs "local,path=$run,mount_tag=run,security_model=none,multidevs=remap" \
 	-kernel "$kernel" \
-	-append "console=ttyS0 no_timer_check loglevel=6 panic=-1 oops=panic root=$root_tag rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=1048576,cache=loose ro init=$here/init.sh$boot_args" \
+	-append "console=ttyS0 no_timer_check loglevel=6 panic=-1 oops=panic root=$root_tag rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=1048576,cache=loose ro init=$here/init.sh$boot_args$stall" \
 	< /dev/null 2> "$run/qemu" &
 machine=$!
 started+=("$machine")
