@@ -37,6 +37,7 @@ export interface Connect6Ctx extends ConnectCtx {
   bindSource(address: Ip6, port?: be16): Errno;
 }
 
+/** What is asked when a process of the cgroup calls connect(). Each handler that is there becomes a program of its own. */
 export interface ConnectHooks {
   /** true: the kernel goes on with the address as it now stands; false: connect() fails with EPERM. */
   connect4?(this: void, ctx: Connect4Ctx): boolean;
@@ -45,4 +46,7 @@ export interface ConnectHooks {
 }
 /** Programs of a cgroup's connect hooks: NAME4 and NAME6, for those of the two that are there. */
 export declare function connectHook(hooks: ConnectHooks): ConnectHookProgram;
+/** What `connectHook` gives: export it, and it becomes one program for each handler. */
 export interface ConnectHookProgram extends Program<"connectHook"> {}
+
+export {};

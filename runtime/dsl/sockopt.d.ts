@@ -34,6 +34,7 @@ export interface SockOptCtx extends SocketOwner {
   /** The value as a struct, a list or a string, in place: its fields may be assigned. */
   optval<T extends object>(type: StructName<T> | Field<T>): T | undefined;
 }
+/** A call of setsockopt(), before the kernel sees it. */
 export interface SetSockOptCtx extends SockOptCtx {
   /** Assigning it makes it an option of another level. */
   level: u32;
@@ -47,6 +48,7 @@ export interface SetSockOptCtx extends SockOptCtx {
   /** The kernel does not see the call; the application is told that it worked. */
   skipKernel(): undefined;
 }
+/** A call of getsockopt(), when the kernel has answered. */
 export interface GetSockOptCtx extends SockOptCtx {
   /** Bytes of the value that the application gets; not more than it has room for. */
   optlen: i32;
@@ -54,6 +56,7 @@ export interface GetSockOptCtx extends SockOptCtx {
   retval: i32;
 }
 
+/** What is asked when a process of the cgroup sets or reads a socket option. Each handler that is there becomes a program of its own. */
 export interface SockOptHooks {
   /** Before the kernel's own. true: the kernel goes on with level, option and value as they now stand; false: setsockopt() fails with EPERM. */
   setsockopt?(this: void, ctx: SetSockOptCtx): boolean;
@@ -62,4 +65,7 @@ export interface SockOptHooks {
 }
 /** Programs of a cgroup's socket option hooks: NAME_set and NAME_get, for those of the two that are there. */
 export declare function sockOptHook(hooks: SockOptHooks): SockOptHookProgram;
+/** What `sockOptHook` gives: export it, and it becomes one program for each handler. */
 export interface SockOptHookProgram extends Program<"sockOptHook"> {}
+
+export {};
