@@ -88,12 +88,12 @@ function programLines(
     `program ${program.name}: section ${program.section}, type ${program.type}, ${insns.length} instructions, ${program.stack} bytes of stack`,
   ];
   const labels = labelNames(program);
+  const texts = instructionTexts(module, program);
   const spans = new Map(program.lines.map((line) => [line.slot, line.span]));
   const functions = new Map(program.functions.slice(1).map((entry) => [entry.slot, entry.name]));
-  const relocations = new Map(program.relocations.map((relocation) => [relocation.slot, relocation]));
 
   let shown = "";
-  for (let slot = 0; slot < insns.length;) {
+  for (const [slot, named] of texts) {
     const inner = functions.get(slot);
     if (inner !== undefined) lines.push("", `function ${inner}:`);
     const span = spans.get(slot);
@@ -105,6 +105,18 @@ function programLines(
     }
     const label = labels.get(slot);
     if (label !== undefined) lines.push(`${label}:`);
+    lines.push(`${String(slot).padStart(SLOT_WIDTH)}: ${named}`);
+  }
+  return lines;
+}
+
+/** Each instruction of a program by its slot, in order: maps, variables, functions and the targets of jumps by their names. */
+export function instructionTexts(module: BpfModule, program: BpfProgram): ReadonlyMap<number, string> {
+  const { insns } = program;
+  const labels = labelNames(program);
+  const relocations = new Map(program.relocations.map((relocation) => [relocation.slot, relocation]));
+  const texts = new Map<number, string>();
+  for (let slot = 0; slot < insns.length;) {
     const { text, slots, jump } = instruction(insns, slot);
     const relocation = relocations.get(slot);
     const named = relocation
@@ -112,10 +124,10 @@ function programLines(
       : jump
         ? `${jump.before} ${labels.get(slot + 1 + jump.by) ?? jump.by}`
         : callText(insns[slot]!, slot, program, text);
-    lines.push(`${String(slot).padStart(SLOT_WIDTH)}: ${named}`);
+    texts.set(slot, named);
     slot += slots;
   }
-  return lines;
+  return texts;
 }
 
 const ATOMIC32 = CLASS.stx | SIZE.w | MODE.atomic;

@@ -2,20 +2,27 @@
 import { fileURLToPath } from "node:url";
 import {
   CodeActionKind,
+  InlayHintKind,
+  MarkupKind,
   TextDocuments,
   TextDocumentSyncKind,
   type CodeAction,
+  type CodeLens,
   type Connection,
   type Diagnostic as Shown,
   type InitializeResult,
+  type InlayHint,
 } from "vscode-languageserver";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { version } from "../../compiler/version.generated.ts";
 import type { Analyst } from "./analyst.ts";
+import { hints } from "./hints.ts";
+import { hover } from "./hover.ts";
+import { costs } from "./lens.ts";
 import { isProgram } from "./program-files.ts";
-import { current, type Known } from "./programs.ts";
+import { current, movedSpan, type Known } from "./programs.ts";
 import { quick, type Question } from "./requests.ts";
-import { offsetAt } from "./text-lines.ts";
+import { offsetAt, rangeOf } from "./text-lines.ts";
 import { action, isTypeScripts, linesOf, shown, uriOf } from "./to-protocol.ts";
 
 /** From the last key to the errors of the language: the pause that is waited for, in milliseconds. */
@@ -44,6 +51,8 @@ export function server(connection: Connection, analyst: Analyst): void {
   const documents = new TextDocuments(TextDocument);
   const programs = new Map<string, Program>();
   let settings: Settings = {};
+  /** The client asks for code lenses anew when it is told to. */
+  let refreshes = false;
 
   function question({ uri, path }: Program): Question {
     const open = new Map<string, string>();
@@ -62,6 +71,7 @@ export function server(connection: Connection, analyst: Analyst): void {
         if (!answer || programs.get(program.uri) !== program) return;
         program.whole = answer;
         publish(program);
+        if (refreshes) void connection.sendRequest("workspace/codeLens/refresh");
       });
     });
   }
@@ -96,13 +106,17 @@ export function server(connection: Connection, analyst: Analyst): void {
     }
   }
 
-  connection.onInitialize(({ initializationOptions }): InitializeResult => {
+  connection.onInitialize(({ initializationOptions, capabilities }): InitializeResult => {
+    refreshes = capabilities.workspace?.codeLens?.refreshSupport ?? false;
     settings = (initializationOptions as Settings | undefined) ?? {};
     return {
       serverInfo: { name: "tsbpf", version },
       capabilities: {
         textDocumentSync: TextDocumentSyncKind.Incremental,
         codeActionProvider: { codeActionKinds: [CodeActionKind.QuickFix] },
+        hoverProvider: true,
+        codeLensProvider: {},
+        inlayHintProvider: true,
       },
     };
   });
@@ -148,6 +162,44 @@ export function server(connection: Connection, analyst: Analyst): void {
         return (touches && action(one, sources, lines)) || [];
       });
     });
+  });
+
+  /** The open programs that a file is or was a part of, as they are now. */
+  const about = (uri: string): Program[] =>
+    [...programs.values()].filter((program) => concerns(program, uri)).map(refreshed);
+
+  connection.onHover(({ textDocument, position }) => {
+    const document = documents.get(textDocument.uri);
+    if (!document) return null;
+    const path = fileURLToPath(document.uri);
+    const texts = about(document.uri).flatMap((program) => hover(program, path, document.offsetAt(position)) ?? []);
+    const value = [...new Set(texts)].join("\n\n---\n\n");
+    return value === "" ? null : { contents: { kind: MarkupKind.Markdown, value } };
+  });
+
+  connection.onCodeLens(({ textDocument }): CodeLens[] =>
+    about(textDocument.uri).flatMap(({ quick: now, whole: all }) => {
+      if (!now || !all) return [];
+      const file = now.sources.findIndex((source) => uriOf(source.path) === textDocument.uri);
+      const lines = linesOf(now.sources);
+      return costs(all).flatMap(({ at, text }) => {
+        // Of the text that was; it moves with its line until the next one is known.
+        const here = movedSpan(at, all.sources, now.sources);
+        return here?.file === file
+          ? [{ range: rangeOf(lines(file)!, here), command: { title: text, command: "" } }]
+          : [];
+      });
+    }),
+  );
+
+  connection.languages.inlayHint.on(({ textDocument, range }): InlayHint[] => {
+    const document = documents.get(textDocument.uri);
+    const [program] = document ? about(document.uri) : [];
+    if (!document || !program?.quick) return [];
+    const [start, end] = [document.offsetAt(range.start), document.offsetAt(range.end)];
+    return hints(program.quick, fileURLToPath(document.uri))
+      .filter(({ offset }) => offset >= start && offset <= end)
+      .map(({ offset, text }) => ({ position: document.positionAt(offset), label: text, kind: InlayHintKind.Type }));
   });
 
   documents.listen(connection);

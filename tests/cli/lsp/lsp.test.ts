@@ -93,3 +93,22 @@ test("a test of programs is no program", async () => {
   await editor.until(at("after.ts"), (shown) => shown.length > 0);
   expect(await editor.actions(at("a.test.ts"), 2, 13)).toEqual([]);
 });
+
+test("hover, costs and types come over the wire", async () => {
+  const path = at("shown.ts");
+  editor.show(path, inProgram("const size = ctx.mss;\n  if (size > 3) ctx.reply = 1;"));
+  await editor.until(path, (shown) => shown.length === 0);
+  const textDocument = { uri: pathToFileURL(path).href };
+  const position = { line: 3, character: 8 };
+  expect(await editor.connection.sendRequest("textDocument/hover", { textDocument, position })).toMatchObject({
+    contents: { kind: "markdown", value: expect.stringContaining("struct `Counter`: 16 bytes") as string },
+  });
+  const range = { start: { line: 0, character: 0 }, end: { line: 20, character: 0 } };
+  expect(await editor.connection.sendRequest("textDocument/inlayHint", { textDocument, range })).toMatchObject([
+    { label: ": u32", position: { line: BODY_LINE, character: 12 } },
+  ]);
+  // The verifier has its say when it is done.
+  let lenses: readonly { command: { title: string } }[] = [];
+  while (lenses.length === 0) lenses = await editor.connection.sendRequest("textDocument/codeLens", { textDocument });
+  expect(lenses[0]!.command.title).toMatch(/^\d+ of 4,096 instructions/);
+});
