@@ -99,10 +99,13 @@ def test_join_to_an_endpoint_with_the_id_of_a_program_s_address(lab):
     joins = lambda op: [e for e in lab.server.events(op) if e.remote == endpoint]
     try:
         lab.listen(endpoint, mptcp=True, ns="c", probe=lab.client)
-        client, server = lab.session()
+        # A join is taken at the session's own port only.
+        client, server = lab.pair(mptcp=True, prepare=lambda s: s.bind((lab.CLIENT, lab.port)))
+        talk(client, server)
         number = lab.client.wait(ESTABLISHED, match=further)[0].args[0]
-        sh(f"ip -n c mptcp endpoint add {endpoint} id {number} subflow")
-        lab.server.on(ADD_RADDR, OPEN, daddr=sockaddr(endpoint, lab.port))
+        # Without a flag, for nothing but joins.
+        sh(f"ip -n c mptcp endpoint add {endpoint} id {number}")
+        lab.server.on(ADD_RADDR, OPEN, daddr=sockaddr(endpoint))
         for i in (1, 2):
             sh(f"ip -n c mptcp endpoint add 10.0.9.{i} signal")
             until(lambda: len(joins(CLOSED)) == i, lambda: f"{len(joins(CLOSED))} of {i} joins ended")
