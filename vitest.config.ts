@@ -8,7 +8,7 @@ export default defineConfig({
     // Tests run against the sources, not against dist/.
     alias: [
       { find: /^tsbpf$/, replacement: at("runtime/dsl/index.ts") },
-      { find: /^tsbpf\/(tcp|mptcp|delack|connect|sockopt)$/, replacement: at("runtime/dsl/$1.ts") },
+      { find: /^tsbpf\/(tcp|mptcp|delack|connect|sockopt|cc)$/, replacement: at("runtime/dsl/$1.ts") },
       { find: /^tsbpf\/testing$/, replacement: at("runtime/testing/index.ts") },
       { find: /^tsbpf\/compiler$/, replacement: at("compiler/api.ts") },
       { find: /^tsbpf\/runtime$/, replacement: at("runtime/api.ts") },

@@ -4,6 +4,7 @@
  */
 import { backend } from "./backend/emit.ts";
 import type { Guard, Guards } from "./backend/guard.ts";
+import type { KernelTypes } from "./bpf/kernel-types.ts";
 import { kernelOf, type Kernel, type OldestKernel, type TargetName } from "./bpf/kernels.ts";
 import { withFixes, type Diagnostic, type Key } from "./diagnostics.ts";
 import { declarations } from "./frontend/declarations.generated.ts";
@@ -23,6 +24,8 @@ export interface CompileOptions {
   readonly target?: TargetName;
   /** The oldest kernel that must take the object, where it is not the target's own ("5.10" for mainline). */
   readonly kernel?: OldestKernel;
+  /** The kernel's structs, where they are not those of the repository. */
+  readonly types?: KernelTypes;
   /** Most instruction slots of one program; absent: the target's limit, 4096. */
   readonly maxInsns?: number;
   /** Passes to switch off, by name. */
@@ -91,6 +94,7 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
     declarations,
     ...(options.target ? { target: options.target } : {}),
     ...(options.kernel ? { kernel: options.kernel } : {}),
+    ...(options.types ? { types: options.types } : {}),
     ...(options.library ? { library: true } : {}),
   });
   const { target, sources, findings } = lowered;
@@ -98,7 +102,7 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
   if (!lowered.module || failed(diagnostics) || options.frontendOnly) return { target, diagnostics, sources, findings };
   options.afterPass?.("lower", lowered.module);
 
-  const kernel = kernelOf(target, options.kernel);
+  const kernel = lowered.kernel ?? kernelOf(target, options.kernel, options.types);
   const maxInsns = options.maxInsns ?? kernel.maxInsns;
   const { module } = lowered;
   const optimizing = {
@@ -133,7 +137,7 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
     findings,
     ir: optimized.module,
     module: proven,
-    object: writeObject(proven),
+    object: writeObject(proven, kernel.types),
   };
 }
 

@@ -1,4 +1,5 @@
 /** What the compiler can say: a catalogue of stable keys, and the one shape that a report has. */
+import { congestion } from "./diagnostics/congestion.ts";
 import { declarations } from "./diagnostics/declarations.ts";
 import { language } from "./diagnostics/language.ts";
 import type { Fix } from "./diagnostics/fix.ts";
@@ -11,7 +12,7 @@ import type { Span } from "./span.ts";
 export { withFixes } from "./diagnostics/fixes.ts";
 export { importOf, type Edit, type Fix } from "./diagnostics/fix.ts";
 
-export const catalogue = { ...language, ...types, ...declarations, ...limits, ...proof };
+export const catalogue = { ...language, ...types, ...declarations, ...limits, ...proof, ...congestion };
 export type Key = keyof typeof catalogue;
 /** The facts that a key's words need. */
 export type FactsOf<K extends Key> = (typeof catalogue)[K] extends Row<infer P> ? P : never;

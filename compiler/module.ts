@@ -2,6 +2,7 @@
  * What the backend hands to the verifier, the object writer, the VM and the loader: one BPF object, before it is ELF.
  * The object reader gives the same shape back, so that tools work alike on our objects and on clang's.
  */
+import type { CoreKind } from "./bpf/core-kinds.ts";
 import type { RawInsn } from "./bpf/raw.ts";
 import type { Layout } from "./layout.ts";
 import type { SourceFile, Span } from "./span.ts";
@@ -17,7 +18,25 @@ export interface BpfModule {
   readonly maps: readonly MapSpec[];
   readonly globals: readonly GlobalVar[];
   readonly programs: readonly BpfProgram[];
+  /** Structs of functions that the kernel is given. */
+  readonly structOps?: readonly StructOps[];
   readonly sources: readonly SourceFile[];
+}
+
+/** A struct of the kernel's whose functions are programs ("tcp_congestion_ops"). */
+export interface StructOps {
+  /** Symbol and map name: the exported constant. */
+  readonly name: string;
+  readonly struct: string;
+  /** Whether it stays registered by a link (Linux 6.4); before, until its map's element is deleted. */
+  readonly link: boolean;
+  /** Programs by member. */
+  readonly programs: Readonly<Record<string, string>>;
+  /** Bytes of the members that hold data. */
+  readonly values: Readonly<Record<string, Uint8Array>>;
+  /** What its programs keep for each object that they are called with, where that is known. */
+  readonly state?: Layout;
+  readonly span?: Span;
 }
 
 /** A map as user space creates it. `type` is a name of compiler/bpf/map-types.ts ("hash", "array", …). */
@@ -69,6 +88,10 @@ export interface BpfProgram {
   readonly functions: readonly FunctionEntry[];
   /** What the kernel itself has to put in: its functions and variables, by the slot that refers to them. */
   readonly externs?: readonly Extern[];
+  /** Numbers that the loader corrects for the kernel that runs. */
+  readonly core?: readonly CoreRelocation[];
+  /** Of struct_ops: which member of which of the kernel's structs it is. */
+  readonly implements?: { readonly struct: string; readonly member: string };
   /** Bytes of stack used. */
   readonly stack: number;
   readonly span?: Span;
@@ -82,6 +105,21 @@ export interface Extern {
   readonly slot: number;
   readonly name: string;
   readonly kind: "function" | "variable";
+}
+/**
+ * What a kernel says of a member of one of its structs (CO-RE, enum bpf_core_relo_kind): where it lies in bytes; of a bit field how far the
+ * word that holds it is shifted up and then down to have it alone.
+ */
+export interface CoreFact {
+  readonly kind: CoreKind;
+  readonly struct: string;
+  /** The member as `findMember` of compiler/bpf/kernel-types.ts finds it. */
+  readonly member: string;
+}
+/** A number in an instruction (its offset, else its immediate) that a fact of the kernel stands for. */
+export interface CoreRelocation {
+  readonly slot: number;
+  readonly fact: CoreFact;
 }
 export interface FunctionEntry {
   readonly name: string;

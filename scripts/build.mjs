@@ -34,6 +34,7 @@ const entries = {
   "dsl/delack": "runtime/dsl/delack.ts",
   "dsl/connect": "runtime/dsl/connect.ts",
   "dsl/sockopt": "runtime/dsl/sockopt.ts",
+  "dsl/cc": "runtime/dsl/cc.ts",
 };
 
 /** Commander can run sub-commands as programs of their own. Ours are none, and early Node 20 takes no snapshot with it. */

@@ -14,7 +14,7 @@ export function embed() {
 
 /** The declarations of the language, and the version. */
 function embedDeclarations() {
-  const names = ["index", "tcp", "mptcp", "delack", "connect", "sockopt", "lib"];
+  const names = ["index", "tcp", "mptcp", "delack", "connect", "sockopt", "cc", "lib"];
   const entries = names.map(
     (name) => `  ${name}: ${JSON.stringify(readFileSync(at("runtime/dsl", `${name}.d.ts`), "utf8"))},`,
   );

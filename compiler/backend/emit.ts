@@ -41,8 +41,9 @@ export function backend(module: IrModule, kernel: Kernel, options: BackendOption
   const found = { diagnostics, offsets, overflows };
   const programs = module.programs.map((program) => emitProgram(program, module, kernel, options, found));
   if (diagnostics.some((d) => d.severity === "error")) return found;
-  const { license, target, needs, maps, globals, sources } = module;
-  return { module: { license, target, needs, maps, globals, programs, sources }, ...found };
+  const { license, target, needs, maps, globals, structOps, sources } = module;
+  const ops = structOps ? { structOps } : {};
+  return { module: { license, target, needs, maps, globals, programs, ...ops, sources }, ...found };
 }
 
 interface Found {
@@ -91,7 +92,7 @@ function emitProgram(
     );
     diagnostics.push(stackTooLarge(chain, span, bytes, kernel.maxStack));
   }
-  const { insns, relocations, lines, externs } = linked;
+  const { insns, relocations, lines, externs, core } = linked;
   return {
     name,
     section: program.section,
@@ -102,6 +103,8 @@ function emitProgram(
     lines,
     functions: linked.functions.map((entry) => ({ ...entry, ...signatureOf(functions, entry.name) })),
     ...(externs.length > 0 ? { externs } : {}),
+    ...(core.length > 0 ? { core } : {}),
+    ...(program.implements ? { implements: program.implements } : {}),
     stack: bytes,
     span,
   };

@@ -1,7 +1,7 @@
 /** From allocated machine code to instruction slots (RFC 9669), with relocations and lines. */
 import { ALU, ATOMIC, CALL, CLASS, JMP, LDDW, MODE, PSEUDO, SIZE_OF_BYTES, SRC_K, SRC_X } from "../bpf/opcodes.ts";
 import type { RawInsn } from "../bpf/raw.ts";
-import type { Extern, LineEntry, Relocation } from "../module.ts";
+import type { CoreFact, CoreRelocation, Extern, LineEntry, Relocation } from "../module.ts";
 import type { Span } from "../span.ts";
 import { NEGATED } from "../bpf/isa.ts";
 import type { FrameLayout } from "./frame.ts";
@@ -17,6 +17,7 @@ export interface Encoded {
   /** Calls of functions of the program, whose place is not known yet. */
   readonly calls: readonly { readonly slot: number; readonly callee: string }[];
   readonly externs: readonly Extern[];
+  readonly core: readonly CoreRelocation[];
 }
 
 const slot = (code: number, dst: number, src: number, off: number, imm: number): RawInsn => ({
@@ -43,6 +44,7 @@ export function encode(blocks: readonly MachineBlock<Reg>[], frame: FrameLayout)
   const offsets: BoundedOffset[] = [];
   const calls: { slot: number; callee: string }[] = [];
   const externs: Extern[] = [];
+  const core: CoreRelocation[] = [];
   const put = (span: Span, ...made: RawInsn[]): void => {
     lines.push({ slot: insns.length, span });
     insns.push(...made);
@@ -78,6 +80,8 @@ export function encode(blocks: readonly MachineBlock<Reg>[], frame: FrameLayout)
         calls.push({ slot: insns.length, callee: insn.callee.name });
       if (insn.kind === "call" && insn.callee.kind === "kfunc")
         externs.push({ slot: insns.length, name: insn.callee.name, kind: "function" });
+      const fact = factIn(insn);
+      if (fact) core.push({ slot: insns.length, fact });
       if (isBoundedOffset(insn)) offsets.push({ slot: insns.length, most: insn.most });
       put(insn.span, ...encodeInsn(insn, frame));
     }
@@ -101,7 +105,13 @@ export function encode(blocks: readonly MachineBlock<Reg>[], frame: FrameLayout)
       }
     }
   });
-  return { insns, relocations, lines, offsets, calls, externs };
+  return { insns, relocations, lines, offsets, calls, externs, core };
+}
+
+/** The fact of the kernel that a number in an instruction is. */
+function factIn(insn: Insn<Reg>): CoreFact | undefined {
+  if ("core" in insn) return insn.core;
+  return (insn.kind === "alu" || insn.kind === "mov") && "core" in insn.src ? insn.src.core : undefined;
 }
 
 /** Slots that the end of a block takes, given the block that follows. */

@@ -43,7 +43,7 @@ function answer(before: MachineBlock<Reg>, { insns, end }: MachineBlock<Reg>): n
   if (insns.length > 0 || end.kind !== "branch" || !("imm" in end.right)) return undefined;
   const op = COMPARE[end.op];
   const last = before.insns.findLast((insn) => writes(insn).includes(end.left));
-  if (!op || last?.kind !== "mov" || !("imm" in last.src)) return undefined;
+  if (!op || last?.kind !== "mov" || !("imm" in last.src) || last.src.core) return undefined;
   const bits = end.wide ? 64 : 32;
   // A 32-bit move clears the upper half, a 64-bit one extends the immediate's sign.
   const left = last.wide ? BigInt(last.src.imm) : BigInt.asUintN(32, BigInt(last.src.imm));

@@ -4,7 +4,7 @@
  */
 import type { AccessBytes, AluName, Condition } from "../bpf/opcodes.ts";
 import type { AtomicOp } from "../ir/ir.ts";
-import type { GlobalSection } from "../module.ts";
+import type { CoreFact, GlobalSection } from "../module.ts";
 import type { Span } from "../span.ts";
 
 /** r0 to r10. */
@@ -21,7 +21,8 @@ export interface FrameSlot {
   readonly frame: number;
 }
 export type Base<R> = { readonly reg: R } | FrameSlot;
-export type Operand<R> = { readonly reg: R } | { readonly imm: number };
+/** `core`: what the number is a fact of. */
+export type Operand<R> = { readonly reg: R } | { readonly imm: number; readonly core?: CoreFact };
 export type Arithmetic = Exclude<AluName, "mov" | "neg" | "end">;
 
 export type Insn<R> = {
@@ -54,12 +55,16 @@ export type Insn<R> = {
       readonly bytes: AccessBytes;
       readonly base: Base<R>;
       readonly offset: number;
+      /** What the offset is a fact of. */
+      readonly core?: CoreFact;
     }
   | {
       readonly kind: "store";
       readonly bytes: AccessBytes;
       readonly base: Base<R>;
       readonly offset: number;
+      /** What the offset is a fact of. */
+      readonly core?: CoreFact;
       readonly src: Operand<R>;
     }
   /** With `fetch`, `src` gets the value before; cmpxchg compares with and fetches into r0. */
@@ -70,6 +75,8 @@ export type Insn<R> = {
       readonly bytes: 4 | 8;
       readonly base: Base<R>;
       readonly offset: number;
+      /** What the offset is a fact of. */
+      readonly core?: CoreFact;
       readonly src: R;
     }
   /** Reads r1 to r`args`, writes r0, leaves r1 to r5 undefined. */

@@ -48,6 +48,7 @@ export function joinFunctions(
     lines: parts.flatMap(({ code }, at) => moved(code.lines, starts[at]!)),
     offsets: parts.flatMap(({ code }, at) => moved(code.offsets, starts[at]!)),
     externs: parts.flatMap(({ code }, at) => moved(code.externs, starts[at]!)),
+    core: parts.flatMap(({ code }, at) => moved(code.core, starts[at]!)),
     functions: parts.map(({ name }, at) => ({ name, slot: starts[at]! })),
   };
 }

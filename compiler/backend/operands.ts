@@ -1,21 +1,23 @@
 /** How selection gets values into registers, immediates and addresses. */
 import type { Inst, Value } from "../ir/ir.ts";
+import type { CoreFact } from "../module.ts";
 import type { Span } from "../span.ts";
 import type { Base, Operand, Virtual } from "./insn.ts";
-import { constant, fresh, isKept, registerOf, slotOf, type Selection } from "./selection.ts";
+import { constant, coreOf, fresh, isKept, registerOf, slotOf, type Selection } from "./selection.ts";
 
 /** Whether an instruction's immediate, sign-extended, gives the value. */
 export const fitsImm = (value: bigint): boolean => value >= -0x8000_0000n && value < 0x8000_0000n;
 /** The low 32 bits as an immediate. */
 export const asImm = (value: bigint): number => Number(BigInt.asIntN(32, value));
 
-type OnTheSpot = Extract<Inst, { kind: "const" | "slot" | "map" | "global" }>;
+type OnTheSpot = Extract<Inst, { kind: "const" | "core" | "slot" | "map" | "global" }>;
 
 /** The definition of a value that has no register here because each use makes it anew. */
 export function madeOnTheSpot(s: Selection, value: Value): OnTheSpot | undefined {
   const inst = isKept(s, value) ? undefined : s.made.get(value.id);
   switch (inst?.kind) {
     case "const":
+    case "core":
     case "slot":
     case "map":
     case "global":
@@ -33,6 +35,16 @@ export function into(s: Selection, dst: Virtual, value: Value, span: Span, zeroE
       break;
     case "const":
       constantInto(s, dst, inst, span, zeroExtend);
+      return;
+    case "core":
+      s.out.push({
+        kind: "mov",
+        wide: true,
+        dst,
+        src: { imm: Number(inst.value), core: inst.fact },
+        span,
+        again: true,
+      });
       return;
     case "slot":
       s.out.push({ kind: "address", dst, base: { frame: slotOf(s, value)! }, offset: 0, span, again: true });
@@ -98,6 +110,8 @@ export function inRegister(s: Selection, value: Value, span: Span): Virtual {
 
 /** The value as an immediate where it fits, else in a register. */
 export function operand(s: Selection, value: Value, span: Span): Operand<Virtual> {
+  const core = coreOf(s, value);
+  if (core) return { imm: Number(core.value), core: core.fact };
   const number = constant(s, value);
   return number !== undefined && fitsImm(number) ? { imm: Number(number) } : { reg: inRegister(s, value, span) };
 }
@@ -123,7 +137,10 @@ export function address(
   base: Value,
   offset: number,
   span: Span,
-): { base: Base<Virtual>; offset: number } {
+): { base: Base<Virtual>; offset: number; core?: CoreFact } {
+  const member = s.members.get(base.id);
+  if (member)
+    return { base: { reg: inRegister(s, member.base, span) }, offset: Number(member.by.value), core: member.by.fact };
   const slot = slotOf(s, base);
   if (slot !== undefined) return { base: { frame: slot }, offset };
   return { base: { reg: inRegister(s, base, span) }, offset };

@@ -17,6 +17,7 @@ function mayLoadAgain(context: string, offset: number): boolean {
 /** A pointer and an offset in bytes. */
 export function pointerAdd(s: Selection, inst: Extract<Inst, { kind: "ptradd" }>): void {
   const { span } = inst;
+  if (s.members.has(inst.result.id)) return;
   const dst = registerOf(s, inst.result);
   into(s, dst, inst.base, span);
   if (constant(s, inst.offset) === 0n) return;
@@ -56,8 +57,13 @@ export function store(s: Selection, inst: Extract<Inst, { kind: "store" }>): voi
 /** An atomic operation; one that fetches replaces its own operand, cmpxchg goes through r0. */
 export function atomic(s: Selection, inst: Extract<Inst, { kind: "atomic" }>): void {
   const { span } = inst;
-  const { base, offset } = address(s, inst.base, inst.offset, span);
-  const common = { kind: "atomic", op: inst.op, bytes: inst.bytes, base, offset, span } as const;
+  const common = {
+    kind: "atomic",
+    op: inst.op,
+    bytes: inst.bytes,
+    ...address(s, inst.base, inst.offset, span),
+    span,
+  } as const;
   if (inst.op === "cmpxchg") {
     into(s, 0, inst.expected!, span);
     s.out.push({ ...common, fetch: true, src: inRegister(s, inst.value, span) });

@@ -77,6 +77,7 @@ function instructions(s: Selection, block: Block, fused: ReadonlySet<number>): v
 function instruction(s: Selection, inst: Inst): void {
   switch (inst.kind) {
     case "const":
+    case "core":
     case "slot":
     case "global":
     case "map":

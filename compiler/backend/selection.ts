@@ -3,7 +3,7 @@ import { dominance, graphOf, type Graph } from "../ir/graph.ts";
 import type { Func, Inst, Value } from "../ir/ir.ts";
 import { slotLives } from "../ir/slot-lives.ts";
 import { contextOf } from "../ir/types.ts";
-import { definitions, useCounts } from "../ir/walk.ts";
+import { definitions, operands, useCounts, visitUses } from "../ir/walk.ts";
 import type { GlobalVar } from "../module.ts";
 import { slotAlignment } from "../ir/slot-alignment.ts";
 import type { Span } from "../span.ts";
@@ -35,6 +35,9 @@ export interface Selection {
    * counts, as in an address, a 32-bit move says it again.
    */
   readonly blurred: Set<number>;
+
+  /** Addresses of members of the kernel's structs that only loads and stores use, which then name the member themselves. */
+  readonly members: ReadonlyMap<number, MemberAddress>;
 
   /** Addresses that a block puts into registers, and the blocks by address. */
   readonly kept: ReadonlyMap<number, readonly Value[]>;
@@ -84,6 +87,7 @@ export function startSelection(func: Func, globals: readonly GlobalVar[], isa: I
     nextBlock: func.blocks.reduce((most, b) => Math.max(most, b.id + 1), 0),
     clean: new Set(),
     blurred: new Set(),
+    members: memberAddresses(func, made),
     kept,
     keptIn,
     dominates: dominance(graph),
@@ -97,6 +101,29 @@ export function startSelection(func: Func, globals: readonly GlobalVar[], isa: I
     keptHere: new Set(),
     edgeBlocks: [],
   };
+}
+
+export interface MemberAddress {
+  readonly base: Value;
+  readonly by: Extract<Inst, { kind: "core" }>;
+}
+function memberAddresses(func: Func, made: ReadonlyMap<number, Inst>): Map<number, MemberAddress> {
+  const found = new Map<number, MemberAddress>();
+  for (const inst of made.values()) {
+    if (inst.kind !== "ptradd") continue;
+    const by = made.get(inst.offset.id);
+    if (by?.kind === "core") found.set(inst.result.id, { base: inst.base, by });
+  }
+  if (found.size === 0) return found;
+  for (const block of func.blocks) {
+    for (const inst of block.insts) {
+      const access = inst.kind === "load" || inst.kind === "store" || inst.kind === "atomic";
+      for (const value of operands(inst))
+        if (!(access && inst.offset === 0 && value.id === inst.base.id)) found.delete(value.id);
+    }
+    visitUses({ ...block, insts: [] }, ({ id }) => void found.delete(id));
+  }
+  return found;
 }
 
 /** Goes on with the next block. */
@@ -128,6 +155,12 @@ export function constant(s: Selection, value: Value): bigint | undefined {
   const inst = s.made.get(value.id);
   if (inst?.kind !== "const") return undefined;
   return BigInt.asIntN(value.type === "w32" ? 32 : 64, inst.value);
+}
+
+/** The fact of the kernel that a value is. */
+export function coreOf(s: Selection, value: Value): Extract<Inst, { kind: "core" }> | undefined {
+  const inst = s.made.get(value.id);
+  return inst?.kind === "core" ? inst : undefined;
 }
 
 /** The number of the stack variable whose address a value is. */

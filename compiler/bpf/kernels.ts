@@ -1,5 +1,6 @@
 /** The targets: what a kernel has and which limits hold there. Asking is `has(kernel, feature)`, never a version comparison. */
 
+import { kernelTypes, type KernelTypes } from "./kernel-types.ts";
 import { isAtLeast, NEWEST, OLDEST, releaseOf, versionIn, type Release, type Version } from "./verifier-rules.ts";
 
 export type TargetName = "mainline" | "patched";
@@ -9,6 +10,8 @@ export const FEATURES = {
   "sock-ops": "sock_ops programs on a cgroup-v2 directory",
   "connect-hooks": "cgroup/connect4 and connect6 programs (Linux 4.17)",
   "sockopt-hooks": "cgroup/getsockopt and setsockopt programs (Linux 5.3)",
+  "congestion-control": "congestion control by struct_ops (Linux 5.13)",
+  "struct-ops-links": "struct_ops that stay registered by a link (Linux 6.4)",
   "header-options": "header-option callbacks and helpers (Linux 5.10)",
   "tcp-option-events": "the paper's option events: size, write, parse",
   "event:mptcp-new-session": "MPTCP session created",
@@ -37,6 +40,8 @@ export type Feature = keyof typeof FEATURES;
 /** The first version of Linux that has a feature, of those that some kernels of a target lack. */
 export const FEATURE_SINCE: Readonly<Partial<Record<Feature, Version>>> = {
   "user-timeout-get": "6.1",
+  "congestion-control": "5.13",
+  "struct-ops-links": "6.4",
 };
 
 export interface Kernel {
@@ -59,12 +64,16 @@ export interface Kernel {
   readonly maxOptionSpace: number;
   /** CONFIG_HZ, to which timers are rounded: of most distributions, and of kernel/config. For models; others are met. */
   readonly hz: number;
+  /** The kernel's structs as programs are compiled with them. */
+  readonly types: KernelTypes;
 }
 
 const everywhere = [
   "sock-ops",
   "connect-hooks",
   "sockopt-hooks",
+  "congestion-control",
+  "struct-ops-links",
   "ring-buffer",
   "socket-storage",
   "lpm-trie",
@@ -73,7 +82,7 @@ const everywhere = [
   "header-options",
 ] as const;
 
-export const kernels = {
+const ROWS = {
   mainline: {
     name: "mainline",
     about: "Linux 5.10 and later, as distributed",
@@ -100,7 +109,15 @@ export const kernels = {
     maxOptionSpace: 40,
     hz: 1000,
   },
-} as const satisfies Record<TargetName, Kernel>;
+} as const satisfies Record<TargetName, Omit<Kernel, "types">>;
+/** With the types of the repository; read when they are first wanted. */
+const withTypes = <T extends Omit<Kernel, "types">>(kernel: T): T & Pick<Kernel, "types"> =>
+  Object.defineProperty(kernel as T & Pick<Kernel, "types">, "types", {
+    get: kernelTypes,
+    enumerable: true,
+    configurable: true,
+  });
+export const kernels = { mainline: withTypes(ROWS.mainline), patched: withTypes(ROWS.patched) };
 
 export const TARGETS = Object.keys(kernels) as readonly TargetName[];
 export const isTarget = (name: string): name is TargetName => Object.hasOwn(kernels, name);
@@ -115,9 +132,10 @@ export const isRange = ({ oldest, newest }: Pick<Kernel, "oldest" | "newest">): 
 export type OldestKernel = Version | Readonly<Partial<Record<TargetName, Version>>>;
 
 /** A target, with its oldest kernel as chosen. */
-export function kernelOf(target: TargetName, chosen?: OldestKernel): Kernel {
+export function kernelOf(target: TargetName, chosen?: OldestKernel, types?: KernelTypes): Kernel {
   const oldest = typeof chosen === "object" ? chosen[target] : chosen;
-  return { ...kernels[target], ...(oldest === undefined ? {} : { oldest }) };
+  const kernel = { ...ROWS[target], ...(oldest === undefined ? {} : { oldest }) };
+  return types ? { ...kernel, types } : withTypes(kernel);
 }
 
 /** Whether every kernel of the target, from its oldest on, has the feature. */
@@ -125,6 +143,12 @@ export function has(kernel: Pick<Kernel, "features" | "oldest">, feature: Featur
   const since = FEATURE_SINCE[feature];
   return kernel.features.has(feature) && (since === undefined || isAtLeast(kernel.oldest, since));
 }
+
+/** The first version of a target's that has all of these features, or its oldest. */
+export const oldestWith = (target: TargetName, features: readonly Feature[]): Version =>
+  features
+    .flatMap((feature) => FEATURE_SINCE[feature] ?? [])
+    .reduce((newest, one) => (isAtLeast(one, newest) ? one : newest), kernels[target].oldest as Version);
 
 /**
  * The release whose rules say what the verifier of a kernel does: the newest known one that is not newer. Undefined for what is

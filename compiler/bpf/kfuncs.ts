@@ -16,11 +16,22 @@ export interface Kfunc {
   readonly changes?: readonly Changes[];
   /** Of a pointer that it returns: the struct that it is known to lead to, because the kernel says so of this function. */
   readonly trusted?: string;
+  /** The kinds of programs that may call it; absent: not known here. */
+  readonly kinds?: readonly string[];
   /** The version of Linux that brought it to the program types that we compile. */
   readonly since: Version;
 }
 
+const TCP = { effect: "writes", changes: ["socket"], kinds: ["struct_ops"], since: "5.13" } as const;
+const SOCK = { struct: "sock" } as const;
+
 export const KFUNCS = {
+  // net/ipv4/bpf_tcp_ca.c: bpf_tcp_ca_check_kfunc_ids.
+  tcp_slow_start: { args: [{ struct: "tcp_sock" }, "number"], returns: "number", ...TCP },
+  tcp_cong_avoid_ai: { args: [{ struct: "tcp_sock" }, "number", "number"], returns: "void", ...TCP },
+  tcp_reno_ssthresh: { args: [SOCK], returns: "number", ...TCP },
+  tcp_reno_cong_avoid: { args: [SOCK, "number", "number"], returns: "void", ...TCP },
+  tcp_reno_undo_cwnd: { args: [SOCK], returns: "number", ...TCP },
   bpf_rcu_read_lock: { args: [], returns: "void", effect: "writes", since: "6.2" },
   bpf_rcu_read_unlock: { args: [], returns: "void", effect: "writes", since: "6.2" },
   /** The kernel's own context behind the one that programs see. Typed for sock_ops. */

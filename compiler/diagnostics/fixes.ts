@@ -189,6 +189,12 @@ const FIXES: { readonly [K in Key]: Maker<FactsOf<K>> | undefined } = {
   "index-out-of-range": BY_HAND,
   "verifier-rejects": BY_HAND,
   "verifier-cannot-tell": BY_HAND,
+  // congestion.ts
+  "cc-name": BY_HAND,
+  "cc-member": BY_HAND,
+  "state-too-large": BY_HAND,
+  "no-state": BY_HAND,
+  "kernel-member": BY_HAND,
 };
 
 /** The keys of which some reports have a fix. */

@@ -87,6 +87,11 @@ function reference(f: Lowering, node: ts.TypeReferenceNode, depth: number): DslT
     const entity = resolveName(f.state, f.file, name);
     if (entity?.kind === "struct") return entity.layout;
     const builtin = entity?.kind === "builtin" ? builtinType(entity.name) : undefined;
+    const [kept] = node.typeArguments ?? [];
+    if (builtin?.kind === "context" && builtin.role === "tcpSock" && kept) {
+      const state = annotation(f, kept, depth + 1);
+      return state?.kind === "struct" ? { ...builtin, state } : builtin;
+    }
     if (builtin) return builtin;
     if (builtinNamed(entity, "CcName")) return stringType(f, CC_NAMES);
     if (builtinNamed(entity, "CString") && node.typeArguments?.[0]) {

@@ -16,6 +16,7 @@ import {
 import { assignable, propertyNamed } from "./context-properties.ts";
 import { contextField, setReply } from "./contexts.ts";
 import { testInstead } from "./edits.ts";
+import { memberType } from "./kernel-members.ts";
 import { at, bare, fail, lookup, type Binding, type Lowering } from "./lowering.ts";
 import { asPlace, loadPrimitive, read, store, storePrimitive } from "./memory.ts";
 import { spanOf } from "./module-state.ts";
@@ -225,20 +226,22 @@ function put(f: Lowering, to: Target, operand: Operand, node: ts.Node): Operand 
 }
 
 /** The type of a context's property that is assigned. */
-function propertyType(to: Target | undefined): DslType | undefined {
+function propertyType(f: Lowering, to: Target | undefined): DslType | undefined {
   if (to?.kind !== "property") return undefined;
+  if ("member" in to.property) return memberType(f, to.context, to.property.member);
   return to.property.type === "ip6" ? IP6_LAYOUT : to.property.type;
 }
 
 export function assign(f: Lowering, node: ts.BinaryExpression): Operand {
   const to = target(f, node.left);
-  const type = to?.kind === "variable" ? to.binding.type : to?.kind === "memory" ? to.type : propertyType(to);
+  const type = to?.kind === "variable" ? to.binding.type : to?.kind === "memory" ? to.type : propertyType(f, to);
   const of = to?.kind === "memory" ? to.of : undefined;
   if (to?.kind === "memory" && isAggregate(to.type)) {
     const { type: layout, memory, name } = to;
     return holding(f, of, () => assignStruct(f, node, layout, memory, name));
   }
-  const address = to?.kind === "property" && to.property.type === "ip6" && buildsAggregate(f, node.right);
+  const address =
+    to?.kind === "property" && "type" in to.property && to.property.type === "ip6" && buildsAggregate(f, node.right);
   const operand = holding(f, of, () =>
     address ? (build(f, IP6_LAYOUT, node.right, to.name) ?? ERROR) : expression(f, node.right, type),
   );

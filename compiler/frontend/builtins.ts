@@ -5,6 +5,7 @@ import { type BigEndianLayout, type IntLayout, sizeOf } from "../layout.ts";
 import { SOCKET_OPTIONS } from "../bpf/socket-options.ts";
 import { parseIpv4, parseIpv6, parsePrefix } from "../addresses.ts";
 import { argumentsOf } from "./arguments.ts";
+import { CONGESTION_CALLS } from "./congestion-calls.ts";
 import { checkOptionValue } from "./socket-option-calls.ts";
 import { boolOf, comparison } from "./arithmetic.ts";
 import { memoryOf } from "./access.ts";
@@ -216,6 +217,7 @@ const setDelayedAck: Builtin = (f, call) => {
 };
 
 const BUILTINS: Readonly<Record<string, Builtin>> = {
+  ...CONGESTION_CALLS,
   htons: toNetwork("htons", U16, BE16, "bswap16"),
   htonl: toNetwork("htonl", U32, BE32, "bswap32"),
   htonll: toNetwork("htonll", U64, BE64, "bswap64"),

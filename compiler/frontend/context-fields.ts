@@ -6,6 +6,7 @@ import type { Type, Value } from "../ir/ir.ts";
 import { FIELD_POINTERS } from "../ir/types.ts";
 import type { AddressProperty, ContextProperty, HelperProperty, ScalarProperty } from "./context-properties.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
+import { loadMember, storeMember, type KernelProperty } from "./kernel-members.ts";
 import { asPlace, inside, loadPrimitive, newSlot } from "./memory.ts";
 import { need } from "./module-state.ts";
 import { ERROR, type Context, type Operand, type Scalar } from "./operand.ts";
@@ -49,6 +50,7 @@ export function loadProperty(
   name: string,
 ): Operand {
   if ("helper" in found) return askHelper(f, context, found, node);
+  if ("member" in found) return loadMember(f, context, found.member, node, name);
   return found.type === "ip6" ? loadAddress(f, context, found, node, name) : loadScalar(f, context, found, node, name);
 }
 
@@ -101,7 +103,7 @@ function loadAddress(
 }
 
 /** A property that handlers may assign. */
-export type WritableProperty = (ScalarProperty | AddressProperty) & { readonly write: true };
+export type WritableProperty = (ScalarProperty | AddressProperty | KernelProperty) & { readonly write: true };
 export const isWritable = (property: ContextProperty | undefined): property is WritableProperty =>
   property !== undefined && "write" in property;
 
@@ -109,10 +111,12 @@ export const isWritable = (property: ContextProperty | undefined): property is W
 export function storeProperty(
   f: Lowering,
   context: Context,
-  { field, type }: WritableProperty,
+  property: WritableProperty,
   operand: Operand,
   node: ts.Node,
 ): Operand {
+  if ("member" in property) return storeMember(f, context, property.member, operand, node);
+  const { field, type } = property;
   const span = at(f, node);
   const { offset } = fieldOf(context, field);
   if (type !== "ip6") {

@@ -2,6 +2,7 @@
 import type { SockAddrField } from "../bpf/kinds/sock-addr.ts";
 import type { SockOpsField } from "../bpf/kinds/sock-ops.ts";
 import type { SockoptField } from "../bpf/kinds/sockopt.ts";
+import { kernelProperties, type KernelProperty } from "./kernel-members.ts";
 import type { Role } from "./roles.ts";
 import { BE16, BE32, BOOL, I32, U16, U32, U64, U8, type ScalarType } from "./types.ts";
 import { TCP_STATE } from "./values.ts";
@@ -31,7 +32,7 @@ export interface HelperProperty {
   readonly part: "low" | "high" | "all";
   readonly type: ScalarType;
 }
-export type ContextProperty = ScalarProperty | AddressProperty | HelperProperty;
+export type ContextProperty = ScalarProperty | AddressProperty | HelperProperty | KernelProperty;
 type Properties = Readonly<Record<string, ContextProperty>>;
 
 const plain = (field: SockOpsField, type: ScalarType = U32): ScalarProperty => ({ field, type });
@@ -138,6 +139,9 @@ export const PROPERTIES: Readonly<Record<Role, Properties>> = {
     level: { ...option("level"), write: true },
     optname: { ...option("optname"), write: true },
   },
+  tcpSock: kernelProperties("tcpSock"),
+  ackSample: kernelProperties("ackSample"),
+  rateSample: kernelProperties("rateSample"),
   getsockopt: { ...SOCKOPT, retval: { ...option("retval", I32), write: true } },
 };
 

@@ -5,6 +5,7 @@ import { readCell, writeCell } from "./cells.ts";
 import { bindSource } from "./connect-calls.ts";
 import { loadProperty } from "./context-fields.ts";
 import { PROPERTIES } from "./context-properties.ts";
+import { privateState } from "./kernel-members.ts";
 import { HEADER_OPTION_CALLS } from "./header-option-calls.ts";
 import { unlessCheckerFails } from "./checker-failure.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
@@ -19,6 +20,7 @@ import { convert } from "./values.ts";
 export function contextField(f: Lowering, context: Context, name: string, node: ts.PropertyAccessExpression): Operand {
   const properties = PROPERTIES[context.role];
   if (Object.hasOwn(properties, name)) return loadProperty(f, context, properties[name]!, node, name);
+  if (name === "state" && context.role === "tcpSock") return privateState(f, context, node);
   if (name === "remote" && context.role === "ctx") return { kind: "context", role: "remote", ctx: context.ctx };
   if (Object.hasOwn(METHODS[context.role], name))
     return fail(f, "method-as-value", node.name, { name, found: ROLES[context.role].name });
@@ -71,6 +73,9 @@ const METHODS: Readonly<Record<Role, Readonly<Record<string, Method>>>> = {
   sockopt: { optval },
   setsockopt: { optval, skipKernel },
   getsockopt: { optval },
+  tcpSock: {},
+  ackSample: {},
+  rateSample: {},
 };
 
 /** A method call on a context. */

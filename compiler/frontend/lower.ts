@@ -1,6 +1,16 @@
 /** From source text to IR: parse, find the declarations, lower the programs, and repeat every check that the editor makes. */
 import { ts } from "ts-morph";
-import { kernelOf, kernels, TARGETS, type Feature, type OldestKernel, type TargetName } from "../bpf/kernels.ts";
+import type { KernelTypes } from "../bpf/kernel-types.ts";
+import {
+  kernelOf,
+  kernels,
+  oldestWith,
+  TARGETS,
+  type Feature,
+  type Kernel,
+  type OldestKernel,
+  type TargetName,
+} from "../bpf/kernels.ts";
 import type { Diagnostic } from "../diagnostics.ts";
 import type { Finding } from "../findings.ts";
 import type { IrModule } from "../ir/ir.ts";
@@ -25,6 +35,8 @@ export interface FrontendInput {
   readonly target?: TargetName;
   /** The oldest version of Linux that must run it; absent: the target's. */
   readonly kernel?: OldestKernel;
+  /** The kernel's structs; absent: those of the repository. */
+  readonly types?: KernelTypes;
   /** The texts of runtime/dsl/*.d.ts. */
   readonly declarations: Declarations;
   /** A file without programs is fine: it is looked at, not built. */
@@ -38,6 +50,8 @@ export interface FrontendOutput {
   readonly target: TargetName;
   /** What was found out about names, also where there are errors. */
   readonly findings: readonly Finding[];
+  /** The target with its oldest kernel; absent where it did not come to that. */
+  readonly kernel?: Kernel;
 }
 
 /** Larger texts are no programs, and checking them would take minutes. */
@@ -81,7 +95,7 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
   const early: Pick<ModuleState, "diagnostics" | "seen"> = { diagnostics: [], seen: new Set() };
   const scopes = project.files.map((file) => collectScope(early, file));
   const target = input.target ?? targetOf(project);
-  const kernel = kernelOf(target, input.kernel);
+  const kernel = kernelOf(target, oldestFor(project, target, input.kernel), input.types);
   const state = moduleState(project, kernel, scopes, {
     exportsOf: exportIndex(input.declarations),
     eventsOf: eventIndex(input.declarations),
@@ -94,6 +108,7 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
     sources,
     target,
     findings: state.findings,
+    kernel,
   });
 
   const syntax = project.files.flatMap((file) => typeScriptErrors(state, file, "syntax"));
@@ -115,16 +130,22 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
 
 /** The first target that has what the imported modules are about. */
 function targetOf(project: Project): TargetName {
-  const needs: Feature[] = [];
-  for (const file of project.files) {
-    for (const statement of file.tree.statements) {
-      if (!ts.isImportDeclaration(statement) || !ts.isStringLiteral(statement.moduleSpecifier)) continue;
-      const name = statement.moduleSpecifier.text;
-      const needed = isLanguageModule(name) ? MODULE_NEEDS[name] : undefined;
-      if (needed) needs.push(needed);
-    }
-  }
+  const needs = neededBy(project);
   return TARGETS.find((name) => needs.every((feature) => kernels[name].features.has(feature))) ?? "mainline";
+}
+const neededBy = (project: Project): readonly Feature[] =>
+  project.files.flatMap((file) =>
+    file.tree.statements.flatMap((statement) => {
+      if (!ts.isImportDeclaration(statement) || !ts.isStringLiteral(statement.moduleSpecifier)) return [];
+      const name = statement.moduleSpecifier.text;
+      return isLanguageModule(name) ? (MODULE_NEEDS[name] ?? []) : [];
+    }),
+  );
+
+/** The oldest kernel: as given, else the first that has what the imported modules are about, or the target's. */
+function oldestFor(project: Project, target: TargetName, given: OldestKernel | undefined): OldestKernel | undefined {
+  if (typeof given === "string" || given?.[target] !== undefined) return given;
+  return oldestWith(target, neededBy(project));
 }
 
 function missingImports(state: ModuleState): void {
@@ -166,6 +187,7 @@ function lowerModule(state: ModuleState, scopes: readonly FileScope[], library: 
     globals: state.globals,
     functions: [...state.functions.values()].map((lowered) => lowered.func),
     programs,
+    ...(state.structOps.length > 0 ? { structOps: state.structOps } : {}),
     sources: state.project.files.map((file) => file.source),
   };
 }

@@ -6,7 +6,7 @@ import { report, type Diagnostic, type FactsOf, type Key, type Note } from "../d
 import type { Finding } from "../findings.ts";
 import type { Func } from "../ir/ir.ts";
 import { alignOf, sizeOf, type Layout } from "../layout.ts";
-import type { GlobalSection, GlobalVar } from "../module.ts";
+import type { GlobalSection, GlobalVar, StructOps } from "../module.ts";
 import type { Span } from "../span.ts";
 import type { Entity, FunctionEntity, MapEntity, ProgramEntity } from "./entities.ts";
 import type { Given } from "./operand.ts";
@@ -67,6 +67,7 @@ export interface ModuleState {
   readonly globals: GlobalVar[];
   readonly sectionSizes: Record<GlobalSection, number>;
   readonly programs: ProgramEntity[];
+  readonly structOps: StructOps[];
   readonly functions: Map<string, LoweredFunction>;
   /** Functions being lowered, outermost first: to find recursion. */
   readonly calling: FunctionEntity[];
@@ -115,6 +116,7 @@ export function moduleState(
     globals: [],
     sectionSizes: { ".rodata": 0, ".data": 0, ".bss": 0 },
     programs: [],
+    structOps: [],
     functions: new Map(),
     calling: [],
     names: new Set(),

@@ -31,7 +31,10 @@ export function checkObject(
   names(
     state,
     "program",
-    lowered.map(({ func }) => ({ name: func.name, span: func.span, of: constantOf(func.name, programs) })),
+    // Members of a struct are found by the struct.
+    lowered
+      .filter((one) => !one.implements)
+      .map(({ func }) => ({ name: func.name, span: func.span, of: constantOf(func.name, programs) })),
   );
   names(
     state,

@@ -1,6 +1,6 @@
 /** What an expression lowers to: a value, a place in memory, or something that exists only at compile time. */
 import type { Value } from "../ir/ir.ts";
-import type { Layout } from "../layout.ts";
+import type { Layout, StructLayout } from "../layout.ts";
 import type { Variable } from "../ir/build.ts";
 import type { Entity } from "./entities.ts";
 import type { Role } from "./roles.ts";
@@ -79,6 +79,8 @@ export interface Context {
   readonly kind: "context";
   readonly role: Role;
   readonly ctx: Value;
+  /** Of a tcpSock: the struct that its congestion control keeps. */
+  readonly state?: StructLayout;
   /** With role "option". */
   readonly wish?: Wish;
 }

@@ -121,6 +121,7 @@ export function bindParameter(f: Lowering, parameter: Parameter, values: readonl
       kind: "context",
       role: type.role,
       ctx,
+      ...(type.state ? { state: type.state } : {}),
       ...(wish ? { wish: wishInMemory(wish) } : {}),
     };
     return bind(f, name, { kind: "operand", operand: context, node, constant: false });

@@ -12,6 +12,7 @@ const LANGUAGE = {
     sockOps: { example: "(ctx) => 1" },
   },
   cgroup_sock_addr: { connectHook: { example: "connect4(ctx) { return true; }" } },
+  struct_ops: { congestionControl: { example: "congAvoid(sk, ack, acked) { … }" } },
   cgroup_sockopt: { sockOptHook: { example: "setsockopt(ctx) { return true; }" } },
 } as const satisfies Record<KindName, Readonly<Record<string, ProgramRow>>>;
 type Language = typeof LANGUAGE;

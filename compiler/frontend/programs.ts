@@ -2,6 +2,7 @@
 import { COMPILED, type Hook } from "../bpf/kinds/index.ts";
 import { SOCK_OPS_FIELDS } from "../bpf/kinds/sock-ops.ts";
 import type { IrProgram } from "../ir/ir.ts";
+import { congestionControlPrograms } from "./congestion-control.ts";
 import type { ProgramEntity } from "./entities.ts";
 import { need, spanOf, type ModuleState } from "./module-state.ts";
 import { pathManagerProgram } from "./path-manager.ts";
@@ -30,6 +31,7 @@ const LOWER = {
   pathManager: sockOps(pathManagerProgram),
   tcpOption: sockOps(tcpOptionProgram),
   sockOps: sockOps(sockOpsProgram),
+  congestionControl: congestionControlPrograms,
   connectHook: hookPrograms("cgroup_sock_addr"),
   sockOptHook: hookPrograms("cgroup_sockopt"),
 } as const satisfies Record<ProgramKind, Lower>;

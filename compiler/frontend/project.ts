@@ -9,7 +9,7 @@ import { balanceChains } from "./balance.ts";
 import { shortenFlow } from "./flow.ts";
 import { keepReady, takeReady, type CheckerHost } from "./ready-checker.ts";
 
-export type DeclarationName = "index" | "tcp" | "mptcp" | "delack" | "connect" | "sockopt" | "lib";
+export type DeclarationName = "index" | "tcp" | "mptcp" | "delack" | "connect" | "sockopt" | "cc" | "lib";
 export type Declarations = Readonly<Record<DeclarationName, string>>;
 
 /** What users write in `import … from "…"`, and the declaration file behind it. */
@@ -20,10 +20,12 @@ export const LANGUAGE_MODULES = {
   "tsbpf/delack": "delack",
   "tsbpf/connect": "connect",
   "tsbpf/sockopt": "sockopt",
+  "tsbpf/cc": "cc",
 } as const satisfies Record<string, DeclarationName>;
-/** What a module of the language is about, where not every target has it: importing it chooses one that does. */
+/** What a module of the language is about, where not every target or version has it: importing it chooses one that does, and the versions that do. */
 export const MODULE_NEEDS: Readonly<Partial<Record<keyof typeof LANGUAGE_MODULES, Feature>>> = {
   "tsbpf/mptcp": "event:mptcp-new-session",
+  "tsbpf/cc": "struct-ops-links",
   "tsbpf/delack": "delayed-ack-options",
 };
 export type LanguageModule = keyof typeof LANGUAGE_MODULES;

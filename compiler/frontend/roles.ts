@@ -6,6 +6,8 @@ interface RoleRow {
   readonly name: string;
   /** Whose context it is a view of. */
   readonly kind: KindName;
+  /** The kernel's struct that it is a view of, reached by a pointer of its own; absent: it is the context itself. */
+  readonly struct?: string;
   /** Stands for a socket: storage hangs on it. */
   readonly socket?: true;
   /** Roles that do where this one is expected, besides itself: those whose type extends its type. */
@@ -24,6 +26,9 @@ export const ROLES = {
   sockopt: { name: "SockOptCtx", kind: "cgroup_sockopt", socket: true, from: ["setsockopt", "getsockopt"] },
   setsockopt: { name: "SetSockOptCtx", kind: "cgroup_sockopt", socket: true, from: [] },
   getsockopt: { name: "GetSockOptCtx", kind: "cgroup_sockopt", socket: true, from: [] },
+  tcpSock: { name: "TcpSock", kind: "struct_ops", struct: "tcp_sock", from: [] },
+  ackSample: { name: "AckSample", kind: "struct_ops", struct: "ack_sample", from: [] },
+  rateSample: { name: "RateSample", kind: "struct_ops", struct: "rate_sample", from: [] },
 } as const satisfies Record<string, RoleRow>;
 export type Role = keyof typeof ROLES;
 

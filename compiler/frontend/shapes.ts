@@ -23,7 +23,7 @@ import {
   type Range,
   type StringType,
 } from "./types.ts";
-import { ROLES } from "./roles.ts";
+import { roleRow } from "./roles.ts";
 import { convert, describe, knownRange, literalType, stringType, typeOf } from "./values.ts";
 
 /** The IR types that a value of this type takes. */
@@ -32,7 +32,9 @@ export function irTypes(type: DslType): Type[] {
   if (type.kind === "optional") return type.ref || isAggregate(type.of) ? [ANY_POINTER] : ["w32", irType(type.of)];
   if (type.kind === "undefined") return [];
   if (type.kind === "context") {
-    const context = contextType(ROLES[type.role].kind);
+    const { kind, struct } = roleRow(type.role);
+    if (struct !== undefined) return [`ptr trusted(${struct})`];
+    const context = contextType(kind);
     return type.role === "option" ? [context, ANY_POINTER] : [context];
   }
   return [ANY_POINTER];
@@ -125,9 +127,7 @@ export function assemble(type: DslType, values: readonly Value[], known: Knowled
     case "ref":
       return { kind: "ref", of: type.of, at: { base: first, offset: 0, align: type.of.bits / 8 } };
     case "context":
-      return type.role === "option" && second
-        ? { kind: "context", role: type.role, ctx: first }
-        : { kind: "context", role: type.role, ctx: first };
+      return { kind: "context", role: type.role, ctx: first, ...(type.state ? { state: type.state } : {}) };
     default:
       return { kind: "place", type, at: { base: first, offset: 0, align: known.align ?? alignOf(type), ...more } };
   }

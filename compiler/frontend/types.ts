@@ -32,7 +32,7 @@ export type DslType =
   | Aggregate
   | { readonly kind: "optional"; readonly of: ScalarType | Aggregate; /** A Ref<T>. */ readonly ref?: boolean }
   | { readonly kind: "ref"; readonly of: Primitive }
-  | { readonly kind: "context"; readonly role: Role }
+  | { readonly kind: "context"; readonly role: Role; /** Of a tcpSock. */ readonly state?: StructLayout }
   | { readonly kind: "undefined" };
 
 const int = (bits: 8 | 16 | 32 | 64, signed: boolean): IntLayout => ({ kind: "int", bits, signed });

@@ -309,7 +309,7 @@ export function typeOf(operand: Operand): DslType | undefined {
     case "ref":
       return { kind: "ref", of: operand.of };
     case "context":
-      return { kind: "context", role: operand.role };
+      return { kind: "context", role: operand.role, ...(operand.state ? { state: operand.state } : {}) };
     case "undefined":
       return { kind: "undefined" };
     default:

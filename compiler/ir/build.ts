@@ -8,11 +8,13 @@
  * Every stack slot is made in the entry block, so that unrolling a loop does not multiply it.
  */
 import { HELPERS, type HelperName } from "../bpf/helpers.ts";
+import { kfunc, type KfuncName } from "../bpf/kfuncs.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
+import type { CoreFact } from "../module.ts";
 import type { Span } from "../span.ts";
 import { bitsOf, evaluateBinary, evaluateCompare, evaluateUnary, unsigned } from "./evaluate.ts";
 import type { AtomicOp, BinaryOp, Block, CompareOp, Edge, End, Func, Inst, Type, UnaryOp, Value } from "./ir.ts";
-import { ANY_POINTER, RESULT_POINTERS } from "./types.ts";
+import { ANY_POINTER, kfuncResult, RESULT_POINTERS } from "./types.ts";
 import { mapEnd, mapOperands } from "./walk.ts";
 
 /** A variable of the source; its value per path is the builder's business. */
@@ -181,6 +183,19 @@ export function functionBuilder(
       const made = value(result === "pointer" ? (RESULT_POINTERS[HELPERS[helper].returns] ?? ANY_POINTER) : result);
       emit({ kind: "call", result: made, target: { kind: "helper", name: helper }, args, span: at });
       return made;
+    },
+    /** Calls a function of the kernel; gives its result if it has one. */
+    kfunc(name: KfuncName, args: readonly Value[], at: Span): Value | undefined {
+      const type = kfuncResult(kfunc(name));
+      const made = type && value(type);
+      emit({ kind: "call", ...(made ? { result: made } : {}), target: { kind: "kfunc", name }, args, span: at });
+      return made;
+    },
+    /** A fact of the kernel that runs. */
+    core(fact: CoreFact, known: bigint, at: Span): Value {
+      const result = value("w64");
+      emit({ kind: "core", result, fact, value: known, span: at });
+      return result;
     },
     /** Calls a function of the module; gives its result if it has one. */
     invoke(name: string, args: readonly Value[], result: Type | undefined, at: Span): Value | undefined {

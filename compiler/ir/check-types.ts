@@ -1,6 +1,7 @@
 /** What the checker demands of the types in one instruction, and of the names in it. */
 import { HELPERS, type ArgKind, type Helper } from "../bpf/helpers.ts";
 import { contextFieldAt, hasContextFields } from "../bpf/kinds/index.ts";
+import { beginsWith, kernelTypes } from "../bpf/kernel-types.ts";
 import { kfunc, KFUNCS, type Kfunc } from "../bpf/kfuncs.ts";
 import type { Call, Func, Inst, IrModule, Type, Value } from "./ir.ts";
 import { ANY_POINTER, contextOf, FIELD_POINTERS, fits, isPointer, kfuncResult, RESULT_POINTERS } from "./types.ts";
@@ -22,6 +23,8 @@ export function wrongType(inst: Inst): string | undefined {
       return inst.value < 0n || inst.value >= 1n << width(inst.result.type)
         ? "the constant does not fit its type"
         : undefined;
+    case "core":
+      return inst.result.type === "w64" ? undefined : "a fact of the kernel is w64";
     case "binary":
       return inst.left.type === inst.right.type && inst.left.type === inst.result.type && isWord(inst.result)
         ? undefined
@@ -97,6 +100,8 @@ function wrongAccess(base: Value, bytes: number, value: Value): string | undefin
 function wrongLoad(base: Value, offset: number, result: Value): string | undefined {
   const context = contextOf(base.type);
   if (context === undefined || !hasContextFields(context)) return undefined;
+  // The arguments of whatever the program is called as.
+  if (context === "struct_ops") return offset % 8 === 0 ? undefined : "arguments lie 8 bytes apart";
   const field = contextFieldAt(context, offset);
   const to = field?.pointer && FIELD_POINTERS[field.pointer];
   if (to === undefined) return isPointer(result.type) ? "the context has no pointer there" : undefined;
@@ -140,17 +145,19 @@ function wrongFunctionCall({ args, result }: Call, callee: Func): string | undef
   return same && gives ? undefined : "arguments do not match the function";
 }
 
+/** Whether a pointer leads to a struct of the kernel's, or to one that begins with it. */
+function leadsTo(type: Type, wanted: string): boolean {
+  const struct = /^ptr (?:trusted|struct)\((.*)\)$/.exec(type)?.[1];
+  return struct !== undefined && beginsWith(kernelTypes(), struct, wanted);
+}
+
 function wrongKfuncCall({ args, result }: Call, callee: Kfunc): string | undefined {
   if (args.length !== callee.args.length)
     return `the kernel function takes ${callee.args.length} arguments, not ${args.length}`;
   for (const [at, wanted] of callee.args.entries()) {
     const { type } = args[at]!;
     if (wanted === "number" ? isPointer(type) : !isPointer(type)) return `argument ${at + 1} is ${type}`;
-    if (
-      typeof wanted === "object" &&
-      type !== `ptr trusted(${wanted.struct})` &&
-      type !== `ptr struct(${wanted.struct})`
-    )
+    if (typeof wanted === "object" && !leadsTo(type, wanted.struct))
       return `argument ${at + 1} must lead to ${wanted.struct}, not ${type}`;
   }
   const gives = kfuncResult(callee);

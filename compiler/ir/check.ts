@@ -27,7 +27,9 @@ export function checkModule(module: IrModule, options: CheckOptions = {}): strin
   const programs = module.programs.flatMap((program) => {
     const [context, ...more] = program.func.params;
     const signature =
-      context?.type === contextType(program.type) && more.length === 0 && program.func.returns === "w32";
+      context?.type === contextType(program.type) &&
+      more.length === 0 &&
+      (program.func.returns === "w32" || (program.implements !== undefined && program.func.returns === undefined));
     return [
       ...(signature ? [] : [`${program.func.name}: a program takes ${contextType(program.type)} and returns w32`]),
       ...checkFunc(program.func, module, options),

@@ -9,7 +9,7 @@
 import type { HelperName } from "../bpf/helpers.ts";
 import type { KfuncName } from "../bpf/kfuncs.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
-import type { GlobalVar, MapSpec } from "../module.ts";
+import type { CoreFact, GlobalVar, MapSpec, StructOps } from "../module.ts";
 import type { SourceFile, Span } from "../span.ts";
 import type { Type } from "./types.ts";
 
@@ -69,6 +69,8 @@ export type Inst = { readonly span: Span } & (
   | { readonly kind: "global"; readonly result: Value; readonly name: string }
   /** A map of the module, only as a helper's argument. */
   | { readonly kind: "map"; readonly result: Value; readonly name: string }
+  /** A fact of the kernel that runs; `value` is what it is in the types that the program is compiled with. */
+  | { readonly kind: "core"; readonly result: Value; readonly fact: CoreFact; readonly value: bigint }
   /** Pointer plus w64 offset in bytes; of an element's place, the offset of the array's last element. */
   | {
       readonly kind: "ptradd";
@@ -194,13 +196,14 @@ export interface Func {
   readonly span: Span;
 }
 
-/** A BPF program: its function takes the context pointer and returns w32. */
+/** A BPF program: its function takes the context pointer and returns w32; a function of the kernel's that returns nothing does so too. */
 export interface IrProgram {
   readonly func: Func;
   /** Section and types as in module.ts. */
   readonly section: string;
   readonly type: string;
   readonly attachType: number;
+  readonly implements?: { readonly struct: string; readonly member: string };
 }
 
 export interface IrModule {
@@ -212,6 +215,7 @@ export interface IrModule {
   /** Ordinary functions. */
   readonly functions: readonly Func[];
   readonly programs: readonly IrProgram[];
+  readonly structOps?: readonly StructOps[];
   readonly sources: readonly SourceFile[];
 }
 

@@ -1,5 +1,5 @@
 /** The textual form of the IR. `read.ts` reads exactly what this prints. */
-import type { GlobalVar, MapSpec } from "../module.ts";
+import type { GlobalVar, MapSpec, StructOps } from "../module.ts";
 import type { Span } from "../span.ts";
 import type { Block, Edge, End, Func, Inst, IrModule, IrProgram, Value } from "./ir.ts";
 
@@ -17,6 +17,7 @@ export function printModule(module: IrModule, options: PrintOptions = {}): strin
     ...(options.spans ? module.sources.map((s) => `source ${JSON.stringify(s.path)} ${JSON.stringify(s.text)}`) : []),
     ...module.maps.map((map) => `map ${map.name} ${mapJson(map, options)}`),
     ...module.globals.map((g) => `global ${g.name} ${globalJson(g, options)}`),
+    ...(module.structOps ?? []).map((one) => `structops ${structOpsJson(one, options)}`),
     ...module.functions.flatMap((func) => ["", printFunc(func, options)]),
     ...module.programs.flatMap((program) => ["", printProgram(program, options)]),
   ];
@@ -35,8 +36,16 @@ const mapJson = ({ name: _name, initial, span, ...rest }: MapSpec, options: Prin
 const globalJson = ({ name: _name, init, span, ...rest }: GlobalVar, options: PrintOptions): string =>
   JSON.stringify({ ...rest, init: hex(init), ...(options.spans && span ? { span } : {}) });
 
+const structOpsJson = ({ values, span, ...rest }: StructOps, options: PrintOptions): string =>
+  JSON.stringify({
+    ...rest,
+    values: Object.fromEntries(Object.entries(values).map(([name, bytes]) => [name, hex(bytes)])),
+    ...(options.spans && span ? { span } : {}),
+  });
+
 function printProgram(program: IrProgram, options: PrintOptions): string {
-  return `program ${program.section} ${program.type} ${program.attachType} ${printFunc(program.func, options)}`;
+  const member = program.implements ? `${program.implements.struct}.${program.implements.member} ` : "";
+  return `program ${program.section} ${program.type} ${program.attachType} ${member}${printFunc(program.func, options)}`;
 }
 
 /** One function as text. */
@@ -83,6 +92,8 @@ function body(inst: Inst): string {
   switch (inst.kind) {
     case "const":
       return `const ${inst.value}`;
+    case "core":
+      return `core ${inst.fact.kind} ${inst.fact.struct} ${inst.fact.member} ${inst.value}`;
     case "binary":
     case "compare":
       return `${inst.op} ${use(inst.left)}, ${use(inst.right)}`;

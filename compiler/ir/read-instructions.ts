@@ -1,4 +1,5 @@
 /** Instructions and ends of blocks in the textual form of the IR. */
+import { CORE_KINDS, type CoreKind } from "../bpf/core-kinds.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { AtomicOp, BinaryOp, CallTarget, CompareOp, Edge, End, Inst, UnaryOp, Value } from "./ir.ts";
 import {
@@ -167,6 +168,11 @@ function readBody(c: Cursor, values: ReadonlyMap<number, Value>, made: Value | u
   switch (word) {
     case "const":
       return { kind: "const", result: need(), value: big(c) };
+    case "core": {
+      const kind = next(c) as CoreKind;
+      if (!Object.hasOwn(CORE_KINDS, kind)) fail({ ...c, at: c.at - 1 }, "unknown fact of the kernel");
+      return { kind: "core", result: need(), fact: { kind, struct: next(c), member: next(c) }, value: big(c) };
+    }
     case "slot":
       return { kind: "slot", result: need(), size: integer(c), align: aligned(), name: quoted(c) };
     case "global":

@@ -1,5 +1,5 @@
 /** Reads the textual form of the IR, as `print.ts` prints it. For tests and tools; throws SyntaxError with the line. */
-import type { GlobalVar, MapSpec } from "../module.ts";
+import type { GlobalVar, MapSpec, StructOps } from "../module.ts";
 import type { SourceFile, Span } from "../span.ts";
 import type { Block, Func, Inst, IrModule, IrProgram, Value } from "./ir.ts";
 import { readEnd, readInst } from "./read-instructions.ts";
@@ -26,6 +26,7 @@ export function readModule(text: string): IrModule {
   const maps: MapSpec[] = [];
   const globals: GlobalVar[] = [];
   const functions: Func[] = [];
+  const structOps: StructOps[] = [];
   const programs: IrProgram[] = [];
   let license = "";
   let target = "";
@@ -54,6 +55,9 @@ export function readModule(text: string): IrModule {
       case "global":
         globals.push(readGlobal(rest));
         break;
+      case "structops":
+        structOps.push(readStructOps(rest));
+        break;
       case "func": {
         const end = closing(lines, at);
         functions.push(readFunc(lines, at, end, cursor));
@@ -61,10 +65,13 @@ export function readModule(text: string): IrModule {
         break;
       }
       case "program": {
-        const [, section = "", type = "", attach = ""] = line.split(" ");
+        const [, section = "", type = "", attach = "", member = ""] = line.split(" ");
+        const [struct, name] = member.split(".");
+        const implemented = struct && name ? { implements: { struct, member: name } } : {};
         const end = closing(lines, at);
         cursor.at = cursor.tokens.indexOf("func") + 1;
-        programs.push({ section, type, attachType: Number(attach), func: readFunc(lines, at, end, cursor) });
+        const func = readFunc(lines, at, end, cursor);
+        programs.push({ section, type, attachType: Number(attach), ...implemented, func });
         at = end;
         break;
       }
@@ -72,7 +79,8 @@ export function readModule(text: string): IrModule {
         fail({ ...cursor, at: 0 }, "unknown line");
     }
   }
-  return { license, target, needs, maps, globals, functions, programs, sources };
+  const ops = structOps.length > 0 ? { structOps } : {};
+  return { license, target, needs, maps, globals, functions, programs, ...ops, sources };
 }
 
 const unhex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"));
@@ -90,6 +98,12 @@ function readGlobal(rest: string): GlobalVar {
   const [name = ""] = rest.split(" ", 1);
   const parsed = JSON.parse(rest.slice(name.length + 1)) as Omit<GlobalVar, "name" | "init"> & { init: string };
   return { ...parsed, name, init: unhex(parsed.init) };
+}
+
+function readStructOps(rest: string): StructOps {
+  const parsed = JSON.parse(rest) as Omit<StructOps, "values"> & { values: Record<string, string> };
+  const values = Object.fromEntries(Object.entries(parsed.values).map(([name, bytes]) => [name, unhex(bytes)]));
+  return { ...parsed, values };
 }
 
 function closing(lines: readonly string[], from: number): number {

@@ -8,6 +8,7 @@ export const resultOf = (inst: Inst): Value | undefined => ("result" in inst ? i
 export function operands(inst: Inst): readonly Value[] {
   switch (inst.kind) {
     case "const":
+    case "core":
     case "slot":
     case "global":
     case "map":
@@ -41,6 +42,7 @@ export function mapOperands(inst: Inst, map: (value: Value) => Value): Inst {
   if (old.every((value) => map(value) === value)) return inst;
   switch (inst.kind) {
     case "const":
+    case "core":
     case "slot":
     case "global":
     case "map":

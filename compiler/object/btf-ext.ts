@@ -58,7 +58,7 @@ export function writeCore(out: ByteWriter, record: CoreRecord): void {
 }
 
 /** Writes the section; `string` gives the offset of a text in the strings of .BTF. */
-export function encodeBtfExt(ext: Omit<BtfExt, "core">, string: (text: string) => number): Uint8Array {
+export function encodeBtfExt(ext: BtfExt, string: (text: string) => number): Uint8Array {
   const table = <T>(
     groups: ReadonlyMap<string, readonly T[]>,
     recordBytes: number,
@@ -78,6 +78,7 @@ export function encodeBtfExt(ext: Omit<BtfExt, "core">, string: (text: string) =
   };
   const funcs = table(ext.funcs, FUNC_RECORD_BYTES, writeFunc);
   const lines = table(ext.lines, LINE_RECORD_BYTES, writeLine);
+  const core = table(ext.core, CORE_RECORD_BYTES, writeCore);
   const out = byteWriter();
   out.u16(BTF_MAGIC);
   out.u8(1);
@@ -88,9 +89,10 @@ export function encodeBtfExt(ext: Omit<BtfExt, "core">, string: (text: string) =
   out.u32(funcs.length);
   out.u32(lines.length);
   out.u32(funcs.length + lines.length);
-  out.u32(0);
+  out.u32(core.length);
   out.bytes(funcs);
   out.bytes(lines);
+  out.bytes(core);
   return out.finish();
 }
 

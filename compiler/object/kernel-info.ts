@@ -4,7 +4,7 @@
  * strings of it.
  */
 import { SLOT_BYTES } from "../bpf/raw.ts";
-import type { Btf } from "./btf.ts";
+import { BTF_KIND, LINKAGE, type Btf } from "./btf.ts";
 import { writeCore, writeFunc, writeLine, type BtfExt } from "./btf-ext.ts";
 import { byteWriter, clipped, viewOf, type ByteWriter, type FormatProblem } from "./bytes.ts";
 import { SECTION_TYPE, type ElfFile } from "./elf.ts";
@@ -81,10 +81,12 @@ function completed(section: Uint8Array, btf: Btf, elf: ElfFile, problems: Format
   const view = viewOf(copy);
   const places = symbolPlaces(elf);
   btf.types.forEach((type, id) => {
+    if (type?.kind === "func" && type.linkage === LINKAGE.extern) asOwn(view, btf.offsets[id]!);
     if (type?.kind !== "datasec") return;
+    if (isListOfFunctions(btf, type)) return asStruct(view, btf, btf.offsets[id]!, type.vars.length);
     const found = places.get(type.name);
     if (!found) {
-      // .kconfig and .ksyms stand for what only libbpf can find in the running kernel.
+      // .kconfig and variables in .ksyms stand for what only libbpf can find in the running kernel.
       problems.push({ text: `.BTF: data section ${clipped(type.name)} is no section of the object` });
       return;
     }
@@ -104,6 +106,28 @@ function completed(section: Uint8Array, btf: Btf, elf: ElfFile, problems: Format
     });
   });
   return copy;
+}
+
+type DataSection = Extract<Btf["types"][number], { readonly kind: "datasec" }>;
+/** `.ksyms` of functions alone: which they are in the kernel, the instructions say once they are loaded. */
+const isListOfFunctions = (btf: Btf, { name, vars }: DataSection): boolean =>
+  name === ".ksyms" && vars.every(({ type }) => btf.types[type]?.kind === "func");
+/** The kernel has no functions of linkage "extern" in an object's BTF. */
+const asOwn = (view: DataView, at: number): void => {
+  view.setUint32(at + 4, ((BTF_KIND.func << 24) | LINKAGE.global) >>> 0, true);
+};
+/** Nor functions in a data section: a struct of as many numbers takes its place, and its bytes. */
+function asStruct(view: DataView, btf: Btf, at: number, count: number): void {
+  const int = btf.types.findIndex((type) => type?.kind === "int" && type.size === 4);
+  const members = int < 0 ? 0 : count;
+  view.setUint32(at, 0, true);
+  view.setUint32(at + 4, ((BTF_KIND.struct << 24) | members) >>> 0, true);
+  view.setUint32(at + 8, 4 * members, true);
+  for (let index = 0; index < members; index++) {
+    view.setUint32(at + 12 + index * 12, 0, true);
+    view.setUint32(at + 16 + index * 12, int, true);
+    view.setUint32(at + 20 + index * 12, 32 * index, true);
+  }
 }
 
 interface SymbolPlaces {

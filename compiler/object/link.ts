@@ -31,6 +31,8 @@ export interface Linked {
 export interface LinkTargets {
   readonly globals: ReadonlyMap<number, PlacedSection>;
   readonly mapSections: ReadonlySet<number>;
+  /** Functions of the kernel that the object describes. */
+  readonly kernelFunctions: ReadonlySet<string>;
 }
 
 /** Instructions of all programs together; the kernel takes a million in one. */
@@ -180,6 +182,7 @@ export function linker(
     const symbol = elf.symbols[relocated.symbol]!;
     const section = elf.sections[symbol.section];
     if (!section || symbol.section === 0) {
+      if (call && targets.kernelFunctions.has(symbol.name)) return { kind: "extern", name: symbol.name };
       tell(part, at, `${clipped(symbol.name) || "a symbol without a name"} is not defined in this object`);
       return symbol.name === "" ? undefined : { kind: "extern", name: clipped(symbol.name) };
     }

@@ -55,6 +55,13 @@ export interface Metadata {
     readonly lines: readonly number[];
     readonly span?: SpanIndex;
   }[];
+  /** Absent where there is none. */
+  readonly structOps?: readonly {
+    readonly name: string;
+    readonly symbol?: string;
+    readonly state?: Layout;
+    readonly span?: SpanIndex;
+  }[];
 }
 
 /** Name, slot, names and types of the parameters in turn, and the type of what it gives. */
@@ -69,6 +76,7 @@ export interface SymbolNames {
   readonly maps: readonly string[];
   readonly globals: readonly string[];
   readonly programs: readonly string[];
+  readonly structOps: readonly string[];
 }
 
 export function metadataOf(module: BpfModule, symbols: SymbolNames): Metadata {
@@ -120,6 +128,12 @@ export function metadataOf(module: BpfModule, symbols: SymbolNames): Metadata {
     lines: program.lines.flatMap((line) => [line.slot, intern(line.span)]),
     ...place(program.span),
   }));
+  const structOps = module.structOps?.map((one, index) => ({
+    name: one.name,
+    ...symbol(one.name, symbols.structOps[index]!),
+    ...(one.state ? { state: one.state } : {}),
+    ...place(one.span),
+  }));
   const paths = portablePaths(module.sources);
   return {
     version: METADATA_VERSION,
@@ -136,6 +150,7 @@ export function metadataOf(module: BpfModule, symbols: SymbolNames): Metadata {
     maps,
     globals,
     programs,
+    ...(structOps ? { structOps } : {}),
   };
 }
 

@@ -38,6 +38,12 @@ export interface ReadMetadata {
     readonly lines: readonly { readonly slot: number; readonly span: Span }[];
     readonly span?: Span;
   }[];
+  readonly structOps: readonly {
+    readonly name: string;
+    readonly symbol: string;
+    readonly state?: Layout;
+    readonly span?: Span;
+  }[];
 }
 
 const DEEPEST_LAYOUT = 32;
@@ -162,6 +168,17 @@ function metadata(json: Shape): ReadMetadata {
       lines: lineEntries(row["lines"], `${path}.lines`, spans),
       ...span(row["span"], `${path}.span`),
     })),
+    structOps:
+      json["structOps"] === undefined
+        ? []
+        : each("structOps", (row, path) => ({
+            ...names(row, path),
+            ...present(
+              "state",
+              optional(row["state"], (value) => layout(value, `${path}.state`, 0)),
+            ),
+            ...span(row["span"], `${path}.span`),
+          })),
   };
 }
 

@@ -6,7 +6,16 @@ import { CLASS, ALU, MODE } from "../bpf/opcodes.ts";
 import { programSection } from "../bpf/kinds/index.ts";
 import { SLOT_BYTES, type RawInsn } from "../bpf/raw.ts";
 import { sizeOf, type Layout } from "../layout.ts";
-import type { BpfModule, BpfProgram, GlobalVar, LineEntry, MapSpec, Relocation } from "../module.ts";
+import type {
+  BpfModule,
+  BpfProgram,
+  CoreRelocation,
+  GlobalVar,
+  LineEntry,
+  MapSpec,
+  Relocation,
+  StructOps,
+} from "../module.ts";
 import type { SourceFile } from "../span.ts";
 import { printable } from "../printable.ts";
 import { RING_MAPS } from "../bpf/map-types.ts";
@@ -19,6 +28,8 @@ import { codeParts, linker, type Linked } from "./link.ts";
 import { METADATA_SECTION } from "./metadata.ts";
 import { readGlobals } from "./read-globals.ts";
 import { lineSources, type LineSources } from "./read-lines.ts";
+import { coreIndex, coreOf } from "./read-core.ts";
+import { readStructOps } from "./read-struct-ops.ts";
 import { readMaps } from "./read-maps.ts";
 import { inOrder, recordsOf } from "./records.ts";
 import { readMetadata, type ReadMetadata } from "./read-metadata.ts";
@@ -102,8 +113,6 @@ function genericModule(
       problems.push({ text: "section maps: maps in libbpf's old form; define them in .maps" });
     if (section.name === ".maps" && !btf)
       problems.push({ text: ".maps: no .BTF says what the maps are; compile with -g" });
-    if (section.name.startsWith(".struct_ops") && section.type === SECTION_TYPE.progbits)
-      problems.push({ text: `${section.name}: struct_ops maps are not supported` });
     if (section.name === ".relmaps" || section.name === ".rel.maps")
       problems.push({ text: `${section.name}: maps that hold maps or programs are not supported` });
   });
@@ -112,10 +121,13 @@ function genericModule(
   const entries = [...parts.values()].flat().filter((part) => elf.sections[part.section]!.name !== SUBPROGRAMS);
   // An object of plain functions has nothing but .text.
   const programs = entries.length > 0 ? entries : [...parts.values()].flat();
-  const { link } = linker(elf, parts, { globals: placed, mapSections }, problems);
+  const structOps = readStructOps(elf, btf, problems);
+  const kernelFunctions = btf ? functionsWanted(btf) : new Set<string>();
+  const { link } = linker(elf, parts, { globals: placed, mapSections, kernelFunctions }, problems);
   const linked = programs.flatMap((part) => link(part) ?? []);
   const lines = ext && btf ? lineSources([...ext.lines.values()].flat(), btf.strings) : undefined;
   const records = lineIndex(elf, ext);
+  const core = coreIndex(elf, ext);
   return {
     linked,
     module: {
@@ -124,10 +136,42 @@ function genericModule(
       needs: [],
       maps,
       globals,
-      programs: linked.map((each) => program(each, elf, lines, records)),
+      programs: withMembers(
+        linked.map((each) => withFacts(program(each, elf, lines, records), coreOf(each, core, btf))),
+        structOps,
+      ),
+      ...(structOps.length > 0 ? { structOps } : {}),
       sources: lines?.sources ?? [],
     },
   };
+}
+
+const withFacts = (one: BpfProgram, core: readonly CoreRelocation[]): BpfProgram =>
+  core.length > 0 ? { ...one, core } : one;
+
+/** Functions of the kernel that the BTF describes in `.ksyms`. */
+function functionsWanted(btf: Btf): ReadonlySet<string> {
+  const section = btf.types.find((type) => type?.kind === "datasec" && type.name === ".ksyms");
+  if (section?.kind !== "datasec") return new Set();
+  return new Set(
+    section.vars.flatMap(({ type }) => {
+      const found = btf.types[type];
+      return found?.kind === "func" ? [found.name] : [];
+    }),
+  );
+}
+
+/** The programs, each with the member that it is of one of the structs. */
+function withMembers(programs: readonly BpfProgram[], structOps: readonly StructOps[]): BpfProgram[] {
+  const members = new Map(
+    structOps.flatMap(({ struct, programs: own }) =>
+      Object.entries(own).map(([member, program]) => [program, { struct, member }] as const),
+    ),
+  );
+  return programs.map((one) => {
+    const found = members.get(one.name);
+    return found ? { ...one, implements: found } : one;
+  });
 }
 
 function license(elf: ElfFile): string {
@@ -200,6 +244,10 @@ function stackBytes(insns: readonly RawInsn[]): number {
   return Math.ceil(deepest / 8) * 8;
 }
 
+/** What only the section .tsbpf knows of a struct of functions. */
+const rowOf = (row: ReadMetadata["structOps"][number] | undefined): Partial<StructOps> =>
+  row ? { name: row.name, ...(row.state ? { state: row.state } : {}), ...(row.span ? { span: row.span } : {}) } : {};
+
 type Whole = { readonly module: BpfModule } | { readonly trouble: string };
 
 /** Puts back what only the section .tsbpf knows; both must speak of the same symbols and sizes. */
@@ -214,6 +262,7 @@ function withMetadata(module: BpfModule, metadata: ReadMetadata): Whole {
     ["maps", module.maps, metadata.maps],
     ["variables", module.globals, metadata.globals],
     ["programs", module.programs, metadata.programs],
+    ["structs of functions", module.structOps ?? [], metadata.structOps],
   ] as const)
     if (has.length !== wants.length) return { trouble: `${has.length} ${what}, not ${wants.length}` };
 
@@ -283,10 +332,21 @@ function withMetadata(module: BpfModule, metadata: ReadMetadata): Whole {
       lines,
       functions,
       ...(found.externs ? { externs: found.externs } : {}),
+      ...(found.core ? { core: found.core } : {}),
+      ...(found.implements ? { implements: found.implements } : {}),
       stack,
       ...(span ? { span } : {}),
     });
   }
+  const nameOfProgram = new Map(metadata.programs.map((row) => [row.symbol, row.name]));
+  const rows = new Map(metadata.structOps.map((row) => [row.symbol, row]));
+  const named = (one: StructOps): StructOps => ({
+    ...one,
+    ...rowOf(rows.get(one.name)),
+    programs: Object.fromEntries(
+      Object.entries(one.programs).map(([member, symbol]) => [member, nameOfProgram.get(symbol) ?? symbol]),
+    ),
+  });
   const sources: readonly SourceFile[] = metadata.sources;
   return {
     module: {
@@ -297,6 +357,7 @@ function withMetadata(module: BpfModule, metadata: ReadMetadata): Whole {
       maps: ownMaps,
       globals: ownGlobals,
       programs: ownPrograms,
+      ...(module.structOps ? { structOps: module.structOps.map(named) } : {}),
       sources,
     },
   };

@@ -1,9 +1,11 @@
 /** The code of an object: which function lies where in which section, its relocations, its types and its source lines. */
+import { CORE_KINDS } from "../bpf/core-kinds.ts";
 import { CALL, CLASS, JMP, LDDW, PSEUDO } from "../bpf/opcodes.ts";
 import { SLOT_BYTES, type RawInsn } from "../bpf/raw.ts";
 import type { BpfModule, GlobalSection } from "../module.ts";
 import type { BtfBuilder } from "./btf.ts";
-import type { FuncRecord, LineRecord } from "./btf-ext.ts";
+import type { CoreRecord, FuncRecord, LineRecord } from "./btf-ext.ts";
+import type { KernelStructs } from "./kernel-structs.ts";
 import { RELOCATION } from "./elf.ts";
 import { functionBounds, functionType, lineWriter } from "./describe.ts";
 import { identifier } from "./layout-types.ts";
@@ -20,14 +22,20 @@ export interface CodeSection {
   readonly functions: { readonly symbol: string; readonly slot: number; readonly slots: number }[];
   readonly funcs: FuncRecord[];
   readonly lines: LineRecord[];
+  readonly core: CoreRecord[];
 }
 /** Sections of code: functions that programs call in .text, then the programs by the sections that they name. */
-export function codeSections(module: BpfModule, names: SymbolNames, btf: BtfBuilder): CodeSection[] {
+export function codeSections(
+  module: BpfModule,
+  names: SymbolNames,
+  btf: BtfBuilder,
+  structs: KernelStructs,
+): CodeSection[] {
   const sections = new Map<string, CodeSection>();
   const open = (name: string): CodeSection => {
     const before = sections.get(name);
     if (before) return before;
-    const made: CodeSection = { name, slots: [], relocations: [], functions: [], funcs: [], lines: [] };
+    const made: CodeSection = { name, slots: [], relocations: [], functions: [], funcs: [], lines: [], core: [] };
     sections.set(name, made);
     return made;
   };
@@ -87,6 +95,12 @@ export function codeSections(module: BpfModule, names: SymbolNames, btf: BtfBuil
         slots[at] = { ...slots[at]!, src: 0, imm: addend };
         slots[at + 1] = { ...slots[at + 1]!, imm: 0 };
         section.relocations.push({ slot: base + at, type: RELOCATION["64_64"], symbol });
+      }
+      for (const { slot, fact } of program.core ?? []) {
+        if (slot < bound.start || slot >= bound.end) continue;
+        const { type, access } = structs.access(fact);
+        const offset = (base + slot - bound.start) * SLOT_BYTES;
+        section.core.push({ offset, type, access: btf.strings.offset(access), kind: CORE_KINDS[fact.kind] });
       }
       for (const slot of slots) section.slots.push(slot);
     });

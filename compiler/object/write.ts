@@ -1,4 +1,5 @@
 /** A module as an ELF object that libbpf, bpftool and our own loader take. Same module, same bytes. */
+import { kernelTypes, type KernelTypes } from "../bpf/kernel-types.ts";
 import { MAP_TYPES } from "../bpf/map-types.ts";
 import { encodeSlots, SLOT_BYTES } from "../bpf/raw.ts";
 import { sizeOf } from "../layout.ts";
@@ -16,8 +17,10 @@ import {
   type NewSection,
   type NewSymbol,
 } from "./elf.ts";
+import { kernelStructs } from "./kernel-structs.ts";
 import { arrayType, charArrayType, identifier, intType, layoutType } from "./layout-types.ts";
 import { encodeMetadata, metadataOf, METADATA_SECTION, type SymbolNames } from "./metadata.ts";
+import { structOpsRelocations, structOpsSections } from "./write-struct-ops.ts";
 import { codeSections, SUBPROGRAM_SECTION } from "./write-code.ts";
 import { externFunctions } from "./write-externs.ts";
 
@@ -36,12 +39,14 @@ interface Symbols {
 }
 
 /** Writes the object. A module whose parts contradict each other (a relocation to a map that is not there) is a RangeError. */
-export function writeObject(module: BpfModule): Uint8Array {
+export function writeObject(module: BpfModule, types: KernelTypes = kernelTypes()): Uint8Array {
   const names = symbolNames(module);
   const btf = btfBuilder();
   const mapTypes = module.maps.map((map) => mapDefinition(btf, map));
   const globals = globalSections(module, names);
-  const code = codeSections(module, names, btf);
+  const facts = module.programs.flatMap(({ core = [] }) => core.map(({ fact }) => fact));
+  const code = codeSections(module, names, btf, kernelStructs(btf, types, facts));
+  const ops = structOpsSections(module, names, btf);
 
   const sections: NewSection[] = [];
   const symbols: NewSymbol[] = [];
@@ -103,6 +108,19 @@ export function writeObject(module: BpfModule): Uint8Array {
     later.push(() => addSymbols(number, global, SYMBOL_TYPE.object, placed));
     sectionType(btf, ".maps", at, placed);
   }
+  const opsFrom = sections.length;
+  for (const { name, data, variables } of ops) {
+    const number = sections.length;
+    const flags = SECTION_FLAG.alloc | SECTION_FLAG.write;
+    sections.push({ name, type: SECTION_TYPE.progbits, flags, align: 8, data });
+    later.push(() => addSymbols(number, global, SYMBOL_TYPE.object, variables));
+    sectionType(
+      btf,
+      name,
+      data.length,
+      variables.map((one) => ({ ...one, type: () => one.type })),
+    );
+  }
   if (module.license !== "") {
     const number = sections.length;
     const data = new TextEncoder().encode(`${module.license}\0`);
@@ -132,11 +150,17 @@ export function writeObject(module: BpfModule): Uint8Array {
     sections[number] = { ...sections[number]!, relocations };
   });
 
+  ops.forEach((section, index) => {
+    const relocations = structOpsRelocations(section, (symbol) => table.ids.get(symbol));
+    sections[opsFrom + index] = { ...sections[opsFrom + index]!, relocations };
+  });
+
   const unallocated = { type: SECTION_TYPE.progbits, flags: 0 } as const;
   const ext = encodeBtfExt(
     {
       funcs: new Map(code.map((section) => [section.name, section.funcs])),
       lines: new Map(code.map((section) => [section.name, section.lines])),
+      core: new Map(code.map((section) => [section.name, section.core])),
     },
     btf.strings.offset,
   );
@@ -166,7 +190,8 @@ function symbolNames(module: BpfModule): SymbolNames {
   // Programs and maps first: their names are what users of the object look for.
   const programs = module.programs.map((program) => unique(program.name));
   const maps = module.maps.map((map) => unique(map.name));
-  return { programs, maps, globals: module.globals.map((variable) => unique(variable.name)) };
+  const structOps = (module.structOps ?? []).map((one) => unique(one.name));
+  return { programs, maps, structOps, globals: module.globals.map((variable) => unique(variable.name)) };
 }
 
 /** The anonymous struct whose members describe a map (libbpf's "BTF-defined maps"). */

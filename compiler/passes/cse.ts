@@ -145,6 +145,8 @@ function expressionKey(inst: Inst): string | undefined {
   switch (inst.kind) {
     case "const":
       return `const ${inst.result.type} ${inst.value}`;
+    case "core":
+      return `core ${inst.fact.kind} ${inst.fact.struct} ${inst.fact.member}`;
     case "binary":
       return `${inst.op} ${inst.result.type} ${inst.left.id} ${inst.right.id}`;
     case "compare":

@@ -32,6 +32,8 @@ export function shape(inst: Inst): string {
   switch (inst.kind) {
     case "const":
       return `const ${inst.value}`;
+    case "core":
+      return `core ${inst.fact.kind} ${inst.fact.struct} ${inst.fact.member}`;
     case "binary":
     case "unary":
     case "compare":

@@ -10,7 +10,8 @@ export const hoistJoins: Pass = {
   run: hoistAllJoins,
 };
 
-const pure = (inst: Inst): boolean => inst.kind === "const" || inst.kind === "binary" || inst.kind === "unary";
+const pure = (inst: Inst): boolean =>
+  inst.kind === "const" || inst.kind === "core" || inst.kind === "binary" || inst.kind === "unary";
 const movable = (inst: Inst): boolean =>
   pure(inst) ||
   inst.kind === "load" ||

@@ -16,7 +16,9 @@ export function originOf(pointer: Value, made: ReadonlyMap<number, Inst>): Origi
   let offset: number | undefined = 0;
   for (let inst = made.get(root.id); inst?.kind === "ptradd"; inst = made.get(root.id)) {
     const by = made.get(inst.offset.id);
-    offset = by?.kind === "const" && offset !== undefined ? offset + Number(BigInt.asIntN(64, by.value)) : undefined;
+    // Which members of a struct touch is the same in every kernel.
+    const known = by?.kind === "const" || by?.kind === "core";
+    offset = known && offset !== undefined ? offset + Number(BigInt.asIntN(64, by.value)) : undefined;
     root = inst.base;
   }
   return { root, made: made.get(root.id), offset };

@@ -3,6 +3,7 @@ import { packetForHelper } from "../bpf/kinds/index.ts";
 import type { ArgKind, Helper, HelperName } from "../bpf/helpers.ts";
 import { MAP_FLAGS } from "../bpf/map-types.ts";
 import { regsOf, source, type Env } from "./env.ts";
+import { leadsTo, typesOf } from "./kernel-structs.ts";
 import { checkAlignment, checkMapPermission, checkPacket, checkRegion, checkUnmodified } from "./memory.ts";
 import { isKnown } from "./scalar.ts";
 import { helperReads, helperWrites, MAX_OFFSET, slotOf, stackRange } from "./stack.ts";
@@ -232,11 +233,14 @@ function checkMeaning(
     case "btf-sock":
     case "btf-sock-or-null":
       return;
+    case "btf":
+      // The one helper that takes a struct which is known here.
+      if (name === "tcp_send_ack" && leadsTo(typesOf(env), reg, "tcp_sock")) return;
+      return unsupported(`${kind} arguments (bpf_${name})`);
     case "spin-lock":
     case "timer":
     case "kptr":
     case "dynptr":
-    case "btf":
     case "percpu-btf":
       return unsupported(`${kind} arguments (bpf_${name})`);
     default:

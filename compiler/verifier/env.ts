@@ -1,8 +1,10 @@
 /** What one verification carries along: the program, the current state, and what was learned of the instructions so far. */
+import type { KernelTypes } from "../bpf/kernel-types.ts";
 import type { Kernel } from "../bpf/kernels.ts";
 import type { ContextLayout } from "../bpf/kinds/access.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import type { Rules, Version } from "../bpf/verifier-rules.ts";
+import type { Entry } from "./kernel-structs.ts";
 import type { Flow } from "./flow.ts";
 import type { Structure } from "./structure.ts";
 import { ANY_SCALAR, currentFrame, replaceRegs, type Reg, type State, type VerifierMap } from "./state.ts";
@@ -40,6 +42,12 @@ export interface Program {
   readonly release: Version;
   /** What the target has beyond versions: more context, more helpers. */
   readonly features: Kernel["features"];
+  /** The kernel's structs; absent: those of the repository. */
+  readonly types?: KernelTypes;
+  /** Of struct_ops: as which function it is called. */
+  readonly entry?: Entry;
+  /** Names of the kernel's functions, by the calls of them. */
+  readonly kfuncs?: ReadonlyMap<number, string>;
 }
 
 /** The outcomes of the undecided jumps on the way here, the last first. */

@@ -15,9 +15,21 @@ import {
 import type { RawInsn } from "../bpf/raw.ts";
 import { alu, move } from "./arithmetic.ts";
 import { callHelper, callLocal, checkReferences, clobberArguments, returnLocal } from "./calls.ts";
-import { aluOf, classOf, isLddw, jmpOf, MAY_GOTO, modeOf, operationOf, sizeOf, usesRegister } from "./decode.ts";
+import {
+  aluOf,
+  classOf,
+  isKfuncCall,
+  isLddw,
+  jmpOf,
+  MAY_GOTO,
+  modeOf,
+  operationOf,
+  sizeOf,
+  usesRegister,
+} from "./decode.ts";
 import { checkTarget, goOn, insnAt, later, regsOf, source, type Env } from "./env.ts";
 import { conditionalJump } from "./jumps.ts";
+import { callKfunc } from "./kernel-structs.ts";
 import { checkAccess, checkUnmodified, noteAccessType } from "./memory.ts";
 import { anyOfBytes } from "./scalar.ts";
 import {
@@ -231,10 +243,13 @@ function jump(env: Env, insn: RawInsn): boolean {
   const narrow = classOf(insn.code) === CLASS.jmp32;
   switch (operationOf(insn.code)) {
     case JMP.call.code:
-      if (insn.off !== 0 || insn.src > 1 || insn.dst !== 0 || narrow || usesRegister(insn.code))
+      if (insn.off !== 0 || insn.src > 2 || insn.dst !== 0 || narrow || usesRegister(insn.code))
         reject("encoding", "BPF_CALL uses reserved fields");
       if (insn.src === 1) callLocal(env);
-      else {
+      else if (isKfuncCall(insn)) {
+        callKfunc(env);
+        env.insn++;
+      } else {
         callHelper(env);
         env.insn++;
       }
@@ -267,7 +282,11 @@ function exit(env: Env): boolean {
     return false;
   }
   checkReferences(env, "BPF_EXIT instruction in main prog would lead to reference leak");
+  const { entry } = env.program;
+  // A function that returns nothing may leave anything in r0.
+  if (entry && !entry.member.returns) return true;
   const result = source(env, 0);
+  if (entry && result.type !== "scalar") unsupported("pointers that are given back");
   const range = returnRange(env.program.type, env.program.attach);
   if (range === undefined) return true;
   if (result.type !== "scalar")

@@ -5,6 +5,7 @@ import { MAP_FLAGS } from "../bpf/map-types.ts";
 import { signExtend } from "./alu.ts";
 import { hasFlag, newId, regsOf, type Env } from "./env.ts";
 import { anyOfBytes, isKnown, isZero, known, S64_MIN, truncate } from "./scalar.ts";
+import { argumentAt, structAccess, typesOf } from "./kernel-structs.ts";
 import { MAX_OFFSET, readFixed, readVariable, stackRange, writeFixed, writeVariable } from "./stack.ts";
 import {
   accessCategory,
@@ -204,7 +205,7 @@ function accessThrough(env: Env, reg: Reg, access: Access): Reg | undefined {
       return socketField(reg, off, access);
     case "ptr_":
     case "trusted_ptr_":
-      return unsupported("reads of kernel structures by BTF");
+      return structAccess(typesOf(env), reg, off, access);
     case "map_ptr":
       return mapStructField(reg, off, access);
     default:
@@ -225,6 +226,12 @@ function mapContent(reg: Reg, off: number, { size, signExtends }: Access): Reg {
 
 function contextField(env: Env, reg: Reg, off: number, access: Access): Reg | undefined {
   checkUnmodified(reg, access.base);
+  const { entry } = env.program;
+  if (entry) {
+    if (access.kind === "write")
+      reject("ctx-access", `invalid bpf_context access off=${off} size=${access.size}`, access.base);
+    return argumentAt(entry, off, access.size, access.base);
+  }
   const field = contextAccess(env.context, off, access.size, access.kind, access.signExtends ?? false);
   if (field === undefined)
     return reject("ctx-access", `invalid bpf_context access off=${off} size=${access.size}`, access.base);

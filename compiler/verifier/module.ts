@@ -1,5 +1,6 @@
 /** The verifier on whole modules: every program, with results as diagnostics that point into the source. */
 import { disassemble } from "../bpf/disassemble.ts";
+import type { KernelTypes } from "../bpf/kernel-types.ts";
 import type { Kernel } from "../bpf/kernels.ts";
 import type { Version } from "../bpf/verifier-rules.ts";
 import { report, type Diagnostic, type Note } from "../diagnostics.ts";
@@ -12,7 +13,7 @@ import { verifierProgram } from "./program.ts";
 import { showState } from "./state.ts";
 import { replayPath, verify, type Options, type Program, type Rejection, type Result } from "./verify.ts";
 
-type Judged = Pick<Kernel, "name" | "oldest" | "newest">;
+type Judged = Pick<Kernel, "name" | "oldest" | "newest"> & Partial<Pick<Kernel, "types">>;
 
 /** The verifier's word on one program of a module. */
 export interface ProgramVerdict {
@@ -26,6 +27,8 @@ export interface ProgramVerdict {
 }
 export interface ModuleOptions {
   readonly verbose?: boolean;
+  /** The kernel's structs; absent: those of the repository. */
+  readonly types?: KernelTypes;
 }
 
 /** The versions whose verifiers must take what is made for a kernel: what the oldest follows the newest does too, but for rules that were made stricter. */
@@ -35,7 +38,9 @@ export const judgesOf = ({ oldest, newest }: Judged): readonly Version[] => [...
 export function verifyModule(module: BpfModule, kernel: Judged): readonly Diagnostic[] {
   const releases = judgesOf(kernel);
   return module.programs.flatMap((program) => {
-    const verdicts = releases.map((release) => verifyProgram(module, program, kernel.name, release).diagnostics);
+    const verdicts = releases.map(
+      (release) => verifyProgram(module, program, kernel.name, release, kernel).diagnostics,
+    );
     return verdicts.find((diagnostics) => diagnostics.length > 0) ?? [];
   });
 }
@@ -46,9 +51,9 @@ export function verifyProgram(
   program: BpfProgram,
   target: string,
   release: Version,
-  { verbose = false }: ModuleOptions = {},
+  { verbose = false, types }: ModuleOptions = {},
 ): ProgramVerdict {
-  const input = verifierProgram(module, program, target, release);
+  const input = verifierProgram(module, program, target, release, types);
   const log = boundedLog();
   const options: Options = verbose
     ? {

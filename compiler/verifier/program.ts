@@ -1,10 +1,13 @@
 /** From a program of a module, with relocations in place of map descriptors, to the verifier's input. */
-import { kernelNamed } from "../bpf/kernels.ts";
+import type { KernelTypes } from "../bpf/kernel-types.ts";
+import { kernelNamed, isTarget } from "../bpf/kernels.ts";
+import { KFUNCS } from "../bpf/kfuncs.ts";
+import { opMember } from "../bpf/kinds/struct-ops.ts";
 import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
-import { PSEUDO } from "../bpf/opcodes.ts";
+import { CALL, PSEUDO } from "../bpf/opcodes.ts";
 import type { Version } from "../bpf/verifier-rules.ts";
 import { sizeOf } from "../layout.ts";
-import type { BpfModule, BpfProgram, GlobalSection, GlobalVar, MapSpec } from "../module.ts";
+import type { BpfModule, BpfProgram, Extern, GlobalSection, GlobalVar, MapSpec } from "../module.ts";
 import { isGplCompatible } from "../bpf/licenses.ts";
 import { link } from "../link.ts";
 import type { Program, VerifierMap } from "./verify.ts";
@@ -42,14 +45,27 @@ function sectionMap(section: GlobalSection, globals: readonly GlobalVar[]): Veri
   return { ...base, flags: MAP_FLAGS.mmapable | MAP_FLAGS.readOnlyProgram, frozen, varying };
 }
 
-/** The first reference to something of the running kernel: what it is there is not known here. */
+const isKnownFunction = ({ kind, name }: Extern): boolean => kind === "function" && Object.hasOwn(KFUNCS, name);
+/** The first reference to something of the running kernel that is not known here. */
 function externOf({ externs }: BpfProgram): Program["unknown"] {
-  const [first] = externs ?? [];
+  const first = externs?.find((one) => !isKnownFunction(one));
   return first && { what: `${first.name}, a ${first.kind} of the kernel (an extern)`, insn: first.slot };
 }
 
+/** Offsets in programs of other compilers are those of whatever kernel they were compiled with, until a loader has corrected them. */
+const foreignOf = (module: BpfModule, program: BpfProgram): Program["unknown"] =>
+  program.type === "struct_ops" && !isTarget(module.target)
+    ? { what: "struct_ops programs of other compilers", insn: 0 }
+    : undefined;
+
 /** What the verifier needs to know of a program; `target` names the kernel, as in compiler/bpf/kernels.ts, `release` its verifier. */
-export function verifierProgram(module: BpfModule, program: BpfProgram, target: string, release: Version): Program {
+export function verifierProgram(
+  module: BpfModule,
+  program: BpfProgram,
+  target: string,
+  release: Version,
+  types?: KernelTypes,
+): Program {
   const maps = new Map<number, VerifierMap>();
   const descriptors = new Map<string, number>();
   const describe = (key: string, make: () => VerifierMap | undefined): number => {
@@ -61,7 +77,7 @@ export function verifierProgram(module: BpfModule, program: BpfProgram, target: 
     if (map !== undefined) maps.set(fd, map);
     return fd;
   };
-  let unknown = externOf(program);
+  let unknown = externOf(program) ?? foreignOf(module, program);
   const insns = link(program, (relocation) => {
     if (relocation.kind === "global") {
       const fd = describe(relocation.section, () => sectionMap(relocation.section, module.globals));
@@ -77,8 +93,14 @@ export function verifierProgram(module: BpfModule, program: BpfProgram, target: 
       };
     return { src: PSEUDO.mapFd, low: describe(`map ${relocation.map}`, () => known), high: 0 };
   });
+  const kfuncs = new Map((program.externs ?? []).filter(isKnownFunction).map(({ slot, name }) => [slot, name]));
+  for (const slot of kfuncs.keys()) insns[slot] = { ...insns[slot]!, src: CALL.kfunc, imm: 0 };
+  const member = program.implements && opMember(program.implements.struct, program.implements.member);
   return {
     insns,
+    ...(types ? { types } : {}),
+    ...(member ? { entry: { member } } : {}),
+    ...(kfuncs.size > 0 ? { kfuncs } : {}),
     type: program.type,
     attach: program.attachType,
     flags: 0,

@@ -88,7 +88,8 @@ function sameKind(a: Reg, b: Reg): boolean {
     a.map === b.map &&
     a.range === b.range &&
     a.frame === b.frame &&
-    a.size === b.size
+    a.size === b.size &&
+    a.struct === b.struct
   );
 }
 

@@ -67,6 +67,8 @@ export interface Reg {
   readonly frame: number;
   /** Bytes behind a `mem` pointer. */
   readonly size: number;
+  /** The kernel's struct that a pointer by BTF leads to; absent: not known here. */
+  readonly struct?: string;
 }
 /** Ranges of packet pointers that were found to lie past the packet. */
 export const AT_PACKET_END = -1;
@@ -182,6 +184,7 @@ export function replaceRegs(state: State, change: (reg: Reg) => Reg): void {
 
 /** The type's name as the kernel writes it, with `_or_null` where it may be null. */
 export function typeName(reg: Reg): string {
+  if (reg.struct !== undefined && !reg.nullable) return `${reg.type}${reg.struct}`;
   if (!reg.nullable) return reg.type;
   return reg.type === "trusted_ptr_" || reg.type === "ptr_" ? `${reg.type}or_null_` : `${reg.type}_or_null`;
 }

@@ -12,7 +12,6 @@ import {
   EXIT_CODE,
   isFunctionAddress,
   isJump,
-  isKfuncCall,
   isKnownOpcode,
   isLddw,
   isLocalCall,
@@ -59,7 +58,6 @@ export function checkStructure(
 function findSubprograms(insns: readonly RawInsn[]): Subprogram[] {
   const starts = new Set([0]);
   insns.forEach((insn, at) => {
-    if (isKfuncCall(insn)) unsupported("calls of kernel functions (kfuncs)");
     if (!isLocalCall(insn) && !isFunctionAddress(insn)) return;
     const target = at + insn.imm + 1;
     if (target < 0 || target >= insns.length) rejectAt("unreachable/cfg", "none", "call to invalid destination");

@@ -95,8 +95,14 @@ export function verify(program: Program, options: Options = {}): Result {
   }
 }
 
+/** The context's layout; struct_ops programs have their function's arguments instead. */
+const contextOf = (program: Program): Env["context"] | undefined =>
+  program.entry
+    ? { bytes: 8 * program.entry.member.args.length, ranges: [] }
+    : contextLayout(program.type, program.attach, program.features, program.release);
+
 function prepare(program: Program): Env {
-  const context = contextLayout(program.type, program.attach, program.features, program.release);
+  const context = contextOf(program);
   if (context === undefined) return unsupported(`programs of type ${program.type}`);
   if (!hasCome(programTypeSince(kindOf(program.type)!.number), program.release))
     rejectAt("other", "none", `programs of type ${program.type} are not known`);
@@ -182,7 +188,7 @@ export function replayPath(program: Program, path: Rejection["path"]): readonly 
   const steps: Step[] = [];
   const left = [...path];
   try {
-    const context = contextLayout(program.type, program.attach, program.features, program.release);
+    const context = contextOf(program);
     if (context === undefined) return [];
     const structure = checkStructure(program.insns, program.maps, program.typed, rulesOf(program.release));
     const env = newEnv(program, structure, context, () => left.shift()?.taken ?? false);

@@ -1,15 +1,18 @@
 /** Where programs are attached, as the kernel says at this moment: nothing is called attached that it does not confirm. */
 import { existsSync, statSync, watch as watchFile, type FSWatcher } from "node:fs";
+import type { BpfModule } from "../../compiler/module.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import type { LinkHandle } from "../kernel/links.ts";
 import { consequence, holdersOf, neighbours, whose } from "../kernel/neighbours.ts";
-import type { LoadedObject } from "../kernel/object.ts";
+import { STRUCT_OPS_LINK } from "../kernel/info.ts";
+import { attachesToCgroup, type LoadedObject } from "../kernel/object.ts";
 import { readPinned, type PinnedInfo } from "./in-sight.ts";
 
 /** Throws unless each program of an object is attached, by the link of its name, to one cgroup-v2 directory. */
 export function confirmAttached(object: LoadedObject, links: ReadonlyMap<string, LinkHandle>, cgroup: string): void {
   const id = statSync(cgroup, { bigint: true, throwIfNoEntry: false })?.ino;
   for (const program of Object.values(object.programs)) {
+    if (!attachesToCgroup(program.type)) continue;
     const link = links.get(program.name)?.info();
     if (link && link.cgroupId === id && link.programId === program.info().id) continue;
     throw new RuntimeError(
@@ -20,6 +23,23 @@ export function confirmAttached(object: LoadedObject, links: ReadonlyMap<string,
     );
   }
 }
+
+/** Attaches what attaches to cgroups, where there is one, and registers the structs; the links by name. */
+export function attachAll(object: LoadedObject, cgroup: string | undefined): ReadonlyMap<string, LinkHandle> {
+  const programs = Object.values(object.programs).filter((program) => attachesToCgroup(program.type));
+  return new Map([
+    ...(cgroup === undefined ? [] : programs.map((program) => [program.name, program.attach(cgroup)] as const)),
+    ...object.register(),
+  ]);
+}
+
+/** What it is to attach: programs to a cgroup, structs to the kernel. */
+export const attachesAnything = ({ programs }: BpfModule): boolean =>
+  programs.some(({ type }) => attachesToCgroup(type));
+
+/** "ts_reno" for the structs of an object, as users choose them. */
+export const registeredNames = (object: LoadedObject): readonly string[] =>
+  Object.values(object.structs).map(({ name, registered }) => registered ?? name);
 
 /** The cgroups that links are attached to; those that are gone are left out, those out of sight are "(hidden)". */
 export function cgroupsOf(links: Iterable<LinkHandle>): readonly string[] {
@@ -65,13 +85,18 @@ const LINKS_EVERY_MS = 2000;
  */
 export function watchLinks(
   links: ReadonlyMap<string, LinkHandle>,
-  cgroup: string,
+  cgroup: string | undefined,
 ): { readonly lost: Promise<RuntimeError>; close(): void } {
   let found: (error: RuntimeError) => void = () => undefined;
   const lost = new Promise<RuntimeError>((resolve) => (found = resolve));
   const look = (): void => {
     for (const [name, link] of links) {
-      if ((link.info().cgroupId ?? 0n) !== 0n) continue;
+      const { type, mapId, cgroupId } = link.info();
+      if (type === STRUCT_OPS_LINK) {
+        if (mapId === 0) found(new RuntimeError("ended", `${name} is registered no more: somebody else has ended it`));
+        continue;
+      }
+      if ((cgroupId ?? 0n) !== 0n || cgroup === undefined) continue;
       found(
         existsSync(cgroup)
           ? new RuntimeError("ended", `${name} is attached no more: somebody else has detached it from ${cgroup}`)
@@ -82,7 +107,7 @@ export function watchLinks(
     }
   };
   const timer = setInterval(look, LINKS_EVERY_MS);
-  const events = watchOf(cgroup, look);
+  const events = cgroup === undefined ? undefined : watchOf(cgroup, look);
   // What was gone before anybody watched is told of, too.
   look();
   return {

@@ -12,6 +12,7 @@ import { printable } from "../../compiler/printable.ts";
 import { trouble, TroubleError, writeWhole } from "../files/files.ts";
 import { importReader, readProgram } from "../files/imports.ts";
 import { strictKeys } from "../files/tsconfig.ts";
+import { kernelTypesOf } from "./kernel-types.ts";
 import { colour, err, json, out, say, troubleText } from "./output.ts";
 
 export interface BuildOptions {
@@ -19,6 +20,8 @@ export interface BuildOptions {
   readonly target?: TargetName;
   /** The oldest kernel that must take the objects. */
   readonly kernel?: OldestKernel;
+  /** A file with the types of the kernel to compile with; absent: those of the repository. */
+  readonly btf?: string;
   readonly emit?: "obj" | "asm" | "ir";
   readonly printAfter?: string;
   readonly maxInsns?: number;
@@ -43,6 +46,7 @@ export function compileFile(
     readImport: importReader(path, options.root),
     ...(options.target ? { target: options.target } : {}),
     ...(options.kernel ? { kernel: options.kernel } : {}),
+    ...(options.btf === undefined ? {} : { types: kernelTypesOf(options.btf) }),
     ...(options.maxInsns ? { maxInsns: options.maxInsns } : {}),
     ...(options.passes ? { withoutPasses: options.passes } : {}),
     ...(afterPass ? { afterPass } : {}),

@@ -30,6 +30,7 @@ const rootOption = () =>
   );
 const strictOption = () => new Option("--strict", "treat warnings as errors");
 const OLDEST_KERNEL = "oldest kernel that must take the object (default: the target's, 5.10 for mainline)";
+const BTF = "the kernel's types, such as /sys/kernel/btf/vmlinux (default: an extract of Linux 6.18)";
 const maxInsnsOption = () =>
   new Option("--max-insns <n>", "lift the limit of 4096 instructions per program").argParser(count);
 
@@ -61,6 +62,7 @@ Examples:
     .option("-o, --output <dir>", "folder for the objects (default: the current one)")
     .addOption(targetOption())
     .addOption(kernelOption(OLDEST_KERNEL))
+    .option("--btf <file>", BTF)
     .addOption(
       new Option("--emit <what>", "write an object, or print text instead")
         .choices(["obj", "asm", "ir"])
@@ -87,6 +89,7 @@ Examples:
     .argument("<file...>", "TypeScript sources")
     .addOption(targetOption())
     .addOption(kernelOption(OLDEST_KERNEL))
+    .option("--btf <file>", BTF)
     .addOption(maxInsnsOption())
     .addOption(rootOption())
     .addOption(strictOption())

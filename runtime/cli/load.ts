@@ -16,7 +16,15 @@ import { openCgroup } from "../kernel/places.ts";
 import { putInPlace } from "../kernel/replace.ts";
 import { undoList, type Undo } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
-import { cgroupsOf, confirmAttached, neighbourTexts, pinnedHolders } from "./attached.ts";
+import {
+  attachAll,
+  attachesAnything,
+  cgroupsOf,
+  confirmAttached,
+  neighbourTexts,
+  pinnedHolders,
+  registeredNames,
+} from "./attached.ts";
 import { outputFailed, tellLoss, whenLost, written } from "./output.ts";
 import { readInput, readParams } from "./input.ts";
 import { jsonText, warn } from "./report.ts";
@@ -42,6 +50,8 @@ export async function load(file: string, given: LoadCommandOptions): Promise<num
   const { module } = input;
   const name = checkObjectName(options.name ?? nameOfFile(file), "--name");
   const params = readParams(module, options.param);
+  if (options.cgroup !== undefined && !attachesAnything(module))
+    throw new RuntimeError("bad-argument", "nothing in it attaches to a cgroup", { help: "leave --cgroup out" });
   if (options.cgroup !== undefined) closeFd(openCgroup(options.cgroup));
   needBpffs(options.pins);
   const there = pinnedObjects(options.pins).includes(name);
@@ -114,9 +124,7 @@ function placed(pinned: PinnedObject, object: LoadedObject, options: LoadCommand
 }
 
 function attachAndPin(object: LoadedObject, cgroup: string | undefined, pins: string, undo: Undo): Attached {
-  const links = new Map<string, LinkHandle>();
-  if (cgroup !== undefined)
-    for (const program of Object.values(object.programs)) links.set(program.name, program.attach(cgroup));
+  const links = attachAll(object, cgroup);
   pinObject(object, [...links], pins);
   undo.step(() => void removeObject(object.name, pins));
   return { links, keep: () => undefined };
@@ -132,11 +140,25 @@ async function isTold(
   const { name } = object;
   const programs = Object.values(object.programs).map((program) => ({ name: program.name, id: program.info().id }));
   const what = programs.map((program) => `${program.name} (program ${program.id})`).join(", ");
-  const done = cgroups.length > 0 ? `attached to ${cgroups.join(", ")}` : "loaded, attached to nothing";
+  const structs = registeredNames(object);
+  const done =
+    cgroups.length > 0
+      ? `attached to ${cgroups.join(", ")}`
+      : structs.length > 0
+        ? `registered as ${structs.join(", ")}`
+        : "loaded, attached to nothing";
   const text = `${name}: ${what} ${replaced ? "took the place of what was pinned, " : ""}${done}, pinned under ${options.pins}`;
   const loss = await written(
     options.json
-      ? jsonText({ name, programs, replaced, cgroup: cgroups[0] ?? null, cgroups, pins: options.pins })
+      ? jsonText({
+          name,
+          programs,
+          ...(structs.length > 0 ? { structs } : {}),
+          replaced,
+          cgroup: cgroups[0] ?? null,
+          cgroups,
+          pins: options.pins,
+        })
       : printable(text),
   );
   if (!loss) return true;

@@ -14,7 +14,15 @@ import { undoList } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
 import { openSessions } from "../mptcp/sock-diag.ts";
 import { out, say } from "./output.ts";
-import { confirmAttached, neighbourTexts, pinnedHolders, watchLinks } from "./attached.ts";
+import {
+  attachAll,
+  attachesAnything,
+  confirmAttached,
+  neighbourTexts,
+  pinnedHolders,
+  registeredNames,
+  watchLinks,
+} from "./attached.ts";
 import { line, warn } from "./report.ts";
 import type { RunOptions } from "./run.ts";
 import { endAll } from "./stop.ts";
@@ -28,11 +36,14 @@ export async function runKernel(
   stopped: Promise<void>,
 ): Promise<number> {
   const { cgroup } = options;
-  if (cgroup === undefined)
+  const toCgroup = attachesAnything(input.module);
+  if (cgroup === undefined && toCgroup)
     throw new RuntimeError("bad-argument", "a cgroup-v2 directory to attach to is needed", {
       help: "--cgroup DIR; with --make it is made first, and removed at the end: --cgroup lab --make",
     });
-  closeFd(openCgroup(cgroup));
+  if (cgroup !== undefined && !toCgroup)
+    throw new RuntimeError("bad-argument", "nothing in it attaches to a cgroup", { help: "leave --cgroup out" });
+  if (cgroup !== undefined) closeFd(openCgroup(cgroup));
   const { module } = input;
   const name =
     options.pin === undefined ? fileName : checkObjectName(options.pin === true ? fileName : options.pin, "--pin");
@@ -46,14 +57,18 @@ export async function runKernel(
     else if (log) steps.push(log.close);
     const { object, links } = start(input, name, params, options, steps);
     const own = new Set(Object.values(object.programs).map((program) => program.info().id));
-    for (const text of neighbourTexts(cgroup, own, pinnedHolders(options.pins))) warn(options, text);
+    const near = cgroup === undefined ? [] : neighbourTexts(cgroup, own, pinnedHolders(options.pins));
+    for (const text of near) warn(options, text);
     const writesOptions = module.needs.some((need) => need === "tcp-option-events" || need === "header-options");
     if (writesOptions && openSessions(options.netns).length > 0) warn(options, MPTCP_HAS_NO_ROOM);
     const roomless = writesOptions ? segmentsWithoutRoom(options.netns) : undefined;
     const rings = watchRings(object, options.json ?? false);
     const programs = Object.keys(object.programs);
-    if (options.json) line({ event: "attached", name, programs, cgroup: options.cgroup, params });
-    else say(`${programs.join(", ")} attached to ${options.cgroup}; Ctrl-C detaches`);
+    const structs = registeredNames(object);
+    if (options.json)
+      line({ event: "attached", name, programs, ...(cgroup === undefined ? { structs } : { cgroup }), params });
+    else if (cgroup === undefined) say(`${structs.join(", ")} registered; Ctrl-C ends it`);
+    else say(`${programs.join(", ")} attached to ${cgroup}; Ctrl-C detaches`);
     const watch = watchLinks(links, cgroup);
     steps.push(watch.close);
     const lost = await Promise.race([stopped.then(() => undefined), watch.lost]);
@@ -88,7 +103,7 @@ function start(
   steps: (() => void)[],
 ): Started {
   const { module, kernelInfo } = input;
-  const cgroup = options.cgroup!;
+  const { cgroup } = options;
   // What is pinned goes again unless all that follows succeeds.
   const undo = undoList();
   const loading = { name, params, pinRoot: options.pins, undo };
@@ -105,7 +120,7 @@ function start(
       follow(object);
       const { links, keep, undo: putBack } = putInPlace(pinned, object, options.pins, cgroup);
       undo.step(putBack);
-      confirmAttached(object, links, cgroup);
+      if (cgroup !== undefined) confirmAttached(object, links, cgroup);
       undo.keep();
       keep();
       steps.push(() => void removeObject(name, options.pins));
@@ -116,12 +131,12 @@ function start(
     const object = loadModule(module, loading, kernelInfo);
     steps.push(object.close);
     follow(object);
-    const links = new Map(Object.values(object.programs).map((program) => [program.name, program.attach(cgroup)]));
+    const links = attachAll(object, cgroup);
     if (options.pin !== undefined) {
       pinObject(object, [...links], options.pins);
       steps.push(() => void removeObject(name, options.pins));
     }
-    confirmAttached(object, links, cgroup);
+    if (cgroup !== undefined) confirmAttached(object, links, cgroup);
     undo.keep();
     return { object, links };
   } catch (error) {

@@ -49,6 +49,7 @@ export const ATTR = {
     btf_fd: [48, 4],
     btf_key_type_id: [52, 4],
     btf_value_type_id: [56, 4],
+    btf_vmlinux_value_type_id: [60, 4],
   },
   element: { map_fd: [0, 4], key: [8, 8], value: [16, 8], flags: [24, 8] },
   batch: {
@@ -79,6 +80,7 @@ export const ATTR = {
     line_info_rec_size: [92, 4],
     line_info: [96, 8],
     line_info_cnt: [104, 4],
+    attach_btf_id: [108, 4],
     core_relo_cnt: [116, 4],
     core_relos: [128, 8],
     core_relo_rec_size: [136, 4],

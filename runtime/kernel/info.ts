@@ -8,6 +8,8 @@ import { failed } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import { syscalls } from "./syscalls.ts";
 
+/** BPF_LINK_TYPE_STRUCT_OPS. */
+export const STRUCT_OPS_LINK = 9;
 /** How the kernel calls the descriptors of each kind of its objects. */
 const DESCRIPTORS = { links: "bpf-link", programs: "bpf-prog", maps: "bpf-map" } as const;
 export type Kind = keyof typeof DESCRIPTORS;
@@ -57,6 +59,8 @@ export interface LinkInfo {
   /** Inode number of the cgroup directory, for links to cgroups. */
   readonly cgroupId?: bigint;
   readonly attachType?: number;
+  /** Of a registered struct: the map that holds it; 0 when it is registered no more. */
+  readonly mapId?: number;
 }
 
 const nameOf = (table: Readonly<Record<string, number>>, number: number): string =>
@@ -122,6 +126,7 @@ export function linkInfo(fd: number): LinkInfo {
   const view = checked(info(fd, 64), "link");
   const type = view.getUint32(0, true);
   const base = { type, id: view.getUint32(4, true), programId: view.getUint32(8, true) };
+  if (type === STRUCT_OPS_LINK) return { ...base, mapId: view.getUint32(16, true) };
   return type === 3 ? { ...base, cgroupId: view.getBigUint64(16, true), attachType: view.getUint32(24, true) } : base;
 }
 

@@ -3,7 +3,7 @@
  * that this load made stays in the kernel or on the bpffs.
  */
 import { kernels, type Feature } from "../../compiler/bpf/kernels.ts";
-import { PSEUDO } from "../../compiler/bpf/opcodes.ts";
+import { CALL, PSEUDO } from "../../compiler/bpf/opcodes.ts";
 import { kindOf, onlyAttachType } from "../../compiler/bpf/kinds/index.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import type { BpfModule, BpfProgram, GlobalSection } from "../../compiler/module.ts";
@@ -14,6 +14,7 @@ import { BPF } from "./abi.ts";
 import { bpf } from "./bpf.ts";
 import { lacking as lackingCapabilities, NEEDS, type Capability } from "./capabilities.ts";
 import { encode } from "./codec.ts";
+import { withCoreFacts } from "./core.ts";
 import { createMap, createSection, sectionContent, usedSections, type MapContext } from "./create-maps.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
@@ -23,6 +24,8 @@ import { needBpffs } from "./pin-folder.ts";
 import { DEFAULT_PIN_ROOT } from "./places.ts";
 import { missing } from "./probe.ts";
 import { loadProgram, type ProgramToLoad } from "./program.ts";
+import { runningTypes } from "./running-types.ts";
+import { makeStruct, memberOf, type StructHandle } from "./struct-ops.ts";
 import { undoList, type Undo } from "./undo.ts";
 import { describe, readRejection } from "./verifier-log.ts";
 
@@ -78,6 +81,15 @@ export function loadModule(module: BpfModule, options: LoadOptions = {}, kernelI
         undo.fd(loadOne(module, program, debugOf(program.name), maps, sections)),
       ]),
     );
+    // With some programs left out, a struct of theirs is not whole.
+    const whole = (module.structOps ?? []).filter((one) =>
+      Object.values(one.programs).every((name) => loaded.has(name)),
+    );
+    const structs = whole.map((one): StructHandle => {
+      const made = makeStruct(one, loaded, btfFd ?? relocatableFd);
+      undo.fd(made.fd);
+      return made;
+    });
     // From here on the object owns the descriptors; those of reused maps stay with their first owner.
     return loadedObject({
       name,
@@ -85,6 +97,7 @@ export function loadModule(module: BpfModule, options: LoadOptions = {}, kernelI
       maps,
       sections,
       programs: loaded,
+      structs,
       owned: options.undo ? undo.handOver(options.undo) : undo.keep(),
     });
   } catch (error) {
@@ -232,18 +245,55 @@ function loadOne(
 ): number {
   const type = kindOf(program.type);
   if (!type) throw new RuntimeError("bad-object", `program ${program.name}: unknown program type "${program.type}"`);
-  const result = loadProgram({
-    name: program.name,
-    type: type.number,
-    attachType: program.attachType || (onlyAttachType(program.type) ?? 0),
-    insns: relocate(program, maps, sections),
-    license: module.license,
-    ...(debug ? { debug } : {}),
-  });
+  const member = type.attaches === "struct_ops" ? memberOf(program) : undefined;
+  const insns = withKernelFunctions(program, relocate(program, maps, sections));
+  const load = (given: Pick<ProgramToLoad, "insns" | "debug">): ReturnType<typeof loadProgram> =>
+    loadProgram({
+      name: program.name,
+      type: type.number,
+      attachType: member?.member ?? (program.attachType || (onlyAttachType(program.type) ?? 0)),
+      ...(member ? { attachBtfId: member.struct } : {}),
+      license: module.license,
+      ...given,
+    });
+  const own = (): ReturnType<typeof loadProgram> =>
+    load({ insns: withCoreFacts(program, insns), ...(debug ? { debug: withoutCore(debug) } : {}) });
+  let result = debug?.core_relos ? load({ insns, debug }) : own();
+  // Kernels before 5.17 know of no relocations: more is asked of them than they have fields for.
+  if ("errno" in result && result.errno === E2BIG && program.core) result = own();
   if ("fd" in result) return result.fd;
   if (result.log.trim() === "") throw failed("rejected", `loading program ${program.name}`, result.errno);
   const rejection = readRejection(result.log, module, program);
   throw new RuntimeError("rejected", describe(program.name, rejection), { errno: result.errno, log: result.log });
+}
+
+const E2BIG = -7;
+const withoutCore = ({
+  core_relos: _relos,
+  core_relo_cnt: _count,
+  core_relo_rec_size: _size,
+  ...rest
+}: NonNullable<Debug>): NonNullable<Debug> => rest;
+
+/** Calls of the kernel's functions, by the numbers that they have in the kernel that runs. */
+function withKernelFunctions(program: BpfProgram, insns: readonly RawInsn[]): readonly RawInsn[] {
+  const { externs = [] } = program;
+  if (externs.length === 0) return insns;
+  const found = [...insns];
+  for (const { slot, name, kind } of externs) {
+    const insn = found[slot];
+    const id = kind === "function" ? runningTypes().functionId(name) : undefined;
+    if (!insn || id === undefined)
+      throw new RuntimeError(
+        "kernel-lacks",
+        `program ${program.name}: this kernel has no ${kind} ${name} for programs`,
+        {
+          help: "it may be in a module of the kernel, which is not looked into, or of a newer kernel",
+        },
+      );
+    found[slot] = { ...insn, src: CALL.kfunc, off: 0, imm: id };
+  }
+  return found;
 }
 
 /** Fills the immediates of `lddw` with map descriptors (BPF_PSEUDO_MAP_FD and BPF_PSEUDO_MAP_VALUE). */

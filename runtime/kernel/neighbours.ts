@@ -6,7 +6,7 @@ import { closeSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { printable } from "../../compiler/printable.ts";
 import { ATTACH_TYPES } from "../../compiler/bpf/kinds/attach-types.ts";
-import { HOOKS, type AttachedHook, type KindName } from "../../compiler/bpf/kinds/index.ts";
+import { HOOKS, type AttachedHook, type CgroupKindName } from "../../compiler/bpf/kinds/index.ts";
 import { ATTACH_FLAGS, ATTR, BPF, MOST_PROGRAMS } from "./abi.ts";
 import { attrBlock, call, fdById } from "./bpf.ts";
 import { closeFd } from "./fd.ts";
@@ -172,7 +172,7 @@ const SHARED = {
   sock_ops: "share the socket's callback flags",
   cgroup_sock_addr: "see the address that the one before left; one refusal is enough",
   cgroup_sockopt: "see the option that the one before left; one refusal is enough",
-} as const satisfies Record<KindName, string>;
+} as const satisfies Record<CgroupKindName, string>;
 
 /** What another program means for one that is attached to `cgroup` by a link. */
 export function consequence(one: Neighbour, cgroup: string): string {

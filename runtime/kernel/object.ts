@@ -13,6 +13,7 @@ import { programInfo, type ProgramInfo } from "./info.ts";
 import { sectionEnd } from "./kernel-btf.ts";
 import { attachToCgroup, type LinkHandle } from "./links.ts";
 import { mapHandle, type MapHandle } from "./maps.ts";
+import type { StructHandle } from "./struct-ops.ts";
 import { streamRing, type RingStream } from "./ring-stream.ts";
 import { openRing, type RingReader } from "./ringbuf.ts";
 import { syscalls, type Mapping } from "./syscalls.ts";
@@ -58,10 +59,14 @@ export interface LoadedObject {
   /** Params and mutable globals by name. */
   readonly globals: Readonly<Record<string, GlobalHandle>>;
   readonly programs: Readonly<Record<string, ProgramHandle>>;
+  /** Structs of functions that the kernel may be given. */
+  readonly structs: Readonly<Record<string, StructHandle>>;
   /** Descriptors of maps by name, of global sections by theirs. */
   readonly mapFds: ReadonlyMap<string, number>;
   /** Attaches every program that attaches to cgroups; on failure none stays attached. */
   attach(cgroup: string): readonly LinkHandle[];
+  /** Registers every struct, by its name; on failure none stays registered. */
+  register(): ReadonlyMap<string, LinkHandle>;
   /** Closes links, streams and descriptors. What is pinned stays. */
   close(): void;
 }
@@ -72,6 +77,7 @@ export interface ObjectParts {
   readonly maps: ReadonlyMap<string, number>;
   readonly sections: ReadonlyMap<GlobalSection, number>;
   readonly programs: ReadonlyMap<string, number>;
+  readonly structs?: readonly StructHandle[];
   /** Descriptors that `close` closes. */
   readonly owned: readonly number[];
 }
@@ -138,7 +144,7 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
       info: () => programInfo(fd),
       attach(cgroup) {
         const type = onlyAttachType(program.type) ?? program.attachType;
-        if (kindOf(program.type)?.attaches !== "cgroup")
+        if (!attachesToCgroup(program.type))
           throw new RuntimeError(
             "attach",
             `${program.name} is a ${program.type} program, which does not attach to a cgroup`,
@@ -157,14 +163,30 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
     rings,
     globals,
     programs,
+    structs: Object.fromEntries((parts.structs ?? []).map((one) => [one.name, one])),
     mapFds: new Map<string, number>([...parts.maps, ...parts.sections]),
     attach(cgroup) {
       const made: LinkHandle[] = [];
       try {
-        for (const program of Object.values(programs)) made.push(program.attach(cgroup));
+        for (const program of Object.values(programs))
+          if (attachesToCgroup(program.type)) made.push(program.attach(cgroup));
         return made;
       } catch (error) {
         for (const link of made) link.close();
+        throw error;
+      }
+    },
+    register() {
+      const made = new Map<string, LinkHandle>();
+      try {
+        for (const one of parts.structs ?? []) {
+          const link = one.register();
+          links.add(link);
+          made.set(one.name, link);
+        }
+        return made;
+      } catch (error) {
+        for (const link of made.values()) link.close();
         throw error;
       }
     },
@@ -178,6 +200,9 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
     },
   };
 }
+
+/** Whether programs of a type attach to cgroups. */
+export const attachesToCgroup = (type: string): boolean => kindOf(type)?.attaches === "cgroup";
 
 function ringHandle(
   fd: number,

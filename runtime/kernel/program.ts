@@ -11,6 +11,8 @@ export interface ProgramToLoad {
   readonly attachType: number;
   readonly insns: readonly RawInsn[];
   readonly license: string;
+  /** Type of the kernel's that the program belongs to, by its number in the kernel's BTF. */
+  readonly attachBtfId?: number;
   /** BTF and the records that refer to it. */
   readonly debug?: Pick<
     AttrFields<"progLoad">,
@@ -44,6 +46,7 @@ export function loadProgram(program: ProgramToLoad): ProgramLoaded {
     insns: encodeSlots(program.insns),
     license: cString(program.license),
     prog_name: objectName(program.name),
+    attach_btf_id: program.attachBtfId,
     ...program.debug,
   };
   const fd = bpf(BPF.progLoad, "progLoad", fields);
@@ -53,7 +56,8 @@ export function loadProgram(program: ProgramToLoad): ProgramLoaded {
   const { result, log } = withLog(fields);
   if (result >= 0) return { fd: result };
   // Kernels before 5.0 know no program names, before 5.2 no line info: nothing of it is needed to run.
-  if (result === EINVAL && log === "" && program.debug) {
+  // Relocations are: without them the program would be another one.
+  if (result === EINVAL && log === "" && program.debug && !program.debug.core_relos) {
     const { debug: _debug, ...plain } = program;
     const again = loadProgram(plain);
     if ("fd" in again) return again;

@@ -6,10 +6,11 @@ import { RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import type { LinkHandle } from "./links.ts";
 import { pinName } from "./names.ts";
-import type { LoadedObject, ProgramHandle } from "./object.ts";
+import { attachesToCgroup, type LoadedObject, type ProgramHandle } from "./object.ts";
 import { makePinFolder, type PinFolder } from "./pin-folder.ts";
 import { objectDirectory, type PinnedObject } from "./pins.ts";
 import { DEFAULT_PIN_ROOT, openCgroup } from "./places.ts";
+import type { StructHandle } from "./struct-ops.ts";
 import { undoList, type Undo } from "./undo.ts";
 
 /** New programs in place of old ones, as long as it is open whether that stays so. */
@@ -34,7 +35,9 @@ export function putInPlace(pinned: PinnedObject, next: LoadedObject, root = DEFA
   const links = new Map<string, LinkHandle>();
   const left: LinkHandle[] = [];
   try {
+    for (const one of Object.values(next.structs)) links.set(one.name, takeOver(pinned.links.get(one.name), one, undo));
     for (const program of Object.values(next.programs)) {
+      if (!attachesToCgroup(program.type)) continue;
       const before = old.get(program.name);
       const where = before?.info().cgroupId ?? 0n;
       if (before && where === 0n && cgroup === undefined)
@@ -94,6 +97,7 @@ function matched(pinned: PinnedObject, next: LoadedObject): ReadonlyMap<string, 
   const fresh = Object.values(next.programs);
   const result = new Map<string, LinkHandle>();
   for (const [name, link] of pinned.links) {
+    if (next.structs[name]) continue;
     const match = next.programs[name] ?? (fresh.length === 1 && pinned.links.size === 1 ? fresh[0] : undefined);
     if (!match)
       throw new RuntimeError("not-found", `the new object has no program ${name} to replace the attached one`, {
@@ -102,6 +106,21 @@ function matched(pinned: PinnedObject, next: LoadedObject): ReadonlyMap<string, 
     result.set(match.name, link);
   }
   return result;
+}
+
+/** A struct in place of the one that a link holds, or registered anew where there is none. */
+function takeOver(before: LinkHandle | undefined, struct: StructHandle, undo: Undo): LinkHandle {
+  if (!before) {
+    const made = struct.register();
+    undo.step(() => made.detach());
+    return made;
+  }
+  const former = fdById(BPF.mapFdById, before.info().mapId ?? 0);
+  before.replace(struct.fd);
+  if (former < 0) return before;
+  undo.fd(former);
+  undo.step(() => before.replace(former));
+  return before;
 }
 
 function update(link: LinkHandle, program: ProgramHandle, undo: Undo): void {

@@ -2,6 +2,7 @@
 import { COMPILED, isCompiled, type CompiledKind, type KindName } from "../../compiler/bpf/kinds/index.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import type { HookViewParts } from "./hook-view.ts";
+import { congestionView } from "./congestion-view.ts";
 import { connectView } from "./connect-view.ts";
 import { createProgramView } from "./program-view.ts";
 import { sockOptView } from "./sockopt-view.ts";
@@ -47,14 +48,15 @@ const VIEWS = {
   sock_ops: ({ hooks, logged }) => createProgramView(hooks.get("sockOps")!, [logged]),
   cgroup_sock_addr: traced(connectView),
   cgroup_sockopt: traced(sockOptView),
+  struct_ops: traced(congestionView),
 } as const satisfies Record<KindName, View>;
 
 /** The view of one export. */
 export function viewOf(
-  { kind, programs }: Exported,
+  { name, kind, programs }: Exported,
   shared: HookViewParts["shared"],
   logged: readonly string[],
 ): object {
   const hooks = new Map([...programs].map(([hook, program]) => [hook, { ...shared, program }]));
-  return VIEWS[kind]({ hooks, shared, logged });
+  return VIEWS[kind]({ name, hooks, shared, logged });
 }

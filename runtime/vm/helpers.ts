@@ -15,6 +15,8 @@ export interface EventServices {
   setSockOpt?(level: number, name: number, value: Uint8Array): number;
   /** The option's value, as long as the caller's buffer at most, or an errno. */
   getSockOpt?(level: number, name: number, size: number): Uint8Array | number;
+  /** An acknowledgement of everything before a byte. */
+  sendAck?(rcvNxt: number): void;
   setCallbacks?(flags: number): number;
   reserveOption?(bytes: number, flags: bigint): number;
   storeOption?(option: Uint8Array, flags: bigint): number;
@@ -180,6 +182,10 @@ export const IMPLEMENTATIONS: Partial<Record<HelperName, Implementation>> = {
   sk_storage_delete(call, [map, socket]) {
     const owner = call.socketAt(socket);
     return owner ? storage(call, map).forget(owner) : ERRNO.EINVAL;
+  },
+  tcp_send_ack({ event }, [, rcvNxt]) {
+    event.sendAck?.(u32(rcvNxt));
+    return 0;
   },
   sk_fullsock: (call, [socket]) => (call.socketAt(socket) ? socket : 0n),
   ringbuf_output(call, [map, data, size, flags]) {

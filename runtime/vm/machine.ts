@@ -1,7 +1,7 @@
 /** A loaded object: its maps, its global variables and its programs, ready to run one event at a time. */
 import { COMPILED, isCompiled, type CompiledKind, type ContextField } from "../../compiler/bpf/kinds/index.ts";
 import { isTarget, kernels, type Kernel } from "../../compiler/bpf/kernels.ts";
-import { PSEUDO } from "../../compiler/bpf/opcodes.ts";
+import { CALL, PSEUDO } from "../../compiler/bpf/opcodes.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { sizeOf } from "../../compiler/layout.ts";
 import { link } from "../../compiler/link.ts";
@@ -12,6 +12,8 @@ import { createContext, type ProgramContext, type ReadField } from "./context.ts
 import type { Surroundings, Watch } from "./engine.ts";
 import { VmFault, type FaultKind } from "./fault.ts";
 import { callHelper, type EventServices, type MachineServices } from "./helpers.ts";
+import { createKernelObject, type KernelObject } from "./kernel-objects.ts";
+import { callKfunc, isKfuncNumber, kfuncNumber } from "./kfuncs.ts";
 import { MAP_KINDS } from "./maps/create.ts";
 import type { MapShape, VmMap } from "./maps/map.ts";
 import { createMemory, type Memory, type Region } from "./memory.ts";
@@ -43,6 +45,8 @@ export interface SourcePlace {
 
 /** One call of a program. */
 export interface Run {
+  /** Of a struct_ops program: what its function is called with. */
+  readonly args?: readonly (KernelObject | bigint)[];
   /** Fields of the context, by the names of the kind's row; pointers are the machine's own. */
   read(field: string, index: number): number | bigint;
   readonly services: EventServices;
@@ -73,6 +77,8 @@ export interface Machine {
   section(name: GlobalSection): Uint8Array | undefined;
   /** How often each slot of a program ran. */
   hits(program: string): Uint32Array;
+  /** A struct of the kernel's, of zeros, for programs to be called with. */
+  object(struct: string): KernelObject;
   /** Runs a program of a kind that is compiled; throws a RangeError for others. */
   run(program: string, run: Run): Outcome;
   /** The TypeScript that a slot came from. */
@@ -92,6 +98,10 @@ const SECTIONS: readonly GlobalSection[] = [".rodata", ".data", ".bss"];
 /** struct bpf_sock as far as a program may read it (include/uapi/linux/bpf.h). */
 const SOCKET_BYTES = 80;
 /** As much of a segment, or of an option's value (one page), as a program is shown. */
+/** Room for structs of the kernel's: some hundred connections. */
+const OBJECT_BYTES = 1024 * 1024;
+/** As many arguments as a function of the kernel's takes in registers. */
+const MOST_ARGUMENTS = 6;
 const PACKET_BYTES = { read: 2048, "read-write": 4096 } as const;
 
 /** Throws VmFault when the object cannot be loaded: an unknown map type, say, or instructions that no engine runs. */
@@ -110,7 +120,8 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
   const needed = shapes.reduce((sum, shape) => sum + kindOf(shape).footprint(shape, services.cpus), 0);
   const globals = module.globals.reduce((sum, one) => Math.max(sum, one.offset + sizeOf(one.layout)), 0) * 3;
   const slots = module.programs.reduce((sum, program) => sum + program.insns.length, 0);
-  const memory = createMemory(needed + globals + slots * 4 + 256 * 1024, engine === "translator");
+  const objects = module.structOps ? OBJECT_BYTES : 0;
+  const memory = createMemory(needed + globals + slots * 4 + objects + 256 * 1024, engine === "translator");
   const frames = stackFrames(memory);
 
   const mapHost = { memory, cpus: services.cpus, cpu: () => services.cpu() };
@@ -166,6 +177,11 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
         ? undefined
         : { src: 0, low: Number(BigInt.asIntN(32, value)), high: Number(BigInt.asIntN(32, value >> 32n)) };
     });
+    // A call of a kernel function is one of a helper that no kernel has.
+    for (const { slot, name } of program.externs ?? []) {
+      const number = kfuncNumber(name);
+      if (number !== undefined) insns[slot] = { ...insns[slot]!, src: CALL.helper, imm: number };
+    }
     return prepare(program.name, insns);
   };
   const linked = new Map(module.programs.map((program) => [program.name, linkProgram(program)]));
@@ -174,13 +190,23 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
   const contexts = new Map<string, ProgramContext>();
   /** One for the programs of each kind and attach type. */
   const contextOf = (type: string, attach: number): ProgramContext | undefined => {
-    if (!isCompiled(type)) return undefined;
+    if (!isCompiled(type) || type === "struct_ops") return undefined;
     const key = `${type} ${attach}`;
     const made = contexts.get(key) ?? createContext(memory, kernel, type, COMPILED[type], attach);
     contexts.set(key, made);
     return made;
   };
   for (const { type, attachType } of module.programs) contextOf(type, attachType);
+  const kernelObjects = new Map<bigint, KernelObject>();
+  const argumentsRegion = memory.allocate({ name: "the arguments", size: 8 * MOST_ARGUMENTS, access: "read-only" });
+  /** The context of a struct_ops program. */
+  const withArguments = (args: NonNullable<Run["args"]>): ProgramContext => {
+    const view = new DataView(memory.bytes.buffer, memory.arenaStart + argumentsRegion.start, 8 * MOST_ARGUMENTS);
+    args.forEach((arg, index) =>
+      view.setBigUint64(8 * index, typeof arg === "bigint" ? BigInt.asUintN(64, arg) : arg.address, true),
+    );
+    return { address: memory.address(argumentsRegion), fill: () => undefined, get: () => 0n };
+  };
   const socketRegion = memory.allocate({ name: "the socket", size: SOCKET_BYTES, access: "read-only" });
   const socketAddress = memory.address(socketRegion);
   const packetRegions = {
@@ -211,6 +237,11 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
       const region = sections.get(name);
       return region && memory.slice(region);
     },
+    object(struct) {
+      const made = createKernelObject(memory, kernel.types, struct);
+      kernelObjects.set(made.address, made);
+      return made;
+    },
     hits: (program) => hits.get(program) ?? new Uint32Array(),
 
     run(program, request) {
@@ -219,7 +250,7 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
       const found = linked.get(program);
       const { type, attachType } = module.programs.find((one) => one.name === program) ?? {};
       if (!found || type === undefined || attachType === undefined) throw new RangeError(`no program ${program}`);
-      const context = contextOf(type, attachType);
+      const context = request.args ? withArguments(request.args) : contextOf(type, attachType);
       if (!context || !isCompiled(type)) throw new RangeError(`the virtual machine does not run ${type} programs`);
       const kind: CompiledKind = COMPILED[type];
       const access = kind.packet ?? "read";
@@ -247,8 +278,9 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
         memory,
         frames,
         stepLimit: options.stepLimit ?? DEFAULT_STEP_LIMIT,
-        call: (id, args, slot) =>
-          callHelper(
+        call: (id, args, slot) => {
+          if (isKfuncNumber(id)) return callKfunc(id, args, (address) => kernelObjects.get(address));
+          return callHelper(
             {
               memory,
               machine: services,
@@ -267,7 +299,8 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
             id,
             args,
             slot,
-          ),
+          );
+        },
       };
       const left = (): Pick<Outcome, "args" | "field" | "packet"> => ({
         args: [0, 1, 2, 3].map((index) => Number(context.get("args", index))),

@@ -11,7 +11,7 @@ import {
   contextLayout,
   HOOKS,
   KIND_NAMES,
-  PROGRAM_SECTIONS,
+  programSection,
   type CompiledKind,
 } from "../../compiler/bpf/kinds/index.ts";
 import { NEWEST } from "../../compiler/bpf/verifier-rules.ts";
@@ -22,7 +22,7 @@ describe.each(KIND_NAMES)("kind %s", (name) => {
 
   test("has hooks in sections of its own, told apart by their suffixes", () => {
     const hooks = Object.values(kind.hooks);
-    expect(hooks.filter(({ section }) => PROGRAM_SECTIONS[section]?.type !== name)).toEqual([]);
+    expect(hooks.filter(({ section }) => programSection(section)?.type !== name)).toEqual([]);
     expect(new Set(hooks.map(({ suffix }) => suffix)).size).toBe(hooks.length);
     expect(new Set(hooks.map(({ section }) => section)).size).toBe(hooks.length);
   });

@@ -147,7 +147,7 @@ const TABLES = {
 
 /** The fields of each kind's context, as "bpf_sock_ops.op". */
 const contexts = KIND_NAMES.map((kind): readonly [string, readonly (readonly [string, ContextField])[]] => {
-  const { context, fields }: CompiledKind = COMPILED[kind];
+  const { context = "", fields }: CompiledKind = COMPILED[kind];
   return [context, Object.entries(fields).map(([name, field]) => [`${context}.${name}`, field])];
 });
 const fields = contexts.flatMap(([, list]) => list);

@@ -14,6 +14,7 @@ import { compileCase, folder, readCase, type Case } from "./cases.ts";
 const INTERNAL: Readonly<Record<string, string>> = {
   "verifier-rejects": "our output is never rejected; tests of the verifier show it on programs of others",
   "verifier-cannot-tell": "as above",
+  "kernel-member": "members that the repository's types have; tests/errors/congestion.test.ts gives others",
   "not-understood": "the safety net for an expression that was given up without a word",
 };
 

@@ -194,7 +194,10 @@ test("source lines in their millions", () => {
     line: 4_000_000 - index,
     column: 1,
   }));
-  const ext = encodeBtfExt({ funcs: new Map(), lines: new Map([["sockops", lines]]) }, btf.strings.offset);
+  const ext = encodeBtfExt(
+    { funcs: new Map(), core: new Map(), lines: new Map([["sockops", lines]]) },
+    btf.strings.offset,
+  );
   const bytes = writeElf(
     [
       code("sockops", encodeSlots(Array.from({ length: 60_000 }, () => exit))),

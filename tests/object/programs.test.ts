@@ -29,6 +29,10 @@ const compiled = (name: string, target: "mainline" | "patched"): Compiled => {
   return { module: module!, object: object! };
 };
 
+/** For any libbpf: structs that stay registered by links came with its 1.2. */
+const withoutLinks = (module: BpfModule): BpfModule =>
+  module.structOps ? { ...module, structOps: module.structOps.map((one) => ({ ...one, link: false })) } : module;
+
 describe.each(builds)("$name for $target", ({ name, target }) => {
   test("reads back equal", () => {
     const { module, object } = compiled(name, target);
@@ -68,7 +72,7 @@ describe.skipIf(!loader.available)(`bpftool${loader.reason}`, () => {
   test.each(mainline)("loads $name, and shows its TypeScript lines", ({ name, target }) => {
     const { module } = compiled(name, target);
     for (const program of module.programs)
-      loader.load(writeObject(unpinned(module)), (pin) => {
+      loader.load(writeObject(withoutLinks(unpinned(module))), (pin) => {
         const shown = loader.run("prog", "dump", "xlated", "pinned", pin(program.name), "linum").split("\n");
         const lines = shown.filter((line) => line.startsWith(";"));
         const place = placeFinder(module.sources);
@@ -84,8 +88,8 @@ describe.skipIf(!loader.available)(`bpftool${loader.reason}`, () => {
 
 describe.skipIf(!library.available)(`libbpf${library.reason}`, () => {
   test.each(mainline)("loads $name and sees its maps", ({ name, target }) => {
-    const { module, object } = compiled(name, target);
-    const lines = library.load(object);
+    const { module } = compiled(name, target);
+    const lines = library.load(writeObject(withoutLinks(module)));
     for (const map of module.maps) {
       const line = lines.find((each) => each.startsWith(`map ${map.name} `));
       expect(line).toContain(` max=${map.maxEntries} `);

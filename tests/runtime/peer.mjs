@@ -96,8 +96,10 @@ const commands = {
     servers.set(id, server);
     return id;
   },
-  connect({ protocol = "tcp", host, port, from }) {
+  connect({ protocol = "tcp", host, port, from, options = [] }) {
     const fd = open(protocol, host);
+    for (const [level, option, value] of options)
+      if (setsockopt(fd, level, option, Buffer.from(value), value.length) < 0) fail(`setsockopt ${level} ${option}`);
     if (from) {
       const address = sockaddr(from, 0);
       if (bind(fd, address, address.length) < 0) fail(`bind ${from}`);

@@ -32,6 +32,7 @@ beforeAll(() => {
     "./delack": exported("delack"),
     "./connect": exported("connect"),
     "./sockopt": exported("sockopt"),
+    "./cc": exported("cc"),
     "./lib": exported("lib"),
     "./tsconfig.json": "./runtime/dsl/tsconfig.json",
   };

@@ -9,7 +9,7 @@ import { cgroupDevice, cgroupSock, cgroupSysctl } from "./cgroup.ts";
 import { EVERYWHERE } from "./helper-groups.ts";
 import type { CompiledKind, ContextField, Hook, Kind, ReturnRange, Section } from "./kind.ts";
 import { isKept } from "./lacking.ts";
-import { ext, lircMode2, netfilter, structOps, syscall, unspec } from "./other.ts";
+import { ext, lircMode2, netfilter, syscall, unspec } from "./other.ts";
 import {
   cgroupSkb,
   flowDissector,
@@ -26,6 +26,7 @@ import { sockAddress } from "./sock-addr.ts";
 import { sockOps } from "./sock-ops.ts";
 import { skLookup, skMsg, skReuseport } from "./sockets.ts";
 import { socketOptions } from "./sockopt.ts";
+import { structOps } from "./struct-ops.ts";
 import { kprobe, lsm, perfEvent, rawTracepoint, rawTracepointWritable, tracepoint, tracing } from "./tracing.ts";
 import { xdp } from "./xdp.ts";
 
@@ -74,8 +75,13 @@ export const COMPILED = {
   sock_ops: sockOps,
   cgroup_sock_addr: sockAddress,
   cgroup_sockopt: socketOptions,
+  struct_ops: structOps,
 } as const satisfies { readonly [K in ProgramTypeName]?: (typeof KINDS)[K] & CompiledKind };
 export type KindName = keyof typeof COMPILED;
+/** Those that are attached to cgroups. */
+export type CgroupKindName = {
+  [K in KindName]: (typeof COMPILED)[K]["attaches"] extends "cgroup" ? K : never;
+}[KindName];
 export const KIND_NAMES = Object.keys(COMPILED) as readonly KindName[];
 export const isCompiled = (type: string): type is KindName => Object.hasOwn(COMPILED, type);
 
@@ -127,12 +133,13 @@ export function onlyAttachType(type: string): number | undefined {
 
 /** A hook of a compiled kind, and where it is attached. */
 export interface AttachedHook extends Hook {
-  readonly kind: KindName;
+  readonly kind: CgroupKindName;
   /** A number of enum bpf_attach_type. */
   readonly attach: number;
 }
-/** The hooks of all compiled kinds. */
-export const HOOKS: readonly AttachedHook[] = KIND_NAMES.flatMap((kind) =>
+const onCgroups = (kind: KindName): kind is CgroupKindName => COMPILED[kind].attaches === "cgroup";
+/** The hooks of all compiled kinds that are attached to cgroups. */
+export const HOOKS: readonly AttachedHook[] = KIND_NAMES.filter(onCgroups).flatMap((kind) =>
   Object.values<Hook>(COMPILED[kind].hooks).map((hook) => ({
     ...hook,
     kind,

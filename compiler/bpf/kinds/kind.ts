@@ -55,7 +55,6 @@ export interface Hook {
 }
 /** What a kind has besides when programs of it are compiled, run by the virtual machine and attached. */
 export interface CompiledKind extends Kind {
-  readonly context: string;
   readonly attaches: NonNullable<Kind["attaches"]>;
   readonly fields: NonNullable<Kind["fields"]>;
   /** What a kernel must have to run it. */
@@ -70,8 +69,8 @@ export interface Kind {
   /** struct that r1 points to, by its name in the uapi headers; absent: varies or is not a struct. */
   readonly context?: string;
   readonly sections: Readonly<Record<string, Section>>;
-  /** Where programs are attached, by a link; absent: they are not attached by us. */
-  readonly attaches?: "cgroup";
+  /** Where programs are attached, by a link: to a cgroup, or as members of a struct that is registered; absent: they are not attached by us. */
+  readonly attaches?: "cgroup" | "struct_ops";
   /** Which bytes of the context may be accessed, by the number of the attach type; absent: the verifier does not judge such programs. */
   readonly layout?: ContextLayout | ((attach: number, features: ReadonlySet<Feature>) => ContextLayout);
   /** The context's fields, for kinds that are compiled or run. */

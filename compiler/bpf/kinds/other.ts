@@ -7,10 +7,6 @@ export const lircMode2 = {
   number: 20,
   sections: { lirc_mode2: { attach: "lirc_mode2" } },
 } as const satisfies Kind;
-export const structOps = {
-  number: 27,
-  sections: { struct_ops: { prefix: true }, "struct_ops.s": { prefix: true } },
-} as const satisfies Kind;
 export const ext = { number: 28, sections: { freplace: { prefix: true } } } as const satisfies Kind;
 export const syscall = {
   number: 31,

@@ -1,0 +1,37 @@
+/** Rows about congestion control. */
+import { oneOf } from "./language.ts";
+import { row } from "./row.ts";
+
+export const congestion = {
+  "cc-name": row<{ name: string; longest: number; given: boolean }>(
+    "error",
+    (f) => `${JSON.stringify(f.name)} cannot be the name of a congestion control`,
+    (f) =>
+      `the kernel takes 1 to ${f.longest} letters, digits, "_" and "."${f.given ? "" : ': give it one with name: "…"'}`,
+  ),
+  "cc-member": row<{ names: readonly string[] }>(
+    "error",
+    (f) => `a congestionControl needs ${oneOf(f.names)}`,
+    (f) => `the kernel refuses one without; NewReno's ${EXAMPLES[f.names[0]!] ?? ""}`,
+  ),
+  "state-too-large": row<{ name: string; size: number; limit: number }>(
+    "error",
+    (f) => `${f.name} has ${f.size} bytes; the kernel keeps ${f.limit} for each connection`,
+    () => "make fields smaller, or keep the rest in a map",
+  ),
+  "no-state": row(
+    "error",
+    () => "this connection's type does not say what its congestion control keeps",
+    () => "give the congestionControl a state: State, and write TcpSock<State> as the type of a parameter",
+  ),
+  "kernel-member": row<{ struct: string; member: string; release: string }>(
+    "error",
+    (f) => `the kernel's ${f.struct} has no ${f.member} of this kind in the types of ${f.release}`,
+    () => "leave it out, or give other types with --btf",
+  ),
+};
+const EXAMPLES: Readonly<Record<string, string>> = {
+  ssthresh: "is ssthresh: (sk) => renoSsthresh(sk)",
+  undoCwnd: "is undoCwnd: (sk) => renoUndoCwnd(sk)",
+  congAvoid: "is congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked)",
+};

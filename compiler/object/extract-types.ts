@@ -1,0 +1,75 @@
+/** Structs of a kernel out of its BTF, as programs are compiled with them (compiler/bpf/kernel-types.ts). */
+import type { KernelMember, KernelStruct, KernelType, KernelTypes } from "../bpf/kernel-types.ts";
+import type { Btf, BtfType } from "./btf.ts";
+
+/** Deeper than the kernel nests its types. */
+const DEEPEST = 32;
+type Bytes = 1 | 2 | 4 | 8;
+const isWord = (bytes: number): bytes is Bytes => bytes === 1 || bytes === 2 || bytes === 4 || bytes === 8;
+
+/**
+ * The named structs, of those that the BTF has. Members of parts without a type name are told as members of the struct itself: under the
+ * part's name and a dot, or under their own where the part has none.
+ */
+export function extractTypes(btf: Btf, names: readonly string[], release: string): KernelTypes {
+  const wanted = new Set(names);
+  const plain = (id: number): BtfType | undefined => {
+    let type = btf.types[id];
+    for (let depth = 0; depth < DEEPEST; depth++) {
+      if (type?.kind !== "typedef" && type?.kind !== "const" && type?.kind !== "volatile" && type?.kind !== "type_tag")
+        break;
+      type = btf.types[type.type];
+    }
+    return type;
+  };
+  const sizeOf = (type: BtfType | undefined, depth = 0): number => {
+    if (type?.kind === "ptr") return 8;
+    if (type?.kind === "array" && depth < DEEPEST) return type.length * sizeOf(plain(type.element), depth + 1);
+    return type && "size" in type ? type.size : 0;
+  };
+  const typeOf = (type: BtfType | undefined, depth = 0): KernelType => {
+    const opaque: KernelType = { kind: "bytes", bytes: sizeOf(type) };
+    switch (type?.kind) {
+      case "int":
+        if (!isWord(type.size)) return opaque;
+        return type.bool
+          ? { kind: "int", bytes: 1, signed: false, bool: true }
+          : { kind: "int", bytes: type.size, signed: type.signed };
+      case "enum":
+      case "enum64":
+        return isWord(type.size) ? { kind: "enum", bytes: type.size, signed: false } : opaque;
+      case "ptr": {
+        const to = plain(type.type);
+        return { kind: "pointer", ...(to?.kind === "struct" && wanted.has(to.name) ? { to: to.name } : {}) };
+      }
+      case "array": {
+        const of = depth < DEEPEST ? typeOf(plain(type.element), depth + 1) : opaque;
+        return of.kind === "int" ? { kind: "array", of, length: type.length } : opaque;
+      }
+      case "struct":
+        return wanted.has(type.name) ? { kind: "struct", name: type.name } : opaque;
+      default:
+        return opaque;
+    }
+  };
+  const membersOf = (type: BtfType, prefix: string, base: number, depth: number): KernelMember[] => {
+    if ((type.kind !== "struct" && type.kind !== "union") || depth > DEEPEST) return [];
+    return type.members.flatMap((member): KernelMember[] => {
+      const inner = plain(member.type);
+      const offset = base + member.offset;
+      const name = prefix + member.name;
+      if ((inner?.kind === "struct" || inner?.kind === "union") && inner.name === "")
+        return membersOf(inner, member.name === "" ? prefix : `${name}.`, offset, depth + 1);
+      const made = typeOf(inner);
+      // Marks of where the kernel's groups of members begin and end.
+      if (sizeOf(inner) === 0) return [];
+      return [{ name, offset, ...(member.bits > 0 ? { bits: member.bits } : {}), type: made }];
+    });
+  };
+  const structs = new Map<string, KernelStruct>();
+  for (const name of names) {
+    const type = btf.types.find((one) => one?.kind === "struct" && one.name === name);
+    if (type?.kind === "struct") structs.set(name, { name, bytes: type.size, members: membersOf(type, "", 0, 0) });
+  }
+  return { release, structs };
+}

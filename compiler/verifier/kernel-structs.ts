@@ -1,0 +1,144 @@
+/**
+ * Pointers to the kernel's own structs: what a load through one gives, and where programs may store (btf_struct_walk of kernel/bpf/btf.c,
+ * bpf_tcp_ca_btf_struct_access of net/ipv4/bpf_tcp_ca.c). What these types do not tell for certain is not judged.
+ */
+import {
+  beginsWith,
+  findMember,
+  kernelTypes,
+  sizeOfKernelType,
+  type KernelStruct,
+  type KernelTypes,
+} from "../bpf/kernel-types.ts";
+import { kfunc, KFUNCS, type Kfunc, type KfuncName } from "../bpf/kfuncs.ts";
+import { PRIVATE_AREA, WRITABLE_MEMBERS, type OpMember } from "../bpf/kinds/struct-ops.ts";
+import { hasCome } from "../bpf/since.ts";
+import { regsOf, source, type Env } from "./env.ts";
+import { anyOfBytes, isKnown } from "./scalar.ts";
+import { pointer, scalar, typeName, UNINITIALISED, type Reg } from "./state.ts";
+import { reject, unsupported } from "./verdict.ts";
+
+/** What struct_ops programs are entered with and give back. */
+export interface Entry {
+  readonly member: OpMember;
+}
+const WRITES_INTO = "tcp_sock";
+const ANY = scalar(anyOfBytes(8));
+
+/** The kernel's structs that a verification goes by. */
+export const typesOf = ({ program }: Env): KernelTypes => program.types ?? kernelTypes();
+
+/** An argument out of the context: a pointer that is vouched for, or a number. */
+export function argumentAt({ member }: Entry, off: number, size: number, base: number): Reg {
+  const name = member.member;
+  if (off < 0 || off % 8 !== 0) return reject("ctx-access", `func '${name}' offset ${off} is not multiple of 8`, base);
+  const arg = member.args[off / 8];
+  if (!arg) return reject("ctx-access", `func '${name}' doesn't have ${off / 8 + 1}-th argument`, base);
+  if (!("struct" in arg)) return ANY;
+  if (size !== 8) return reject("ctx-access", `invalid bpf_context access off=${off} size=${size}`, base);
+  return pointer("trusted_ptr_", { struct: arg.struct });
+}
+
+/** A load or store through a pointer to a struct. */
+export function structAccess(
+  types: KernelTypes,
+  reg: Reg,
+  off: number,
+  access: { readonly base: number; readonly size: number; readonly kind: "read" | "write" },
+): Reg | undefined {
+  const { base, size, kind } = access;
+  const struct = reg.struct === undefined ? undefined : types.structs.get(reg.struct);
+  if (!struct) return unsupported("reads of kernel structures by BTF");
+  if (!isKnown(reg.value) || reg.value.smin !== 0n)
+    return unsupported("pointers into kernel structures with a variable offset");
+  if (off < 0) return reject("other", `R${base} is ptr_${struct.name} invalid negative access: off=${off}`, base);
+  if (kind === "read") return readable(types, struct, off, size);
+  writable(types, struct, off, size, base);
+  return undefined;
+}
+
+/** The first member in which the bytes lie decides, as for the kernel. */
+function readable(types: KernelTypes, struct: KernelStruct, off: number, size: number): Reg {
+  for (const member of struct.members) {
+    const start = Math.floor(member.offset / 8);
+    if (member.bits !== undefined) {
+      const end = Math.ceil((member.offset + member.bits) / 8);
+      if (off <= start && end <= off + size) return ANY;
+      continue;
+    }
+    const bytes = sizeOfKernelType(types, member.type);
+    if (off < start || off >= start + bytes) continue;
+    const inner = member.type.kind === "struct" ? types.structs.get(member.type.name) : undefined;
+    if (inner) return readable(types, inner, off - start, size);
+    if (
+      member.type.kind === "array"
+        ? member.type.of.kind !== "int"
+        : member.type.kind !== "int" && member.type.kind !== "enum"
+    )
+      return unsupported(`${member.name} of ${struct.name}, which is no number`);
+    if (off + size > start + bytes) return unsupported(`reads past ${member.name} of ${struct.name}`);
+    return ANY;
+  }
+  return unsupported(`a place in ${struct.name} where no member is known`);
+}
+
+function writable(types: KernelTypes, struct: KernelStruct, off: number, size: number, base: number): void {
+  if (struct.name !== WRITES_INTO) reject("other", "only read is supported", base);
+  for (const name of WRITABLE_MEMBERS) {
+    const found = findMember(types, struct.name, name);
+    if (!found) continue;
+    const start = found.offset / 8;
+    const end = start + sizeOfKernelType(types, found.type);
+    if (name === PRIVATE_AREA ? off < start || off >= end : off !== start) continue;
+    if (off + size > end)
+      reject(
+        "other",
+        `write access at off ${off} with size ${size} beyond the member of tcp_sock ended at ${end}`,
+        base,
+      );
+    return;
+  }
+  reject("other", `no write support to tcp_sock at off ${off}`, base);
+}
+
+/** Whether a register leads to a struct, or to one that begins with it, as it was given to the program. */
+export const leadsTo = (types: KernelTypes, reg: Reg, wanted: string): boolean =>
+  reg.type === "trusted_ptr_" &&
+  !reg.nullable &&
+  reg.struct !== undefined &&
+  reg.off === 0 &&
+  isKnown(reg.value) &&
+  reg.value.smin === 0n &&
+  beginsWith(types, reg.struct, wanted);
+
+/** A call of a function of the kernel. */
+export function callKfunc(env: Env): void {
+  const { program } = env;
+  const name = program.kfuncs?.get(env.insn);
+  if (name === undefined || !Object.hasOwn(KFUNCS, name)) return unsupported("calls of kernel functions (kfuncs)");
+  const row: Kfunc = kfunc(name as KfuncName);
+  if (!row.kinds) return unsupported(`${name}, a function of the kernel`);
+  if (!hasCome(row.since, program.release) || !row.kinds.includes(program.type))
+    return reject("other", `calling kernel function ${name} is not allowed`);
+  if (!program.gpl) reject("other", "cannot call kernel function from non-GPL compatible program");
+  for (const [position, wanted] of row.args.entries()) {
+    const index = position + 1;
+    const reg = source(env, index);
+    if (wanted === "number") {
+      if (reg.type !== "scalar") reject("helper-arg", `R${index} is not a scalar`, index);
+    } else if (typeof wanted !== "object") unsupported(`the arguments of ${name}`);
+    else if (!leadsTo(typesOf(env), reg, wanted.struct)) {
+      if (reg.type === "scalar")
+        reject(
+          "helper-arg",
+          `arg#${position} pointer type STRUCT ${wanted.struct} must point to scalar, or struct with scalar`,
+          index,
+        );
+      unsupported(`${typeName(reg)} given to ${name}`);
+    }
+  }
+  const regs = regsOf(env);
+  regs.fill(UNINITIALISED, 0, 6);
+  if (row.returns === "number") regs[0] = ANY;
+  else if (row.returns !== "void") unsupported(`what ${name} returns`);
+}

@@ -1,0 +1,87 @@
+/** The kernel's functions as the machine has them: what net/ipv4/tcp_cong.c does to a connection. */
+import { KFUNCS, type KfuncName } from "../../compiler/bpf/kfuncs.ts";
+import { VmFault } from "./fault.ts";
+import type { KernelObject } from "./kernel-objects.ts";
+
+type Numbers = readonly bigint[];
+type Implementation = (sk: KernelObject, numbers: Numbers) => bigint | undefined;
+
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+const most = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+const u32 = (value: bigint): bigint => BigInt.asUintN(32, value);
+const inSlowStart = (sk: KernelObject): boolean => sk.get("snd_cwnd") < sk.get("snd_ssthresh");
+
+/** Up to the threshold one segment for each that is acknowledged; what is left over is for congestion avoidance. */
+function slowStart(sk: KernelObject, acked: bigint): bigint {
+  const before = sk.get("snd_cwnd");
+  const after = least(u32(before + acked), sk.get("snd_ssthresh"));
+  sk.set("snd_cwnd", least(after, sk.get("snd_cwnd_clamp")));
+  return u32(acked - (after - before));
+}
+
+/** One segment for each `window` acknowledged; what was counted towards a larger window counts at once. */
+function additiveIncrease(sk: KernelObject, window: bigint, acked: bigint): void {
+  let cwnd = sk.get("snd_cwnd");
+  let count = sk.get("snd_cwnd_cnt");
+  if (count >= window) {
+    count = 0n;
+    cwnd += 1n;
+  }
+  count = u32(count + acked);
+  if (count >= window) {
+    const steps = window === 0n ? 0n : count / window;
+    count -= steps * window;
+    cwnd += steps;
+  }
+  sk.set("snd_cwnd_cnt", count);
+  sk.set("snd_cwnd", least(u32(cwnd), sk.get("snd_cwnd_clamp")));
+}
+
+function isWindowLimited(sk: KernelObject): boolean {
+  if (sk.get("is_cwnd_limited") !== 0n) return true;
+  return inSlowStart(sk) && sk.get("snd_cwnd") < 2n * sk.get("max_packets_out");
+}
+
+const IMPLEMENTATIONS: Partial<Record<KfuncName, Implementation>> = {
+  tcp_slow_start: (sk, [acked = 0n]) => slowStart(sk, u32(acked)),
+  tcp_cong_avoid_ai(sk, [window = 0n, acked = 0n]) {
+    additiveIncrease(sk, u32(window), u32(acked));
+    return undefined;
+  },
+  tcp_reno_ssthresh: (sk) => most(sk.get("snd_cwnd") >> 1n, 2n),
+  tcp_reno_undo_cwnd: (sk) => most(sk.get("snd_cwnd"), sk.get("prior_cwnd")),
+  tcp_reno_cong_avoid(sk, [, acked = 0n]) {
+    if (!isWindowLimited(sk)) return undefined;
+    let left = u32(acked);
+    if (inSlowStart(sk)) {
+      left = slowStart(sk, left);
+      if (left === 0n) return undefined;
+    }
+    additiveIncrease(sk, sk.get("snd_cwnd"), left);
+    return undefined;
+  },
+};
+
+/** Helpers have lower numbers: a call of a kernel function is one of these in the machine. */
+const FIRST = 1_000_000;
+const NAMES = Object.keys(KFUNCS) as KfuncName[];
+/** The number that a call of a kernel function has in the machine; undefined for a name that is not known. */
+export function kfuncNumber(name: string): number | undefined {
+  const index = NAMES.indexOf(name as KfuncName);
+  return index < 0 ? undefined : FIRST + index;
+}
+export const isKfuncNumber = (id: number): boolean => id >= FIRST;
+
+/** Calls a kernel function by its number; throws VmFault where the kernel would never have let the program call it so. */
+export function callKfunc(
+  id: number,
+  args: readonly bigint[],
+  objectAt: (address: bigint) => KernelObject | undefined,
+): bigint {
+  const name = NAMES[id - FIRST];
+  const run = name && IMPLEMENTATIONS[name];
+  if (!run) throw new VmFault("helper", `${name ?? "this kernel function"} is not available in the virtual machine`);
+  const sk = objectAt(args[0]!);
+  if (sk?.struct !== "tcp_sock") throw new VmFault("helper", `the first argument of ${name} is not a connection`);
+  return BigInt.asUintN(64, run(sk, args.slice(1)) ?? 0n);
+}

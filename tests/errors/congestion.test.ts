@@ -1,0 +1,83 @@
+/** Mistakes in congestion controls: each is told once, with what to do. */
+import { expect, test } from "vitest";
+import { kernelTypes, type KernelTypes } from "../../compiler/bpf/kernel-types.ts";
+import { compile, type CompileOptions } from "../../compiler/compile.ts";
+
+const MEMBERS = {
+  ssthresh: "ssthresh(sk) { return renoSsthresh(sk); },",
+  congAvoid: "congAvoid(sk, ack, acked) { renoCongAvoid(sk, ack, acked); },",
+  undoCwnd: "undoCwnd(sk) { return renoUndoCwnd(sk); },",
+};
+const program = (members: Partial<typeof MEMBERS> & Readonly<Record<string, string>>, license = "GPL"): string => `
+import { license } from "tsbpf";
+import { congestionControl, renoCongAvoid, renoSsthresh, renoUndoCwnd } from "tsbpf/cc";
+license("${license}");
+export const cc = congestionControl({ ${Object.values({ ...MEMBERS, ...members }).join("\n")} });
+`;
+const said = (text: string, options: CompileOptions = {}) =>
+  compile({ path: "cc.ts", text }, options)
+    .diagnostics.filter(({ key }) => !["type-error", "unused", "unused-parameter"].includes(key))
+    .map(({ key, message, help }) => ({ key, message, help }));
+
+test("a whole one is taken, by the verifier too", () => {
+  expect(said(program({}))).toEqual([]);
+});
+
+test("what the kernel does not let programs write is readonly, and what may be written is named", () => {
+  const [first, ...more] = said(program({ init: "init(sk) { sk.srttUs = 5; }," }));
+  expect(more).toEqual([]);
+  expect(first?.key).toBe("read-only");
+  expect(first?.message).toContain("srttUs belongs to the kernel");
+  expect(first?.help).toContain("sndCwnd, sndCwndCnt");
+});
+
+test("the kernel's functions are for programs under the GPL", () => {
+  expect(said(program({}, "Proprietary")).map(({ key }) => key)).toEqual(["needs-gpl"]);
+});
+
+test("older kernels are told of", () => {
+  expect(said(program({}), { kernel: "5.10" })).toMatchObject([
+    { key: "needs-newer-kernel", help: expect.stringContaining("--kernel 5.13") as string },
+  ]);
+  const control = {
+    congAvoid: "",
+    congControl: "congControl(sk, ack, flag, sample) { sk.sndCwnd = sample.priorInFlight; },",
+  };
+  expect(said(program(control))).toMatchObject([
+    { key: "needs-newer-kernel", message: expect.stringContaining("6.10") as string },
+  ]);
+  expect(said(program(control), { kernel: "6.10" })).toEqual([]);
+});
+
+test("the kernel's functions take a connection of a congestion control, no other", () => {
+  const text = `
+import { license } from "tsbpf";
+import { sockOps } from "tsbpf/tcp";
+import { slowStart } from "tsbpf/cc";
+license("GPL");
+export const ops = sockOps((ctx) => slowStart(ctx, 1));
+`;
+  expect(said(text)).toMatchObject([{ key: "type-mismatch", message: expect.stringContaining("TcpSock") as string }]);
+});
+
+test("a member that the given types lack is told of", () => {
+  const { structs, release } = kernelTypes();
+  const tcp = structs.get("tcp_sock")!;
+  const without: KernelTypes = {
+    release,
+    structs: new Map([
+      ...structs,
+      ["tcp_sock", { ...tcp, members: tcp.members.filter(({ name }) => name !== "prior_cwnd") }],
+    ]),
+  };
+  const undo = { undoCwnd: "undoCwnd(sk) { return sk.priorCwnd; }," };
+  expect(said(program(undo), { types: without })).toMatchObject([{ key: "kernel-member" }]);
+  expect(said(program(undo))).toEqual([]);
+});
+
+test("the exported name is the congestion control's where it says no other", () => {
+  const { module } = compile({ path: "cc.ts", text: program({}) });
+  const [one] = module!.structOps!;
+  expect(new TextDecoder().decode(one!.values["name"]).replace(/\0+$/, "")).toBe("cc");
+  expect(one!.programs).toEqual({ ssthresh: "cc_ssthresh", cong_avoid: "cc_cong_avoid", undo_cwnd: "cc_undo_cwnd" });
+});
