@@ -1,10 +1,10 @@
 /** CO-RE records as facts of the kernel's structs, for those kinds that this compiler emits. */
 import { CORE_KINDS, type CoreKind } from "../bpf/core-kinds.ts";
+import { SLOT_BYTES } from "../bpf/raw.ts";
 import type { CoreRelocation } from "../module.ts";
 import type { Btf, BtfType } from "./btf.ts";
 import type { BtfExt, CoreRecord } from "./btf-ext.ts";
 import { stringAt } from "./bytes.ts";
-import { SLOT_BYTES } from "../bpf/raw.ts";
 import { SECTION_TYPE, type ElfFile } from "./elf.ts";
 import type { Linked } from "./link.ts";
 import { inOrder, recordsOf } from "./records.ts";

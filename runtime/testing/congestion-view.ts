@@ -7,10 +7,10 @@ import {
   type OpMember,
 } from "../../compiler/bpf/kinds/struct-ops.ts";
 import { ACK_SAMPLE, RATE_SAMPLE, TCP_SOCK, type SeenMember } from "../../compiler/bpf/tcp-sock-members.ts";
+import { TCP_STATES, type TcpStateName } from "../../compiler/bpf/tcp-states.ts";
 import { sizeOf, type BigEndianLayout, type Layout } from "../../compiler/layout.ts";
 import type { KernelObject } from "../vm/kernel-objects.ts";
 import { finished, observer, type Loaded } from "./call.ts";
-import { TCP_STATES, type TcpStateName } from "../../compiler/bpf/tcp-states.ts";
 import type { HookViewParts } from "./hook-view.ts";
 import { fromBytes, toBytes } from "./values.ts";
 
@@ -140,7 +140,7 @@ export function congestionView({ hooks, shared, name }: HookViewParts): object {
       if (index === 0) return object;
       const value = given[index] ?? 0;
       if (!("struct" in arg)) return BigInt(value as number | bigint);
-      const known = objects.get(value as object);
+      const known = objects.get(value);
       if (known) return known;
       return objects.get(
         view(

@@ -145,10 +145,12 @@ const TABLES = {
   ),
 } satisfies Record<string, Numbers>;
 
-/** The fields of each kind's context, as "bpf_sock_ops.op". */
-const contexts = KIND_NAMES.map((kind): readonly [string, readonly (readonly [string, ContextField])[]] => {
-  const { context = "", fields }: CompiledKind = COMPILED[kind];
-  return [context, Object.entries(fields).map(([name, field]) => [`${context}.${name}`, field])];
+/** The fields of each kind's context, as "bpf_sock_ops.op"; what is entered with a function's arguments has none. */
+type Context = readonly [string, readonly (readonly [string, ContextField])[]];
+const contexts = KIND_NAMES.flatMap((kind): readonly Context[] => {
+  const { context, fields }: CompiledKind = COMPILED[kind];
+  if (context === undefined) return [];
+  return [[context, Object.entries(fields).map(([name, field]) => [`${context}.${name}`, field] as const)]];
 });
 const fields = contexts.flatMap(([, list]) => list);
 const allNames = Object.values(TABLES).flatMap((table: Numbers) => Object.keys(table));
