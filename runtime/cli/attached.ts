@@ -5,14 +5,14 @@ import { RuntimeError } from "../kernel/errors.ts";
 import type { LinkHandle } from "../kernel/links.ts";
 import { consequence, holdersOf, neighbours, whose } from "../kernel/neighbours.ts";
 import { STRUCT_OPS_LINK } from "../kernel/info.ts";
-import { attachesToCgroup, type LoadedObject } from "../kernel/object.ts";
+import { attachesAlone, type LoadedObject } from "../kernel/object.ts";
 import { readPinned, type PinnedInfo } from "./in-sight.ts";
 
 /** Throws unless each program of an object is attached, by the link of its name, to one cgroup-v2 directory. */
 export function confirmAttached(object: LoadedObject, links: ReadonlyMap<string, LinkHandle>, cgroup: string): void {
   const id = statSync(cgroup, { bigint: true, throwIfNoEntry: false })?.ino;
   for (const program of Object.values(object.programs)) {
-    if (!attachesToCgroup(program.type)) continue;
+    if (!attachesAlone(program.type)) continue;
     const link = links.get(program.name)?.info();
     if (link && link.cgroupId === id && link.programId === program.info().id) continue;
     throw new RuntimeError(
@@ -26,7 +26,7 @@ export function confirmAttached(object: LoadedObject, links: ReadonlyMap<string,
 
 /** Attaches what attaches to cgroups, where there is one, and registers the structs; the links by name. */
 export function attachAll(object: LoadedObject, cgroup: string | undefined): ReadonlyMap<string, LinkHandle> {
-  const programs = Object.values(object.programs).filter((program) => attachesToCgroup(program.type));
+  const programs = Object.values(object.programs).filter((program) => attachesAlone(program.type));
   return new Map([
     ...(cgroup === undefined ? [] : programs.map((program) => [program.name, program.attach(cgroup)] as const)),
     ...object.register(),
@@ -34,8 +34,7 @@ export function attachAll(object: LoadedObject, cgroup: string | undefined): Rea
 }
 
 /** What it is to attach: programs to a cgroup, structs to the kernel. */
-export const attachesAnything = ({ programs }: BpfModule): boolean =>
-  programs.some(({ type }) => attachesToCgroup(type));
+export const attachesAnything = ({ programs }: BpfModule): boolean => programs.some(({ type }) => attachesAlone(type));
 
 /** "ts_reno" for the structs of an object, as users choose them. */
 export const registeredNames = (object: LoadedObject): readonly string[] =>

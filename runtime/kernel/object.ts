@@ -63,7 +63,7 @@ export interface LoadedObject {
   readonly structs: Readonly<Record<string, StructHandle>>;
   /** Descriptors of maps by name, of global sections by theirs. */
   readonly mapFds: ReadonlyMap<string, number>;
-  /** Attaches every program that attaches to cgroups; on failure none stays attached. */
+  /** Attaches every program but those of structs; on failure none stays attached. */
   attach(cgroup: string): readonly LinkHandle[];
   /** Registers every struct, by its name; on failure none stays registered. */
   register(): ReadonlyMap<string, LinkHandle>;
@@ -144,7 +144,7 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
       info: () => programInfo(fd),
       attach(cgroup) {
         const type = onlyAttachType(program.type) ?? program.attachType;
-        if (!attachesToCgroup(program.type))
+        if (kindOf(program.type)?.attaches !== "cgroup")
           throw new RuntimeError(
             "attach",
             `${program.name} is a ${program.type} program, which does not attach to a cgroup`,
@@ -169,7 +169,7 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
       const made: LinkHandle[] = [];
       try {
         for (const program of Object.values(programs))
-          if (attachesToCgroup(program.type)) made.push(program.attach(cgroup));
+          if (attachesAlone(program.type)) made.push(program.attach(cgroup));
         return made;
       } catch (error) {
         for (const link of made) link.close();
@@ -201,8 +201,8 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
   };
 }
 
-/** Whether programs of a type attach to cgroups. */
-export const attachesToCgroup = (type: string): boolean => kindOf(type)?.attaches === "cgroup";
+/** Whether programs of a type are attached one by one; those of structs are registered with their struct. */
+export const attachesAlone = (type: string): boolean => kindOf(type)?.attaches !== "struct_ops";
 
 function ringHandle(
   fd: number,

@@ -6,7 +6,7 @@ import { RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import type { LinkHandle } from "./links.ts";
 import { pinName } from "./names.ts";
-import { attachesToCgroup, type LoadedObject, type ProgramHandle } from "./object.ts";
+import { attachesAlone, type LoadedObject, type ProgramHandle } from "./object.ts";
 import { makePinFolder, type PinFolder } from "./pin-folder.ts";
 import { objectDirectory, type PinnedObject } from "./pins.ts";
 import { DEFAULT_PIN_ROOT, openCgroup } from "./places.ts";
@@ -37,7 +37,7 @@ export function putInPlace(pinned: PinnedObject, next: LoadedObject, root = DEFA
   try {
     for (const one of Object.values(next.structs)) links.set(one.name, takeOver(pinned.links.get(one.name), one, undo));
     for (const program of Object.values(next.programs)) {
-      if (!attachesToCgroup(program.type)) continue;
+      if (!attachesAlone(program.type)) continue;
       const before = old.get(program.name);
       const where = before?.info().cgroupId ?? 0n;
       if (before && where === 0n && cgroup === undefined)

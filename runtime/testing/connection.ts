@@ -187,8 +187,12 @@ const isIp6 = ({ fields }: Connection): boolean =>
 const remoteOfIp6 = ({ fields, side }: Connection): number =>
   side === "server" || fields.state === "newSynRecv" || fields.state === "synRecv" ? LOOPBACK4_IPV6 : 0;
 
-/** Fields of struct bpf_sock_ops that the socket alone decides. Those of the event itself are the event's. */
-export const READERS: Partial<Record<SockOpsField, Reader>> = {
+/** What the event decides, and pointers, which the machine gives out. */
+type OfTheEvent =
+  | ("op" | "args" | "is_fullsock" | "mptcp_addr6" | "opt_data")
+  | ("skb_len" | "skb_tcp_flags" | "skb_hwtstamp" | "skb_data" | "skb_data_end" | "sk");
+/** Fields of struct bpf_sock_ops that the socket alone decides. */
+export const READERS = {
   family: ({ fields }) => (fields.remoteIp6 === undefined ? 2 : 10),
   remote_ip4: (connection) =>
     listens(connection)
@@ -233,5 +237,7 @@ export const READERS: Partial<Record<SockOpsField, Reader>> = {
   mptcp_loc_key: number("localKey"),
   mptcp_rem_key: number("remoteKey"),
   sk_txhash: zero,
-};
+  // The model has no ECN.
+  ecn_flags: zero,
+} satisfies Record<Exclude<SockOpsField, OfTheEvent>, Reader>;
 export { loaded32 };

@@ -121,7 +121,9 @@ export function deliverTo(loaded: Loaded, connection: Connection, event: KernelE
       if (field === "mptcp_addr6") return word(event.address6, index);
       if (field === "opt_data") return word(event.optionData, index);
       if (!full && (SOCK_OPS_FIELDS[field] as ContextField).full) return 0;
-      return READERS[field]?.(connection, index) ?? 0;
+      // No time stamps of devices; and pointers are the machine's.
+      if (field === "skb_hwtstamp" || field === "skb_data" || field === "skb_data_end" || field === "sk") return 0;
+      return READERS[field](connection, index);
     },
   });
   finished(loaded, entry, outcome);

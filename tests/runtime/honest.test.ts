@@ -118,11 +118,11 @@ describe.skipIf(skip)(skip ? `what commands say (skipped: ${skip})` : "what comm
   it("a load that failed leaves no pinned map and no pin", () => {
     const clang = ["clang-19", "clang-16", "clang"].find((name) => existsSync(join("/usr/bin", name)));
     if (clang === undefined) return; // Ours declares no pinned map.
-    const compiled = (name: string, section: string): string => {
+    const compiled = (name: string, section: string, pinning = "int (*pinning)[1];"): string => {
       writeFileSync(
         join(folder, `${name}.c`),
         `#define SEC(name) __attribute__((section(name), used))
-struct { int (*type)[1]; int (*max_entries)[4]; unsigned *key; unsigned *value; int (*pinning)[1]; } shared SEC(".maps");
+struct { int (*type)[1]; int (*max_entries)[4]; unsigned *key; unsigned *value; ${pinning} } shared SEC(".maps");
 static void *(*lookup)(void *, const void *) = (void *)1;
 SEC("${section}") int honest_shared(void *ctx) { unsigned key = 0; return lookup(&shared, &key) ? 1 : 0; }
 char _license[] SEC("license") = "GPL";
@@ -132,15 +132,28 @@ char _license[] SEC("license") = "GPL";
       return join(folder, `${name}.o`);
     };
     const shared = compiled("shared", "sockops");
-    // It loads, and attaching it to a cgroup fails.
     const filter = compiled("filter", "socket");
-    const cgroup = lab.cgroup("failed");
-    for (const args of [
-      ["load", shared, "--cgroup", "/sys/fs/cgroup/unified/tsbpf-absent"],
-      ["load", filter, "--cgroup", cgroup],
-      ["run", filter, "--cgroup", cgroup],
-    ]) {
-      expect(at(...args).code).toBe(1);
+    // Somebody else's program that shares the cgroup with none: ours loads, and attaching it fails.
+    const taken = lab.cgroup("taken");
+    const tool = ["/usr/sbin/bpftool", "/usr/bin/bpftool"].find((path) => existsSync(path));
+    if (tool !== undefined) {
+      const lone = join(pins, "..", "lone");
+      sh(tool, "prog", "load", compiled("lone", "sockops", ""), lone);
+      sh(tool, "cgroup", "attach", taken, "sock_ops", "pinned", lone);
+    }
+    const attempts: readonly (readonly [code: number, args: readonly string[]])[] = [
+      [1, ["load", shared, "--cgroup", "/sys/fs/cgroup/unified/tsbpf-absent"]],
+      [1, ["load", filter, "--cgroup", lab.cgroup("failed")]],
+      [1, ["run", filter, "--cgroup", lab.cgroup("other")]],
+      ...(tool === undefined
+        ? []
+        : ([
+            [1, ["load", shared, "--cgroup", taken]],
+            [1, ["run", shared, "--cgroup", taken]],
+          ] as const)),
+    ];
+    for (const [code, args] of attempts) {
+      expect(at(...args).code, args.join(" ")).toBe(code);
       expect(existsSync(pins)).toBe(false);
     }
     expect(at("load", shared).code).toBe(0);
