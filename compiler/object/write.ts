@@ -1,5 +1,5 @@
 /** A module as an ELF object that libbpf, bpftool and our own loader take. Same module, same bytes. */
-import { kernelTypes, type KernelTypes } from "../bpf/kernel-types.ts";
+import { findMember, kernelTypes, type KernelTypes } from "../bpf/kernel-types.ts";
 import { MAP_TYPES } from "../bpf/map-types.ts";
 import { encodeSlots, SLOT_BYTES } from "../bpf/raw.ts";
 import { sizeOf } from "../layout.ts";
@@ -38,8 +38,17 @@ interface Symbols {
   readonly list: readonly NewSymbol[];
 }
 
+/** Programs with facts of structs whose types are not at hand, as other compilers' have, are written without facts: the numbers in them stay. */
+const withKnownFacts = (module: BpfModule, types: KernelTypes): BpfModule => ({
+  ...module,
+  programs: module.programs.map(({ core, ...program }) =>
+    core?.every(({ fact }) => findMember(types, fact.struct, fact.member)) ? { ...program, core } : program,
+  ),
+});
+
 /** Writes the object. A module whose parts contradict each other (a relocation to a map that is not there) is a RangeError. */
-export function writeObject(module: BpfModule, types: KernelTypes = kernelTypes()): Uint8Array {
+export function writeObject(given: BpfModule, types: KernelTypes = kernelTypes()): Uint8Array {
+  const module = withKnownFacts(given, types);
   const names = symbolNames(module);
   const btf = btfBuilder();
   const mapTypes = module.maps.map((map) => mapDefinition(btf, map));

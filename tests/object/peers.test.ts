@@ -43,7 +43,7 @@ describe.skipIf(!loader.available)(`bpftool${loader.reason}`, () => {
     const shown = loader.load(writeObject(withFunctions), (pin) =>
       loader.run("prog", "dump", "xlated", "pinned", pin("outer"), "linum"),
     );
-    const heads = shown.split("\n").filter((line) => /^(int|long) /.test(line));
+    const heads = shown.split("\n").filter((line) => /^\w.*\):$/.test(line));
     expect(heads.map((line) => /(\w+)\(/.exec(line)?.[1])).toEqual(["outer", "inner", "last"]);
     expect(shown.split("\n").filter((line) => line.includes("line_num:5")).length).toBe(3);
   });
