@@ -49,6 +49,7 @@ export default tseslint.config(
       "**/*.d.{ts,mts}",
       // Programs in the language of tsbpf, which the compiler itself judges.
       "programs/*.ts",
+      "templates/**",
       "tests/bench/equal-work/**",
       "tests/errors/cases/**",
       "tests/types/{accepted,mistakes,left-to-compiler}/**",

@@ -1,6 +1,6 @@
 // Makes the *.generated.ts files: what the compiler carries inside it as text, because it must not read files.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -10,6 +10,7 @@ const at = (...parts) => join(root, ...parts);
 export function embed() {
   embedDeclarations();
   embedSamples();
+  embedTemplates();
 }
 
 /** The declarations of the language, and the version. */
@@ -36,6 +37,22 @@ function embedSamples() {
   writeIfChanged(
     at("runtime/cli/samples.generated.ts"),
     `// Made from programs/ by scripts/embed.mjs.\nexport const samples: Readonly<Record<string, string>> = {\n${rows.join("\n")}\n};\nexport const wrongSample = ${JSON.stringify(wrong)};\n`,
+  );
+}
+
+/** The files of a new project, by path. */
+function embedTemplates() {
+  const folder = at("templates/project");
+  const paths = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name)))
+    .sort();
+  const rows = paths.map(
+    (path) => `  ${JSON.stringify(path)}: ${JSON.stringify(readFileSync(join(folder, path), "utf8"))},`,
+  );
+  writeIfChanged(
+    at("runtime/cli/templates.generated.ts"),
+    `// Made from templates/project by scripts/embed.mjs.\nexport const templates: Readonly<Record<string, string>> = {\n${rows.join("\n")}\n};\n`,
   );
 }
 

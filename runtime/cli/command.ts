@@ -6,6 +6,7 @@ import { TroubleError } from "../files/files.ts";
 import { registerRuntimeCommands } from "./register.ts";
 import { build, check, type BuildOptions } from "./build.ts";
 import { disasm } from "./disasm.ts";
+import { init, type InitOptions } from "./init.ts";
 import { kernelOption } from "./kernel-option.ts";
 import { colour, err, out, troubleText } from "./output.ts";
 import { verifyCommand, type VerifyOptions } from "./verify.ts";
@@ -127,6 +128,14 @@ Examples:
     .argument("[memory]", "memory as hex, for --plugin")
     .addHelpText("after", "\nExample:\n  echo b7000000070000009500000000000000 | tsbpf vm --batch")
     .action((memory: string | undefined, options: VmOptions) => vmCommand(memory, options).then(finish));
+
+  program
+    .command("init")
+    .description("make a new project: two programs, their tests, settings, a lab")
+    .argument("<dir>", "folder for it, which is made")
+    .option("--tsbpf <spec>", "what its package.json asks of tsbpf: a range of versions, or file:… (default: this one)")
+    .addHelpText("after", "\nExample:\n  tsbpf init hello && cd hello && npm install && npm test")
+    .action((folder: string, options: InitOptions) => finish(init(folder, options)));
 
   program
     .command("lsp")
