@@ -474,6 +474,8 @@ async function hungUp(file: string, args: readonly string[]): Promise<NodeJS.Sig
   // It has answered, so it is there.
   await new Promise((resolve) => child.stdout.once("data", resolve));
   child.kill("SIGHUP");
+  // What the signal has ended takes no more.
+  child.stdin.on("error", () => undefined);
   child.stdin.end("b7000000070000009500000000000000\n");
   return ended;
 }

@@ -14,5 +14,6 @@ export default function setup(): () => void {
   process.env["XDG_CACHE_HOME"] = join(own, ".cache");
   process.env["XDG_RUNTIME_DIR"] = join(own, "run");
   process.env["TSBPF_RUN_DIR"] = join(own, "records");
-  return () => rmSync(own, { recursive: true, force: true });
+  // A snapshot that somebody makes in the background may still write there.
+  return () => rmSync(own, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
 }
