@@ -134,7 +134,7 @@ char _license[] SEC("license") = "GPL";
     const shared = compiled("shared", "sockops");
     const filter = compiled("filter", "socket");
     // Somebody else's program that shares the cgroup with none: ours loads, and attaching it fails.
-    const taken = lab.cgroup("taken");
+    const taken = lab.cgroup("no-sharing");
     const tool = ["/usr/sbin/bpftool", "/usr/bin/bpftool"].find((path) => existsSync(path));
     if (tool !== undefined) {
       const lone = join(pins, "..", "lone");
@@ -143,8 +143,8 @@ char _license[] SEC("license") = "GPL";
     }
     const attempts: readonly (readonly [code: number, args: readonly string[]])[] = [
       [1, ["load", shared, "--cgroup", "/sys/fs/cgroup/unified/tsbpf-absent"]],
-      [1, ["load", filter, "--cgroup", lab.cgroup("failed")]],
-      [1, ["run", filter, "--cgroup", lab.cgroup("other")]],
+      [1, ["load", filter, "--cgroup", lab.cgroup("no-filter")]],
+      [1, ["run", filter, "--cgroup", lab.cgroup("no-filter-run")]],
       ...(tool === undefined
         ? []
         : ([
