@@ -136,8 +136,8 @@ char _license[] SEC("license") = "GPL";
     // Somebody else's program that shares the cgroup with none: ours loads, and attaching it fails.
     const taken = lab.cgroup("no-sharing");
     const tool = ["/usr/sbin/bpftool", "/usr/bin/bpftool"].find((path) => existsSync(path));
+    const lone = join(pins, "..", "lone");
     if (tool !== undefined) {
-      const lone = join(pins, "..", "lone");
       sh(tool, "prog", "load", compiled("lone", "sockops", ""), lone);
       sh(tool, "cgroup", "attach", taken, "sock_ops", "pinned", lone);
     }
@@ -155,6 +155,10 @@ char _license[] SEC("license") = "GPL";
     for (const [code, args] of attempts) {
       expect(at(...args).code, args.join(" ")).toBe(code);
       expect(existsSync(pins)).toBe(false);
+    }
+    if (tool !== undefined) {
+      sh(tool, "cgroup", "detach", taken, "sock_ops", "pinned", lone);
+      rmSync(lone);
     }
     expect(at("load", shared).code).toBe(0);
     expect(readdirSync(join(pins, "maps"))).toEqual(["shared"]);
