@@ -20,6 +20,8 @@ tidy() {
   wait 2>/dev/null || true
   ip netns delete "$a" 2>/dev/null || true
   ip netns delete "$b" 2>/dev/null || true
+  # tsbpf leaves a cgroup in which a process is still on its way out.
+  rmdir "$cgroup" 2>/dev/null || true
   rm -f "$log"
 }
 trap tidy EXIT
