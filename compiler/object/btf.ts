@@ -422,3 +422,15 @@ function references(type: BtfType): readonly number[] {
       return [];
   }
 }
+
+/** Names and qualifiers that stand before a type, at most: hostile ones may go round in circles. */
+const DEEPEST_NAMES = 32;
+/** The type of an id without the names (typedef) and qualifiers (const, volatile) before it; undefined where there is none. */
+export function resolved(btf: Btf, id: number): BtfType | undefined {
+  let type = btf.types[id];
+  for (let depth = 0; depth < DEEPEST_NAMES; depth++) {
+    if (type?.kind !== "typedef" && type?.kind !== "const" && type?.kind !== "volatile") break;
+    type = btf.types[type.type];
+  }
+  return type;
+}

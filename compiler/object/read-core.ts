@@ -2,7 +2,7 @@
 import { CORE_KINDS, type CoreKind } from "../bpf/core-kinds.ts";
 import { SLOT_BYTES } from "../bpf/raw.ts";
 import type { CoreRelocation } from "../module.ts";
-import type { Btf, BtfType } from "./btf.ts";
+import { resolved, type Btf, type BtfType } from "./btf.ts";
 import type { BtfExt, CoreRecord } from "./btf-ext.ts";
 import { stringAt } from "./bytes.ts";
 import { SECTION_TYPE, type ElfFile } from "./elf.ts";
@@ -48,7 +48,7 @@ function wayOf(
   btf: Btf,
   { type, access }: CoreRecord,
 ): { readonly struct: string; readonly member: string } | undefined {
-  const root = plain(btf, type);
+  const root = resolved(btf, type);
   const positions = stringAt(btf.strings, access)?.split(":").map(Number);
   if (root?.kind !== "struct" || !positions || positions[0] !== 0 || positions.length > DEEPEST) return undefined;
   let at: BtfType | undefined = root;
@@ -58,16 +58,7 @@ function wayOf(
     const found: { readonly name: string; readonly type: number } | undefined = at.members[position];
     if (!found) return undefined;
     member = at.name === "" && member !== undefined ? `${member}.${found.name}` : found.name;
-    at = plain(btf, found.type);
+    at = resolved(btf, found.type);
   }
   return member === undefined ? undefined : { struct: root.name.replace(/___.*$/, ""), member };
-}
-
-function plain(btf: Btf, id: number): BtfType | undefined {
-  let type = btf.types[id];
-  for (let depth = 0; depth < DEEPEST; depth++) {
-    if (type?.kind !== "typedef" && type?.kind !== "const" && type?.kind !== "volatile") break;
-    type = btf.types[type.type];
-  }
-  return type;
 }

@@ -1,6 +1,6 @@
 /** Structs of functions, as the sections `.struct_ops` and `.struct_ops.link` define them (libbpf's convention). */
 import type { StructOps } from "../module.ts";
-import type { Btf, BtfType } from "./btf.ts";
+import { resolved, type Btf } from "./btf.ts";
 import { clipped, type FormatProblem } from "./bytes.ts";
 import { SECTION_TYPE, SYMBOL_TYPE, type ElfFile } from "./elf.ts";
 import { STRUCT_OPS_SECTIONS } from "./write-struct-ops.ts";
@@ -71,14 +71,6 @@ function programAt(elf: ElfFile, section: number, value: number, name: string): 
   return found?.name ?? (name === "" ? undefined : name);
 }
 
-function resolved(btf: Btf, id: number): BtfType | undefined {
-  let type = btf.types[id];
-  for (let depth = 0; depth < DEEPEST; depth++) {
-    if (type?.kind !== "typedef" && type?.kind !== "const" && type?.kind !== "volatile") break;
-    type = btf.types[type.type];
-  }
-  return type;
-}
 function sizeOf(btf: Btf, id: number, depth = 0): number {
   const type = resolved(btf, id);
   if (type?.kind === "ptr") return 8;

@@ -20,7 +20,7 @@ export interface OpMember {
 // The kernel says `struct sock`, and takes a program's for what it is (bpf_tcp_ca_is_valid_access).
 const SK = { struct: "tcp_sock" } as const;
 const U32 = { bytes: 4 } as const;
-/** struct tcp_congestion_ops (include/net/tcp.h), by the names of the handlers. A test compares it with the running kernel's BTF. */
+/** struct tcp_congestion_ops (include/net/tcp.h), by the names of the handlers. */
 export const CONGESTION_OPS = {
   init: { member: "init", args: [SK] },
   release: { member: "release", args: [SK] },
