@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, readonly (() => readonly string[])[]>> =
   ],
   check: [() => ["check", "programs/ndiffports.ts"], () => ["check", "--json", join(folder, "wrong.ts")]],
   disasm: [() => ["disasm", join(folder, "fullmesh.o")]],
+  init: [() => ["init", "--help"], () => ["init", mkdtempSync(join(folder, "project-"))]],
   // What it says goes to its client, and its end is the client's: tests/cli/lsp.
   lsp: [() => ["lsp", "--help"]],
   verify: [() => ["verify", join(folder, "fullmesh.o")], () => ["verify", "--verbose", join(folder, "fullmesh.o")]],
