@@ -6,6 +6,7 @@ import { backend } from "./backend/emit.ts";
 import type { Guard, Guards } from "./backend/guard.ts";
 import type { KernelTypes } from "./bpf/kernel-types.ts";
 import { kernelOf, type Kernel, type OldestKernel, type TargetName } from "./bpf/kernels.ts";
+import { rulesOf } from "./bpf/verifier-rules.ts";
 import { withFixes, type Diagnostic, type Key } from "./diagnostics.ts";
 import { declarations } from "./frontend/declarations.generated.ts";
 import { frontend } from "./frontend/lower.ts";
@@ -17,7 +18,7 @@ import type { BpfModule } from "./module.ts";
 import { writeObject } from "./object/write.ts";
 import { looseOffsets } from "./verifier/loose-offsets.ts";
 import type { FoundImport, SourceFile } from "./span.ts";
-import { verifyModule } from "./verifier/module.ts";
+import { judgesOf, verifyModule } from "./verifier/module.ts";
 
 export interface CompileOptions {
   /** Absent: follows from the imports (`tsbpf/mptcp` and `tsbpf/delack` need the patched kernel). */
@@ -151,7 +152,8 @@ const PATIENT_ROUNDS = 4;
 
 /**
  * Emits a module that the verifiers of its kernels can follow: where they lose sight of an offset that is known to be inside of
- * its array, a check is put before it. Programs of which they see enough stay as they are.
+ * its array, a check is put before it; where that does not help, ranges of the stack are made plain before they are stored into.
+ * Programs of which they see enough stay as they are.
  */
 export function emitProven(
   module: IrModule,
@@ -160,8 +162,10 @@ export function emitProven(
   prove: boolean,
 ): { readonly module?: BpfModule; readonly diagnostics: readonly Diagnostic[] } {
   const guards = new Map<string, Guards>();
+  const scrubbed = new Set<string>();
+  const scrubs = judgesOf(kernel).some((release) => !rulesOf(release).scrubsWholeSlots);
   for (let round = 0; ; round++) {
-    const emitted = backend(module, kernel, { maxInsns, guards });
+    const emitted = backend(module, kernel, { maxInsns, guards, scrubbed });
     const made = emitted.module;
     if (!made || failed(emitted.diagnostics) || !prove) return emitted;
     const verdicts = new Map(
@@ -181,8 +185,9 @@ export function emitProven(
       const all = new Map(before);
       for (const [number, wanted] of loose) all.set(number, new Set([...(before.get(number) ?? []), ...wanted]));
       const count = (of: Guards): number => [...of.values()].reduce((sum, wanted) => sum + wanted.size, 0);
-      if (count(all) === count(before)) continue;
-      guards.set(program.name, all);
+      if (count(all) > count(before)) guards.set(program.name, all);
+      else if (scrubs && !scrubbed.has(program.name)) scrubbed.add(program.name);
+      else continue;
       more = true;
     }
     if (!more) return said;

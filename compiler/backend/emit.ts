@@ -15,6 +15,7 @@ import { orderBlocks } from "./layout.ts";
 import type { MachineFunc, Reg } from "./insn.ts";
 import { deepestStack } from "./stack-depth.ts";
 import { inLoadOrder, joinFunctions } from "./join.ts";
+import { scrubRanges } from "./scrub.ts";
 import { select } from "./select.ts";
 import { tidy } from "./tidy.ts";
 
@@ -23,6 +24,8 @@ export interface BackendOptions {
   readonly maxInsns?: number;
   /** By program: what the verifier needs before bounded offsets. */
   readonly guards?: ReadonlyMap<string, Guards>;
+  /** Programs whose ranges of the stack are made plain before they are stored into (scrub.ts). */
+  readonly scrubbed?: ReadonlySet<string>;
 }
 export interface Emitted {
   readonly module?: BpfModule;
@@ -61,9 +64,10 @@ function emitProgram(
 ): BpfProgram {
   const { name, span } = program.func;
   const functions = callersFirst({ ...module, programs: [program] });
+  const ready = (func: Func): Func => (options.scrubbed?.has(name) ? scrubRanges(func) : func);
   const machines = inLoadOrder(
-    machineCode(program.func, module, kernel),
-    functions.map((func) => machineCode(func, module, kernel)),
+    machineCode(ready(program.func), module, kernel),
+    functions.map((func) => machineCode(ready(func), module, kernel)),
   );
   const guarded = guardFunctions(machines, options.guards?.get(name) ?? new Map());
   const frames = guarded.map(layOutFrame);

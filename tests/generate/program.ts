@@ -70,7 +70,11 @@ export interface Origin {
 export const INT_NAMES = ["u32", "u8", "u16", "i32", "u64", "i64"] as const satisfies readonly IntName[];
 
 export const pick = <T>(choices: Choices, list: readonly T[]): T => list[choices.below(list.length)]!;
-export const freshName = (context: Context, prefix: string): string => `${prefix}${context.shared.names++}`;
+/** A name that nothing has yet, the types of the language included: the 32nd counter is not called i32. */
+export function freshName(context: Context, prefix: string): string {
+  const name = `${prefix}${context.shared.names++}`;
+  return name in INTS ? freshName(context, prefix) : name;
+}
 export const spend = (context: Context, amount = 1): void => void (context.shared.fuel -= amount * context.turns);
 export const rich = (context: Context, amount = 4): boolean => context.shared.fuel > amount * context.turns;
 
