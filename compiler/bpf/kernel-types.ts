@@ -44,6 +44,7 @@ export const EXTRACTED = [
   "rate_sample",
   "tcp_congestion_ops",
 ] as const;
+export type ExtractedStruct = (typeof EXTRACTED)[number];
 
 const INTEGER = /^([uie])(8|16|32|64)$/;
 const typeText = (type: KernelType): string => {

@@ -1,4 +1,5 @@
-/** What congestion controls see of the kernel's structs: the names of the language, and the kernel's members behind them. */
+/** What programs see of the kernel's structs: the names of the language, and the kernel's members behind them. */
+import type { ExtractedStruct } from "./kernel-types.ts";
 
 export interface SeenMember {
   readonly member: string;
@@ -96,3 +97,11 @@ export const RATE_SAMPLE = {
   isRetrans: plain("is_retrans"),
   isAckDelayed: plain("is_ack_delayed"),
 } as const satisfies Record<string, SeenMember>;
+
+/** By the kernel's name of the struct. */
+export const SEEN_STRUCTS = {
+  tcp_sock: TCP_SOCK,
+  ack_sample: ACK_SAMPLE,
+  rate_sample: RATE_SAMPLE,
+} as const satisfies { readonly [S in ExtractedStruct]?: Readonly<Record<string, SeenMember>> };
+export type SeenStruct = keyof typeof SEEN_STRUCTS;

@@ -1,122 +1,23 @@
-/** `congestionControl({…})`: a struct tcp_congestion_ops whose functions are programs, one for each handler. */
+/** `congestionControl({…})`: what a struct tcp_congestion_ops has besides its functions. */
 import { ts } from "ts-morph";
-import { has } from "../bpf/kernels.ts";
-import { hasCome } from "../bpf/since.ts";
-import {
-  CC_FLAGS,
-  CC_NAME_BYTES,
-  CONGESTION_OPS,
-  LONGEST_CC_NAME,
-  NEEDED_OPS,
-  structOps,
-  type CongestionHandler,
-  type OpArgument,
-  type OpMember,
-} from "../bpf/kinds/struct-ops.ts";
-import { isGplCompatible } from "../bpf/licenses.ts";
-import { functionBuilder, type FuncBuilder } from "../ir/build.ts";
-import type { IrProgram, Value } from "../ir/ir.ts";
-import { contextType } from "../ir/types.ts";
+import { CC_FLAGS, CC_NAME_BYTES, LONGEST_CC_NAME } from "../bpf/kinds/congestion-ops.ts";
 import type { StructLayout } from "../layout.ts";
-import type { Span } from "../span.ts";
 import { constantContext } from "./declare.ts";
 import type { ProgramEntity } from "./entities.ts";
 import { privateBytes } from "./kernel-members.ts";
 import { say, spanOf, type ModuleState } from "./module-state.ts";
 import { entityAt } from "./names.ts";
-import type { Operand } from "./operand.ts";
-import { handlerObject, runHandler, type Handler, type HandlerObject, type ProgramBuilder } from "./program-builder.ts";
-import { PROGRAM_KINDS } from "./program-kinds.ts";
-import { ROLES, type Role } from "./roles.ts";
-import { I32, U32, U8 } from "./types.ts";
+import type { HandlerObject } from "./program-builder.ts";
+import type { OpsParts } from "./struct-ops-programs.ts";
 
-const STRUCT = "tcp_congestion_ops";
-const isHandler = (name: string): name is CongestionHandler => Object.hasOwn(CONGESTION_OPS, name);
-
-/** Lowers each handler, and notes the struct that they are members of. */
-export function congestionControlPrograms(state: ModuleState, entity: ProgramEntity): readonly IrProgram[] {
-  const object = handlerObject({ state, entity }, Object.keys(CONGESTION_OPS));
-  if (!object) return [];
+/** Its name, its flags, and what is kept for each connection. */
+export function congestionControlParts(state: ModuleState, entity: ProgramEntity, object: HandlerObject): OpsParts {
   const kept = stateOf(state, entity, object);
   const name = nameOf(state, entity, object);
-  const programs: Record<string, string> = {};
-  const lowered = [...object.handlers.values()].flatMap((handler) => {
-    if (!isHandler(handler.name)) return []; // the type checker names the nearest one
-    const row: OpMember = CONGESTION_OPS[handler.name];
-    const span = spanOf(handler.file, handler.node.name ?? handler.node);
-    if (row.since !== undefined && !hasCome(row.since, state.kernel.oldest))
-      say(state, "needs-newer-kernel", span, {
-        what: handler.name,
-        since: row.since,
-        oldest: state.kernel.oldest,
-      });
-    const { section, suffix } = structOps.hooks[handler.name];
-    const program = `${entity.name}${suffix}`;
-    programs[row.member] = program;
-    const func = lowerHandler(state, entity, { handler, row, program, kept, span });
-    const { member } = row;
-    return [{ func, section, type: "struct_ops", attachType: 0, implements: { struct: STRUCT, member } }];
-  });
-  checkWhole(state, entity, object);
-  if (name !== undefined)
-    state.structOps.push({
-      name: entity.name,
-      struct: STRUCT,
-      link: has(state.kernel, "struct-ops-links"),
-      programs,
-      values: { name: fixed(name, CC_NAME_BYTES), flags: word(flagsOf(state, entity, object)) },
-      ...(kept ? { state: kept } : {}),
-      span: spanOf(entity.file, entity.node),
-    });
-  return lowered;
-}
-
-interface Lowered {
-  readonly handler: Handler;
-  readonly row: OpMember;
-  readonly program: string;
-  readonly kept: StructLayout | undefined;
-  readonly span: Span;
-}
-function lowerHandler(state: ModuleState, entity: ProgramEntity, given: Lowered): IrProgram["func"] {
-  const { handler, row, program, kept, span } = given;
-  const context = { type: contextType("struct_ops"), name: "ctx" };
-  const b = functionBuilder(program, [context], row.returns && "w32", span);
-  const ctx = b.params[0]!;
-  const builder: ProgramBuilder = { state, entity, b, ctx, span, scratch: new Map() };
-  const result = { type: "w32" as const, name: "result" };
-  if (row.returns) b.set(result, b.constant("w32", 0n, span));
-  const args = row.args.map((arg, index) => argument(b, ctx, arg, index, kept, span));
-  runHandler(builder, handler, args, row.returns ? { result, type: U32 } : {});
-  if (b.reachable()) b.return(row.returns ? b.get(result) : undefined, span);
-  return b.finish();
-}
-
-const ROLE_OF: ReadonlyMap<string, Role> = new Map(
-  Object.entries(ROLES).flatMap(([role, row]): [string, Role][] =>
-    "struct" in row ? [[row.struct, role as Role]] : [],
-  ),
-);
-/** The arguments lie in the context one behind the other, eight bytes each, as the kernel's function was given them. */
-function argument(
-  b: FuncBuilder,
-  ctx: Value,
-  arg: OpArgument,
-  index: number,
-  kept: StructLayout | undefined,
-  span: Span,
-): Operand {
-  const at = 8 * index;
-  if ("struct" in arg) {
-    const pointer = b.load(`ptr trusted(${arg.struct})`, 8, ctx, at, span);
-    return { kind: "context", role: ROLE_OF.get(arg.struct)!, ctx: pointer, ...(kept ? { state: kept } : {}) };
-  }
-  // What lies above a narrow argument is whatever the caller's register held.
-  const bytes = arg.bytes === 1 ? 1 : 4;
+  const flags = flagsOf(state, entity, object);
   return {
-    kind: "scalar",
-    type: arg.bytes === 1 ? U8 : arg.signed ? I32 : U32,
-    value: b.load("w32", bytes, ctx, at, span),
+    values: name === undefined ? undefined : { name: fixed(name, CC_NAME_BYTES), flags: word(flags) },
+    ...(kept ? { kept } : {}),
   };
 }
 
@@ -166,19 +67,6 @@ function flagsOf(state: ModuleState, entity: ProgramEntity, object: HandlerObjec
     else say(state, "literal-needed", spanOf(entity.file, node), { what: name, example: `${name}: true` });
   }
   return flags;
-}
-
-/** What the kernel wants of the whole: members that must be there, and a license that lets programs call its functions. */
-function checkWhole(state: ModuleState, entity: ProgramEntity, object: HandlerObject): void {
-  const span = spanOf(entity.file, entity.call.expression);
-  if (object.empty)
-    say(state, "no-handlers", spanOf(entity.file, entity.call), {
-      kind: entity.programKind,
-      example: PROGRAM_KINDS[entity.programKind].example,
-    });
-  for (const names of NEEDED_OPS)
-    if (!names.some((name) => object.handlers.has(name))) say(state, "cc-member", span, { names });
-  if (state.license && !isGplCompatible(state.license.id)) say(state, "needs-gpl", span, { what: entity.programKind });
 }
 
 function fixed(text: string, bytes: number): Uint8Array {

@@ -1,23 +1,18 @@
 /** Handler objects of which each handler is a program of its own: `connectHook({ connect4(ctx) { … } })`. */
-import { COMPILED, type CompiledKind, type KindName } from "../bpf/kinds/index.ts";
+import { cgroupKind } from "../bpf/kinds/index.ts";
 import type { IrProgram } from "../ir/ir.ts";
 import type { ProgramEntity } from "./entities.ts";
 import { say, spanOf, type ModuleState } from "./module-state.ts";
 import { finishProgram, handlerObject, runHandler, startProgram } from "./program-builder.ts";
 import { PROGRAM_KINDS } from "./program-kinds.ts";
-import type { Role } from "./roles.ts";
+import type { HookKind, HookName } from "./roles.ts";
 import { BOOL } from "./types.ts";
 
-/** Kinds whose handlers are given a context of a role with the handler's name, and answer whether the call goes on. */
-export type HookKind = {
-  [K in KindName]: keyof (typeof COMPILED)[K]["hooks"] extends Role ? K : never;
-}[KindName];
-
-/** Lowers each handler; the program is called as the constant, with the hook's suffix. */
+/** Lowers each handler, which answers whether the call goes on; the program is called as the constant, with the hook's suffix. */
 export const hookPrograms =
   (kind: HookKind) =>
   (state: ModuleState, entity: ProgramEntity): readonly IrProgram[] => {
-    const { hooks }: CompiledKind = COMPILED[kind];
+    const { hooks } = cgroupKind(kind);
     const object = handlerObject({ state, entity }, Object.keys(hooks));
     if (!object) return [];
     if (object.empty)
@@ -33,7 +28,7 @@ export const hookPrograms =
       const { b, ctx } = program;
       const goesOn = { type: "w32" as const, name: "goes on" };
       b.set(goesOn, b.constant("w32", 1n, span));
-      runHandler(program, handler, [{ kind: "context", role: handler.name as Role, ctx }], {
+      runHandler(program, handler, [{ kind: "context", role: handler.name as HookName, ctx }], {
         result: goesOn,
         type: BOOL,
       });

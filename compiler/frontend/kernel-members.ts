@@ -1,14 +1,15 @@
 /** Members of the kernel's structs, as properties of what handlers are given: loads and stores that name the member (CO-RE). */
 import type { ts } from "ts-morph";
 import { findMember, sizeOfKernelType, type FoundMember, type KernelType } from "../bpf/kernel-types.ts";
-import { PRIVATE_AREA, WRITABLE_MEMBERS } from "../bpf/kinds/struct-ops.ts";
-import { ACK_SAMPLE, RATE_SAMPLE, TCP_SOCK, type SeenMember } from "../bpf/tcp-sock-members.ts";
+import { PRIVATE_AREA } from "../bpf/kinds/congestion-ops.ts";
+import { OPS_STRUCTS, writablePlaces } from "../bpf/kinds/struct-ops.ts";
+import { SEEN_STRUCTS, type SeenMember } from "../bpf/tcp-sock-members.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { Value } from "../ir/ir.ts";
 import { alignOf } from "../layout.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { ERROR, type Context, type Operand, type Scalar } from "./operand.ts";
-import { roleRow, type Role } from "./roles.ts";
+import { ROLES, roleRow, type StructRole } from "./roles.ts";
 import { BE16, BE32, BOOL, I32, I64, U16, U32, U64, U8, type ScalarType } from "./types.ts";
 import { convert, TCP_STATE } from "./values.ts";
 
@@ -17,22 +18,17 @@ export interface KernelProperty {
   readonly member: SeenMember;
   readonly write?: true;
 }
-type KernelRole = "tcpSock" | "ackSample" | "rateSample";
-const SEEN: Readonly<Record<KernelRole, Readonly<Record<string, SeenMember>>>> = {
-  tcpSock: TCP_SOCK,
-  ackSample: ACK_SAMPLE,
-  rateSample: RATE_SAMPLE,
-};
-const writable = (role: Role, { member }: SeenMember): boolean =>
-  role === "tcpSock" && (WRITABLE_MEMBERS as readonly string[]).includes(member);
 /** The properties of a role that is a struct of the kernel's. */
-export const kernelProperties = (role: KernelRole): Readonly<Record<string, KernelProperty>> =>
-  Object.fromEntries(
-    Object.entries(SEEN[role]).map(([name, member]) => [
+export function kernelProperties(role: StructRole): Readonly<Record<string, KernelProperty>> {
+  const { struct } = ROLES[role];
+  const writable = writablePlaces(Object.keys(OPS_STRUCTS), struct)?.members ?? [];
+  return Object.fromEntries(
+    Object.entries<SeenMember>(SEEN_STRUCTS[struct]).map(([name, member]) => [
       name,
-      { member, ...(writable(role, member) ? { write: true } : {}) },
+      { member, ...(writable.includes(member.member) ? { write: true } : {}) },
     ]),
   );
+}
 
 function scalarType({ as }: SeenMember, { type, bits }: FoundMember): ScalarType | undefined {
   if (as === "tcp-state") return TCP_STATE;

@@ -2,7 +2,7 @@
 import { COMPILED, type Hook } from "../bpf/kinds/index.ts";
 import { SOCK_OPS_FIELDS } from "../bpf/kinds/sock-ops.ts";
 import type { IrProgram } from "../ir/ir.ts";
-import { congestionControlPrograms } from "./congestion-control.ts";
+import { congestionControlParts } from "./congestion-control.ts";
 import type { ProgramEntity } from "./entities.ts";
 import { need, spanOf, type ModuleState } from "./module-state.ts";
 import { pathManagerProgram } from "./path-manager.ts";
@@ -10,6 +10,7 @@ import { hookPrograms } from "./hook-programs.ts";
 import { finishProgram, startProgram, type EventProgram } from "./program-builder.ts";
 import { PROGRAM_KINDS, type ProgramKind } from "./program-kinds.ts";
 import { sockOpsProgram } from "./sock-ops-program.ts";
+import { structOpsPrograms } from "./struct-ops-programs.ts";
 import { tcpOptionProgram } from "./tcp-option.ts";
 
 type Lower = (state: ModuleState, entity: ProgramEntity) => readonly IrProgram[];
@@ -31,18 +32,13 @@ const LOWER = {
   pathManager: sockOps(pathManagerProgram),
   tcpOption: sockOps(tcpOptionProgram),
   sockOps: sockOps(sockOpsProgram),
-  congestionControl: congestionControlPrograms,
+  congestionControl: structOpsPrograms("tcp_congestion_ops", congestionControlParts),
   connectHook: hookPrograms("cgroup_sock_addr"),
   sockOptHook: hookPrograms("cgroup_sockopt"),
 } as const satisfies Record<ProgramKind, Lower>;
 
 /** Lowers what an exported constant says; errors are in the state. */
 export function lowerProgram(state: ModuleState, entity: ProgramEntity): readonly IrProgram[] {
-  need(
-    state,
-    COMPILED[PROGRAM_KINDS[entity.programKind].kind].needs,
-    spanOf(entity.file, entity.node),
-    entity.programKind,
-  );
+  need(state, PROGRAM_KINDS[entity.programKind].needs, spanOf(entity.file, entity.node), entity.programKind);
   return LOWER[entity.programKind](state, entity);
 }

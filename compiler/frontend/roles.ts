@@ -1,5 +1,10 @@
 /** What the kernel hands to handlers, by the kind of program that it comes from. It is never stored. */
-import type { KindName } from "../bpf/kinds/index.ts";
+import type { CgroupKindName, COMPILED, KindName } from "../bpf/kinds/index.ts";
+import type { SeenStruct } from "../bpf/tcp-sock-members.ts";
+
+/** Kinds whose handlers are programs of their own: each is given a context of the role that is called as the handler. */
+export type HookKind = Exclude<CgroupKindName, "sock_ops">;
+export type HookName = { [K in HookKind]: keyof (typeof COMPILED)[K]["hooks"] }[HookKind];
 
 interface RoleRow {
   /** Its type in the declarations. */
@@ -7,7 +12,7 @@ interface RoleRow {
   /** Whose context it is a view of. */
   readonly kind: KindName;
   /** The kernel's struct that it is a view of, reached by a pointer of its own; absent: it is the context itself. */
-  readonly struct?: string;
+  readonly struct?: SeenStruct;
   /** Stands for a socket: storage hangs on it. */
   readonly socket?: true;
   /** Roles that do where this one is expected, besides itself: those whose type extends its type. */
@@ -29,8 +34,10 @@ export const ROLES = {
   tcpSock: { name: "TcpSock", kind: "struct_ops", struct: "tcp_sock", from: [] },
   ackSample: { name: "AckSample", kind: "struct_ops", struct: "ack_sample", from: [] },
   rateSample: { name: "RateSample", kind: "struct_ops", struct: "rate_sample", from: [] },
-} as const satisfies Record<string, RoleRow>;
+} as const satisfies Readonly<Record<string, RoleRow>> & Readonly<Record<HookName, RoleRow>>;
 export type Role = keyof typeof ROLES;
+/** Roles that are views of the kernel's structs. */
+export type StructRole = { [R in Role]: (typeof ROLES)[R] extends { struct: SeenStruct } ? R : never }[Role];
 
 export const roleRow = (role: Role): RoleRow => ROLES[role];
 /** The role of a type in the declarations; undefined for a name that is none's. */

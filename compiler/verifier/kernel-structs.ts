@@ -11,7 +11,7 @@ import {
   type KernelTypes,
 } from "../bpf/kernel-types.ts";
 import { kfunc, KFUNCS, type Kfunc, type KfuncName } from "../bpf/kfuncs.ts";
-import { PRIVATE_AREA, WRITABLE_MEMBERS, type OpMember } from "../bpf/kinds/struct-ops.ts";
+import { opMember, writablePlaces, type OpMember, type WritablePlaces } from "../bpf/kinds/struct-ops.ts";
 import { hasCome } from "../bpf/since.ts";
 import { regsOf, source, type Env } from "./env.ts";
 import { anyOfBytes, isKnown } from "./scalar.ts";
@@ -20,9 +20,15 @@ import { reject, unsupported } from "./verdict.ts";
 
 /** What struct_ops programs are entered with and give back. */
 export interface Entry {
+  /** The struct that the program is a function of. */
+  readonly ops: string;
   readonly member: OpMember;
 }
-const WRITES_INTO = "tcp_sock";
+/** Of a program that is a function of a struct; undefined for one that is not known. */
+export function entryOf({ struct, member }: { readonly struct: string; readonly member: string }): Entry | undefined {
+  const found = opMember(struct, member);
+  return found && { ops: struct, member: found };
+}
 const ANY = scalar(anyOfBytes(8));
 
 /** The kernel's structs that a verification goes by. */
@@ -41,6 +47,7 @@ export function argumentAt({ member }: Entry, off: number, size: number, base: n
 
 /** A load or store through a pointer to a struct. */
 export function structAccess(
+  { program }: Env,
   types: KernelTypes,
   reg: Reg,
   off: number,
@@ -53,7 +60,9 @@ export function structAccess(
     return unsupported("pointers into kernel structures with a variable offset");
   if (off < 0) return reject("other", `R${base} is ptr_${struct.name} invalid negative access: off=${off}`, base);
   if (kind === "read") return readable(types, struct, off, size);
-  writable(types, struct, off, size, base);
+  const places = writablePlaces(program.entry ? [program.entry.ops] : [], struct.name);
+  if (!places) reject("other", "only read is supported", base);
+  writable(types, struct, places, { off, size, base });
   return undefined;
 }
 
@@ -82,23 +91,27 @@ function readable(types: KernelTypes, struct: KernelStruct, off: number, size: n
   return unsupported(`a place in ${struct.name} where no member is known`);
 }
 
-function writable(types: KernelTypes, struct: KernelStruct, off: number, size: number, base: number): void {
-  if (struct.name !== WRITES_INTO) reject("other", "only read is supported", base);
-  for (const name of WRITABLE_MEMBERS) {
+function writable(
+  types: KernelTypes,
+  struct: KernelStruct,
+  { members, anywhere = [] }: WritablePlaces,
+  { off, size, base }: { readonly off: number; readonly size: number; readonly base: number },
+): void {
+  for (const name of members) {
     const found = findMember(types, struct.name, name);
     if (!found) continue;
     const start = found.offset / 8;
     const end = start + sizeOfKernelType(types, found.type);
-    if (name === PRIVATE_AREA ? off < start || off >= end : off !== start) continue;
+    if (anywhere.includes(name) ? off < start || off >= end : off !== start) continue;
     if (off + size > end)
       reject(
         "other",
-        `write access at off ${off} with size ${size} beyond the member of tcp_sock ended at ${end}`,
+        `write access at off ${off} with size ${size} beyond the member of ${struct.name} ended at ${end}`,
         base,
       );
     return;
   }
-  reject("other", `no write support to tcp_sock at off ${off}`, base);
+  reject("other", `no write support to ${struct.name} at off ${off}`, base);
 }
 
 /** Whether a register leads to a struct, or to one that begins with it, as it was given to the program. */

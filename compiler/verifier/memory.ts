@@ -205,7 +205,7 @@ function accessThrough(env: Env, reg: Reg, access: Access): Reg | undefined {
       return socketField(reg, off, access);
     case "ptr_":
     case "trusted_ptr_":
-      return structAccess(typesOf(env), reg, off, access);
+      return structAccess(env, typesOf(env), reg, off, access);
     case "map_ptr":
       return mapStructField(reg, off, access);
     default:

@@ -2,7 +2,6 @@
 import type { KernelTypes } from "../bpf/kernel-types.ts";
 import { kernelNamed, isTarget } from "../bpf/kernels.ts";
 import { KFUNCS } from "../bpf/kfuncs.ts";
-import { opMember } from "../bpf/kinds/struct-ops.ts";
 import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
 import { CALL, PSEUDO } from "../bpf/opcodes.ts";
 import type { Version } from "../bpf/verifier-rules.ts";
@@ -10,6 +9,7 @@ import { sizeOf } from "../layout.ts";
 import type { BpfModule, BpfProgram, Extern, GlobalSection, GlobalVar, MapSpec } from "../module.ts";
 import { isGplCompatible } from "../bpf/licenses.ts";
 import { link } from "../link.ts";
+import { entryOf } from "./kernel-structs.ts";
 import type { Program, VerifierMap } from "./verify.ts";
 
 /** Descriptors that stand for maps and sections; any numbers do that no real instruction needs. */
@@ -95,11 +95,11 @@ export function verifierProgram(
   });
   const kfuncs = new Map((program.externs ?? []).filter(isKnownFunction).map(({ slot, name }) => [slot, name]));
   for (const slot of kfuncs.keys()) insns[slot] = { ...insns[slot]!, src: CALL.kfunc, imm: 0 };
-  const member = program.implements && opMember(program.implements.struct, program.implements.member);
+  const entry = program.implements && entryOf(program.implements);
   return {
     insns,
     ...(types ? { types } : {}),
-    ...(member ? { entry: { member } } : {}),
+    ...(entry ? { entry } : {}),
     ...(kfuncs.size > 0 ? { kfuncs } : {}),
     type: program.type,
     attach: program.attachType,

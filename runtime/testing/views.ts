@@ -1,34 +1,52 @@
 /** What a test sees of an export, by the kind of its programs. */
-import { COMPILED, isCompiled, type CompiledKind, type KindName } from "../../compiler/bpf/kinds/index.ts";
-import type { BpfModule } from "../../compiler/module.ts";
+import { cgroupKind, isCompiled, onCgroups, type CgroupKindName, type Hook } from "../../compiler/bpf/kinds/index.ts";
+import {
+  isOpsStruct,
+  memberHook,
+  OPS_STRUCTS,
+  type OpMember,
+  type OpsStructName,
+} from "../../compiler/bpf/kinds/struct-ops.ts";
+import type { BpfModule, BpfProgram } from "../../compiler/module.ts";
 import type { HookViewParts } from "./hook-view.ts";
 import { congestionView } from "./congestion-view.ts";
 import { connectView } from "./connect-view.ts";
 import { createProgramView } from "./program-view.ts";
 import { sockOptView } from "./sockopt-view.ts";
 
+/** What decides how an export is seen: its kind, or the struct of functions that it is. */
+type Viewable = CgroupKindName | OpsStructName;
+
 /** One exported constant of a module. */
 export interface Exported {
   readonly name: string;
-  readonly kind: KindName;
+  readonly kind: Viewable;
   /** Names of its programs, by the hook that each serves. */
   readonly programs: ReadonlyMap<string, string>;
 }
 /** The exports of a module that we compiled: programs that differ in their hook's suffix alone belong together. */
 export function exportsOf(module: BpfModule): readonly Exported[] {
-  const found = new Map<string, { name: string; kind: KindName; programs: Map<string, string> }>();
+  const found = new Map<string, { name: string; kind: Viewable; programs: Map<string, string> }>();
   for (const program of module.programs) {
-    if (!isCompiled(program.type)) continue;
-    const { hooks }: CompiledKind = COMPILED[program.type];
-    const [hook, row] = Object.entries(hooks).find(([, { section }]) => section === program.section) ?? [];
-    if (hook === undefined || row === undefined) continue;
+    const kind = viewableOf(program);
+    const [hook, row] = (kind && hooksOf(kind).find(([, { section }]) => section === program.section)) ?? [];
+    if (kind === undefined || hook === undefined || row === undefined) continue;
     const name = program.name.slice(0, program.name.length - row.suffix.length);
-    const one = found.get(name) ?? { name, kind: program.type, programs: new Map<string, string>() };
+    const one = found.get(name) ?? { name, kind, programs: new Map<string, string>() };
     one.programs.set(hook, program.name);
     found.set(name, one);
   }
   return [...found.values()];
 }
+
+function viewableOf({ type, implements: is }: BpfProgram): Viewable | undefined {
+  if (is) return isOpsStruct(is.struct) ? is.struct : undefined;
+  return isCompiled(type) && onCgroups(type) ? type : undefined;
+}
+const hooksOf = (kind: Viewable): readonly (readonly [handler: string, hook: Hook])[] =>
+  isOpsStruct(kind)
+    ? Object.entries<OpMember>(OPS_STRUCTS[kind].members).map(([handler, row]) => [handler, memberHook(row)])
+    : Object.entries(cgroupKind(kind).hooks);
 
 type View = (parts: HookViewParts) => object;
 
@@ -48,8 +66,8 @@ const VIEWS = {
   sock_ops: ({ hooks, logged }) => createProgramView(hooks.get("sockOps")!, [logged]),
   cgroup_sock_addr: traced(connectView),
   cgroup_sockopt: traced(sockOptView),
-  struct_ops: traced(congestionView),
-} as const satisfies Record<KindName, View>;
+  tcp_congestion_ops: traced(congestionView),
+} as const satisfies Record<Viewable, View>;
 
 /** The view of one export. */
 export function viewOf(

@@ -1,6 +1,6 @@
 /** Structs of the kernel in the machine's memory, as the types that programs are compiled with lay them out. */
 import { findMember, sizeOfKernelType, type FoundMember, type KernelTypes } from "../../compiler/bpf/kernel-types.ts";
-import { PRIVATE_AREA, WRITABLE_MEMBERS } from "../../compiler/bpf/kinds/struct-ops.ts";
+import { writablePlaces } from "../../compiler/bpf/kinds/struct-ops.ts";
 import type { Guard, Memory } from "./memory.ts";
 
 /** One struct. Members are named as `findMember` finds them. */
@@ -13,31 +13,35 @@ export interface KernelObject {
   bytes(member: string): Uint8Array;
 }
 
-const WRITES_INTO = "tcp_sock";
-
-/** Programs read anything, and write what bpf_tcp_ca_btf_struct_access lets them. */
-function guardFor(types: KernelTypes, struct: string): Guard {
-  const places = (struct === WRITES_INTO ? WRITABLE_MEMBERS : []).flatMap((name) => {
+/** Programs read anything, and write what those structs of functions let them. */
+function guardFor(types: KernelTypes, struct: string, ops: readonly string[]): Guard {
+  const { members = [], anywhere = [] } = writablePlaces(ops, struct) ?? {};
+  const places = members.flatMap((name) => {
     const found = findMember(types, struct, name);
     if (!found) return [];
     const start = found.offset / 8;
-    return [{ start, end: start + sizeOfKernelType(types, found.type), anywhere: name === PRIVATE_AREA }];
+    return [{ start, end: start + sizeOfKernelType(types, found.type), inside: anywhere.includes(name) }];
   });
   return (offset, bytes, write) => {
     if (!write) return undefined;
-    const place = places.find(({ start, end, anywhere }) =>
-      anywhere ? offset >= start && offset < end : offset === start,
+    const place = places.find(({ start, end, inside }) =>
+      inside ? offset >= start && offset < end : offset === start,
     );
     if (place && offset + bytes <= place.end) return undefined;
     return `write of ${bytes} bytes at offset ${offset} of ${struct}, which the kernel does not let programs write`;
   };
 }
 
-/** Makes a struct of zeros; a RangeError where the types have none of that name. */
-export function createKernelObject(memory: Memory, types: KernelTypes, struct: string): KernelObject {
+/** Makes a struct of zeros for programs that are functions of the structs `ops`; a RangeError where the types have none of that name. */
+export function createKernelObject(
+  memory: Memory,
+  types: KernelTypes,
+  struct: string,
+  ops: readonly string[],
+): KernelObject {
   const size = types.structs.get(struct)?.bytes;
   if (size === undefined) throw new RangeError(`the kernel's types have no ${struct}`);
-  const region = memory.allocate({ name: struct, size, access: guardFor(types, struct) });
+  const region = memory.allocate({ name: struct, size, access: guardFor(types, struct, ops) });
   const start = memory.arenaStart + region.start;
   const found = (name: string): FoundMember => {
     const member = findMember(types, struct, name);

@@ -120,6 +120,7 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
   const needed = shapes.reduce((sum, shape) => sum + kindOf(shape).footprint(shape, services.cpus), 0);
   const globals = module.globals.reduce((sum, one) => Math.max(sum, one.offset + sizeOf(one.layout)), 0) * 3;
   const slots = module.programs.reduce((sum, program) => sum + program.insns.length, 0);
+  const ops = (module.structOps ?? []).map(({ struct }) => struct);
   const objects = module.structOps ? OBJECT_BYTES : 0;
   const memory = createMemory(needed + globals + slots * 4 + objects + 256 * 1024, engine === "translator");
   const frames = stackFrames(memory);
@@ -238,7 +239,7 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
       return region && memory.slice(region);
     },
     object(struct) {
-      const made = createKernelObject(memory, kernel.types, struct);
+      const made = createKernelObject(memory, kernel.types, struct, ops);
       kernelObjects.set(made.address, made);
       return made;
     },

@@ -7,21 +7,23 @@ import { contextAccess } from "../../compiler/bpf/kinds/access.ts";
 import { isThere, isWritable } from "../../compiler/bpf/kinds/fields.ts";
 import {
   attachTypesOf,
-  COMPILED,
   contextLayout,
   HOOKS,
   KIND_NAMES,
+  onCgroups,
   programSection,
-  type CompiledKind,
+  cgroupKind,
 } from "../../compiler/bpf/kinds/index.ts";
+import { memberHook, OPS_STRUCTS, opsStruct, type WritablePlaces } from "../../compiler/bpf/kinds/struct-ops.ts";
+import { findMember, kernelTypes } from "../../compiler/bpf/kernel-types.ts";
 import { NEWEST } from "../../compiler/bpf/verifier-rules.ts";
 import { PROGRAM_KINDS } from "../../compiler/frontend/program-kinds.ts";
 
-describe.each(KIND_NAMES)("kind %s", (name) => {
-  const kind: CompiledKind = COMPILED[name];
+describe.each(KIND_NAMES.filter(onCgroups))("kind %s", (name) => {
+  const kind = cgroupKind(name);
 
   test("has hooks in sections of its own, told apart by their suffixes", () => {
-    const hooks = Object.values(kind.hooks);
+    const hooks = Object.values(cgroupKind(name).hooks);
     expect(hooks.filter(({ section }) => programSection(section)?.type !== name)).toEqual([]);
     expect(new Set(hooks.map(({ suffix }) => suffix)).size).toBe(hooks.length);
     expect(new Set(hooks.map(({ section }) => section)).size).toBe(hooks.length);
@@ -37,6 +39,29 @@ describe.each(KIND_NAMES)("kind %s", (name) => {
         expect(said).toEqual({ field, attach, read: isThere(row, attach), write: isWritable(row, attach) });
       }
     }
+  });
+});
+
+describe.each(Object.keys(OPS_STRUCTS))("struct %s", (name) => {
+  const { members, needed, writes } = opsStruct(name)!;
+  const rows = Object.values(members);
+
+  test("has programs of its kind for members, told apart by their suffixes", () => {
+    expect(rows.map(memberHook).filter(({ section }) => programSection(section)?.type !== "struct_ops")).toEqual([]);
+    expect(new Set(rows.map(({ member }) => member)).size).toBe(rows.length);
+  });
+
+  test("is in the extract of the kernel's types, with its members and what may be written", () => {
+    const types = kernelTypes();
+    expect(rows.filter(({ member }) => findMember(types, name, member)?.type.kind !== "pointer")).toEqual([]);
+    for (const [struct, { members: written, anywhere = [] }] of Object.entries<WritablePlaces>(writes)) {
+      expect(written.filter((member) => findMember(types, struct, member) === undefined)).toEqual([]);
+      expect(anywhere.filter((member) => !written.includes(member))).toEqual([]);
+    }
+  });
+
+  test("has the handlers that it needs", () => {
+    expect(needed.flat().filter((handler) => !Object.hasOwn(members, handler))).toEqual([]);
   });
 });
 

@@ -7,7 +7,7 @@ import type { ContextLayout, ContextRange } from "./access.ts";
 import { ATTACH_TYPES } from "./attach-types.ts";
 import { cgroupDevice, cgroupSock, cgroupSysctl } from "./cgroup.ts";
 import { EVERYWHERE } from "./helper-groups.ts";
-import type { CompiledKind, ContextField, Hook, Kind, ReturnRange, Section } from "./kind.ts";
+import type { CgroupKind, CompiledKind, ContextField, Hook, Kind, ReturnRange, Section } from "./kind.ts";
 import { isKept } from "./lacking.ts";
 import { ext, lircMode2, netfilter, syscall, unspec } from "./other.ts";
 import {
@@ -30,7 +30,7 @@ import { structOps } from "./struct-ops.ts";
 import { kprobe, lsm, perfEvent, rawTracepoint, rawTracepointWritable, tracepoint, tracing } from "./tracing.ts";
 import { xdp } from "./xdp.ts";
 
-export type { CompiledKind, ContextField, Hook, Kind } from "./kind.ts";
+export type { CgroupKind, CompiledKind, ContextField, Hook, Kind } from "./kind.ts";
 
 export const KINDS = {
   unspec,
@@ -82,6 +82,8 @@ export type KindName = keyof typeof COMPILED;
 export type CgroupKindName = {
   [K in KindName]: (typeof COMPILED)[K]["attaches"] extends "cgroup" ? K : never;
 }[KindName];
+/** The row of a kind that is attached to cgroups, as the general type. */
+export const cgroupKind = (kind: CgroupKindName): CgroupKind => COMPILED[kind];
 export const KIND_NAMES = Object.keys(COMPILED) as readonly KindName[];
 export const isCompiled = (type: string): type is KindName => Object.hasOwn(COMPILED, type);
 
@@ -137,10 +139,11 @@ export interface AttachedHook extends Hook {
   /** A number of enum bpf_attach_type. */
   readonly attach: number;
 }
-const onCgroups = (kind: KindName): kind is CgroupKindName => COMPILED[kind].attaches === "cgroup";
+/** Whether programs of the kind are attached to cgroups. */
+export const onCgroups = (kind: KindName): kind is CgroupKindName => COMPILED[kind].attaches === "cgroup";
 /** The hooks of all compiled kinds that are attached to cgroups. */
 export const HOOKS: readonly AttachedHook[] = KIND_NAMES.filter(onCgroups).flatMap((kind) =>
-  Object.values<Hook>(COMPILED[kind].hooks).map((hook) => ({
+  Object.values(cgroupKind(kind).hooks).map((hook) => ({
     ...hook,
     kind,
     attach: PROGRAM_SECTIONS[hook.section]!.attach,

@@ -4,6 +4,7 @@ import type { Feature } from "../kernels.ts";
 import type { Version } from "../verifier-rules.ts";
 import type { AccessRule, ContextLayout } from "./access.ts";
 import type { AttachTypeName } from "./attach-types.ts";
+import type { OpsStruct } from "./ops-struct.ts";
 
 /** An ELF section by which libbpf knows type and attach type (its documentation, "Program Types and ELF Sections"). */
 export interface Section {
@@ -54,13 +55,20 @@ export interface Hook {
   readonly bpftool: string;
 }
 /** What a kind has besides when programs of it are compiled, run by the virtual machine and attached. */
-export interface CompiledKind extends Kind {
-  readonly attaches: NonNullable<Kind["attaches"]>;
+export type CompiledKind = CgroupKind | StructOpsKind;
+export interface CgroupKind extends Kind {
+  readonly attaches: "cgroup";
   readonly fields: NonNullable<Kind["fields"]>;
   /** What a kernel must have to run it. */
   readonly needs: Feature;
   /** By the name of the handler. */
   readonly hooks: Readonly<Record<string, Hook>>;
+}
+export interface StructOpsKind extends Kind {
+  readonly attaches: "struct_ops";
+  readonly fields: NonNullable<Kind["fields"]>;
+  /** By the kernel's name. What a kernel must have is said of each, and its hooks are its members. */
+  readonly structs: Readonly<Record<string, OpsStruct>>;
 }
 
 export interface Kind {

@@ -1,0 +1,35 @@
+/** What there is to know of one struct of functions that the kernel takes from programs (struct_ops): the shape of its row. */
+import type { ExtractedStruct } from "../kernel-types.ts";
+import type { Feature } from "../kernels.ts";
+import type { Version } from "../verifier-rules.ts";
+
+/** An argument: a pointer that the kernel vouches for, or a number of so many bytes. */
+export type OpArgument =
+  { readonly struct: ExtractedStruct } | { readonly bytes: 1 | 2 | 4 | 8; readonly signed?: true };
+export interface OpMember {
+  /** The kernel's name. */
+  readonly member: string;
+  readonly args: readonly OpArgument[];
+  readonly returns?: "number";
+  /** The first version of Linux in which it is called so. */
+  readonly since?: Version;
+}
+
+/** Where programs may store into a struct of the kernel's. */
+export interface WritablePlaces {
+  /** Members, from their beginning on. */
+  readonly members: readonly string[];
+  /** Those of them that may be written anywhere inside. */
+  readonly anywhere?: readonly string[];
+}
+
+export interface OpsStruct {
+  /** What a kernel must have that takes it. */
+  readonly needs: Feature;
+  /** Its functions, by the names of the handlers. */
+  readonly members: Readonly<Record<string, OpMember>>;
+  /** Handlers without which the kernel refuses it: one of each list. */
+  readonly needed: readonly (readonly string[])[];
+  /** By the kernel's struct; all others are read only. */
+  readonly writes: { readonly [S in ExtractedStruct]?: WritablePlaces };
+}
