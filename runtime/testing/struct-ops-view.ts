@@ -4,7 +4,7 @@ import { SEEN_STRUCTS, type SeenStruct } from "../../compiler/bpf/tcp-sock-membe
 import type { EventServices } from "../vm/helpers.ts";
 import { finished, observer } from "./call.ts";
 import type { HookViewParts } from "./hook-view.ts";
-import { viewStruct, type Value, type Viewed } from "./kernel-struct-view.ts";
+import { viewStruct, type Viewed } from "./kernel-struct-view.ts";
 
 export interface OpsView<First> {
   readonly ops: OpsStructName;
@@ -48,8 +48,7 @@ export function handlersOf<First extends Readonly<Record<string, unknown>>>(
     });
     finished(program, entry, outcome);
     for (const key of Object.keys(SEEN_STRUCTS[object.struct as SeenStruct]))
-      if (before[key] !== first[key])
-        entry.effects.push(`${key} ${String(before[key])} → ${String(first[key])}`);
+      if (before[key] !== first[key]) entry.effects.push(`${key} ${String(before[key])} → ${String(first[key])}`);
     return row.returns ? outcome.returned >>> 0 : undefined;
   }
 
