@@ -28,7 +28,9 @@ export function longestPath(insns: readonly RawInsn[], starts: readonly number[]
       if (code === EXIT) from.set(at, 1);
       else if (code === LDDW) from.set(at, 1 + (from.get(at + 2) ?? 0));
       else if (code === CALL_CODE) {
-        const inside = src === CALL.local ? lengthOf(at + 1 + imm) : 0;
+        // A call of the kernel's own function looks local until it is loaded, and leads to where no function begins.
+        const isOwn = src === CALL.local && starts.includes(at + 1 + imm);
+        const inside = isOwn ? lengthOf(at + 1 + imm) : 0;
         if (inside === undefined) return undefined;
         from.set(at, 1 + inside + next);
       } else if (kind === CLASS.jmp || kind === CLASS.jmp32) {

@@ -19,6 +19,16 @@ export const congestion = {
     (f) => `${f.name} has ${f.size} bytes; the kernel keeps ${f.limit} for each connection`,
     () => "make fields smaller, or keep the rest in a map",
   ),
+  "state-index": row(
+    "error",
+    () => "the kernel takes only constant offsets into what it keeps for a connection",
+    () => "go through the list: for (const i of range(N)) if (i === index) { … list[i] … }; or keep it in a map",
+  ),
+  "cc-name-taken": row<{ name: string }>(
+    "error",
+    (f) => `another congestion control of this object is called ${JSON.stringify(f.name)}`,
+    () => 'the kernel refuses the second: give it a name of its own with name: "…"',
+  ),
   "no-state": row(
     "error",
     () => "this connection's type does not say what its congestion control keeps",

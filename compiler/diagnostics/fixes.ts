@@ -194,6 +194,8 @@ const FIXES: { readonly [K in Key]: Maker<FactsOf<K>> | undefined } = {
   "cc-member": BY_HAND,
   "state-too-large": BY_HAND,
   "no-state": BY_HAND,
+  "state-index": BY_HAND,
+  "cc-name-taken": BY_HAND,
   "kernel-member": BY_HAND,
 };
 

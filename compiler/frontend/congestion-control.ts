@@ -55,6 +55,8 @@ function nameOf(state: ModuleState, entity: ProgramEntity, object: HandlerObject
   const span = spanOf(entity.file, node ?? entity.node);
   if (!/^[A-Za-z0-9_.]+$/.test(name) || name.length > LONGEST_CC_NAME)
     return void say(state, "cc-name", span, { name, longest: LONGEST_CC_NAME, given: node !== undefined });
+  if (state.structOps.some(({ struct, values }) => struct === "tcp_congestion_ops" && text(values["name"]) === name))
+    return void say(state, "cc-name-taken", span, { name });
   return name;
 }
 
@@ -74,4 +76,5 @@ function fixed(text: string, bytes: number): Uint8Array {
   found.set(new TextEncoder().encode(text));
   return found;
 }
+const text = (bytes?: Uint8Array): string => new TextDecoder().decode(bytes).replace(/\0+$/, "");
 const word = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);

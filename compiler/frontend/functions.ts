@@ -188,7 +188,9 @@ function lowerFunction(
   callee: FunctionEntity,
   parameters: readonly Parameter[],
 ): LoweredFunction | undefined {
-  const marks = parameters.map((one) => `${one.given}${one.known.align ?? ""}${one.known.readOnly ? "r" : ""}`);
+  const marks = parameters.map(
+    (one) => `${one.given}${one.known.align ?? ""}${one.known.readOnly ? "r" : ""}${one.known.root ? "s" : ""}`,
+  );
   const key = `${callee.file.index} ${callee.node.pos} ${marks.join(",")}`;
   const known = state.functions.get(key);
   if (known) return known;
@@ -211,7 +213,8 @@ function lowerFunction(
     const values = b.params.slice(taken, taken + count);
     taken += count;
     const root = { kind: "parameter", index } as const;
-    if (parameter.given === "always") bindParameter(f, parameter, values, { root, from: 0 });
+    const origin = parameter.known.root ? {} : { root, from: 0 };
+    if (parameter.given === "always") bindParameter(f, parameter, values, origin);
     else bindDefault(f, parameter, values);
   }
   body(f, callee.node);

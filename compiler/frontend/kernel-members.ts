@@ -122,7 +122,11 @@ export function privateState(f: Lowering, context: Context, node: ts.PropertyAcc
   const offset = BigInt((area?.offset ?? 0) / 8);
   const by = f.b.core({ kind: "byte-offset", struct, member: PRIVATE_AREA }, offset, span);
   const base = f.b.ptradd(context.ctx, by, span);
-  return { kind: "place", type: context.state, at: { base, offset: 0, align: Math.min(8, alignOf(context.state)) } };
+  return {
+    kind: "place",
+    type: context.state,
+    at: { base, offset: 0, align: Math.min(8, alignOf(context.state)), root: { kind: "state" }, from: 0 },
+  };
 }
 /** Bytes of the private area. */
 export function privateBytes(f: Lowering): number {

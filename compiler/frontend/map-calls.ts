@@ -11,7 +11,7 @@ import { fieldOf, loadField } from "./context-fields.ts";
 import type { MapEntity } from "./entities.ts";
 import { at, bare, fail, pointerTo, scratch, type Lowering } from "./lowering.ts";
 import { MAP_METHODS } from "./maps.ts";
-import { asPlace, loadPrimitive, newSlot } from "./memory.ts";
+import { asPlace, loadPrimitive, copyPlace, newSlot } from "./memory.ts";
 import { ERROR, type Operand, type Root, type Scalar } from "./operand.ts";
 import { copied, holding, replace, textOf } from "./references.ts";
 import {
@@ -95,7 +95,12 @@ function inMemory(
   if (!place || !sameLayout(place.type, layout))
     return void fail(f, "type-mismatch", node, { expected: typeName(layout), found: describe(operand) });
   evaluated?.(place);
-  return pointerTo(f, place, span);
+  // Helpers take no pointers into the kernel's own structs as memory: it is a copy that they are given.
+  if (place.at.root?.kind !== "state") return pointerTo(f, place, span);
+  const copy = newSlot(f, layout, name, node);
+  if (!copy) return undefined;
+  copyPlace(f, layout, copy, place.at, node);
+  return copy.base;
 }
 
 /** An evaluated key, not yet in memory: the value argument may use the same slot. */
@@ -304,14 +309,16 @@ function storageCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExp
     });
   }
   const span = at(f, call);
-  const socket = loadField(f, owner, "sk", call);
+  // A view of the kernel's own struct is the socket, and is never 0.
+  const itself = roleRow(owner.role).struct !== undefined;
+  const socket = itself ? owner.ctx : loadField(f, owner, "sk", call);
   const there = f.b.label();
   const missing = f.b.label();
   const done = f.b.label();
   const removing = name === "delete";
   if (removing) changed(f, map, undefined, "delete", call);
   const result = { type: (removing ? "w64" : "ptr map-value") as Type };
-  if (fieldOf(owner, "sk").pointer === "socket") f.b.jump(there, span);
+  if (itself || fieldOf(owner, "sk").pointer === "socket") f.b.jump(there, span);
   else f.b.branch("ne", socket, f.b.null(socket, span), there, missing, span);
   f.b.place(missing);
   // -ENOENT, as the helper says when there is no storage.

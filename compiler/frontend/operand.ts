@@ -13,6 +13,8 @@ export type Root =
   | { readonly kind: "global"; readonly name: string }
   /** A value of a map. `key`: of a constant one. */
   | { readonly kind: "map"; readonly name: string; readonly key?: bigint }
+  /** What a congestion control keeps for the connection: memory of the kernel's, which has no offsets that vary. */
+  | { readonly kind: "state" }
   /** Something of the caller's. */
   | { readonly kind: "parameter"; readonly index: number };
 /** Where a reference comes from. */
@@ -118,6 +120,7 @@ export const sameRoot = (a: Root, b: Root): boolean => {
   if (a.kind === "slot") return b.kind === "slot" && a.slot.id === b.slot.id;
   if (a.kind === "global") return b.kind === "global" && a.name === b.name;
   if (a.kind === "map") return b.kind === "map" && a.name === b.name && a.key === b.key;
+  if (a.kind === "state") return b.kind === "state";
   return b.kind === "parameter" && a.index === b.index;
 };
 /** What a caller must know of the reference that a function gives back. */

@@ -146,5 +146,8 @@ export function knowledge(operand: Operand, type: DslType): Knowledge {
   const align = operand.kind === "place" ? operand.at.align : operand.kind === "nullable" ? operand.align : natural;
   const readOnly =
     operand.kind === "place" ? operand.at.readOnly : operand.kind === "nullable" ? operand.readOnly : undefined;
-  return { align: Math.min(align, natural), readOnly };
+  const origin: Origin = operand.kind === "place" ? operand.at : operand.kind === "nullable" ? operand : {};
+  // A function is made anew for memory of the kernel's, of which not all can be said inside that can of a program's own.
+  const ofState = origin.root?.kind === "state" ? { root: origin.root } : {};
+  return { align: Math.min(align, natural), readOnly, ...ofState };
 }

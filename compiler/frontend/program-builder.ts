@@ -57,6 +57,8 @@ export interface HandlerObject {
   readonly handlers: ReadonlyMap<string, Handler>;
   /** The other properties. */
   readonly values: ReadonlyMap<string, ts.Expression>;
+  /** All that is written in it, of whatever form. */
+  readonly names: ReadonlySet<string>;
   /** Nothing is written in it. */
   readonly empty: boolean;
 }
@@ -79,6 +81,7 @@ export function handlerObject(
   }
   const handlers = new Map<string, Handler>();
   const values = new Map<string, ts.Expression>();
+  const written = new Set<string>();
   for (const property of literal.properties) {
     const name =
       property.name && (ts.isIdentifier(property.name) || ts.isStringLiteral(property.name))
@@ -90,6 +93,7 @@ export function handlerObject(
       } as never);
       continue;
     }
+    written.add(name);
     if (ts.isMethodDeclaration(property)) {
       addHandler(program, handlers, name, property, entity.file, property.name);
       continue;
@@ -115,7 +119,7 @@ export function handlerObject(
       else say(state, "handler-form", spanOf(entity.file, property), { name });
     }
   }
-  return { handlers, values, empty: literal.properties.length === 0 };
+  return { handlers, values, names: written, empty: literal.properties.length === 0 };
 }
 
 function addHandler(

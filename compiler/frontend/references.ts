@@ -36,6 +36,7 @@ function mayMeet(a: Root | undefined, b: Root | undefined): boolean {
   if (!a || !b) return true;
   if (a.kind === "parameter" || b.kind === "parameter") return a.kind !== "slot" && b.kind !== "slot";
   if (a.kind === "slot" && b.kind === "slot") return a.slot.id === b.slot.id;
+  if (a.kind === "state" && b.kind === "state") return true;
   if (a.kind === "global" && b.kind === "global") return a.name === b.name;
   if (a.kind === "map" && b.kind === "map")
     return a.name === b.name && (a.key === undefined || b.key === undefined || a.key === b.key);

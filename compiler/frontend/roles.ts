@@ -31,7 +31,7 @@ export const ROLES = {
   sockopt: { name: "SockOptCtx", kind: "cgroup_sockopt", socket: true, from: ["setsockopt", "getsockopt"] },
   setsockopt: { name: "SetSockOptCtx", kind: "cgroup_sockopt", socket: true, from: [] },
   getsockopt: { name: "GetSockOptCtx", kind: "cgroup_sockopt", socket: true, from: [] },
-  tcpSock: { name: "TcpSock", kind: "struct_ops", struct: "tcp_sock", from: [] },
+  tcpSock: { name: "TcpSock", kind: "struct_ops", struct: "tcp_sock", socket: true, from: [] },
   ackSample: { name: "AckSample", kind: "struct_ops", struct: "ack_sample", from: [] },
   rateSample: { name: "RateSample", kind: "struct_ops", struct: "rate_sample", from: [] },
 } as const satisfies Readonly<Record<string, RoleRow>> & Readonly<Record<HookName, RoleRow>>;

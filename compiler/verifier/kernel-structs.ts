@@ -16,6 +16,7 @@ import { hasCome } from "../bpf/since.ts";
 import { regsOf, source, type Env } from "./env.ts";
 import { anyOfBytes, isKnown } from "./scalar.ts";
 import { pointer, scalar, typeName, UNINITIALISED, type Reg } from "./state.ts";
+import * as tnum from "./tnum.ts";
 import { reject, unsupported } from "./verdict.ts";
 
 /** What struct_ops programs are entered with and give back. */
@@ -57,7 +58,11 @@ export function structAccess(
   const struct = reg.struct === undefined ? undefined : types.structs.get(reg.struct);
   if (!struct) return unsupported("reads of kernel structures by BTF");
   if (!isKnown(reg.value) || reg.value.smin !== 0n)
-    return unsupported("pointers into kernel structures with a variable offset");
+    return reject(
+      "struct-offset",
+      `R${base} is ptr_${struct.name} invalid variable offset: off=${off}, var_off=${tnum.show(reg.value.bits)}`,
+      base,
+    );
   if (off < 0) return reject("other", `R${base} is ptr_${struct.name} invalid negative access: off=${off}`, base);
   if (kind === "read") return readable(types, struct, off, size);
   const places = writablePlaces(program.entry ? [program.entry.ops] : [], struct.name);

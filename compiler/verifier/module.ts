@@ -65,12 +65,13 @@ export function verifyProgram(
   return {
     program: program.name,
     result,
-    diagnostics: diagnosticsOf(program, input, result),
+    diagnostics: diagnosticsOf(program, input, result, module.target !== "unknown"),
     ...(verbose ? { log: log.lines() } : {}),
   };
 }
 
-function diagnosticsOf(program: BpfProgram, input: Program, result: Result): readonly Diagnostic[] {
+/** `ours`: of this language, so that its words can be said. */
+function diagnosticsOf(program: BpfProgram, input: Program, result: Result, ours: boolean): readonly Diagnostic[] {
   switch (result.verdict) {
     case "accept":
       return [];
@@ -85,6 +86,8 @@ function diagnosticsOf(program: BpfProgram, input: Program, result: Result): rea
       const kernel = `${result.message}${place}`;
       const facts = { program: program.name, problem, kernel, ...(remedy === undefined ? {} : { remedy }) };
       const span = at === undefined ? program.span : spanAt(program, at);
+      // What the language cannot say before its loops are unrolled.
+      if (ours && result.category === "struct-offset") return [report("state-index", span, undefined)];
       return [report("verifier-rejects", span, facts, notesOf(program, input, result))];
     }
   }

@@ -16,6 +16,7 @@ export type Category =
   | "map-perm"
   | "map-bounds"
   | "sock-access"
+  | "struct-offset"
   | "scalar-deref"
   | "encoding"
   | "fd"

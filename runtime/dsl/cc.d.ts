@@ -1,5 +1,5 @@
 // tsbpf/cc: congestion control, as struct_ops of Linux 5.13 and later. The license must be GPL-compatible: the kernel's functions are for such programs.
-import type { be16, be32, i32, i64, Program, StructName, u16, u32, u64, u8 } from "tsbpf";
+import type { be16, be32, i32, i64, Program, SocketOwner, StructName, u16, u32, u64, u8 } from "tsbpf";
 import type { TcpState } from "tsbpf/tcp";
 
 declare const STATE: unique symbol;
@@ -8,7 +8,7 @@ declare const STATE: unique symbol;
  * A TCP connection as its congestion control sees it: the kernel's struct tcp_sock, field by field under the kernel's names. What is not
  * readonly may be assigned. `S`: the state that the congestion control keeps for each connection.
  */
-export interface TcpSock<S = unknown> {
+export interface TcpSock<S = unknown> extends SocketOwner {
   /** What this congestion control keeps for the connection: zeros until init() writes to it. */
   readonly state: S;
 

@@ -295,7 +295,10 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
               context: context.address,
               maps: maps.values(),
               mapAt: (address) => handles.get(address),
-              socketAt: (address) => (address === socketAddress ? event.socket : undefined),
+              socketAt: (address) =>
+                address === socketAddress || kernelObjects.get(address)?.struct === "tcp_sock"
+                  ? event.socket
+                  : undefined,
             },
             id,
             args,

@@ -81,3 +81,51 @@ test("the exported name is the congestion control's where it says no other", () 
   expect(new TextDecoder().decode(one!.values["name"]).replace(/\0+$/, "")).toBe("cc");
   expect(one!.programs).toEqual({ ssthresh: "cc_ssthresh", cong_avoid: "cc_cong_avoid", undo_cwnd: "cc_undo_cwnd" });
 });
+
+test("a member of the wrong form is told of once", () => {
+  expect(said(program({ ssthresh: "ssthresh: renoSsthresh," })).map(({ key }) => key)).toEqual(["handler-form"]);
+});
+
+test("a function that is called with the state has constant offsets too; one of a program's own memory may vary", () => {
+  const text = `
+import { array, license, struct, u32 } from "tsbpf";
+import { congestionControl, renoCongAvoid, renoUndoCwnd } from "tsbpf/cc";
+license("GPL");
+class Kept extends struct({ at: u32, last: array(u32, 4) }) {}
+function pick(kept: Kept): u32 {
+  return kept.last[kept.at & 3] ?? 0;
+}
+export const cc = congestionControl({
+  state: Kept,
+  ssthresh: (sk) => pick(STATE),
+  congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked + pick(STATE)),
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+});
+`;
+  const keys = (state: string) => said(text.replaceAll("STATE", state)).map(({ key }) => key);
+  expect(keys("sk.state")).toEqual(["state-index", "state-index"]);
+  expect(keys("new Kept(sk.state)")).toEqual([]);
+});
+
+test("a name for a part of the state is that part: putting another in its place shows", () => {
+  const text = `
+import { license, struct, u32 } from "tsbpf";
+import { congestionControl, renoCongAvoid, renoUndoCwnd } from "tsbpf/cc";
+license("GPL");
+class Part extends struct({ n: u32 }) {}
+class Kept extends struct({ part: Part, other: Part }) {}
+export const cc = congestionControl({
+  state: Kept,
+  ssthresh(sk) {
+    const part = sk.state.part;
+    sk.state.REPLACED = new Part({ n: 3 });
+    return part.n;
+  },
+  congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked),
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+});
+`;
+  const keys = (field: string) => said(text.replace("REPLACED", field)).map(({ key }) => key);
+  expect(keys("part")).toEqual(["reference-replaced"]);
+  expect(keys("other")).toEqual([]);
+});

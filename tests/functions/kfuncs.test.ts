@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { backend } from "../../compiler/backend/emit.ts";
 import { KFUNCS } from "../../compiler/bpf/kfuncs.ts";
 import { kernels } from "../../compiler/bpf/kernels.ts";
+import { compile } from "../../compiler/compile.ts";
 import { checkModule } from "../../compiler/ir/check.ts";
 import { printModule } from "../../compiler/ir/print.ts";
 import { readModule } from "../../compiler/ir/read.ts";
@@ -71,4 +72,24 @@ test.skipIf(reason !== undefined)(`the kernel takes the object${reason ?? ""}`, 
     const shown = loader.run("prog", "dump", "xlated", "pinned", pin("stamps"));
     expect(shown).toContain("bpf_sock_ops_enable_tx_tstamp");
   });
+});
+
+test("a program that calls the kernel's functions may have functions of its own that stay", () => {
+  const text = `
+import { license, u32 } from "tsbpf";
+import { congestionControl, renoCongAvoid, renoSsthresh, renoUndoCwnd, type TcpSock } from "tsbpf/cc";
+license("GPL");
+function weight(sk: TcpSock, by: u32): u32 {
+  if (sk.sndCwnd > 4 * by && sk.lost < by && sk.delivered > 9) return sk.sndCwnd * by + sk.lost / by;
+  return renoSsthresh(sk) + sk.delivered * by;
+}
+export const cc = congestionControl({
+  ssthresh: (sk) => weight(sk, sk.srttUs) + weight(sk, sk.advmss) + weight(sk, sk.mssCache),
+  congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked),
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+});
+`;
+  const { module, diagnostics } = compile({ path: "cc.ts", text });
+  expect(diagnostics).toEqual([]);
+  expect(module!.programs[0]!.functions.map(({ name }) => name)).toEqual(["cc_ssthresh", "weight"]);
 });

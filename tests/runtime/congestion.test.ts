@@ -79,6 +79,62 @@ export const counted = congestionControl({
 });
 `;
 
+/** State without alignment, lists in it, copies of it, storage of the socket, a function that stays one. */
+const ODD = `
+import { array, HashMap, i64, license, range, RingBuf, SkStorage, struct, u16, u32, u64, u8 } from "tsbpf";
+import { congestionControl, renoCongAvoid, renoSsthresh, renoUndoCwnd, type TcpSock } from "tsbpf/cc";
+license("GPL");
+class Part extends struct({ bytes: u64, at: u8 }) {}
+class Kept extends struct(
+  { first: u8, acks: u32, mask: u64, small: u16, list: array(u32, 5), part: Part, negative: i64, n: u8 },
+  { packed: true },
+) {}
+const seen = new HashMap({ key: u32, value: Part, maxEntries: 4 });
+const told = new RingBuf({ value: Part, bytes: 4096 });
+const own = new SkStorage({ value: Part });
+function sum(kept: Kept, sk: TcpSock<Kept>): u32 {
+  let all: u32 = kept.acks;
+  for (const i of range(5)) if (kept.small !== i) all += kept.list[i];
+  return all + sk.sndCwnd + renoSsthresh(sk);
+}
+export const odd = congestionControl({
+  name: "ts_odd",
+  state: Kept,
+  init(sk) {
+    sk.state.mask = 1n << 40n;
+    sk.state.negative = -5n;
+    sk.state.part = new Part({ bytes: 4n });
+    const mine = own.getOrCreate(sk);
+    if (mine) mine.bytes += 1n;
+  },
+  ssthresh: (sk) => sum(sk.state, sk),
+  congAvoid(sk, ack, acked) {
+    const kept = sk.state;
+    for (const i of range(5)) if (kept.n === i) kept.list[i] = acked;
+    kept.negative -= 1n;
+    kept.part.bytes = sk.bytesAcked;
+    seen.set(1, kept.part);
+    told.output(sk.state.part);
+    renoCongAvoid(sk, ack, acked + sum(kept, sk));
+  },
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+  release(sk) {
+    own.delete(sk);
+  },
+});
+export const plain = congestionControl({
+  name: "ts_odd_2",
+  ssthresh: (sk) => renoSsthresh(sk),
+  congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked),
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+});
+`;
+/** What the kernel takes nowhere, beside the program that it takes. */
+const VARYING = ODD.replace(
+  "kept.small !== i) all += kept.list[i]",
+  "kept.small !== i) all += kept.list[kept.n & 3] ?? 0",
+);
+
 describe.skipIf(skip)(title("congestion control on this kernel"), () => {
   let lab: Lab;
   let netns: string;
@@ -154,6 +210,26 @@ describe.skipIf(skip)(title("congestion control on this kernel"), () => {
     expect(count("ticks")).toBeGreaterThan(0);
     object.close();
     expect(available()).not.toContain("ts_counted");
+  });
+
+  it("states of any form, copies of them, storage of sockets, and two in one object", async () => {
+    const object = loadModule(compiled("odd", "mainline", ODD), { name: "odd" });
+    objects.push(object);
+    object.register();
+    expect(available()).toEqual(expect.arrayContaining(["ts_odd", "ts_odd_2"]));
+    await transfer("ts_odd", 200_000);
+    await transfer("ts_odd_2", 200_000);
+    const { maps } = object;
+    const [[, part]] = [...maps["seen"]!.entries()] as [[number, { bytes: bigint }]];
+    expect(part.bytes).toBeGreaterThan(100_000n);
+  });
+
+  it("an offset that varies is refused by the kernel as by us", () => {
+    const { module } = compile({ path: "odd.ts", text: VARYING }, { verify: false, functions: "inline" });
+    expect(() => loadModule(module!, { name: "varying" })).toThrow(/invalid variable offset|variable offset/);
+    const verdicts = module!.programs.map((one) => verifyProgram(module!, one, "mainline", runningRelease()).result);
+    expect(verdicts.filter(({ verdict }) => verdict === "reject").length).toBeGreaterThan(0);
+    expect(verdicts.map(({ verdict }) => verdict)).not.toContain("unsupported");
   });
 
   it("two of one name cannot be registered", () => {
