@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { load } from "tsbpf/testing";
+import { load, simulate } from "tsbpf/testing";
 
 const { reno } = await load<typeof import("../reno.ts")>(new URL("../reno.ts", import.meta.url));
 
@@ -40,4 +40,14 @@ test("a loss halves the window, down to two segments; a false one takes it back"
   expect(reno.ssthresh(reno.socket({ sndCwnd: 3 }))).toBe(2);
   expect(reno.undoCwnd(reno.socket({ sndCwnd: 10, priorCwnd: 21 }))).toBe(21);
   expect(reno.undoCwnd(reno.socket({ sndCwnd: 30, priorCwnd: 21 }))).toBe(30);
+});
+
+test("two connections come to share a link, and keep it busy", () => {
+  const run = simulate({
+    duration: "60s",
+    path: { rate: "8mbit", delay: "20ms", queue: 27, loss: 0.0005 },
+    flows: [{ congestionControl: reno }, { congestionControl: reno, start: "5s" }],
+  }).during("20s");
+  expect(run.fairness()).toBeGreaterThan(0.9);
+  expect(run.utilization).toBeGreaterThan(0.95);
 });

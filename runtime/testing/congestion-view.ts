@@ -22,7 +22,7 @@ const DEFAULTS: Readonly<Record<string, Value>> = {
 };
 
 /** What the congestion control keeps, field by field. */
-function stateView(object: KernelObject, layout: Layout): object {
+export function stateView(object: KernelObject, layout: Layout): object {
   const bytes = object.bytes(PRIVATE_AREA).subarray(0, sizeOf(layout));
   if (layout.kind !== "struct") return {};
   return Object.defineProperties(
@@ -47,6 +47,10 @@ interface Connection extends Readonly<Record<string, unknown>> {
   readonly acksSent: number[];
 }
 
+const internals = new WeakMap<object, HookViewParts>();
+/** What a loaded congestion control was made of; undefined for anything else. */
+export const congestionParts = (view: object): HookViewParts | undefined => internals.get(view);
+
 export function congestionView(parts: HookViewParts): object {
   const { shared, name } = parts;
   const { machine } = shared;
@@ -65,7 +69,7 @@ export function congestionView(parts: HookViewParts): object {
     });
   }
 
-  return {
+  const made = {
     socket,
     ...handlersOf<Connection>(parts, {
       ops: "tcp_congestion_ops",
@@ -74,4 +78,6 @@ export function congestionView(parts: HookViewParts): object {
       services: (sk) => ({ socket: sk, sendAck: (rcvNxt) => void sk.acksSent.push(rcvNxt) }),
     }),
   };
+  internals.set(made, parts);
+  return made;
 }

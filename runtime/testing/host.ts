@@ -59,6 +59,17 @@ export function createHost(options: HostOptions = {}): Host {
   return host;
 }
 
+/** Takes a host's clock and dice for a while, the dice as this seed makes them. Gives what puts both back. */
+export function borrow(host: Host, seed: number): () => void {
+  const dice = seeds.get(host)!;
+  const [now, state] = [host.now, dice.state];
+  dice.state = seed >>> 0;
+  return () => {
+    host.now = now;
+    dice.state = state;
+  };
+}
+
 /** What the machine asks of the host. `print` takes the lines of log`…`. */
 export function servicesOf(host: Host, print: (line: string) => void): MachineServices {
   const seed = seeds.get(host)!;

@@ -4,3 +4,4 @@ export { createHost } from "./host.ts";
 export { load } from "./load.ts";
 export { connect } from "./network.ts";
 export { together } from "./program-view.ts";
+export { simulate } from "./simulator/simulate.ts";

@@ -4,6 +4,7 @@ import { htons } from "../dsl/index.ts";
 import { hostOrder } from "../dsl/network-order.ts";
 import { freshFields, type ConnectionFields } from "./connection.ts";
 import { deliver } from "./deliver.ts";
+import { createDice } from "./dice.ts";
 import { createEndpoint, type Endpoint, type Packet, type Wire } from "./endpoint.ts";
 import { eachOption } from "./header-options.ts";
 import { FLAGS, handshakeDone, kernelOptions, segmentArrives, stateChanges } from "./hooks.ts";
@@ -67,16 +68,6 @@ function createQueue() {
       }
       return false;
     },
-  };
-}
-
-function createDice(seed: number): () => number {
-  let state = seed >>> 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
   };
 }
 

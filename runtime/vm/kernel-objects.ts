@@ -43,9 +43,11 @@ export function createKernelObject(
   if (size === undefined) throw new RangeError(`the kernel's types have no ${struct}`);
   const region = memory.allocate({ name: struct, size, access: guardFor(types, struct, ops) });
   const start = memory.arenaStart + region.start;
+  const known = new Map<string, FoundMember>();
   const found = (name: string): FoundMember => {
-    const member = findMember(types, struct, name);
+    const member = known.get(name) ?? findMember(types, struct, name);
     if (!member) throw new RangeError(`the kernel's ${struct} has no ${name}`);
+    known.set(name, member);
     return member;
   };
   const place = (member: FoundMember): { readonly at: number; readonly bytes: number; readonly shift: number } => {

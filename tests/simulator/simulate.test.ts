@@ -1,0 +1,378 @@
+/** What happens to a sender in the simulator, and which handlers hear of it. */
+import { expect, test } from "vitest";
+import { CaEvent, CaState } from "tsbpf/cc";
+import { simulate as simulateRaw, type MapUnderTest, type RingBufUnderTest } from "tsbpf/testing";
+import { load } from "../../runtime/testing/load.ts";
+import { bundled, mean, PATH, simulate, sources, type Control } from "./fixture.ts";
+
+const source = sources();
+const reno = await bundled("reno");
+const loaded = (text: string): Promise<Record<string, unknown>> => load(source(text), { target: "linux-6.10" });
+
+interface Call {
+  readonly handler: number;
+  readonly argument: number;
+  readonly state: number;
+  readonly packetsOut: number;
+  readonly cwnd: number;
+}
+/** Notes its calls: which handler, what it was given, and some of the connection. */
+const note = (handler: number, argument: string): string =>
+  `calls.output(new Call({ handler: ${handler}, argument: ${argument}, state: sk.caState, packetsOut: sk.packetsOut, cwnd: sk.sndCwnd }));`;
+const NOTED = `
+import { license, RingBuf, struct, u32 } from "tsbpf";
+import { congestionControl, renoCongAvoid, renoSsthresh, renoUndoCwnd } from "tsbpf/cc";
+license("GPL");
+class Call extends struct({ handler: u32, argument: u32, state: u32, packetsOut: u32, cwnd: u32 }) {}
+export const calls = new RingBuf({ value: Call, bytes: 1048576 });
+export const mine = congestionControl({
+  init(sk) { ${note(0, "0")} },
+  release(sk) { ${note(1, "0")} },
+  ssthresh(sk) { ${note(2, "0")} return renoSsthresh(sk); },
+  congAvoid(sk, ack, acked) { ${note(3, "acked")} renoCongAvoid(sk, ack, acked); },
+  setState(sk, state) { ${note(4, "state")} },
+  cwndEvent(sk, event) { ${note(5, "event")} },
+  inAckEvent(sk, flags) { ${note(6, "flags")} },
+  pktsAcked(sk, sample) { ${note(7, "sample.pktsAcked")} },
+  undoCwnd(sk) { ${note(8, "0")} return renoUndoCwnd(sk); },
+  sndbufExpand(sk) { ${note(9, "0")} return 2; },
+});
+`;
+const NAMES = [
+  "init",
+  "release",
+  "ssthresh",
+  "congAvoid",
+  "setState",
+  "cwndEvent",
+  "inAckEvent",
+  "pktsAcked",
+  "undoCwnd",
+  "sndbufExpand",
+];
+const noted = await loaded(NOTED);
+const mine = noted.mine as Control;
+const callsSoFar = (): Call[] => (noted.calls as RingBufUnderTest<Call>).records();
+const told = (calls: readonly Call[]): string[] =>
+  calls.map(({ handler, argument }) => `${NAMES[handler]} ${argument}`);
+
+test("a connection begins, is released once, and its first round trip is in the kernel's order", () => {
+  const run = simulate({ flows: [{ congestionControl: mine, bytes: 30 * 1448 }] });
+  const calls = callsSoFar();
+  expect(told(calls.slice(0, 12))).toEqual([
+    // The SYN's acknowledgement comes before init().
+    "pktsAcked 1",
+    "inAckEvent 3",
+    "init 0",
+    "sndbufExpand 0",
+    `cwndEvent ${CaEvent.TxStart}`,
+    "pktsAcked 1",
+    "inAckEvent 2",
+    "congAvoid 1",
+    "pktsAcked 1",
+    "inAckEvent 2",
+    "congAvoid 1",
+    "pktsAcked 1",
+  ]);
+  expect(calls[4]).toMatchObject({ packetsOut: 0, cwnd: 10, state: CaState.Open });
+  expect(calls[5]).toMatchObject({ packetsOut: 9 });
+  expect(told(calls).filter((one) => /init|release/.test(one))).toEqual(["init 0", "release 0"]);
+  expect(told(calls).at(-1)).toBe("release 0");
+  expect(run.flows[0]!.calls).toMatchObject({ init: 1, release: 1, ssthresh: 0, congControl: 0 });
+  expect(run.flows[0]!.finished).toBeGreaterThan(0.08);
+  expect(run.flows[0]!.delivered.at(-1)).toBe(30 * 1448);
+  expect(run.flows[0]!.goodput).toBeCloseTo((30 * 1448 * 8) / run.flows[0]!.finished!, -1);
+});
+
+test("a connection that is cut off by the end of the run is released as well", () => {
+  expect(simulate({ duration: "1s", flows: [{ congestionControl: mine }] }).flows[0]!.calls.release).toBe(1);
+  callsSoFar();
+});
+
+test("a lost segment: Disorder, a threshold, Recovery, and the window is the threshold when it is over", () => {
+  const lost = new Set([40]);
+  const run = simulate({
+    duration: "1s",
+    every: "1ms",
+    path: {
+      rate: "100mbit",
+      queue: 1000,
+      pass: ({ number, isRetransmission }) => isRetransmission || !lost.has(number),
+    },
+    flows: [{ congestionControl: mine, bytes: 100 * 1448 }],
+  });
+  const [flow] = run.flows;
+  expect(flow!.states.map(({ state }) => state)).toEqual([
+    CaState.Open,
+    CaState.Disorder,
+    CaState.Recovery,
+    CaState.Open,
+  ]);
+  expect(flow!.retransmissions).toBe(1);
+  const calls = told(callsSoFar());
+  const at = calls.indexOf("ssthresh 0");
+  // Acknowledgements that tell of nothing new in order: 2 and 4 are not among the flags.
+  expect(calls.slice(at - 2, at + 4)).toEqual([
+    "pktsAcked 0",
+    "inAckEvent 1",
+    "ssthresh 0",
+    `setState ${CaState.Recovery}`,
+    "pktsAcked 0",
+    "inAckEvent 1",
+  ]);
+  const complete = calls.indexOf(`cwndEvent ${CaEvent.CompleteCwr}`);
+  expect(calls.slice(complete - 3, complete + 1)).toEqual([
+    expect.stringMatching(/^pktsAcked/),
+    "inAckEvent 2",
+    `setState ${CaState.Open}`,
+    `cwndEvent ${CaEvent.CompleteCwr}`,
+  ]);
+  const after = flow!.states.at(-1)!.time;
+  const index = run.time.findIndex((time) => time > after);
+  expect(flow!.cwnd[index]).toBe(flow!.ssthresh[index]!);
+});
+
+test("nothing comes through for a second: the timer fires, the window is one segment, and doubles waits", () => {
+  const run = simulate({
+    duration: "6s",
+    every: "1ms",
+    path: { pass: ({ seconds }) => seconds < 1 || seconds >= 2 },
+    flows: [{ congestionControl: mine }],
+  });
+  const [flow] = run.flows;
+  const losses = flow!.states.filter(({ state }) => state === CaState.Loss).map(({ time }) => time);
+  // A tail loss probe first, then the time-out: at least 200 ms after the last segment, and twice as long each time.
+  expect(losses.length).toBeGreaterThanOrEqual(2);
+  expect(losses[0]).toBeGreaterThan(1.2);
+  expect((losses[2]! - losses[1]!) / (losses[1]! - losses[0]!)).toBeCloseTo(2, 1);
+  const index = run.time.findIndex((time) => time > losses[0]! + 0.001);
+  expect(flow!.cwnd[index]).toBe(1);
+  const calls = callsSoFar();
+  const loss = calls.findIndex(({ handler, argument }) => NAMES[handler] === "cwndEvent" && argument === CaEvent.Loss);
+  expect(told(calls.slice(loss - 1, loss + 2))).toEqual([
+    "ssthresh 0",
+    `cwndEvent ${CaEvent.Loss}`,
+    `setState ${CaState.Loss}`,
+  ]);
+  // It recovers, and uses the link again.
+  expect(flow!.states.at(-1)).not.toMatchObject({ state: CaState.Loss });
+  expect(run.during("4s").utilization).toBeGreaterThan(0.9);
+});
+
+test("marks: CWR once in a round trip, a smaller window, no loss", () => {
+  const run = simulate({ path: { queue: 1000, ecn: 10 }, flows: [{ congestionControl: reno, ecn: true }] });
+  const [flow] = run.flows;
+  expect(run.dropped).toBe(0);
+  expect(flow!.retransmissions).toBe(0);
+  const states = new Set(flow!.states.map(({ state }) => state));
+  expect(states).toEqual(new Set([CaState.Open, CaState.Cwr]));
+  expect(flow!.calls.ssthresh).toBe(flow!.states.filter(({ state }) => state === CaState.Cwr).length);
+  expect(Math.max(...run.during("5s").queue)).toBeLessThan(20);
+  // Without ECN nothing is marked.
+  const plain = simulate({ path: { queue: 1000, ecn: 10 }, flows: [{ congestionControl: reno }] });
+  expect(plain.flows[0]!.states.some(({ state }) => state === CaState.Cwr)).toBe(false);
+});
+
+test("a control that needs ECN hears of each mark at the receiver, and may acknowledge at once", async () => {
+  const { mine: echo, counts } = await loaded(`
+import { ArrayMap, license, struct, u32 } from "tsbpf";
+import { CaEvent, congestionControl, EcnFlag, renoCongAvoid, renoUndoCwnd, sendAck } from "tsbpf/cc";
+license("GPL");
+class Own extends struct({ wasMarked: u32, priorRcvNxt: u32 }) {}
+class Count extends struct({ segments: u32 }) {}
+export const counts = new ArrayMap({ value: Count, maxEntries: 2 });
+export const mine = congestionControl({
+  state: Own,
+  needsEcn: true,
+  init(sk) {
+    sk.state.priorRcvNxt = sk.rcvNxt;
+  },
+  ssthresh: (sk) => sk.sndCwnd,
+  congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked),
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+  cwndEvent(sk, event) {
+    if (event !== CaEvent.EcnIsCe && event !== CaEvent.EcnNoCe) return;
+    const isMarked: u32 = event === CaEvent.EcnIsCe ? 1 : 0;
+    const count = counts.get(isMarked);
+    if (count) count.segments += 1;
+    if (sk.state.wasMarked !== isMarked) {
+      if (sk.ackPending & 2) sendAck(sk, sk.state.priorRcvNxt);
+      sk.ackPending |= 16;
+    }
+    sk.state.priorRcvNxt = sk.rcvNxt;
+    sk.state.wasMarked = isMarked;
+    if (isMarked === 1) sk.ecnFlags |= EcnFlag.DemandCwr;
+    else sk.ecnFlags &= 0xfb;
+  },
+});`);
+  const run = simulate({
+    duration: "5s",
+    path: { queue: 1000, ecn: 30 },
+    flows: [{ congestionControl: echo as Control }],
+  });
+  const [plain, marked] = [0, 1].map(
+    (key) => (counts as MapUnderTest<number, { segments: number }>).get(key)!.segments,
+  );
+  expect(marked).toBeGreaterThan(100);
+  // Each segment that arrived was told of once.
+  expect(marked! + plain!).toBe(Math.round(run.flows[0]!.delivered.at(-1)! / 1448));
+  // Only the sender's calls are counted, and only it meets CWR.
+  expect(run.flows[0]!.calls).toMatchObject({ init: 1 });
+  expect(run.flows[0]!.states.some(({ state }) => state === CaState.Cwr)).toBe(true);
+});
+
+test("a control of its own rate: pacing holds, and the kernel's window rules are out of the way", async () => {
+  const { mine: paced } = await loaded(`
+import { license } from "tsbpf";
+import { congestionControl } from "tsbpf/cc";
+license("GPL");
+export const mine = congestionControl({
+  init(sk) {
+    sk.pacingStatus = 1;
+    sk.pacingRate = 500_000n;
+  },
+  congControl(sk, _ack, _flag, sample) {
+    sk.sndCwnd = 1000;
+    sk.pacingRate = 500_000n;
+    if (sample.delivered > 100000) sk.sndCwnd = 1;
+  },
+  ssthresh: (sk) => sk.sndCwnd,
+  undoCwnd: (sk) => sk.sndCwnd,
+  minTsoSegs: (_sk) => 1,
+});`);
+  const run = simulate({ flows: [{ congestionControl: paced as Control }] }).during("1s");
+  expect(run.flows[0]!.goodput / 4e6).toBeCloseTo(1, 2);
+  expect(Math.max(...run.queue)).toBeLessThanOrEqual(1);
+  expect(run.flows[0]!.calls.congAvoid).toBe(0);
+  expect(run.flows[0]!.calls.minTsoSegs).toBeGreaterThan(100);
+});
+
+test("an application that writes seldom: the window does not grow, and starts anew after an idle time", () => {
+  const writes = Array.from({ length: 20 }, (_, index) => ({ at: `${index}s` as const, bytes: 5 * 1448 }));
+  const run = simulate({ flows: [{ congestionControl: mine, writes }] });
+  const calls = told(callsSoFar());
+  expect(Math.max(...run.flows[0]!.cwnd.filter((one) => one > 0))).toBe(10);
+  expect(calls.filter((one) => one === `cwndEvent ${CaEvent.CwndRestart}`).length).toBe(19);
+  // Each write finds nothing under way.
+  expect(calls.filter((one) => one === `cwndEvent ${CaEvent.TxStart}`).length).toBe(20);
+  expect(run.flows[0]!.finished).toBeGreaterThan(19);
+});
+
+test("the same seed gives the same run, another seed another; host and programs' dice are as before", async () => {
+  const { mine: dicing } = await loaded(`
+import { license, randomU32 } from "tsbpf";
+import { congestionControl, renoCongAvoid, renoSsthresh, renoUndoCwnd } from "tsbpf/cc";
+license("GPL");
+export const mine = congestionControl({
+  congAvoid(sk, ack, acked) {
+    if ((randomU32() & 3) !== 0) renoCongAvoid(sk, ack, acked);
+  },
+  ssthresh: (sk) => renoSsthresh(sk),
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+});`);
+  const options = { path: { loss: 0.001 }, flows: [{ congestionControl: dicing as Control }] } as const;
+  const series = (seed: number): unknown => {
+    const { queue, flows } = simulate({ ...options, seed });
+    return [queue, flows[0]!.cwnd, flows[0]!.delivered];
+  };
+  const first = series(3);
+  expect(series(3)).toEqual(first);
+  expect(series(4)).not.toEqual(first);
+});
+
+test("the state that a control keeps for the sender", async () => {
+  const { mine: counting } = await loaded(`
+import { license, struct, u32 } from "tsbpf";
+import { congestionControl, renoCongAvoid, renoSsthresh, renoUndoCwnd } from "tsbpf/cc";
+license("GPL");
+class Own extends struct({ acked: u32, lowestRttUs: u32 }) {}
+export const mine = congestionControl({
+  state: Own,
+  init(sk) {
+    sk.state.lowestRttUs = 0xffffffff;
+  },
+  pktsAcked(sk, sample) {
+    sk.state.acked += sample.pktsAcked;
+    if (sample.rttUs > 0 && u32(sample.rttUs) < sk.state.lowestRttUs) sk.state.lowestRttUs = u32(sample.rttUs);
+  },
+  congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked),
+  ssthresh: (sk) => renoSsthresh(sk),
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+});`);
+  const flows = [200, 100].map((segments) => ({ congestionControl: counting as Control, bytes: segments * 1448 }));
+  // The second time finds no trace of the first.
+  for (let turn = 0; turn < 2; turn++) {
+    const run = simulate({ flows });
+    expect(run.flows.map(({ state }) => (state as { acked: number }).acked)).toEqual([201, 101]);
+    expect((run.flows[0]!.state as { lowestRttUs: number }).lowestRttUs).toBeGreaterThanOrEqual(40_000);
+    expect((run.flows[0]!.state as { lowestRttUs: number }).lowestRttUs).toBeLessThan(45_000);
+  }
+});
+
+test("parts of a run", () => {
+  const run = simulate({ flows: [{ congestionControl: reno }, { congestionControl: reno, start: "5s" }] });
+  expect(run.time).toHaveLength(2001);
+  const part = run.during("10s", "15s");
+  expect([part.time[0], part.time.at(-1)]).toEqual([10, 15]);
+  expect(part.flows[0]!.cwnd).toHaveLength(501);
+  expect(Number.isNaN(run.flows[1]!.cwnd[400]!)).toBe(true);
+  // What was delivered in a part is its goodput.
+  const bytes = part.flows[0]!.delivered.at(-1)! - part.flows[0]!.delivered[0]!;
+  expect(part.flows[0]!.goodput).toBeCloseTo((bytes * 8) / 5, 3);
+  expect(part.during("12s").time[0]).toBe(12);
+  expect(mean(part.queue)).toBeGreaterThan(0);
+});
+
+test("a picture has a line for each flow's window, threshold and round trip, and one for the queue", () => {
+  const svg = simulate({ flows: [{ congestionControl: reno }, { congestionControl: "reno", start: "5s" }] }).toSvg({
+    title: "a < b",
+  });
+  expect(svg).toMatch(/^<svg [^>]*width="900"/);
+  expect(svg).toContain("a &#60; b");
+  expect(svg).toContain("0: ts_reno");
+  expect(svg).toContain("1: reno");
+  expect(svg.match(/<polyline/g)!.length).toBeGreaterThanOrEqual(7);
+  expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+  // At most two points for each pixel.
+  for (const [, points] of svg.matchAll(/points="([^"]*)"/g)) expect(points!.split(" ").length).toBeLessThan(2 * 900);
+});
+
+test.each([
+  [{ duration: "20" }, 'simulate: duration: "20" is no duration; write "40ms", with us, ms, s or min'],
+  [
+    { path: { ...PATH, rate: "8mb" } },
+    'simulate: path.rate: "8mb" is no rate; write "8mbit", with bit, kbit, mbit or gbit',
+  ],
+  [
+    { path: { ...PATH, queue: 0 } },
+    "simulate: path.queue: 0 is no number of packets; give a whole number, 1 at least and 1000000000 at most",
+  ],
+  [
+    { path: { ...PATH, queue: { packets: 4 } } },
+    "simulate: path.queue.packets: there is no such option; there are bytes",
+  ],
+  [{ path: { ...PATH, loss: 2 } }, "simulate: path.loss: 2 is no probability; give a number from 0 to 1, such as 0.01"],
+  [{ path: { ...PATH, bandwidth: 2 } }, "simulate: path.bandwidth: there is no such option; there are rate, delay,"],
+  [{ flows: [] }, "simulate: flows: there are none; give at least one"],
+  [
+    { flows: [{ congestionControl: "cubic" }] },
+    'simulate: flows[0].congestionControl: "cubic" is not built in; give an export of a module that load() gave, or "reno"',
+  ],
+  [
+    { flows: [{ congestionControl: {} }] },
+    "simulate: flows[0].congestionControl: this is no loaded congestion control; give an export",
+  ],
+  [
+    { flows: [{ congestionControl: "reno", bytes: 0.5 }] },
+    "simulate: flows[0].bytes: 0.5 is no number of bytes; give a whole number, 1 at least",
+  ],
+  [
+    { flows: [{ congestionControl: "reno", bytes: 5, writes: [] }] },
+    "simulate: flows[0].writes: bytes are given as well; say how much with one of them",
+  ],
+  [{ flows: [{ congestionControl: "reno", start: "soon" }] }, 'simulate: flows[0].start: "soon" is no duration'],
+  [{ every: "0ms" }, 'simulate: every: "0ms" gives too many samples; at most'],
+])("mistakes: %j", (wrong, message) => {
+  const options = { duration: "1s", path: PATH, flows: [{ congestionControl: "reno" }], ...wrong };
+  expect(() => simulateRaw(options as never)).toThrow(message);
+});
