@@ -35,6 +35,7 @@ const entries = {
   "dsl/connect": "runtime/dsl/connect.ts",
   "dsl/sockopt": "runtime/dsl/sockopt.ts",
   "dsl/cc": "runtime/dsl/cc.ts",
+  "dsl/config": "runtime/dsl/config.ts",
 };
 
 /** Commander can run sub-commands as programs of their own. Ours are none, and early Node 20 takes no snapshot with it. */

@@ -1,63 +1,15 @@
-/** `tsbpf build` and `tsbpf check`. */
+/** `tsbpf build`. */
 import { basename, join } from "node:path";
 import { typesFor } from "../kernel/types.ts";
-import { isRange, kernelNamed, kernels, type OldestKernel, type TargetName } from "../../compiler/bpf/kernels.ts";
-import { compile, raised, type CompileResult } from "../../compiler/compile.ts";
-import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
+import { isRange, kernelNamed, kernels } from "../../compiler/bpf/kernels.ts";
+import { diagnosticsToJson } from "../../compiler/diagnostics/render.ts";
 import { printModule } from "../../compiler/ir/print.ts";
-import type { IrModule } from "../../compiler/ir/ir.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { listing } from "../../compiler/object/listing.ts";
 import { printable } from "../../compiler/printable.ts";
 import { trouble, TroubleError, writeWhole } from "../files/files.ts";
-import { importReader, readProgram } from "../files/imports.ts";
-import { strictKeys } from "../files/tsconfig.ts";
-import { kernelTypesOf } from "./kernel-types.ts";
-import { colour, err, json, out, say, troubleText } from "./output.ts";
-
-export interface BuildOptions {
-  readonly output?: string;
-  readonly target?: TargetName;
-  /** The oldest kernel that must take the objects. */
-  readonly kernel?: OldestKernel;
-  /** A file with the types of the kernel to compile with; absent: those of the repository. */
-  readonly btf?: string;
-  readonly emit?: "obj" | "asm" | "ir";
-  readonly printAfter?: string;
-  readonly maxInsns?: number;
-  readonly passes?: readonly string[];
-  readonly types?: boolean;
-  readonly json?: boolean;
-  /** Warnings are errors. */
-  readonly strict?: boolean;
-  /** A module without programs is no error. */
-  readonly library?: boolean;
-  /** Folder below which imports may lie; absent: the project's. */
-  readonly root?: string;
-}
-
-/** Compiles one file by path, with imports read from beside it. Throws TroubleError when the file cannot be read. */
-export function compileFile(
-  path: string,
-  options: BuildOptions,
-  afterPass?: (pass: string, module: IrModule, group?: string) => void,
-): CompileResult {
-  const result = compile(readProgram(path, options.root), {
-    readImport: importReader(path, options.root),
-    ...(options.target ? { target: options.target } : {}),
-    ...(options.kernel ? { kernel: options.kernel } : {}),
-    ...(options.btf === undefined ? {} : { types: kernelTypesOf(options.btf) }),
-    ...(options.maxInsns ? { maxInsns: options.maxInsns } : {}),
-    ...(options.passes ? { withoutPasses: options.passes } : {}),
-    ...(afterPass ? { afterPass } : {}),
-    ...(options.library ? { library: true } : {}),
-    ...(options.strict ? { strict: true } : {}),
-  });
-  const unused = result.diagnostics.some((one) => one.key.startsWith("unused"));
-  return unused && !options.strict ? raised(result, strictKeys(path)) : result;
-}
-
-const hasErrors = (result: CompileResult): boolean => result.diagnostics.some((d) => d.severity === "error");
+import { compileFile, hasErrors, inProject, showDiagnostics, type BuildOptions } from "./compile-file.ts";
+import { colour, err, json, out, troubleText } from "./output.ts";
 
 /** Where the object of a source goes. */
 export const objectPath = (source: string, folder: string | undefined): string =>
@@ -73,14 +25,15 @@ function summary(source: string, written: string, module: BpfModule, maxInsns: n
 }
 
 /** Runs over files one by one; a file's error does not stop the next. Returns the exit code. */
-export function build(files: readonly string[], options: BuildOptions): number {
+export function build(files: readonly string[], given: BuildOptions): number {
   const reports: object[] = [];
   let failures = 0;
   const paths = new Map<string, string>();
   for (const file of files) {
-    const path = objectPath(file, options.output);
-    const other = paths.get(path);
     try {
+      const options = inProject(file, given);
+      const path = objectPath(file, options.output);
+      const other = paths.get(path);
       if (other !== undefined && other !== file) {
         throw trouble(
           "same-output",
@@ -96,10 +49,10 @@ export function build(files: readonly string[], options: BuildOptions): number {
       if (!(error instanceof TroubleError)) throw error;
       failures++;
       reports.push({ source: file, ok: false, trouble: error.trouble, diagnostics: [] });
-      if (!options.json) err(troubleText(error.trouble, colour(process.stderr)));
+      if (!given.json) err(troubleText(error.trouble, colour(process.stderr)));
     }
   }
-  if (options.json) out(json({ files: reports }));
+  if (given.json) out(json({ files: reports }));
   return failures === 0 ? 0 : 1;
 }
 
@@ -162,34 +115,4 @@ function buildOne(file: string, path: string, options: BuildOptions): { ok: bool
       programs,
     },
   };
-}
-
-function showDiagnostics(result: CompileResult, options: BuildOptions): void {
-  if (options.json || result.diagnostics.length === 0) return;
-  err(renderDiagnostics(result.diagnostics, result.sources, { colour: colour(process.stderr) }));
-}
-
-/** Everything that `build` does but writing. */
-export function check(files: readonly string[], options: BuildOptions): number {
-  const reports: object[] = [];
-  let failures = 0;
-  for (const file of files) {
-    try {
-      // A file of helpers and structs alone is fine to check; only an object needs programs.
-      const result = compileFile(file, { ...options, library: true });
-      showDiagnostics(result, options);
-      const ok = !hasErrors(result);
-      if (!ok) failures++;
-      const diagnostics = diagnosticsToJson(result.diagnostics, result.sources);
-      reports.push({ source: file, target: result.target, ok, diagnostics });
-    } catch (error) {
-      if (!(error instanceof TroubleError)) throw error;
-      failures++;
-      reports.push({ source: file, ok: false, trouble: error.trouble, diagnostics: [] });
-      if (!options.json) err(troubleText(error.trouble, colour(process.stderr)));
-    }
-  }
-  if (options.json) out(json({ files: reports }));
-  else if (failures === 0) say(`${files.length === 1 ? files[0] : `${files.length} files`}: no errors`);
-  return failures === 0 ? 0 : 1;
 }

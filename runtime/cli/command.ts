@@ -3,8 +3,11 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { kernels } from "../../compiler/bpf/kernels.ts";
 import { version } from "../../compiler/version.generated.ts";
 import { TroubleError } from "../files/files.ts";
+import { PROJECT_FILE } from "../files/project-file.ts";
 import { registerRuntimeCommands } from "./register.ts";
-import { build, check, type BuildOptions } from "./build.ts";
+import { compiling, type CompilingOptions } from "./compiling.ts";
+import { build } from "./build.ts";
+import { check } from "./check.ts";
 import { disasm } from "./disasm.ts";
 import { init, type InitOptions } from "./init.ts";
 import { kernelOption } from "./kernel-option.ts";
@@ -27,9 +30,11 @@ const targetOption = () =>
 const rootOption = () =>
   new Option(
     "--root <dir>",
-    "folder below which imports may lie (default: that of the nearest package.json or tsconfig.json)",
+    "folder below which imports may lie (default: that of the nearest package.json, tsconfig.json or project file)",
   );
 const strictOption = () => new Option("--strict", "treat warnings as errors");
+const SOURCES = `TypeScript sources (default: those of the project file, ${PROJECT_FILE} or the key "tsbpf" of package.json)`;
+const AGAIN = "go on, and compile again whenever a file changes";
 const OLDEST_KERNEL = "oldest kernel that must take the object (default: the target's, 5.10 for mainline)";
 const BTF = "the kernel's types, such as /sys/kernel/btf/vmlinux (default: an extract of Linux 6.18)";
 const maxInsnsOption = () =>
@@ -59,8 +64,8 @@ Examples:
   program
     .command("build")
     .description("compile programs to BPF objects")
-    .argument("<file...>", "TypeScript sources")
-    .option("-o, --output <dir>", "folder for the objects (default: the current one)")
+    .argument("[file...]", SOURCES)
+    .option("-o, --output <dir>", "folder for the objects (default: the project file's, else the current one)")
     .addOption(targetOption())
     .addOption(kernelOption(OLDEST_KERNEL))
     .option("--btf <file>", BTF)
@@ -75,28 +80,36 @@ Examples:
     .addOption(strictOption())
     .option("--without-passes <names>", "switch optimizations off, by name, separated by commas", names)
     .option("--types", "write a .d.ts with the types of maps and params beside each object")
+    .option("-w, --watch", AGAIN)
     .option("--json", "print one JSON document instead of text")
     .addHelpText(
       "after",
       "\nExamples:\n  tsbpf build programs/ndiffports.ts\n  tsbpf build -o /tmp --target patched programs/user-timeout.ts",
     )
-    .action((files: string[], options: BuildOptions & { withoutPasses?: string[] }) =>
-      finish(build(files, { ...options, ...(options.withoutPasses ? { passes: options.withoutPasses } : {}) })),
+    .action(async (files: string[], options: CompilingOptions & { withoutPasses?: string[] }) =>
+      finish(
+        await compiling(build, files, {
+          ...options,
+          ...(options.withoutPasses ? { passes: options.withoutPasses } : {}),
+        }),
+      ),
     );
 
   program
     .command("check")
     .description("report errors, write nothing")
-    .argument("<file...>", "TypeScript sources")
+    .argument("[file...]", `${SOURCES}; -: the text on standard input`)
+    .option("--stdin-path <file>", "path that the text on standard input is taken for (default: stdin.ts)")
     .addOption(targetOption())
     .addOption(kernelOption(OLDEST_KERNEL))
     .option("--btf <file>", BTF)
     .addOption(maxInsnsOption())
     .addOption(rootOption())
     .addOption(strictOption())
+    .option("-w, --watch", AGAIN)
     .option("--json", "print one JSON document instead of text")
     .addHelpText("after", "\nExample:\n  tsbpf check programs/user-timeout.ts")
-    .action((files: string[], options: BuildOptions) => finish(check(files, options)));
+    .action(async (files: string[], options: CompilingOptions) => finish(await compiling(check, files, options)));
 
   program
     .command("disasm")

@@ -11,7 +11,7 @@ import { cgroupRoot } from "../kernel/places.ts";
 import { MPTCP_HAS_NO_ROOM } from "../kernel/option-room.ts";
 import { missing, probe } from "../kernel/probe.ts";
 import { openMptcpNetlink } from "../mptcp/generic-netlink.ts";
-import { compileFile } from "./build.ts";
+import { compileFile } from "./compile-file.ts";
 import { out } from "./output.ts";
 import { document, table } from "./report.ts";
 

@@ -8,7 +8,7 @@ import type { BpfModule } from "../../compiler/module.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { parseValue } from "../kernel/format.ts";
 import { parseObject, type ObjectToLoad } from "../kernel/object-file.ts";
-import { compileFile } from "./build.ts";
+import { compileFile } from "./compile-file.ts";
 import { colour, err } from "./output.ts";
 import { line } from "./report.ts";
 

@@ -19,7 +19,7 @@ const param = () => new Option("--param <name=value>", "set a param (repeat for 
 const root = () =>
   new Option(
     "--root <dir>",
-    "folder below which imports may lie (default: that of the nearest package.json or tsconfig.json)",
+    "folder below which imports may lie (default: that of the nearest package.json, tsconfig.json or project file)",
   );
 const target = () =>
   new Option("-t, --target <target>", "kernel to compile for (default: follows from the imports)").choices(

@@ -2,6 +2,7 @@
 import { createInterface } from "node:readline";
 import { batchLine, pluginMain } from "../vm/conformance.ts";
 import { trouble } from "../files/files.ts";
+import { readStandardInput } from "../files/standard-input.ts";
 import { drained, err, out, outputFailed } from "./output.ts";
 
 export interface VmOptions {
@@ -12,17 +13,6 @@ export interface VmOptions {
 
 /** Hex of a program is twice its bytes, and no kernel takes more than a million instructions. */
 const MAX_INPUT = 64 * 1024 * 1024;
-
-async function readAll(): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of process.stdin) {
-    size += (chunk as Buffer).length;
-    if (size > MAX_INPUT) throw trouble("input-too-large", `standard input is longer than ${MAX_INPUT} bytes`);
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks).toString("latin1");
-}
 
 export async function vmCommand(memory: string | undefined, options: VmOptions): Promise<number> {
   if (options.batch) {
@@ -40,7 +30,7 @@ export async function vmCommand(memory: string | undefined, options: VmOptions):
     );
   }
   const given = options.plugin === true ? (memory ?? "") : options.plugin;
-  const result = pluginMain(given, await readAll());
+  const result = pluginMain(given, (await readStandardInput(MAX_INPUT)).toString("latin1"));
   if (result.stdout) out(result.stdout);
   if (result.stderr) err(result.stderr);
   return result.exitCode;

@@ -1,14 +1,15 @@
 /**
  * The files that are read as sources: TypeScript, regular, and below the project's root, which is the folder of the
- * nearest package.json or tsconfig.json above the program. A program, or a link with a program's name, cannot make the
+ * nearest package.json, tsconfig.json or project file above the program. A program, or a link with a program's name, cannot make the
  * compiler show other files in its errors.
  */
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import type { FoundImport, ImportRefused, SourceFile } from "../../compiler/span.ts";
+import { PROJECT_FILE } from "./project-file.ts";
 import { checkRegular, MAX_SOURCE_BYTES, readNamed, reason, trouble, withFile } from "./files.ts";
 
-const MARKS = ["package.json", "tsconfig.json"];
+const MARKS = ["package.json", "tsconfig.json", PROJECT_FILE];
 const TYPESCRIPT = /\.[mc]?ts$/;
 
 /** The folder whose files a program may import; without a mark above it, its own folder. */

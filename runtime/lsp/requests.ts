@@ -2,12 +2,15 @@
  * What the server asks of a compilation, and what it gets: plain values, because they go to another thread and back.
  * The frontend answers within a keystroke; the rest, with the verifier, takes its time elsewhere.
  */
+import { dirname } from "node:path";
 import { compile, raised, type CompileOptions, type CompileResult } from "../../compiler/compile.ts";
 import type { Diagnostic } from "../../compiler/diagnostics.ts";
 import type { Finding } from "../../compiler/findings.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import type { FoundImport, SourceFile } from "../../compiler/span.ts";
+import { TroubleError } from "../files/files.ts";
 import { importReader } from "../files/imports.ts";
+import { compileOptionsOf, projectAbove } from "../files/project-file.ts";
 import { strictKeys } from "../files/tsconfig.ts";
 import { workOf, type Work } from "./work.ts";
 
@@ -41,11 +44,22 @@ const reader = ({ entry, open }: Question): ((path: string, from: string) => Fou
   };
 };
 
+/** What the project file says. One that is wrong is the command's to complain of. */
+function settingsOf(path: string): CompileOptions {
+  try {
+    return compileOptionsOf(projectAbove(dirname(path))?.settings ?? {});
+  } catch (error) {
+    if (error instanceof TroubleError) return {};
+    throw error;
+  }
+}
+
 function run(question: Question, options: CompileOptions): CompileResult {
   const { entry } = question;
+  const settings = settingsOf(entry.path);
   // As `tsbpf check` does: a file of helpers and structs alone is fine, and the tsconfig has the word on unused names.
-  const result = compile(entry, { readImport: reader(question), library: true, ...options });
-  return result.diagnostics.some((one) => one.key.startsWith("unused"))
+  const result = compile(entry, { readImport: reader(question), library: true, ...settings, ...options });
+  return !settings.strict && result.diagnostics.some((one) => one.key.startsWith("unused"))
     ? raised(result, strictKeys(entry.path))
     : result;
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { CompileFailure } from "../../runtime/testing/compile-file.ts";
 import { load } from "../../runtime/testing/index.ts";
-import { compileFile, type BuildOptions } from "../../runtime/cli/build.ts";
+import { compileFile, type BuildOptions } from "../../runtime/cli/compile-file.ts";
 import { TroubleError } from "../../runtime/files/files.ts";
 import { readProgram } from "../../runtime/files/imports.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";

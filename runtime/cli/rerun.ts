@@ -1,0 +1,68 @@
+/** `--watch`: a command again whenever one of the files that took part has changed, until Ctrl-C. */
+import { watch, type FSWatcher } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { TroubleError } from "../files/files.ts";
+import { colour, err, say, troubleText } from "./output.ts";
+import { untilStopped } from "./stop.ts";
+
+/** An editor that saves writes several times, and often into a neighbour that it renames. */
+const QUIET_MS = 60;
+
+/**
+ * Runs `once`, which gives its exit code and tells the paths that it read, now and after every change of those files, of other
+ * TypeScript files in their folders, and of `folders`. Resolves to the last exit code when it is stopped.
+ */
+export function rerun(folders: readonly string[], once: (saw: (path: string) => void) => number): Promise<number> {
+  return untilStopped(undefined, async (stopped) => {
+    const watchers = new Map<string, FSWatcher>();
+    const seen = new Set<string>();
+    let timer: NodeJS.Timeout | undefined;
+    let code = 0;
+    const again = (folder: string, name: string | null): void => {
+      if (name !== null && !seen.has(resolve(folder, name)) && !/\.[mc]?ts$/.test(name)) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        say(`-- ${new Date().toTimeString().slice(0, 8)}${name === null ? "" : ` ${name} has changed`}`);
+        run();
+      }, QUIET_MS);
+    };
+    function run(): void {
+      seen.clear();
+      try {
+        code = once((path) => seen.add(resolve(path)));
+      } catch (error) {
+        if (!(error instanceof TroubleError)) throw error;
+        err(troubleText(error.trouble, colour(process.stderr)));
+        code = 1;
+      }
+      const wanted = new Set([...folders.map((folder) => resolve(folder)), ...[...seen].map(dirname)]);
+      for (const [folder, watcher] of watchers)
+        if (!wanted.has(folder)) {
+          watcher.close();
+          watchers.delete(folder);
+        }
+      for (const folder of wanted) if (!watchers.has(folder)) look(folder);
+    }
+    /** A folder that is not there, or goes, is looked for again after the next change elsewhere. */
+    function look(folder: string): void {
+      try {
+        const watcher = watch(folder, (_, name) => again(folder, name));
+        watcher.on("error", () => {
+          watcher.close();
+          watchers.delete(folder);
+        });
+        watchers.set(folder, watcher);
+      } catch {
+        return;
+      }
+    }
+    try {
+      run();
+      await stopped;
+      return code;
+    } finally {
+      clearTimeout(timer);
+      for (const watcher of watchers.values()) watcher.close();
+    }
+  });
+}
