@@ -107,7 +107,7 @@ export const typescriptOnly = {
       loader: "js",
     }));
     // `ts` is a named export of ts-morph; as a namespace, only what is used of it is bundled.
-    build.onLoad({ filter: /(compiler\/frontend|runtime\/files)\/[^/]+\.ts$/ }, ({ path }) => ({
+    build.onLoad({ filter: /(compiler\/frontend|runtime\/(files|project))\/[^/]+\.ts$/ }, ({ path }) => ({
       contents: readFileSync(path, "utf8").replace(
         /^import (type )?\{ ts \} from "ts-morph";$/m,
         'import $1* as ts from "ts-morph";',

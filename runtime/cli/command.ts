@@ -3,7 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { kernels } from "../../compiler/bpf/kernels.ts";
 import { version } from "../../compiler/version.generated.ts";
 import { TroubleError } from "../files/files.ts";
-import { PROJECT_FILE } from "../files/project-file.ts";
+import { PROJECT_FILE } from "../files/imports.ts";
 import { registerRuntimeCommands } from "./register.ts";
 import { compiling, type CompilingOptions } from "./compiling.ts";
 import { build } from "./build.ts";

@@ -5,9 +5,8 @@ import { compile, raised, type CompileResult } from "../../compiler/compile.ts";
 import { renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 import type { IrModule } from "../../compiler/ir/ir.ts";
 import type { SourceFile } from "../../compiler/span.ts";
-import { trouble } from "../files/files.ts";
 import { importReader, readProgram } from "../files/imports.ts";
-import { compileOptionsOf, PROJECT_FILE, projectAbove, sourcesOf } from "../files/project-file.ts";
+import { compileOptionsOf, projectAbove } from "../project/project-file.ts";
 import { strictKeys } from "../files/tsconfig.ts";
 import { colour, err } from "./output.ts";
 
@@ -43,18 +42,6 @@ export function inProject(source: string, options: BuildOptions): BuildOptions {
   options.saw?.(project.path);
   const { sources: _, out, ...settings } = project.settings;
   return { ...(out === undefined ? {} : { output: out }), ...settings, ...options };
-}
-
-/** The files that a command is given; none: the programs of the project here. Throws TroubleError. */
-export function programsOf(files: readonly string[]): readonly string[] {
-  if (files.length > 0) return files;
-  const project = projectAbove(".");
-  if (project) return sourcesOf(project);
-  throw trouble(
-    "no-sources",
-    "no file is named, and there is no project file here or above",
-    `name the files, or write ${PROJECT_FILE}: export default { sources: ["programs/*.ts"] }`,
-  );
 }
 
 /**

@@ -1,9 +1,11 @@
 /** What `build` and `check` have in common: which files, standard input, and again after a change. */
 import { resolve } from "node:path";
 import { MAX_SOURCE_BYTES, trouble } from "../files/files.ts";
-import { projectAbove } from "../files/project-file.ts";
+import { projectAbove, sourcesOf } from "../project/project-file.ts";
+import { PROJECT_FILE } from "../files/imports.ts";
 import { readStandardInput } from "../files/standard-input.ts";
-import { STANDARD_INPUT, programsOf, type BuildOptions } from "./compile-file.ts";
+import { STANDARD_INPUT, type BuildOptions } from "./compile-file.ts";
+import { colour, err, troubleText } from "./output.ts";
 import { rerun } from "./rerun.ts";
 
 export interface CompilingOptions extends BuildOptions {
@@ -11,6 +13,7 @@ export interface CompilingOptions extends BuildOptions {
   /** Path that the text on standard input is taken for. */
   readonly stdinPath?: string;
 }
+const WRONG_COMMAND_LINE = 2;
 type Run = (files: readonly string[], options: BuildOptions) => number;
 
 /** Runs a command over the files that are named, or over the project. Gives the exit code; throws TroubleError. */
@@ -25,8 +28,15 @@ export async function compiling(
     ? { path: stdinPath ?? "stdin.ts", text: (await readStandardInput(MAX_SOURCE_BYTES)).toString("utf8") }
     : undefined;
   const options: BuildOptions = { ...given, ...(standardInput ? { standardInput } : {}) };
-  if (!watch) return run(programsOf(files), options);
-  // A new program may appear in any folder of the project.
-  const project = files.length === 0 ? projectAbove(".") : undefined;
-  return rerun(project ? [resolve(project.folder)] : [], (saw) => run(programsOf(files), { ...options, saw }));
+  if (files.length > 0) return watch ? rerun([], (saw) => run(files, { ...options, saw })) : run(files, options);
+  const project = projectAbove(".");
+  if (!project) {
+    const help = `name the files, or write ${PROJECT_FILE}: export default { sources: ["programs/*.ts"] }`;
+    const message = "no file is named, and there is no project file here or above";
+    err(troubleText({ key: "no-sources", message, help }, colour(process.stderr)));
+    return WRONG_COMMAND_LINE;
+  }
+  if (!watch) return run(sourcesOf(project), options);
+  // A new program may appear in the project's folder, and the project file may change.
+  return rerun([resolve(project.folder)], (saw) => run(sourcesOf(projectAbove(".") ?? project), { ...options, saw }));
 }

@@ -6,9 +6,10 @@
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import type { FoundImport, ImportRefused, SourceFile } from "../../compiler/span.ts";
-import { PROJECT_FILE } from "./project-file.ts";
 import { checkRegular, MAX_SOURCE_BYTES, readNamed, reason, trouble, withFile } from "./files.ts";
 
+/** The project file of ours (runtime/project). */
+export const PROJECT_FILE = "tsbpf.config.ts";
 const MARKS = ["package.json", "tsconfig.json", PROJECT_FILE];
 const TYPESCRIPT = /\.[mc]?ts$/;
 

@@ -10,7 +10,7 @@ import type { BpfModule } from "../../compiler/module.ts";
 import type { FoundImport, SourceFile } from "../../compiler/span.ts";
 import { TroubleError } from "../files/files.ts";
 import { importReader } from "../files/imports.ts";
-import { compileOptionsOf, projectAbove } from "../files/project-file.ts";
+import { compileOptionsOf, projectAbove } from "../project/project-file.ts";
 import { strictKeys } from "../files/tsconfig.ts";
 import { workOf, type Work } from "./work.ts";
 

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Config } from "tsbpf/config";
-import { projectAbove, sourcesOf } from "../../runtime/files/project-file.ts";
+import { projectAbove, sourcesOf } from "../../runtime/project/project-file.ts";
 import { TroubleError } from "../../runtime/files/files.ts";
-import { readLiteral } from "../../runtime/files/literal.ts";
+import { readLiteral } from "../../runtime/project/literal.ts";
 import { quick } from "../../runtime/lsp/requests.ts";
 import { root } from "../programs.ts";
 import { tsbpf } from "./run.ts";
@@ -171,7 +171,7 @@ describe("the programs of a project", () => {
 describe("the commands", () => {
   test("without a file and without a project, say what to write, and that works", () => {
     const { code, stderr } = run("build");
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     const [, path, text] = /write (\S+): (.*)$/m.exec(stderr)!;
     write(path!, text!);
     expect(run("build").code).toBe(0);

@@ -96,6 +96,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "runtime/vm": ["compiler/bpf", "compiler/layout.ts", "compiler/link.ts", "compiler/module.ts", "compiler/span.ts"],
   // Files of the user: sources, and what a project allows.
   "runtime/files": ["compiler/diagnostics.ts", "compiler/span.ts"],
+  // The project file, and what the compiler is told of it.
+  "runtime/project": ["compiler/bpf", "compiler/compile.ts", "compiler/object", "runtime/files"],
   "runtime/testing": [
     "compiler/addresses.ts",
     "compiler/bpf",
@@ -134,6 +136,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/verifier",
     "compiler/version.generated.ts",
     "runtime/files",
+    "runtime/project",
   ],
   // The command line: whatever a command needs.
   "runtime/cli": [
@@ -145,12 +148,14 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/module.ts",
     "compiler/object",
     "compiler/printable.ts",
+    "compiler/span.ts",
     "compiler/verifier",
     "compiler/version.generated.ts",
     "runtime/files",
     "runtime/kernel",
     "runtime/lsp",
     "runtime/mptcp",
+    "runtime/project",
     "runtime/vm",
   ],
 };
@@ -161,7 +166,7 @@ export const CIRCLES: Readonly<Record<string, number>> = { "compiler/frontend": 
 /** Which rooms may load a library: TypeScript takes longer to load than most commands to run. */
 export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   // A tsconfig.json is TypeScript's own kind of JSON; who reads the user's files asks its parser.
-  "ts-morph": ["compiler/frontend", "runtime/files"],
+  "ts-morph": ["compiler/frontend", "runtime/files", "runtime/project"],
   typescript: [],
   koffi: ["runtime/kernel"],
   commander: ["runtime/cli"],

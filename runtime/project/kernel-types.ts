@@ -3,7 +3,7 @@ import { EXTRACTED, type KernelTypes } from "../../compiler/bpf/kernel-types.ts"
 import { decodeBtf } from "../../compiler/object/btf.ts";
 import { readElf } from "../../compiler/object/elf.ts";
 import { extractTypes } from "../../compiler/object/extract-types.ts";
-import { readObjectFile, trouble } from "./files.ts";
+import { readObjectFile, trouble } from "../files/files.ts";
 
 /** Throws TroubleError when the file has no types, or none of a kernel. */
 export function kernelTypesOf(path: string): KernelTypes {

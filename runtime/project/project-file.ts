@@ -9,7 +9,8 @@ import type { Config } from "tsbpf/config";
 import { kernels, type OldestKernel, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { RELEASES, releaseOf, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";
 import type { CompileOptions } from "../../compiler/compile.ts";
-import { MAX_SOURCE_BYTES, readBounded, trouble, type TroubleError } from "./files.ts";
+import { MAX_SOURCE_BYTES, readBounded, trouble, type TroubleError } from "../files/files.ts";
+import { PROJECT_FILE } from "../files/imports.ts";
 import { kernelTypesOf } from "./kernel-types.ts";
 import { readLiteral } from "./literal.ts";
 
@@ -33,7 +34,6 @@ export interface Project {
   readonly settings: Settings;
 }
 
-export const PROJECT_FILE = "tsbpf.config.ts";
 const PACKAGE = "package.json";
 
 /** What one value may be: it gives the setting, or says what is needed. */
