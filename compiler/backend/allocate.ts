@@ -2,19 +2,10 @@
  * Register allocation by graph coloring with iterated coalescing (George and Appel 1996) over r0 to r9.
  * Calls leave r0 to r5 undefined, so what lives across a call gets r6 to r9; what does not fit is spilled or made again.
  */
-import { liveAtEnd, walkBackward } from "./liveness.ts";
-import {
-  endReads,
-  FIRST_VIRTUAL,
-  mapEndRegisters,
-  mapRegisters,
-  reads,
-  writes,
-  type MachineFunc,
-  type Reg,
-  type Virtual,
-} from "./insn.ts";
+import { FIRST_VIRTUAL, FRAME, mapEndRegisters, mapRegisters, type MachineFunc, type Reg, type Virtual } from "./insn.ts";
+import { connect, interfere, interferenceOf, isReal, type Copy } from "./interference.ts";
 import { spill } from "./spill.ts";
+import { Worklist } from "./worklist.ts";
 
 const COLORS = 10;
 /** Each round spills at least one value; more rounds than this means that the spilled code does not get easier. */
@@ -45,124 +36,110 @@ export function allocate(func: MachineFunc<Virtual>): MachineFunc<Reg> {
   throw new Error(`no registers could be found for ${func.name}`);
 }
 
-interface Move {
-  readonly a: number;
-  readonly b: number;
+/** A copy, and what was decided about it: to be looked at, looked at in vain until something changes, or settled for good. */
+interface Move extends Copy {
+  state: "waiting" | "active" | "settled";
+}
+
+/** Moves in a chain, so that two of them are joined without looking at either. */
+interface Link {
+  readonly move: Move;
+  next?: Link;
+}
+/** The moves from and to a register. One that both are of is there twice. */
+interface Moves {
+  first?: Link;
+  last?: Link;
+  /** How many of them are not settled, and how many of those are active. */
+  open: number;
+  active: number;
+}
+
+function append(to: Moves, more: Moves): void {
+  if (!more.first) return;
+  if (to.last) to.last.next = more.first;
+  else to.first = more.first;
+  to.last = more.last!;
+  to.open += more.open;
+  to.active += more.active;
+}
+
+function* each({ first, last }: Moves): Iterable<Move> {
+  // The chain may go on: with those of a register that this one has become.
+  for (let link = first; link; link = link === last ? undefined : link.next) yield link.move;
 }
 
 function color(func: MachineFunc<Virtual>, temporary: ReadonlySet<number>): { colors: number[]; spilled: Set<number> } {
   const count = func.registers;
-  const neighbours: Set<number>[] = Array.from({ length: count }, () => new Set());
-  const degree = new Array<number>(count).fill(0);
-  /** Slots that spilling would add. */
-  const cost = new Array<number>(count).fill(0);
-  const copied = new Array<number>(count).fill(0);
-  const used = new Array<number>(count).fill(0);
-  const defined = new Array<number>(count).fill(0);
-  const madeIn = new Array<number>(count).fill(1);
-  /** Whether every definition so far is cheap to do again. */
-  const again = new Array<boolean>(count).fill(true);
-  const moves: Move[] = [];
-  const movesOf: Move[][] = Array.from({ length: count }, () => []);
-  const present = new Set<number>();
+  const { present, neighbours, copies, cost, again } = interferenceOf(func);
+  const degree = neighbours.map((of) => of.size);
+  const movesOf = Array.from({ length: count }, (): Moves => ({ open: 0, active: 0 }));
+  /** What each register has become, if it was made one with another. */
+  const alias = new Int32Array(count).fill(-1);
+  const removed = new Uint8Array(count);
+  const stack: number[] = [];
+  const simplifyList = new Worklist<number>();
+  const freezeList = new Worklist<number>();
+  const spillList = new Worklist<number>();
+  const waiting = new Worklist<Move>();
 
-  const connect = (a: number, b: number): void => {
-    if (a === b || neighbours[a]!.has(b)) return;
-    neighbours[a]!.add(b);
-    neighbours[b]!.add(a);
-    degree[a]!++;
-    degree[b]!++;
-  };
-
-  const live = liveAtEnd(func.blocks);
-  for (const block of func.blocks) {
-    const walking = new Set<number>(live.get(block.id));
-    for (const read of endReads(block.end)) used[read]!++;
-    walkBackward(block, walking, (at, after) => {
-      const insn = block.insns[at]!;
-      const source = insn.kind === "mov" && "reg" in insn.src ? insn.src.reg : undefined;
-      for (const written of writes<Virtual>(insn)) {
-        present.add(written);
-        defined[written]!++;
-        if (insn.kind === "lddw" || insn.kind === "address") madeIn[written] = 2;
-        if (!insn.again) again[written] = false;
-        for (const other of after) if (other !== written && other !== source) connect(written, other);
-        // Registers that one instruction writes together differ.
-        if (insn.kind === "call")
-          for (const other of writes<Virtual>(insn)) if (other !== written) connect(written, other);
-      }
-      for (const read of reads(insn)) {
-        present.add(read);
-        if (insn.kind === "mov" && insn.wide) copied[read]!++;
-        else used[read]!++;
-      }
-      // A 32-bit move changes the upper half, so its two registers may only be one when the move stays: it is not a copy.
-      if (insn.kind === "mov" && insn.wide && source !== undefined) {
-        const move: Move = { a: insn.dst, b: source };
-        moves.push(move);
-        movesOf[insn.dst]!.push(move);
-        movesOf[source]!.push(move);
-      }
-    });
-  }
-
-  // What can be made again replaces the move that copies it; anything else is loaded for each use and stored when made.
-  for (const n of present)
-    cost[n] = again[n]
-      ? copied[n]! * (madeIn[n]! - 1) + (used[n]! - defined[n]!) * madeIn[n]!
-      : copied[n]! + used[n]! + defined[n]!;
-
-  const fixed = (n: number): boolean => n < FIRST_VIRTUAL;
-  const alias = new Array<number>(count).fill(-1);
   const find = (n: number): number => {
     let at = n;
-    while (alias[at] !== -1) at = alias[at]!;
+    for (let to = alias[at]!; to !== -1; to = alias[at]!) {
+      // The next one to ask has half the way.
+      if (alias[to] !== -1) alias[at] = alias[to]!;
+      at = to;
+    }
     return at;
   };
-  const removed = new Set<number>();
-  const stack: number[] = [];
-  const simplifyList = new Set<number>();
-  const freezeList = new Set<number>();
-  const spillList = new Set<number>();
-  const waiting = new Set<Move>(moves);
-  const active = new Set<Move>();
-  const settled = new Set<Move>();
-
-  const nodeMoves = (n: number): Move[] => movesOf[n]!.filter((m) => !settled.has(m));
-  // Moves are only ever settled, and lists only grow: what was passed once is not looked at again.
-  const passed = new Array<number>(count).fill(0);
-  const moveRelated = (n: number): boolean => {
-    const list = movesOf[n]!;
-    let at = passed[n]!;
-    while (at < list.length && settled.has(list[at]!)) at++;
-    passed[n] = at;
-    return at < list.length;
+  const change = (move: Move, state: Move["state"]): void => {
+    for (const end of [movesOf[find(move.to)]!, movesOf[find(move.from)]!]) {
+      if (move.state === "active") end.active--;
+      if (state === "active") end.active++;
+      if (state === "settled") end.open--;
+    }
+    move.state = state;
   };
-  const adjacent = (n: number): number[] => [...neighbours[n]!].filter((o) => !removed.has(o) && alias[o] === -1);
+  const moveRelated = (n: number): boolean => movesOf[n]!.open > 0;
+  /** Whether a register still has to be colored. */
+  const isThere = (n: number): boolean => removed[n] === 0 && alias[n] === -1;
 
+  for (const copy of copies) {
+    const move: Move = { ...copy, state: "waiting" };
+    waiting.add(move);
+    for (const end of [copy.to, copy.from]) {
+      const link = { move };
+      append(movesOf[end]!, { first: link, last: link, open: 1, active: 0 });
+    }
+  }
   for (const n of present) {
-    if (fixed(n)) continue;
+    if (isReal(n)) continue;
     if (degree[n]! >= COLORS) spillList.add(n);
     else if (moveRelated(n)) freezeList.add(n);
     else simplifyList.add(n);
   }
 
   const enable = (n: number): void => {
-    for (const move of nodeMoves(n)) if (active.delete(move)) waiting.add(move);
-  };
-  const decrement = (n: number): void => {
-    if (fixed(n)) return;
-    const before = degree[n]!--;
-    if (before === COLORS) {
-      enable(n);
-      for (const other of adjacent(n)) enable(other);
-      spillList.delete(n);
-      if (moveRelated(n)) freezeList.add(n);
-      else simplifyList.add(n);
+    const moves = movesOf[n]!;
+    if (moves.active === 0) return;
+    for (const move of each(moves)) {
+      if (move.state !== "active") continue;
+      change(move, "waiting");
+      waiting.add(move);
     }
   };
+  const decrement = (n: number): void => {
+    if (isReal(n)) return;
+    const before = degree[n]!--;
+    if (before !== COLORS) return;
+    enable(n);
+    for (const other of neighbours[n]!) if (isThere(other)) enable(other);
+    spillList.delete(n);
+    if (moveRelated(n)) freezeList.add(n);
+    else simplifyList.add(n);
+  };
   const toSimplify = (n: number): void => {
-    if (!fixed(n) && !moveRelated(n) && degree[n]! < COLORS && !removed.has(n)) {
+    if (!isReal(n) && !moveRelated(n) && degree[n]! < COLORS && removed[n] === 0) {
       freezeList.delete(n);
       simplifyList.add(n);
     }
@@ -170,99 +147,103 @@ function color(func: MachineFunc<Virtual>, temporary: ReadonlySet<number>): { co
   const combine = (into: number, from: number): void => {
     if (!freezeList.delete(from)) spillList.delete(from);
     simplifyList.delete(from);
+    enable(from);
     alias[from] = into;
-    movesOf[into]!.push(...movesOf[from]!);
+    append(movesOf[into]!, movesOf[from]!);
     cost[into]! += cost[from]!;
     // Only a value that all its definitions can make again stays cheap to spill.
     again[into] = again[into]! && again[from]!;
-    enable(from);
     for (const other of neighbours[from]!) {
-      if (removed.has(other) || alias[other] !== -1) continue;
-      const known = neighbours[other]!.has(into);
-      connect(other, into);
-      if (known) decrement(other);
-      else if (!fixed(other)) degree[other]!--;
+      if (!isThere(other)) continue;
+      if (interfere(neighbours, other, into)) decrement(other);
+      else {
+        connect(neighbours, other, into);
+        degree[into]!++;
+      }
     }
     if (degree[into]! >= COLORS && freezeList.delete(into)) spillList.add(into);
   };
   const coalesce = (move: Move): void => {
-    waiting.delete(move);
-    let u = find(move.a);
-    let v = find(move.b);
-    if (fixed(v)) [u, v] = [v, u];
+    let u = find(move.to);
+    let v = find(move.from);
+    if (isReal(v)) [u, v] = [v, u];
     if (u === v) {
-      settled.add(move);
+      change(move, "settled");
       toSimplify(u);
-    } else if (fixed(v) || neighbours[u]!.has(v) || u === 10) {
-      settled.add(move);
+    } else if (isReal(v) || interfere(neighbours, u, v) || u === FRAME) {
+      change(move, "settled");
       toSimplify(u);
       toSimplify(v);
-    } else if (
-      fixed(u) ? adjacent(v).every((t) => degree[t]! < COLORS || fixed(t) || neighbours[t]!.has(u)) : conservative(u, v)
-    ) {
-      settled.add(move);
+    } else if (isReal(u) ? fits(u, v) : conservative(u, v)) {
+      change(move, "settled");
       combine(u, v);
       toSimplify(u);
     } else {
-      active.add(move);
+      change(move, "active");
     }
   };
+  /** Whether a real register can be one with a virtual one: no neighbour of that loses a choice by it. */
+  const fits = (real: number, v: number): boolean => {
+    for (const t of neighbours[v]!)
+      if (isThere(t) && !isReal(t) && degree[t]! >= COLORS && !neighbours[t]!.has(real)) return false;
+    return true;
+  };
+  /** Whether what two registers would become can still be colored, whatever its neighbours get. */
   const conservative = (u: number, v: number): boolean => {
     let many = 0;
-    const around = new Set([...adjacent(u), ...adjacent(v)]);
-    for (const n of around) {
+    const see = (n: number, other: number): void => {
       // A neighbour of both loses one neighbour when they become one.
-      const d = degree[n]! - (neighbours[n]!.has(u) && neighbours[n]!.has(v) ? 1 : 0);
-      if (fixed(n) || d >= COLORS) many++;
-    }
+      if (isThere(n) && (isReal(n) || degree[n]! - (neighbours[other]!.has(n) ? 1 : 0) >= COLORS)) many++;
+    };
+    for (const n of neighbours[u]!) see(n, v);
+    for (const n of neighbours[v]!) if (!neighbours[u]!.has(n)) see(n, u);
     return many < COLORS;
   };
   const freezeMoves = (n: number): void => {
-    for (const move of nodeMoves(n)) {
-      active.delete(move);
+    for (const move of each(movesOf[n]!)) {
+      if (move.state === "settled") continue;
       waiting.delete(move);
-      settled.add(move);
-      const other = find(move.a) === find(n) ? find(move.b) : find(move.a);
-      toSimplify(other);
+      change(move, "settled");
+      toSimplify(find(move.to) === find(n) ? find(move.from) : find(move.to));
     }
   };
-
-  for (;;) {
-    const [simple] = simplifyList;
-    if (simple !== undefined) {
-      simplifyList.delete(simple);
-      if (removed.has(simple) || alias[simple] !== -1) continue;
-      stack.push(simple);
-      removed.add(simple);
-      for (const other of adjacent(simple)) decrement(other);
-      continue;
-    }
-    const [move] = waiting;
-    if (move) {
-      coalesce(move);
-      continue;
-    }
-    const [frozen] = freezeList;
-    if (frozen !== undefined) {
-      freezeList.delete(frozen);
-      simplifyList.add(frozen);
-      freezeMoves(frozen);
-      continue;
-    }
-    if (spillList.size === 0) break;
-    let worst: number | undefined;
+  /** Of those that have too many neighbours, the one that costs least for each neighbour that it frees. */
+  const worst = (): number | undefined => {
+    let found: number | undefined;
     let least = Infinity;
     for (const n of spillList) {
       const weight = temporary.has(n) ? 1e9 : cost[n]!;
       const price = weight / degree[n]!;
       if (price < least) {
         least = price;
-        worst = n;
+        found = n;
       }
     }
-    spillList.delete(worst!);
-    simplifyList.add(worst!);
-    freezeMoves(worst!);
+    return found;
+  };
+
+  for (;;) {
+    const simple = simplifyList.take();
+    if (simple !== undefined) {
+      if (!isThere(simple)) continue;
+      stack.push(simple);
+      removed[simple] = 1;
+      for (const other of neighbours[simple]!) if (isThere(other)) decrement(other);
+      continue;
+    }
+    const move = waiting.take();
+    if (move) {
+      coalesce(move);
+      continue;
+    }
+    let frozen = freezeList.take();
+    if (frozen === undefined) {
+      frozen = worst();
+      if (frozen === undefined) break;
+      spillList.delete(frozen);
+    }
+    simplifyList.add(frozen);
+    freezeMoves(frozen);
   }
 
   const colors = new Array<number>(count).fill(-1);
@@ -274,11 +255,14 @@ function color(func: MachineFunc<Virtual>, temporary: ReadonlySet<number>): { co
       const at = find(other);
       if (colors[at] !== -1) taken.add(colors[at]!);
     }
+    let chosen = -1;
     // The register of what it is moved from or to saves the move.
-    const wish = movesOf[n]!.map((m) => colors[find(m.a) === n ? find(m.b) : find(m.a)]!).find(
-      (c) => c >= 0 && c < COLORS && !taken.has(c),
-    );
-    let chosen = wish ?? -1;
+    for (const { to, from } of each(movesOf[n]!)) {
+      const wish = colors[find(to) === n ? find(from) : find(to)]!;
+      if (wish < 0 || wish >= COLORS || taken.has(wish)) continue;
+      chosen = wish;
+      break;
+    }
     for (let c = 0; chosen === -1 && c < COLORS; c++) if (!taken.has(c)) chosen = c;
     if (chosen === -1) spilled.add(n);
     else colors[n] = chosen;
@@ -286,6 +270,6 @@ function color(func: MachineFunc<Virtual>, temporary: ReadonlySet<number>): { co
   for (let n = FIRST_VIRTUAL; n < count; n++) if (alias[n] !== -1) colors[n] = colors[find(n)]!;
   // All registers that were made one are spilled together.
   const group = new Set<number>();
-  for (const n of present) if (!fixed(n) && spilled.has(find(n))) group.add(n);
+  for (const n of present) if (!isReal(n) && spilled.has(find(n))) group.add(n);
   return { colors, spilled: group };
 }
