@@ -2,7 +2,15 @@
  * Register allocation by graph coloring with iterated coalescing (George and Appel 1996) over r0 to r9.
  * Calls leave r0 to r5 undefined, so what lives across a call gets r6 to r9; what does not fit is spilled or made again.
  */
-import { FIRST_VIRTUAL, FRAME, mapEndRegisters, mapRegisters, type MachineFunc, type Reg, type Virtual } from "./insn.ts";
+import {
+  FIRST_VIRTUAL,
+  FRAME,
+  mapEndRegisters,
+  mapRegisters,
+  type MachineFunc,
+  type Reg,
+  type Virtual,
+} from "./insn.ts";
 import { connect, interfere, interferenceOf, isReal, type Copy } from "./interference.ts";
 import { spill } from "./spill.ts";
 import { Worklist } from "./worklist.ts";

@@ -7,9 +7,6 @@ export class Worklist<T> {
    */
   #walk = this.#items.values();
 
-  get size(): number {
-    return this.#items.size;
-  }
   add(item: T): void {
     this.#items.add(item);
   }

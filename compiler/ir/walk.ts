@@ -36,10 +36,47 @@ export function operands(inst: Inst): readonly Value[] {
   }
 }
 
-/** The same instruction reading `map(v)` wherever it read `v`. Gives the instruction itself when nothing changes. */
+/** Shows each value that an instruction reads, as `operands` does, without making a list. */
+function visitOperands(inst: Inst, see: (value: Value) => void): void {
+  switch (inst.kind) {
+    case "const":
+    case "core":
+    case "slot":
+    case "global":
+    case "map":
+      return;
+    case "binary":
+    case "compare":
+      see(inst.left);
+      see(inst.right);
+      return;
+    case "unary":
+    case "assume-fits":
+    case "assume-index":
+      see(inst.value);
+      return;
+    case "ptradd":
+      see(inst.base);
+      see(inst.offset);
+      return;
+    case "load":
+    case "zero":
+      see(inst.base);
+      return;
+    case "store":
+      see(inst.base);
+      see(inst.value);
+      return;
+    default:
+      operands(inst).forEach(see);
+  }
+}
+
+/**
+ * The same instruction reading `map(v)` wherever it read `v`. Gives the instruction itself when nothing changes: most stay as they are, in
+ * every pass, and a program has very many.
+ */
 export function mapOperands(inst: Inst, map: (value: Value) => Value): Inst {
-  const old = operands(inst);
-  if (old.every((value) => map(value) === value)) return inst;
   switch (inst.kind) {
     case "const":
     case "core":
@@ -48,21 +85,33 @@ export function mapOperands(inst: Inst, map: (value: Value) => Value): Inst {
     case "map":
       return inst;
     case "binary":
-    case "compare":
-      return { ...inst, left: map(inst.left), right: map(inst.right) };
+    case "compare": {
+      const [left, right] = [map(inst.left), map(inst.right)];
+      return left === inst.left && right === inst.right ? inst : { ...inst, left, right };
+    }
     case "unary":
     case "assume-fits":
-    case "assume-index":
-      return { ...inst, value: map(inst.value) };
-    case "ptradd":
-      return { ...inst, base: map(inst.base), offset: map(inst.offset) };
+    case "assume-index": {
+      const value = map(inst.value);
+      return value === inst.value ? inst : { ...inst, value };
+    }
+    case "ptradd": {
+      const [base, offset] = [map(inst.base), map(inst.offset)];
+      return base === inst.base && offset === inst.offset ? inst : { ...inst, base, offset };
+    }
     case "load":
-    case "zero":
-      return { ...inst, base: map(inst.base) };
-    case "store":
-      return { ...inst, base: map(inst.base), value: map(inst.value) };
-    case "copy":
-      return { ...inst, to: map(inst.to), from: map(inst.from) };
+    case "zero": {
+      const base = map(inst.base);
+      return base === inst.base ? inst : { ...inst, base };
+    }
+    case "store": {
+      const [base, value] = [map(inst.base), map(inst.value)];
+      return base === inst.base && value === inst.value ? inst : { ...inst, base, value };
+    }
+    case "copy": {
+      const [to, from] = [map(inst.to), map(inst.from)];
+      return to === inst.to && from === inst.from ? inst : { ...inst, to, from };
+    }
     case "atomic":
       return {
         ...inst,
@@ -70,10 +119,16 @@ export function mapOperands(inst: Inst, map: (value: Value) => Value): Inst {
         value: map(inst.value),
         ...(inst.expected ? { expected: map(inst.expected) } : {}),
       };
-    case "call":
-      return { ...inst, args: inst.args.map(map) };
+    case "call": {
+      const args = mapValues(inst.args, map);
+      return args === inst.args ? inst : { ...inst, args };
+    }
   }
 }
+
+/** The same list of mapped values; the list itself when nothing changes. */
+const mapValues = (values: readonly Value[], map: (value: Value) => Value): readonly Value[] =>
+  values.every((value) => map(value) === value) ? values : values.map(map);
 
 /** The same instruction with another result. */
 export function withResult(inst: Inst, result: Value): Inst {
@@ -95,13 +150,20 @@ export function endOperands(end: End): readonly Value[] {
   }
 }
 
-/** The same end with mapped values and edges. */
+/** The same end with mapped values and edges; the end itself when nothing changes. */
 export function mapEnd(end: End, map: (value: Value) => Value, edge: (edge: Edge) => Edge): End {
   switch (end.kind) {
-    case "jump":
-      return { ...end, to: edge(end.to) };
-    case "branch":
-      return { ...end, left: map(end.left), right: map(end.right), then: edge(end.then), else: edge(end.else) };
+    case "jump": {
+      const to = edge(end.to);
+      return to === end.to ? end : { ...end, to };
+    }
+    case "branch": {
+      const [left, right] = [map(end.left), map(end.right)];
+      const [then, otherwise] = [edge(end.then), edge(end.else)];
+      return left === end.left && right === end.right && then === end.then && otherwise === end.else
+        ? end
+        : { ...end, left, right, then, else: otherwise };
+    }
     case "switch":
       return {
         ...end,
@@ -109,16 +171,24 @@ export function mapEnd(end: End, map: (value: Value) => Value, edge: (edge: Edge
         cases: end.cases.map((c) => ({ value: c.value, to: edge(c.to) })),
         default: edge(end.default),
       };
-    case "return":
-      return end.value ? { ...end, value: map(end.value) } : end;
+    case "return": {
+      const value = end.value && map(end.value);
+      return value && value !== end.value ? { ...end, value } : end;
+    }
     case "unreachable":
       return end;
   }
 }
 
+/** The same edge with mapped arguments; the edge itself when nothing changes. */
+export function mapEdge(edge: Edge, map: (value: Value) => Value): Edge {
+  const args = mapValues(edge.args, map);
+  return args === edge.args ? edge : { ...edge, args };
+}
+
 /** The function with every value replaced by `map`, in instructions, ends and edge arguments (not in definitions). */
 export function mapUses(func: Func, map: (value: Value) => Value): Func {
-  const edge = (e: Edge): Edge => (e.args.length === 0 ? e : { ...e, args: e.args.map(map) });
+  const edge = (e: Edge): Edge => mapEdge(e, map);
   return {
     ...func,
     blocks: func.blocks.map((block) => ({
@@ -188,7 +258,7 @@ export function useCounts(func: Func): Map<number, number> {
 
 /** Every value that a block reads. */
 export function visitUses(block: Block, see: (value: Value) => void): void {
-  for (const inst of block.insts) operands(inst).forEach(see);
+  for (const inst of block.insts) visitOperands(inst, see);
   endOperands(block.end).forEach(see);
   for (const edge of edges(block.end)) edge.args.forEach(see);
 }

@@ -1,8 +1,8 @@
 /** Computes equal things once: arithmetic anywhere above, loads as long as nothing in between may have changed the memory. */
 import { graphOf } from "../ir/graph.ts";
-import type { Block, Func, Inst, Value } from "../ir/ir.ts";
+import type { Block, Edge, Func, Inst, Value } from "../ir/ir.ts";
 import { isPointer } from "../ir/types.ts";
-import { constantsOf, definitions, mapEnd, mapOperands, resolver, resultOf } from "../ir/walk.ts";
+import { constantsOf, definitions, mapEdge, mapEnd, mapOperands, resolver, resultOf } from "../ir/walk.ts";
 import { callChanges } from "./effects.ts";
 import { memoryOf, type Memory, type Place } from "./memory.ts";
 import type { Pass, PassContext } from "./pass.ts";
@@ -123,10 +123,7 @@ export function eliminateCommon(func: Func, context: Pick<PassContext, "module">
     atEnd.set(block.id, known);
     blocks.set(block.id, { ...block, insts });
   }
-  const edge = (e: { block: number; args: readonly Value[] }): { block: number; args: readonly Value[] } => ({
-    ...e,
-    args: e.args.map(resolve),
-  });
+  const edge = (e: Edge): Edge => mapEdge(e, resolve);
   return {
     ...func,
     blocks: graph.order.map((b) => {

@@ -11,24 +11,34 @@ export interface Range {
   readonly bits: bigint;
 }
 
+const anything = (top: bigint): Range => ({
+  min: 0n,
+  max: 2n * top - 1n,
+  smin: -top,
+  smax: top - 1n,
+  bits: 2n * top - 1n,
+});
+const SIGN = { 32: 1n << 31n, 64: 1n << 63n } as const;
+const ANYTHING = { 32: anything(SIGN[32]), 64: anything(SIGN[64]) } as const;
 /** Anything of that width. */
-export const full = (width: number): Range => {
-  const top = 1n << BigInt(width - 1);
-  return { min: 0n, max: 2n * top - 1n, smin: -top, smax: top - 1n, bits: 2n * top - 1n };
-};
+export const full = (width: 32 | 64): Range => ANYTHING[width];
 /** One value, given unsigned. */
-export const exactly = (value: bigint, width: number): Range => {
+export const exactly = (value: bigint, width: 32 | 64): Range => {
   const s = signed(value, width);
   return { min: value, max: value, smin: s, smax: s, bits: value };
 };
 export const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 export const most = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+const LOW_BITS = Array.from({ length: 33 }, (_, bits) => (1n << BigInt(bits)) - 1n);
 /** Every bit below the highest one set, too. */
-export const smear = (mask: bigint): bigint => (mask <= 0n ? 0n : (1n << BigInt(mask.toString(2).length)) - 1n);
+export const smear = (mask: bigint): bigint => {
+  if (mask <= 0n) return 0n;
+  return mask <= 0xffff_ffffn ? LOW_BITS[32 - Math.clz32(Number(mask))]! : (smear(mask >> 32n) << 32n) | 0xffff_ffffn;
+};
 
 /** Lets the three views of a range sharpen each other. */
-export function settle(range: Range, width: number): Range {
-  const top = 1n << BigInt(width - 1);
+export function settle(range: Range, width: 32 | 64): Range {
+  const top = SIGN[width];
   let { min, max, smin, smax } = range;
   const bits = range.bits & smear(max);
   max = least(max, bits);
@@ -51,7 +61,7 @@ export function settle(range: Range, width: number): Range {
 }
 
 /** What is in both ranges. */
-export const both = (a: Range, b: Range, width: number): Range =>
+export const both = (a: Range, b: Range, width: 32 | 64): Range =>
   settle(
     {
       min: most(a.min, b.min),
@@ -74,7 +84,7 @@ export const either = (a: Range, b: Range): Range => ({
 export const impossible = (r: Range): boolean => r.min > r.max || r.smin > r.smax;
 
 /** What holds of `left` when `left op right` does. */
-export function restrict(op: CompareOp, left: Range, right: Range, width: number): Range {
+export function restrict(op: CompareOp, left: Range, right: Range, width: 32 | 64): Range {
   const any = full(width);
   switch (op) {
     case "eq":

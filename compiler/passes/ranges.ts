@@ -4,9 +4,9 @@
  */
 import { graphOf, type Graph } from "../ir/graph.ts";
 import { bitsOf, INVERSE, SWAPPED } from "../ir/evaluate.ts";
-import { edges, type Block, type CompareOp, type Edge, type End, type Func, type Value } from "../ir/ir.ts";
+import { edges, type Block, type CompareOp, type Edge, type End, type Func, type Inst, type Value } from "../ir/ir.ts";
 import { isPointer } from "../ir/types.ts";
-import { definitions, useCounts } from "../ir/walk.ts";
+import { definitions, operands, useCounts } from "../ir/walk.ts";
 import {
   both,
   decided,
@@ -36,6 +36,25 @@ const DEPTH = 4;
 /** How far up the dominators a sharper range is looked for. */
 const CLIMB = 512;
 
+type Followed = Extract<Inst, { kind: "unary" | "binary" | "assume-fits" | "assume-index" }>;
+/** Whether a sharper range of what an instruction reads may give a sharper one of what it makes. */
+const isFollowed = (inst: Inst): inst is Followed =>
+  inst.kind === "unary" || inst.kind === "binary" || inst.kind === "assume-fits" || inst.kind === "assume-index";
+
+/** What is made of each value by instructions that are followed. */
+function followedReaders(func: Func): Map<number, number[]> {
+  const readers = new Map<number, number[]>();
+  for (const block of func.blocks)
+    for (const inst of block.insts)
+      if (isFollowed(inst))
+        for (const { id } of operands(inst)) {
+          const list = readers.get(id);
+          if (list) list.push(inst.result.id);
+          else readers.set(id, [inst.result.id]);
+        }
+  return readers;
+}
+
 /** Analyzes a function without loops (with loops, values that go round are taken to be anything). */
 export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
   const graph: Graph = graphOf(func);
@@ -44,14 +63,26 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
   const base = new Map<number, Range>();
   /** What holds at a block's start beyond what holds at its dominator, by block. */
   const sharper = new Map<number, Map<number, Range>>();
-  /** The values that any of those facts is about: for all others the climb is in vain, and would make this quadratic. */
-  const learned = new Set<number>();
+  /**
+   * How many definitions lie between a value and the nearest one that any of those facts is about, where following them can lead there:
+   * for all other values the climb, or the way through their definitions, would be in vain.
+   */
+  const distance = new Map<number, number>();
+  const readers = followedReaders(func);
+  const learned = (id: number, far: number): void => {
+    if ((distance.get(id) ?? Infinity) <= far) return;
+    distance.set(id, far);
+    if (far < DEPTH) for (const reader of readers.get(id) ?? []) learned(reader, far + 1);
+  };
+  /** The block that makes a value: no fact about it holds above. */
+  const madeIn = new Map<number, number>();
   const dead = new Set<number>();
 
   const stored = (block: number, value: Value): Range => {
     const width = bitsOf(value.type);
     let found = base.get(value.id) ?? full(width);
-    if (!learned.has(value.id)) return found;
+    if (distance.get(value.id) !== 0) return found;
+    const top = madeIn.get(value.id);
     let steps = 0;
     for (let at: number | undefined = block; at !== undefined && steps < CLIMB; at = graph.dominator.get(at), steps++) {
       const here = sharper.get(at)?.get(value.id);
@@ -60,6 +91,7 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
         found = both(here, found, width);
         break;
       }
+      if (at === top) break;
     }
     return found;
   };
@@ -67,8 +99,7 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
     const inst = made.get(value.id);
     if (inst?.kind === "const") return exactly(inst.value, bitsOf(value.type));
     const known = stored(block, value);
-    if (!inst || depth === 0 || known.min === known.max || isPointer(value.type)) return known;
-    if (inst.kind !== "unary" && inst.kind !== "binary" && inst.kind !== "assume-fits" && inst.kind !== "assume-index")
+    if (!inst || known.min === known.max || !isFollowed(inst) || (distance.get(value.id) ?? Infinity) > depth)
       return known;
     const again = transfer(inst, (operand) => at(block, operand, depth - 1), eyes);
     return again ? both(known, again, bitsOf(value.type)) : known;
@@ -205,9 +236,11 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
       });
     }
     sharper.set(block.id, facts);
-    for (const id of facts.keys()) learned.add(id);
+    for (const id of facts.keys()) learned(id, 0);
+    for (const param of block.params) madeIn.set(param.id, block.id);
     for (const inst of block.insts) {
       if (!("result" in inst) || !inst.result || isPointer(inst.result.type)) continue;
+      madeIn.set(inst.result.id, block.id);
       const range = transfer(inst, (value) => at(block.id, value), eyes);
       if (range && !impossible(range)) base.set(inst.result.id, range);
     }

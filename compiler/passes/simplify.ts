@@ -1,7 +1,7 @@
 /** Constant folding, algebra, copy propagation through block parameters, and removal of unreachable blocks, in one walk. */
 import { graphOf } from "../ir/graph.ts";
 import { edges, type Block, type Edge, type Func, type Inst, type Value } from "../ir/ir.ts";
-import { freshValues, mapEnd, mapOperands, mapUses, resolver, resultOf, useCounts } from "../ir/walk.ts";
+import { freshValues, mapEdge, mapEnd, mapOperands, mapUses, resolver, resultOf, useCounts } from "../ir/walk.ts";
 import { constantPool, withPool } from "./constants.ts";
 import type { Pass } from "./pass.ts";
 import { simplifyEnd } from "./end-rules.ts";
@@ -75,7 +75,7 @@ export function simplifyFunc(func: Func): Func {
       if (result) made.set(result.id, inst);
       insts.push(inst);
     }
-    const edge = (e: Edge): Edge => (e.args.length === 0 ? e : { ...e, args: e.args.map(resolve) });
+    const edge = (e: Edge): Edge => mapEdge(e, resolve);
     const compute: Facts["compute"] = (op, left, right) => {
       const result = fresh(left.type);
       const inst: Inst = { kind: "binary", op, left, right, result, span: block.end.span };
