@@ -8,3 +8,5 @@ export const CA_EVENTS = { TxStart: 0, CwndRestart: 1, CompleteCwr: 2, Loss: 3, 
 export const ACK_FLAGS = { SlowPath: 1, WinUpdate: 2, Ece: 4 } as const;
 /** TCP_ECN_…. */
 export const ECN_FLAGS = { Ok: 1, QueueCwr: 2, DemandCwr: 4, Seen: 8 } as const;
+/** ICSK_ACK_… (enum inet_csk_ack_state_t of include/net/inet_connection_sock.h). */
+export const ACK_PENDING = { Scheduled: 1, Timer: 2, Pushed: 4, Pushed2: 8, Now: 16, NoMemory: 32 } as const;

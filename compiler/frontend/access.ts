@@ -1,6 +1,6 @@
 /** `a.b`, `a[i]` and `a?.b`: fields, elements, and what the context has. */
 import { ts } from "ts-morph";
-import { ACK_FLAGS, CA_EVENTS, CA_STATES, ECN_FLAGS } from "../bpf/congestion-names.ts";
+import { ACK_FLAGS, ACK_PENDING, CA_EVENTS, CA_STATES, ECN_FLAGS } from "../bpf/congestion-names.ts";
 import { OPTION_NAMES } from "../bpf/option-names.ts";
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/kinds/sock-ops.ts";
 import { sizeOf, type ArrayLayout, type Layout } from "../layout.ts";
@@ -24,6 +24,7 @@ const ENUMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   CaEvent: CA_EVENTS,
   AckFlag: ACK_FLAGS,
   EcnFlag: ECN_FLAGS,
+  AckPending: ACK_PENDING,
   Op: Object.fromEntries(Object.entries(SOCK_OPS_EVENTS).map(([name, event]) => [name, event.op])),
   Callback: {
     None: 0,

@@ -71,6 +71,8 @@ export interface TcpSock<S = unknown> extends SocketOwner {
   readonly reordering: u32;
   /** When data was last sent, in ticks of the kernel's clock. */
   readonly lsndtime: u32;
+  /** When the last segment left, or will leave where it is paced, in nanoseconds of the clock of `tcpMstamp`. */
+  readonly wstampNs: u64;
   /** Bits of EcnFlag. */
   ecnFlags: u8;
 
@@ -86,7 +88,7 @@ export interface TcpSock<S = unknown> extends SocketOwner {
   readonly retransmits: u8;
   /** Retransmission timeout, in ticks of the kernel's clock. */
   readonly rto: u32;
-  /** Bits that say which acknowledgement waits to be sent. */
+  /** Bits of AckPending: which acknowledgement waits to be sent. */
   ackPending: u8;
 
   /** Bytes per second. */
@@ -97,6 +99,8 @@ export interface TcpSock<S = unknown> extends SocketOwner {
   readonly pacingShift: u8;
   /** Bytes of the send buffer. */
   readonly sndbuf: i32;
+  /** Most bytes that the stack sends in one piece, for the device to cut into segments. */
+  readonly gsoMaxSize: u32;
 
   readonly tcpState: TcpState;
   /** AF_INET (2) or AF_INET6 (10). */
@@ -160,6 +164,18 @@ export declare const CaEvent: {
 export declare const AckFlag: { readonly SlowPath: 1; readonly WinUpdate: 2; readonly Ece: 4 };
 /** Bits of `ecnFlags` (TCP_ECN_… of include/net/tcp.h). */
 export declare const EcnFlag: { readonly Ok: 1; readonly QueueCwr: 2; readonly DemandCwr: 4; readonly Seen: 8 };
+
+/** Bits of `ackPending` (ICSK_ACK_… of include/net/inet_connection_sock.h). */
+export declare const AckPending: {
+  /** An acknowledgement is due; its timer runs; data was pushed, once and more than once. */
+  readonly Scheduled: 1;
+  readonly Timer: 2;
+  readonly Pushed: 4;
+  readonly Pushed2: 8;
+  /** It goes out at the next opportunity. */
+  readonly Now: 16;
+  readonly NoMemory: 32;
+};
 
 /** The kernel's slow start: the window grows by what was acknowledged, up to the threshold. Gives how many segments are left over. */
 export declare function slowStart(sk: TcpSock<any>, acked: u32): u32;
