@@ -1,5 +1,5 @@
 /** Arguments of helper calls: types, sizes, and the memory that the helper will read or write. */
-import { packetForHelper } from "../bpf/kinds/index.ts";
+import { packetForHelper, type ProgramTypeName } from "../bpf/kinds/index.ts";
 import type { ArgKind, Helper, HelperName } from "../bpf/helpers.ts";
 import { MAP_FLAGS } from "../bpf/map-types.ts";
 import { regsOf, source, type Env } from "./env.ts";
@@ -87,7 +87,7 @@ function checkArgument(
   const index = position + 1;
   const reg = source(env, index);
   if (declared === "any") return;
-  let kind: ArgKind = declared;
+  let kind: ArgKind = declared === "ctx" && takesSocket(env, name) ? "btf-sock" : declared;
   if ((reg.type === "pkt_end" || isPacket(reg.type)) && !reg.nullable) {
     if (!packetForHelper(env.program.type, helper))
       reject("helper-arg", "helper access to the packet is not allowed", index);
@@ -108,6 +108,11 @@ function checkArgument(
   }
   checkMeaning(env, name, helper, kind, position, reg, facts);
 }
+
+/** Options of sockets are set by the context where it is one, else by the socket (bpf_sk_setsockopt_proto). */
+const takesSocket = ({ program }: Env, name: HelperName): boolean =>
+  (name === "setsockopt" || name === "getsockopt") && OWN_SOCKET.has(program.type);
+const OWN_SOCKET: ReadonlySet<string> = new Set<ProgramTypeName>(["struct_ops", "cgroup_sockopt", "lsm", "tracing"]);
 
 /** In maps of sockets the values are sockets. */
 function valueKind(name: HelperName, kind: ArgKind, facts: CallFacts): ArgKind {

@@ -72,7 +72,8 @@ function checkAvailable(env: Env, name: HelperName, helper: Helper): void {
   if (allowed === undefined) unsupported(`helpers of ${env.program.type} programs`);
   const there = helper.needs === undefined || env.program.features.has(helper.needs);
   if (!there || !hasCome(helperSince(name), env.program.release)) reject("other", `invalid func unknown#${helper.id}`);
-  if (!allowed) reject("helper-arg", `program of this type cannot use helper bpf_${name}#${helper.id}`);
+  if (!allowed || env.program.entry?.member.forbids?.includes(name))
+    reject("helper-arg", `program of this type cannot use helper bpf_${name}#${helper.id}`);
   if (helper.gplOnly && !env.program.gpl)
     reject("other", "cannot call GPL-restricted function from non-GPL compatible program");
   if (helper.sleeps && !hasFlag(env, "sleepable"))

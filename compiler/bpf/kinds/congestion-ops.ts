@@ -6,7 +6,8 @@ const SK = { struct: "tcp_sock" } as const;
 const U32 = { bytes: 4 } as const;
 export const CONGESTION_OPS = {
   init: { member: "init", args: [SK] },
-  release: { member: "release", args: [SK] },
+  // Choosing another congestion control would call it again (bpf_tcp_ca_get_func_proto).
+  release: { member: "release", args: [SK], forbids: ["setsockopt", "getsockopt"] },
   ssthresh: { member: "ssthresh", args: [SK], returns: "number" },
   congAvoid: { member: "cong_avoid", args: [SK, U32, U32] },
   setState: { member: "set_state", args: [SK, { bytes: 1 }] },

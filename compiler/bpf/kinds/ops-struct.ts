@@ -1,4 +1,5 @@
 /** What there is to know of one struct of functions that the kernel takes from programs (struct_ops): the shape of its row. */
+import type { HelperName } from "../helpers.ts";
 import type { ExtractedStruct } from "../kernel-types.ts";
 import type { Feature } from "../kernels.ts";
 import type { Version } from "../verifier-rules.ts";
@@ -13,6 +14,8 @@ export interface OpMember {
   readonly returns?: "number";
   /** The first version of Linux in which it is called so. */
   readonly since?: Version;
+  /** Helpers that it may not call although others of its struct may. */
+  readonly forbids?: readonly HelperName[];
 }
 
 /** Where programs may store into a struct of the kernel's. */

@@ -1,0 +1,259 @@
+/** What the kernel's own test of congestion controls (bpf_tcp_ca) asks, of our objects: used by sockets, replaced under traffic, refused. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { RawInsn } from "../../compiler/bpf/raw.ts";
+import { compile } from "../../compiler/compile.ts";
+import type { BpfModule, BpfProgram } from "../../compiler/module.ts";
+import { verifyProgram } from "../../compiler/verifier/module.ts";
+import { loadModule } from "../../runtime/kernel/load.ts";
+import type { LoadedObject } from "../../runtime/kernel/object.ts";
+import { probe } from "../../runtime/kernel/probe.ts";
+import { runningRelease } from "../differential/kernel.ts";
+import { call, copy, exit, load, mov, op, storeImm } from "../verifier/assemble.ts";
+import { compiled } from "./compiled.ts";
+import { openLab, until, whyNot, type Lab, type Peer } from "./lab.ts";
+
+const lacking = (): string | undefined => {
+  const answer = probe("struct-ops-links");
+  return answer.ok ? undefined : answer.reason;
+};
+const skip = whyNot() ?? lacking();
+const title = (what: string): string => (skip ? `${what} (skipped: ${skip})` : what);
+
+const SOL_TCP = 6;
+const TCP_INFO = 11;
+const TCP_CONGESTION = 13;
+const text = (name: string): number[] => [...Buffer.from(name)];
+
+/** Counts what it is asked for; the increase is a number of its own, so that an update shows. */
+const counting = (name: string, constant: string, more = ""): string => `
+import { license, u64 } from "tsbpf";
+import { congestionControl, renoCongAvoid, renoSsthresh, renoUndoCwnd } from "tsbpf/cc";
+license("GPL");
+let avoids: u64 = 0n;
+let releases: u64 = 0n;
+export const ${constant} = congestionControl({
+  name: "${name}",
+  congAvoid(sk, ack, acked) {
+    avoids += 1n;
+    renoCongAvoid(sk, ack, acked);
+  },
+  release(_sk) {
+    releases += 1n;
+  },
+  ssthresh: (sk) => renoSsthresh(sk),
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+  ${more}
+});
+`;
+/** Its own window and pace, in place of the kernel's. */
+const PACED = `
+import { license, u64 } from "tsbpf";
+import { congestionControl, renoSsthresh, renoUndoCwnd } from "tsbpf/cc";
+license("GPL");
+let samples: u64 = 0n;
+let delivered: u64 = 0n;
+export const paced = congestionControl({
+  name: "ts_paced",
+  init(sk) {
+    sk.pacingRate = 3_000_000n;
+    sk.pacingStatus = 1;
+  },
+  congControl(sk, _ack, _flag, sample) {
+    samples += 1n;
+    if (sample.delivered > 0) delivered += u64(sample.delivered);
+    sk.sndCwnd = 40;
+    sk.pacingRate = 20_000_000n;
+  },
+  ssthresh: (sk) => renoSsthresh(sk),
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+});
+`;
+
+describe.skipIf(skip)(title("what bpf_tcp_ca asks"), () => {
+  let lab: Lab;
+  let netns: string;
+  let peer: Peer;
+  const objects: LoadedObject[] = [];
+  let port = 7100;
+  const available = (): string[] =>
+    lab.inside(netns, "cat", "/proc/sys/net/ipv4/tcp_available_congestion_control").trim().split(" ");
+  const loaded = (module: BpfModule, name: string): LoadedObject => {
+    const object = loadModule(module, { name });
+    objects.push(object);
+    return object;
+  };
+  const count = ({ globals }: LoadedObject, name: string): number => Number(globals[name]!.get());
+
+  beforeAll(async () => {
+    lab = openLab();
+    netns = lab.netns("ca");
+    peer = await lab.peer(netns);
+  });
+  afterEach(() => {
+    for (const object of objects.splice(0)) object.close();
+  });
+  afterAll(() => lab?.close());
+
+  /** A connection whose two ends have chosen it. */
+  async function open(name: string): Promise<{ id: number; server: number }> {
+    const options = [[SOL_TCP, TCP_CONGESTION, text(name)]];
+    port += 1;
+    await peer.call("listen", { host: "127.0.0.1", port, options });
+    const before = peer.accepted.length;
+    const id = await peer.call<number>("connect", { host: "127.0.0.1", port, options });
+    await until("it is accepted", () => peer.accepted.length > before);
+    return { id, server: peer.accepted.at(-1)! };
+  }
+  const chosen = async (id: number): Promise<string> => {
+    const asked = { id, level: SOL_TCP, option: TCP_CONGESTION, length: 16 };
+    const { bytes } = await peer.call<{ bytes: number[] }>("getsockopt", asked);
+    return Buffer.from(bytes).toString().replace(/\0.*$/s, "");
+  };
+  const info = async (id: number): Promise<DataView> => {
+    const { bytes } = await peer.call<{ bytes: number[] }>("getsockopt", {
+      id,
+      level: SOL_TCP,
+      option: TCP_INFO,
+      length: 200,
+    });
+    return new DataView(Uint8Array.from(bytes).buffer);
+  };
+  async function transfer({ id, server }: { id: number; server: number }, length: number): Promise<void> {
+    const received = async (): Promise<number> =>
+      (await peer.call<{ received: number }>("state", { id: server })).received;
+    const before = await received();
+    await peer.call("send", { id, length });
+    await until("all of it arrives", async () => (await received()) === before + length, 30_000);
+  }
+
+  it.each(["cubic", "dctcp", "reno"])("%s carries ten megabytes, and sockets say its name", async (file) => {
+    loaded(compiled(file, "mainline"), file).register();
+    const ends = await open(`ts_${file}`);
+    expect([await chosen(ends.id), await chosen(ends.server)]).toEqual([`ts_${file}`, `ts_${file}`]);
+    await transfer(ends, 10_000_000);
+    // What asks for ECN gets it: tcpi_options, TCPI_OPT_ECN.
+    if (file === "dctcp") expect((await info(ends.id)).getUint8(5) & 8).toBe(8);
+    await peer.call("end", { id: ends.id });
+  });
+
+  it("a connection keeps what it began with, new ones get what the link was given", async () => {
+    const first = loaded(compiled("one", "mainline", counting("ts_update", "one")), "one");
+    const second = loaded(compiled("two", "mainline", counting("ts_update", "two")), "two");
+    const other = loaded(compiled("three", "mainline", counting("ts_other", "three")), "three");
+    const link = first.register().get("one")!;
+    const early = await open("ts_update");
+    await transfer(early, 2_000_000);
+    expect(count(first, "avoids")).toBeGreaterThan(0);
+    // Another name is another congestion control, and a program no struct.
+    expect(() => link.replace(other.structs["three"]!.fd)).toThrow(/EINVAL/);
+    const sending = transfer(early, 20_000_000);
+    link.replace(second.structs["two"]!.fd);
+    const before = count(first, "avoids");
+    const late = await open("ts_update");
+    await transfer(late, 2_000_000);
+    await sending;
+    expect(count(second, "avoids")).toBeGreaterThan(0);
+    expect(count(first, "avoids")).toBeGreaterThan(before);
+    expect(available().filter((name) => name === "ts_update")).toHaveLength(1);
+    for (const { id } of [early, late]) await peer.call("end", { id });
+    await until("each is released by its own", () => count(first, "releases") > 0 && count(second, "releases") > 0);
+  });
+
+  it("one struct has one link at a time, and another when it has ended", () => {
+    const object = loaded(compiled("one", "mainline", counting("ts_again", "one")), "one");
+    const struct = object.structs["one"]!;
+    const link = struct.register();
+    expect(() => struct.register()).toThrow(/EEXIST|EBUSY/);
+    link.detach();
+    link.close();
+    expect(available()).not.toContain("ts_again");
+    const again = struct.register();
+    expect(available()).toContain("ts_again");
+    again.close();
+    expect(available()).not.toContain("ts_again");
+  });
+
+  it("what a program writes is the socket's pace and window", async () => {
+    const object = loaded(compiled("paced", "mainline", PACED), "paced");
+    object.register();
+    const ends = await open("ts_paced");
+    const rate = async (): Promise<bigint> => (await info(ends.id)).getBigUint64(104, true); // tcpi_pacing_rate
+    expect(await rate()).toBe(3_000_000n);
+    await transfer(ends, 3_000_000);
+    expect(await rate()).toBe(20_000_000n);
+    expect((await info(ends.id)).getUint32(80, true)).toBe(40); // tcpi_snd_cwnd
+    expect(count(object, "samples")).toBeGreaterThan(0);
+    expect(count(object, "delivered")).toBeGreaterThan(10);
+  });
+
+  it.each([
+    ["ssthresh", ["ssthresh"]],
+    ["undo_cwnd", ["undo_cwnd"]],
+    ["cong_avoid and cong_control", ["cong_avoid"]],
+  ])("without %s it is refused", (_, missing) => {
+    const module = compiled("one", "mainline", counting("ts_incomplete", "one"));
+    const [struct] = module.structOps!;
+    const programs = Object.fromEntries(
+      Object.entries(struct!.programs).filter(([member]) => !missing.includes(member)),
+    );
+    const whole = { ...module, structOps: [{ ...struct!, programs }] };
+    expect(() => loaded(whole, "incomplete").register()).toThrow(/EINVAL/);
+    expect(available()).not.toContain("ts_incomplete");
+  });
+
+  it("without a license for it, and as a member that takes no program, it is refused", () => {
+    const module = compiled("one", "mainline", counting("ts_refused", "one"));
+    expect(() => loaded({ ...module, license: "Proprietary" }, "license")).toThrow(/GPL/i);
+    const asInfo = (one: BpfProgram): BpfProgram =>
+      one.name === "one_release" ? { ...one, implements: { struct: "tcp_congestion_ops", member: "get_info" } } : one;
+    const unknown = { ...module, structOps: [], programs: module.programs.map(asInfo) };
+    expect(() => loaded(unknown, "info")).toThrow();
+    const info = unknown.programs.find(({ name }) => name === "one_release")!;
+    expect(verifyProgram(unknown, info, "mainline", runningRelease()).result.verdict).not.toBe("accept");
+  });
+
+  it("options of the socket may be set and asked for, but not while it is released: our verifier says so, too", () => {
+    const { module } = compile({
+      path: "one.ts",
+      text: counting("ts_options", "one", "init(sk) { sk.sndCwnd = 10; },"),
+    });
+    const SETSOCKOPT = 49;
+    const GETSOCKOPT = 57;
+    const body = (helper: number): RawInsn[] => [
+      load(8, 1, 1, 0),
+      storeImm(8, 10, -16, 0x6f6e6572),
+      storeImm(8, 10, -8, 0),
+      mov(2, SOL_TCP),
+      mov(3, TCP_CONGESTION),
+      copy(4, 10),
+      op("add", 4, -16),
+      mov(5, 16),
+      call(helper),
+      mov(0, 0),
+      exit,
+    ];
+    for (const [member, helper, verdict] of [
+      ["init", SETSOCKOPT, "accept"],
+      ["init", GETSOCKOPT, "accept"],
+      ["release", SETSOCKOPT, "reject"],
+      ["release", GETSOCKOPT, "reject"],
+    ] as const) {
+      const own = module!.programs.find((one) => one.implements?.member === member)!;
+      const changed: BpfProgram = {
+        ...own,
+        insns: body(helper),
+        relocations: [],
+        lines: [],
+        core: [],
+        externs: [],
+        functions: own.functions.slice(0, 1),
+      };
+      const one: BpfModule = { ...module!, programs: [changed], structOps: [] };
+      const result = verifyProgram(one, changed, "mainline", runningRelease()).result;
+      expect(result.verdict, `${member} ${helper}: ${"message" in result ? result.message : ""}`).toBe(verdict);
+      const ask = (): void => loaded(one, "options").close();
+      if (verdict === "accept") expect(ask, member).not.toThrow();
+      else expect(ask, member).toThrow(/cannot use helper|unknown func|program of this type/);
+    }
+  });
+});
