@@ -60,6 +60,7 @@ export const freshSock = (mss: number): Sock => ({
   undoMarker: 0,
   reordering: REORDERING.least,
   lsndtime: 0,
+  wstampNs: 0,
   ecnFlags: 0,
   bytesAcked: 0,
   bytesSent: 0,
@@ -76,6 +77,7 @@ export const freshSock = (mss: number): Sock => ({
   maxPacingRate: UNLIMITED_RATE,
   pacingShift: 10,
   sndbuf: 87_040,
+  gsoMaxSize: 65_536,
 });
 
 export const inFlight = (sock: Sock): number => sock.packetsOut - sock.sackedOut - sock.lostOut + sock.retransOut;

@@ -6,6 +6,7 @@ import { hasData, refresh, sequence, stampOf, type Sender, type Sent } from "./s
 import { rearmTimeout, scheduleProbe, setTimer } from "./timers.ts";
 import { burstSegments, validateWindow } from "./window.ts";
 
+const NS_PER_US = 1000;
 /** From this many segments on, a flow is paced. */
 const UNPACED_SEGMENTS = 10;
 
@@ -13,6 +14,7 @@ const UNPACED_SEGMENTS = 10;
 function transmit(sender: Sender, one: Sent, isNew: boolean): void {
   const { sock, control, clock } = sender;
   one.sentAt = sock.tcpMstamp;
+  sock.wstampNs = Math.max(sock.wstampNs, sock.tcpMstamp * NS_PER_US);
   const isEcn = (sock.ecnFlags & ECN.Ok) !== 0;
   const reduced = isEcn && isNew && (sock.ecnFlags & ECN.QueueCwr) !== 0;
   if (reduced) sock.ecnFlags &= ~ECN.QueueCwr;
