@@ -2,7 +2,7 @@
  * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
  * object per finding on standard output, which runtime-*.test.ts on the host judges.
  *
- *   scenario paths | removal | locals | accept | options | room | shared | limits | record
+ *   scenario paths | removal | locals | accept | options | room | shared | limits | record | fidelity CONTROL…
  */
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,6 +13,8 @@ import { show as showCommand } from "../../../runtime/cli/show.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
 import { capture } from "../../runtime/capture.ts";
 import { compiled } from "../../runtime/compiled.ts";
+import { FAR } from "../../runtime/fidelity/paths.ts";
+import { traceKernel, whyNoDelay } from "../../runtime/fidelity/rig.ts";
 import { limitsOfKernel, recordKernel, whyNoLoss } from "../../runtime/recorder/kernel.ts";
 import { recordMptcp } from "../../runtime/recorder/mptcp.ts";
 import { SESSIONS } from "../../runtime/recorder/session.ts";
@@ -410,6 +412,10 @@ try {
       if (!session.loses || whyNoLoss() === undefined)
         report(session.name, plain({ ...(await recordKernel("patched", session)) }));
     report("MPTCP", plain({ ...(await recordMptcp()) }));
+  } else if (part === "fidelity") {
+    const noDelay = whyNoDelay(lab);
+    if (noDelay) throw new Error(noDelay);
+    for (const control of process.argv.slice(3)) report(control, { samples: await traceKernel(lab, FAR, control) });
   } else if (part === "room") await room(lab);
   else await (isPathPart(part) ? paths(lab, part) : options(lab));
   report("end", {});
