@@ -126,15 +126,18 @@ describe.skipIf(skip)(title("what bpf_tcp_ca asks"), () => {
     await until("all of it arrives", async () => (await received()) === before + length, 30_000);
   }
 
-  it.each(["cubic", "dctcp", "reno"])("%s carries ten megabytes, and sockets say its name", async (file) => {
-    loaded(compiled(file, "mainline"), file).register();
-    const ends = await open(`ts_${file}`);
-    expect([await chosen(ends.id), await chosen(ends.server)]).toEqual([`ts_${file}`, `ts_${file}`]);
-    await transfer(ends, 10_000_000);
-    // What asks for ECN gets it: tcpi_options, TCPI_OPT_ECN.
-    if (file === "dctcp") expect((await info(ends.id)).getUint8(5) & 8).toBe(8);
-    await peer.call("end", { id: ends.id });
-  });
+  it.each(["cubic", "dctcp", "vegas", "ledbat", "reno"])(
+    "%s carries ten megabytes, and sockets say its name",
+    async (file) => {
+      loaded(compiled(file, "mainline"), file).register();
+      const ends = await open(`ts_${file}`);
+      expect([await chosen(ends.id), await chosen(ends.server)]).toEqual([`ts_${file}`, `ts_${file}`]);
+      await transfer(ends, 10_000_000);
+      // What asks for ECN gets it: tcpi_options, TCPI_OPT_ECN.
+      if (file === "dctcp") expect((await info(ends.id)).getUint8(5) & 8).toBe(8);
+      await peer.call("end", { id: ends.id });
+    },
+  );
 
   it("a connection keeps what it began with, new ones get what the link was given", async () => {
     const first = loaded(compiled("one", "mainline", counting("ts_update", "one")), "one");
