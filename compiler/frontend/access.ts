@@ -8,7 +8,7 @@ import type { Value } from "../ir/ir.ts";
 import { isLiteral } from "./constant-expressions.ts";
 import { contextField } from "./contexts.ts";
 import { at, fail, silent, type Lowering } from "./lowering.ts";
-import { MAP_METHODS } from "./maps.ts";
+import { mapMethods } from "./map-calls.ts";
 import { asPlace, inside, read } from "./memory.ts";
 import { entityAt, memberOf } from "./names.ts";
 import { holding } from "./references.ts";
@@ -75,13 +75,13 @@ export function propertyOf(f: Lowering, operand: Operand, name: string, node: ts
       known: operand.of.fields.map((field) => field.name),
     });
   }
-  if (operand.kind === "entity" && operand.entity.kind === "map" && MAP_METHODS[operand.entity.mapKind].includes(name))
+  if (operand.kind === "entity" && operand.entity.kind === "map" && mapMethods(operand.entity.mapKind).includes(name))
     return fail(f, "method-as-value", node.name, { name, found: operand.entity.mapKind });
   if (operand.kind === "entity" && operand.entity.kind === "map")
     return fail(f, "map-method", node.name, {
       name,
       kind: operand.entity.mapKind,
-      known: MAP_METHODS[operand.entity.mapKind],
+      known: mapMethods(operand.entity.mapKind),
     });
   return fail(f, "no-member", node.name, { name, found: describe(operand) });
 }

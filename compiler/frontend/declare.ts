@@ -4,7 +4,8 @@ import { functionBuilder } from "../ir/build.ts";
 import { sizeOf, structLayout, type Layout } from "../layout.ts";
 import { annotation } from "./annotations.ts";
 import { encode } from "./encode.ts";
-import { BAD_ENTITY, type Entity, type MapKind } from "./entities.ts";
+import { isMapKind } from "./map-kinds.ts";
+import { BAD_ENTITY, type Entity } from "./entities.ts";
 import { isProgramKind } from "./program-kinds.ts";
 import { bare, fail, type Lowering } from "./lowering.ts";
 import { declareMap } from "./maps.ts";
@@ -196,16 +197,6 @@ export function positiveCount(f: Lowering, node: ts.Expression, what: string): n
 
 // --- variables ---------------------------------------------------------------------------------------------------
 
-const MAP_KINDS: readonly string[] = [
-  "ArrayMap",
-  "PerCpuArray",
-  "HashMap",
-  "LruHashMap",
-  "Ipv4Trie",
-  "SkStorage",
-  "RingBuf",
-] satisfies MapKind[];
-
 function variable(
   state: ModuleState,
   scope: FileScope,
@@ -243,8 +234,8 @@ function constantDeclaration(
   const { state, file } = f;
   if (ts.isNewExpression(init)) {
     const entity = entityAt(f, init.expression);
-    if (entity?.kind === "builtin" && MAP_KINDS.includes(entity.name)) {
-      return declareMap(f, name, entity.name as MapKind, init, declaration.node.name) ?? BAD_ENTITY;
+    if (entity?.kind === "builtin" && isMapKind(entity.name)) {
+      return declareMap(f, name, entity.name, init, declaration.node.name) ?? BAD_ENTITY;
     }
     if (entity?.kind === "struct") return undefined;
     expression(f, init);
@@ -282,7 +273,7 @@ function constantDeclaration(
   const named = entityAt(f, init);
   if (named && named.kind !== "global" && named.kind !== "object") {
     if (named.kind !== "builtin") return named;
-    if (PRIMITIVES[named.name] || MAP_KINDS.includes(named.name)) return named;
+    if (PRIMITIVES[named.name] || isMapKind(named.name)) return named;
   }
   return scalarConstant(f, declaration, init);
 }

@@ -2,12 +2,12 @@
 import type { ts } from "ts-morph";
 import type { GlobalVar, MapSpec } from "../module.ts";
 import type { Layout, StructLayout } from "../layout.ts";
+import type { MapKind } from "./map-kinds.ts";
 import type { LanguageModule, ParsedFile } from "./project.ts";
 import type { Operand } from "./operand.ts";
 import type { ProgramKind } from "./program-kinds.ts";
 import type { DslType, ScalarType } from "./types.ts";
 
-export type MapKind = "ArrayMap" | "PerCpuArray" | "HashMap" | "LruHashMap" | "Ipv4Trie" | "SkStorage" | "RingBuf";
 export interface MapEntity {
   readonly kind: "map";
   readonly mapKind: MapKind;

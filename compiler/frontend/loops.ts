@@ -7,7 +7,7 @@ import { condition } from "./conditions.ts";
 import { constantInteger } from "./declare.ts";
 import type { MapEntity } from "./entities.ts";
 import { at, bare, bind, fail, scoped, scratch, type Lowering } from "./lowering.ts";
-import { alwaysThere, lookupPointer } from "./map-calls.ts";
+import { alwaysThere, isArray, lookupPointer } from "./map-calls.ts";
 import { asPlace, read } from "./memory.ts";
 import { entityAt } from "./names.ts";
 import { holding } from "./references.ts";
@@ -212,7 +212,7 @@ function mapLoop(
   name: ts.Identifier | undefined,
   map: MapEntity,
 ): void {
-  if (map.mapKind !== "ArrayMap" && map.mapKind !== "PerCpuArray") {
+  if (!isArray(map)) {
     fail(f, "not-iterable", node.expression, { found: `a ${map.mapKind}` });
     return unknownLoop(f, node, names, name);
   }

@@ -10,7 +10,7 @@ import { isLiteral } from "./constant-expressions.ts";
 import { fieldOf, loadField } from "./context-fields.ts";
 import type { MapEntity } from "./entities.ts";
 import { at, bare, fail, pointerTo, scratch, type Lowering } from "./lowering.ts";
-import { MAP_METHODS } from "./maps.ts";
+import { mapRow, type MapKind } from "./map-kinds.ts";
 import { asPlace, loadPrimitive, copyPlace, newSlot } from "./memory.ts";
 import { ERROR, type Operand, type Root, type Scalar } from "./operand.ts";
 import { copied, holding, replace, textOf } from "./references.ts";
@@ -32,25 +32,34 @@ import { expression } from "./visit.ts";
 
 const MODES: Readonly<Record<string, bigint>> = { any: 0n, insert: 1n, update: 2n };
 
+type Method = (f: Lowering, map: MapEntity, call: ts.CallExpression) => Operand;
+const get: Method = (f, map, call) => lookup(f, map, call, false);
+const ref: Method = (f, map, call) => lookup(f, map, call, true);
+const storage =
+  (name: "get" | "getOrCreate" | "delete"): Method =>
+  (f, map, call) =>
+    storageCall(f, map, name, call);
+/** What can be called, by map and name. */
+const METHODS = {
+  ArrayMap: { get, ref, set: update },
+  PerCpuArray: { get, ref, set: update },
+  HashMap: { get, ref, set: update, delete: remove },
+  LruHashMap: { get, ref, set: update, delete: remove },
+  Ipv4Trie: { get },
+  SkStorage: { get: storage("get"), getOrCreate: storage("getOrCreate"), delete: storage("delete") },
+  RingBuf: { output },
+} as const satisfies Readonly<Record<MapKind, Readonly<Record<string, Method>>>>;
+/** The names of what can be called on a map. */
+export const mapMethods = (kind: MapKind): readonly string[] => Object.keys(METHODS[kind]);
+
 export function mapCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExpression): Operand {
-  const known = MAP_METHODS[map.mapKind];
-  if (!known.includes(name))
-    return fail(f, "map-method", (call.expression as ts.PropertyAccessExpression).name, {
-      name,
-      kind: map.mapKind,
-      known,
-    });
-  if (map.mapKind === "SkStorage") return storageCall(f, map, name, call);
-  if (map.mapKind === "RingBuf") return output(f, map, call);
-  switch (name) {
-    case "get":
-    case "ref":
-      return lookup(f, map, call, name === "ref");
-    case "set":
-      return update(f, map, call);
-    default:
-      return remove(f, map, call);
-  }
+  const methods: Readonly<Record<string, Method>> = METHODS[map.mapKind];
+  if (Object.hasOwn(methods, name)) return methods[name]!(f, map, call);
+  return fail(f, "map-method", (call.expression as ts.PropertyAccessExpression).name, {
+    name,
+    kind: map.mapKind,
+    known: mapMethods(map.mapKind),
+  });
 }
 
 /** A helper's result as an errno. */
@@ -60,7 +69,9 @@ const status = (f: Lowering, result: Value, node: ts.Node): Scalar => ({
   value: f.b.unary("trunc", result, at(f, node)),
   range: { min: -4095n, max: 0n },
 });
-const isArray = (map: MapEntity): boolean => map.mapKind === "ArrayMap" || map.mapKind === "PerCpuArray";
+/** Slots that are numbered, and all exist. */
+export const isArray = (map: MapEntity): boolean => mapRow(map.mapKind).key === "index";
+const hasPrefixes = (map: MapEntity): boolean => mapRow(map.mapKind).key === "ipv4-prefix";
 
 /** A slot for short use that holds this value. */
 function filled(f: Lowering, layout: Primitive, value: Value, name: string, node: ts.Node): Value {
@@ -110,11 +121,11 @@ function keyPointer(
   node: ts.Expression,
 ): { readonly pointer: Value; readonly known?: bigint | undefined } | undefined {
   const { key: layout } = map.spec;
-  if (map.mapKind !== "Ipv4Trie" && layout && isPrimitive(layout)) {
+  if (!hasPrefixes(map) && layout && isPrimitive(layout)) {
     const value = convert(f, expression(f, node, layout), layout, node);
     return value && { pointer: filled(f, layout, value, "key", node), known: f.b.constantOf(value) };
   }
-  if (map.mapKind !== "Ipv4Trie") {
+  if (!hasPrefixes(map)) {
     const pointer = inMemory(f, layout!, node, "key");
     return pointer && { pointer };
   }

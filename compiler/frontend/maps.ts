@@ -1,33 +1,17 @@
 /** Maps: their declarations at the top level. */
 import { ts } from "ts-morph";
-import { MAP_FLAGS } from "../bpf/map-types.ts";
 import { sizeOf, structLayout, type Layout } from "../layout.ts";
 import type { MapSpec } from "../module.ts";
 import type { Span } from "../span.ts";
 import { propertyValue } from "./aggregates.ts";
 import { fieldType, positiveCount } from "./declare.ts";
 import { encode } from "./encode.ts";
-import type { MapEntity, MapKind } from "./entities.ts";
+import type { MapEntity } from "./entities.ts";
 import { at, bare, fail, type Lowering } from "./lowering.ts";
+import { mapRow, type MapKind, type MapRow } from "./map-kinds.ts";
 import { freshName, need, spanOf, type ModuleState } from "./module-state.ts";
 import { BE32, U32 } from "./types.ts";
 
-/** What each kind of map is to the kernel, and which properties its declaration takes. */
-interface MapRow {
-  readonly type: string;
-  readonly key: "written" | "index" | "ipv4-prefix" | "socket" | "none";
-  readonly size: "entries" | "bytes" | "none";
-  readonly flags: number;
-}
-const MAPS: Readonly<Record<MapKind, MapRow>> = {
-  ArrayMap: { type: "array", key: "index", size: "entries", flags: 0 },
-  PerCpuArray: { type: "percpu_array", key: "index", size: "entries", flags: 0 },
-  HashMap: { type: "hash", key: "written", size: "entries", flags: 0 },
-  LruHashMap: { type: "lru_hash", key: "written", size: "entries", flags: 0 },
-  Ipv4Trie: { type: "lpm_trie", key: "ipv4-prefix", size: "entries", flags: MAP_FLAGS.noPrealloc },
-  SkStorage: { type: "sk_storage", key: "socket", size: "none", flags: MAP_FLAGS.noPrealloc },
-  RingBuf: { type: "ringbuf", key: "none", size: "bytes", flags: 0 },
-};
 /** Key of a longest-prefix-match trie: struct bpf_lpm_trie_key, and the address. */
 export const PREFIX_KEY = structLayout(
   "Ipv4Prefix",
@@ -40,11 +24,6 @@ export const PREFIX_KEY = structLayout(
 /** A socket's file descriptor. */
 const SOCKET_KEY: Layout = { kind: "int", bits: 32, signed: true };
 const PAGE = 4096;
-/** The kernel's limits (kernel/bpf/{arraymap,hashtab,lpm_trie}.c, bpf_local_storage): bytes. */
-const MAX_VALUE = { percpu_array: 32 * 1024, sk_storage: 64 * 1024 - 64, ringbuf: 0x1fff_ffff } as Readonly<
-  Record<string, number>
->;
-
 export function declareMap(
   f: Lowering,
   name: string,
@@ -52,7 +31,7 @@ export function declareMap(
   node: ts.NewExpression,
   nameNode: ts.Node,
 ): MapEntity | undefined {
-  const row = MAPS[kind];
+  const row = mapRow(kind);
   const written = node.arguments?.[0] && bare(node.arguments[0]);
   if (!written || !ts.isObjectLiteralExpression(written)) {
     return void fail(f, "literal-needed", node, {
@@ -79,14 +58,13 @@ export function declareMap(
   if (row.key === "written" && key && sizeOf(key) > f.state.kernel.maxStack) {
     return void fail(f, "map-key-size", properties.get("key")!, { bytes: sizeOf(key), limit: f.state.kernel.maxStack });
   }
-  const limit = MAX_VALUE[row.type];
+  const limit = row.longestValue;
   if (limit !== undefined && sizeOf(value) > limit)
     return void fail(f, "map-value-size", properties.get("value")!, { kind, bytes: sizeOf(value), limit });
   const pinned = flag(f, properties.get("pinned"));
   const initial = initialValues(f, value, maxEntries, properties.get("initial"));
   if (!initial || pinned === undefined) return undefined;
-  const needs = { lpm_trie: "lpm-trie", ringbuf: "ring-buffer", sk_storage: "socket-storage" } as const;
-  if (Object.hasOwn(needs, row.type)) need(f.state, needs[row.type as keyof typeof needs], at(f, node), kind);
+  if (row.needs) need(f.state, row.needs, at(f, node), kind);
   f.state.names.add(name);
   const spec: MapSpec = {
     name,
@@ -107,7 +85,7 @@ export function declareMap(
 
 /** The map of what the object's options keep for each socket: a word. Gives its name. */
 export function declareOptionMap(state: ModuleState, span: Span): string {
-  const { type, flags } = MAPS.SkStorage;
+  const { type, flags } = mapRow("SkStorage");
   const name = freshName(state, "option_state");
   const spec: MapSpec = {
     name,
@@ -186,14 +164,3 @@ function initialValues(
   }
   return initial;
 }
-
-/** What can be called on a map. */
-export const MAP_METHODS: Readonly<Record<MapEntity["mapKind"], readonly string[]>> = {
-  ArrayMap: ["get", "ref", "set"],
-  PerCpuArray: ["get", "ref", "set"],
-  HashMap: ["get", "ref", "set", "delete"],
-  LruHashMap: ["get", "ref", "set", "delete"],
-  Ipv4Trie: ["get"],
-  SkStorage: ["get", "getOrCreate", "delete"],
-  RingBuf: ["output"],
-};

@@ -3,7 +3,7 @@
  * instruction comes from. The object writer and the loader both ask here, so that the kernel is told the same by either way.
  */
 import { kindOf } from "../bpf/kinds/index.ts";
-import { RING_MAPS } from "../bpf/map-types.ts";
+import { isRingType } from "../bpf/map-types.ts";
 import type { BpfModule, BpfProgram, MapSpec } from "../module.ts";
 import type { Span } from "../span.ts";
 import { LINKAGE, type BtfBuilder } from "./btf.ts";
@@ -65,7 +65,7 @@ function contextType(btf: BtfBuilder, programType: string): number {
 }
 
 /** Whether the kernel keeps no types with a map: the layout of a ring buffer's records is for readers alone. */
-export const isRing = (map: MapSpec): boolean => RING_MAPS.has(map.type);
+export const isRing = (map: MapSpec): boolean => isRingType(map.type);
 
 /** Variables of a section, as BTF tells them: in the order of their offsets, in bytes. Nothing where there are none. */
 export function sectionType(

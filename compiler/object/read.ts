@@ -18,7 +18,7 @@ import type {
 } from "../module.ts";
 import type { SourceFile } from "../span.ts";
 import { printable } from "../printable.ts";
-import { RING_MAPS } from "../bpf/map-types.ts";
+import { isRingType } from "../bpf/map-types.ts";
 import { decodeBtf, type Btf } from "./btf.ts";
 import { decodeBtfExt, type BtfExt, type LineRecord } from "./btf-ext.ts";
 import type { FormatProblem } from "./bytes.ts";
@@ -272,7 +272,7 @@ function withMetadata(module: BpfModule, metadata: ReadMetadata): Whole {
     const found = maps.get(row.symbol);
     if (!found) return { trouble: `there is no map ${row.symbol}` };
     // The kernel knows no value of a ring buffer, so BTF has none.
-    const ring = RING_MAPS.has(found.type);
+    const ring = isRingType(found.type);
     if (size(found.key) !== size(row.key) || (!ring && size(found.value) !== size(row.value)))
       return { trouble: `map ${row.name} has keys or values of another size` };
     if (row.initial.some(({ key, value }) => key.length !== size(row.key) || value.length !== size(row.value)))

@@ -7,7 +7,7 @@ import { parseValue, show, toJson } from "../kernel/format.ts";
 import type { MapHandle } from "../kernel/maps.ts";
 import { openMap, openObject } from "../kernel/pins.ts";
 import { parsePrefixKey, showPrefixKey } from "../kernel/prefix.ts";
-import { PER_CPU_MAPS, RING_MAPS } from "../../compiler/bpf/map-types.ts";
+import { isPerCpu, isRingType } from "../../compiler/bpf/map-types.ts";
 import { drained, err, out, outputFailed, say, whenLost } from "./output.ts";
 import { jsonText, line } from "./report.ts";
 
@@ -30,7 +30,7 @@ function find(where: string, options: MapOptions): OpenMap {
   // A path has a slash at its start, or more than one: what the current folder happens to hold decides nothing.
   const opened = /^id:|^[./]|\/.*\//.test(where) ? openMap(where) : openByName(where, options);
   const { map } = opened;
-  const perCpu = PER_CPU_MAPS.has(map.shape.type);
+  const perCpu = isPerCpu(map.shape.type);
   return { ...opened, value: perCpu ? { kind: "array", of: map.shape.value, length: 0 } : map.shape.value };
 }
 
@@ -45,7 +45,7 @@ function openByName(where: string, options: MapOptions): { readonly map: MapHand
   const map = pinned.object.maps[name];
   if (!map) {
     const names = Object.keys(pinned.object.maps);
-    const ring = pinned.object.module.maps.some((spec) => spec.name === name && RING_MAPS.has(spec.type));
+    const ring = pinned.object.module.maps.some((spec) => spec.name === name && isRingType(spec.type));
     pinned.close();
     throw new RuntimeError("not-found", ring ? `${name} is a ring buffer` : `${object} has no map ${name}`, {
       help: ring

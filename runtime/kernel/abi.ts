@@ -129,19 +129,3 @@ export const MOST_PROGRAMS = 64;
 /** Flags of map updates. */
 export const UPDATE = { any: 0, insert: 1, update: 2 } as const;
 export type UpdateMode = keyof typeof UPDATE;
-
-/** struct bpf_map_def's of these kinds require BPF_F_NO_PREALLOC (kernel/bpf/lpm_trie.c, bpf_local_storage.c). */
-export const NO_PREALLOC_MAPS: ReadonlySet<string> = new Set([
-  "lpm_trie",
-  "sk_storage",
-  "inode_storage",
-  "task_storage",
-  "cgrp_storage",
-]);
-/** Maps that the kernel keeps an owner's pointer in: creation needs BTF for key and value. */
-export const LOCAL_STORAGE_MAPS: ReadonlySet<string> = new Set([
-  "sk_storage",
-  "inode_storage",
-  "task_storage",
-  "cgrp_storage",
-]);

@@ -1,9 +1,9 @@
 /** The maps of an object in the kernel: made, reused from pins or from an earlier load, and filled. */
 import { join } from "node:path";
-import { MAP_FLAGS, MAP_TYPES, type MapTypeName, RING_MAPS } from "../../compiler/bpf/map-types.ts";
+import { isRingType, MAP_FLAGS, MAP_TYPES, mapType, type MapTypeName } from "../../compiler/bpf/map-types.ts";
 import { sizeOf, type Layout } from "../../compiler/layout.ts";
 import type { BpfModule, GlobalSection, MapSpec } from "../../compiler/module.ts";
-import { BPF, LOCAL_STORAGE_MAPS, NO_PREALLOC_MAPS } from "./abi.ts";
+import { BPF } from "./abi.ts";
 import { bpf, type AttrFields } from "./bpf.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { mapInfo, type MapInfo } from "./info.ts";
@@ -38,14 +38,13 @@ interface Wanted {
 function wanted(map: MapSpec): Wanted {
   if (!(map.type in MAP_TYPES)) throw new RuntimeError("bad-object", `map ${map.name}: unknown map type "${map.type}"`);
   const type = map.type as MapTypeName;
-  const ring = RING_MAPS.has(type);
-  const storage = LOCAL_STORAGE_MAPS.has(type);
+  const { ring, ownedStorage: storage, noPrealloc } = mapType(type)!;
   return {
     type,
     keySize: ring ? 0 : map.key ? sizeOf(map.key) : storage ? 4 : 0,
     valueSize: ring || !map.value ? 0 : sizeOf(map.value),
     maxEntries: storage ? 0 : map.maxEntries,
-    flags: map.flags | (NO_PREALLOC_MAPS.has(type) ? MAP_FLAGS.noPrealloc : 0),
+    flags: map.flags | (noPrealloc ? MAP_FLAGS.noPrealloc : 0),
   };
 }
 
@@ -95,7 +94,7 @@ function create({ btf, btfFd }: MapContext, map: MapSpec, want: Wanted): number 
     map_flags: want.flags,
     map_name: objectName(map.name),
   };
-  const ids = RING_MAPS.has(want.type) ? undefined : btf.maps.get(map.name);
+  const ids = isRingType(want.type) ? undefined : btf.maps.get(map.name);
   if (btfFd !== undefined && ids) {
     const fd = bpf(BPF.mapCreate, "mapCreate", {
       ...fields,
@@ -105,7 +104,7 @@ function create({ btf, btfFd }: MapContext, map: MapSpec, want: Wanted): number 
     });
     if (fd >= 0) return fd;
     // Some map types take no BTF; per-socket storage takes nothing else.
-    if (LOCAL_STORAGE_MAPS.has(want.type) || fd === -1) throw mapError(map, want, fd);
+    if (mapType(want.type)?.ownedStorage || fd === -1) throw mapError(map, want, fd);
   }
   const fd = bpf(BPF.mapCreate, "mapCreate", fields);
   if (fd < 0) throw mapError(map, want, fd);
@@ -114,7 +113,7 @@ function create({ btf, btfFd }: MapContext, map: MapSpec, want: Wanted): number 
 
 function mapError(map: MapSpec, want: Wanted, errno: number): RuntimeError {
   const about = `creating map ${map.name} (${want.type}, key ${want.keySize} bytes, value ${want.valueSize} bytes, ${want.maxEntries} entries)`;
-  if (RING_MAPS.has(want.type) && errno === -22)
+  if (isRingType(want.type) && errno === -22)
     return failed("map-create", about, errno, "a ring buffer's size is a power of two and a multiple of the page size");
   return failed("map-create", about, errno);
 }

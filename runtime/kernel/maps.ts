@@ -1,7 +1,7 @@
 /** Maps as typed handles: keys and values go in and out through the codecs of their layouts. */
 import { readFileSync } from "node:fs";
 import type { Layout } from "../../compiler/layout.ts";
-import { PER_CPU_MAPS } from "../../compiler/bpf/map-types.ts";
+import { isPerCpu } from "../../compiler/bpf/map-types.ts";
 import { ATTR, BPF, UPDATE, type UpdateMode } from "./abi.ts";
 import { attrBlock, call, type AttrBlock } from "./bpf.ts";
 import { codecFor, type Value } from "./codec.ts";
@@ -60,7 +60,7 @@ const ENOSPC = -28;
 export function mapHandle(fd: number, shape: MapShape): MapHandle {
   const keyCodec = codecFor(shape.key);
   const valueCodec = codecFor(shape.value);
-  const perCpu = PER_CPU_MAPS.has(shape.type);
+  const perCpu = isPerCpu(shape.type);
   const cpus = perCpu ? possibleCpus() : 1;
   const stride = perCpu ? Math.ceil(valueCodec.size / 8) * 8 : valueCodec.size;
   const valueBytes = stride * cpus;

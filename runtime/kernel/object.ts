@@ -2,7 +2,7 @@
 import type { Layout } from "../../compiler/layout.ts";
 import type { BpfModule, GlobalSection, GlobalVar } from "../../compiler/module.ts";
 import { kindOf, onlyAttachType } from "../../compiler/bpf/kinds/index.ts";
-import { RING_MAPS } from "../../compiler/bpf/map-types.ts";
+import { isRingType } from "../../compiler/bpf/map-types.ts";
 import { BPF } from "./abi.ts";
 import { bpf } from "./bpf.ts";
 import { codecFor, type Value } from "./codec.ts";
@@ -96,7 +96,7 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
   for (const map of module.maps) {
     const fd = parts.maps.get(map.name);
     if (fd === undefined) continue;
-    if (RING_MAPS.has(map.type)) {
+    if (isRingType(map.type)) {
       rings[map.name] = ringHandle(
         fd,
         map.name,

@@ -1,7 +1,7 @@
 /** The `.d.ts` beside an object: types of its maps, rings, params, globals and programs, for `load<typeof import(…)>`-like use. */
 import type { Layout, StructLayout } from "../../compiler/layout.ts";
 import type { BpfModule } from "../../compiler/module.ts";
-import { PER_CPU_MAPS, RING_MAPS } from "../../compiler/bpf/map-types.ts";
+import { isPerCpu, isRingType } from "../../compiler/bpf/map-types.ts";
 
 /**
  * Declarations for one module. `import type { Loaded } from "./fullmesh.d.ts"`, then
@@ -10,8 +10,8 @@ import { PER_CPU_MAPS, RING_MAPS } from "../../compiler/bpf/map-types.ts";
 export function typesFor(module: BpfModule): string {
   const structs = new Map<string, StructLayout>();
   const name = (layout: Layout): string => typeName(layout, structs);
-  const maps = module.maps.filter((map) => !RING_MAPS.has(map.type));
-  const rings = module.maps.filter((map) => RING_MAPS.has(map.type));
+  const maps = module.maps.filter((map) => !isRingType(map.type));
+  const rings = module.maps.filter((map) => isRingType(map.type));
   const body = [
     block(
       "maps",
@@ -20,7 +20,7 @@ export function typesFor(module: BpfModule): string {
         const key = map.key ? name(map.key) : "number";
         return [
           map.name,
-          `MapHandle<${key}, ${PER_CPU_MAPS.has(map.type) ? `readonly ${wrapped(value)}[]` : value}>`,
+          `MapHandle<${key}, ${isPerCpu(map.type) ? `readonly ${wrapped(value)}[]` : value}>`,
           `${map.type}, ${map.maxEntries} entries`,
         ];
       }),

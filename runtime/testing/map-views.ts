@@ -1,4 +1,5 @@
 /** Maps as a test sees them: keys and values as JavaScript values, through the layouts that the compiler knows. */
+import { isPerCpu } from "../../compiler/bpf/map-types.ts";
 import { sizeOf, type Layout } from "../../compiler/layout.ts";
 import type { MapSpec } from "../../compiler/module.ts";
 import { hostOrder, networkOrder, parseIpv4 } from "../dsl/network-order.ts";
@@ -48,7 +49,7 @@ export function mapView(spec: MapSpec, map: VmMap, host: Host): object {
   }
 
   const trie = spec.type === "lpm_trie";
-  const perCpu = spec.type === "percpu_array";
+  const perCpu = isPerCpu(spec.type);
   const key = spec.key ?? u32;
   const encodeKey = (given: unknown): Uint8Array =>
     trie ? prefixKey(name, given) : toBytes(key, given, `${name} key`);

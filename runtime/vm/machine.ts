@@ -1,5 +1,6 @@
 /** A loaded object: its maps, its global variables and its programs, ready to run one event at a time. */
 import { COMPILED, isCompiled, type CompiledKind, type ContextField } from "../../compiler/bpf/kinds/index.ts";
+import { isPerCpu } from "../../compiler/bpf/map-types.ts";
 import { isTarget, kernels, type Kernel } from "../../compiler/bpf/kernels.ts";
 import { CALL, PSEUDO } from "../../compiler/bpf/opcodes.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
@@ -144,7 +145,7 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
     for (const { key, value } of spec.initial)
       maps.get(spec.name)!.write(
         key,
-        Array.from({ length: spec.type.startsWith("percpu") ? services.cpus : 1 }, () => value),
+        Array.from({ length: isPerCpu(spec.type) ? services.cpus : 1 }, () => value),
       );
 
   const sections = new Map<GlobalSection, Region>();

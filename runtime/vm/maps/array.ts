@@ -1,10 +1,11 @@
 /** Arrays, one value per slot or one per slot and CPU (kernel/bpf/arraymap.c). */
+import { isPerCpu } from "../../../compiler/bpf/map-types.ts";
 import { ERRNO } from "../errno.ts";
 import { UPDATE, type MapHost, type MapShape, type VmMap } from "./map.ts";
 
 export function createArray(shape: MapShape, host: MapHost): VmMap {
   const { memory } = host;
-  const perCpu = shape.type === "percpu_array";
+  const perCpu = isPerCpu(shape.type);
   const copies = perCpu ? host.cpus : 1;
   const regions = Array.from({ length: copies }, (_, cpu) =>
     memory.allocate({
