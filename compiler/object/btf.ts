@@ -425,12 +425,19 @@ function references(type: BtfType): readonly number[] {
 
 /** Names and qualifiers that stand before a type, at most: hostile ones may go round in circles. */
 const DEEPEST_NAMES = 32;
-/** The type of an id without the names (typedef) and qualifiers (const, volatile) before it; undefined where there is none. */
+const BEFORE: ReadonlySet<string> = new Set(["typedef", "const", "volatile", "restrict", "type_tag"]);
+/** The type of an id without the names (typedef), qualifiers (const, volatile) and tags before it; undefined where there is none, or no end. */
 export function resolved(btf: Btf, id: number): BtfType | undefined {
   let type = btf.types[id];
-  for (let depth = 0; depth < DEEPEST_NAMES; depth++) {
-    if (type?.kind !== "typedef" && type?.kind !== "const" && type?.kind !== "volatile") break;
-    type = btf.types[type.type];
-  }
-  return type;
+  for (let depth = 0; type && depth < DEEPEST_NAMES && BEFORE.has(type.kind); depth++)
+    type = "type" in type ? btf.types[type.type] : undefined;
+  return type && BEFORE.has(type.kind) ? undefined : type;
+}
+
+/** Bytes of the type of an id; 0 of what has none. */
+export function sizeOfType(btf: Btf, id: number, depth = 0): number {
+  const type = resolved(btf, id);
+  if (type?.kind === "ptr") return 8;
+  if (type?.kind === "array" && depth < DEEPEST_NAMES) return type.length * sizeOfType(btf, type.element, depth + 1);
+  return type && "size" in type ? type.size : 0;
 }

@@ -1,6 +1,6 @@
 /** Structs of a kernel out of its BTF, as programs are compiled with them (compiler/bpf/kernel-types.ts). */
 import type { KernelMember, KernelStruct, KernelType, KernelTypes } from "../bpf/kernel-types.ts";
-import type { Btf, BtfType } from "./btf.ts";
+import { resolved, sizeOfType, type Btf, type BtfType } from "./btf.ts";
 
 /** Deeper than the kernel nests its types. */
 const DEEPEST = 32;
@@ -13,22 +13,10 @@ const isWord = (bytes: number): bytes is Bytes => bytes === 1 || bytes === 2 || 
  */
 export function extractTypes(btf: Btf, names: readonly string[], release: string): KernelTypes {
   const wanted = new Set(names);
-  const plain = (id: number): BtfType | undefined => {
-    let type = btf.types[id];
-    for (let depth = 0; depth < DEEPEST; depth++) {
-      if (type?.kind !== "typedef" && type?.kind !== "const" && type?.kind !== "volatile" && type?.kind !== "type_tag")
-        break;
-      type = btf.types[type.type];
-    }
-    return type;
-  };
-  const sizeOf = (type: BtfType | undefined, depth = 0): number => {
-    if (type?.kind === "ptr") return 8;
-    if (type?.kind === "array" && depth < DEEPEST) return type.length * sizeOf(plain(type.element), depth + 1);
-    return type && "size" in type ? type.size : 0;
-  };
-  const typeOf = (type: BtfType | undefined, depth = 0): KernelType => {
-    const opaque: KernelType = { kind: "bytes", bytes: sizeOf(type) };
+  const plain = (id: number): BtfType | undefined => resolved(btf, id);
+  const typeOf = (id: number, depth = 0): KernelType => {
+    const type = plain(id);
+    const opaque: KernelType = { kind: "bytes", bytes: sizeOfType(btf, id) };
     switch (type?.kind) {
       case "int":
         if (!isWord(type.size)) return opaque;
@@ -43,7 +31,7 @@ export function extractTypes(btf: Btf, names: readonly string[], release: string
         return { kind: "pointer", ...(to?.kind === "struct" && wanted.has(to.name) ? { to: to.name } : {}) };
       }
       case "array": {
-        const of = depth < DEEPEST ? typeOf(plain(type.element), depth + 1) : opaque;
+        const of = depth < DEEPEST ? typeOf(type.element, depth + 1) : opaque;
         return of.kind === "int" ? { kind: "array", of, length: type.length } : opaque;
       }
       case "struct":
@@ -60,9 +48,9 @@ export function extractTypes(btf: Btf, names: readonly string[], release: string
       const name = prefix + member.name;
       if ((inner?.kind === "struct" || inner?.kind === "union") && inner.name === "")
         return membersOf(inner, member.name === "" ? prefix : `${name}.`, offset, depth + 1);
-      const made = typeOf(inner);
+      const made = typeOf(member.type);
       // Marks of where the kernel's groups of members begin and end.
-      if (sizeOf(inner) === 0) return [];
+      if (sizeOfType(btf, member.type) === 0) return [];
       return [{ name, offset, ...(member.bits > 0 ? { bits: member.bits } : {}), type: made }];
     });
   };

@@ -2,7 +2,7 @@
 import { MAP_TYPES } from "../bpf/map-types.ts";
 import { sizeOf, type Layout } from "../layout.ts";
 import type { MapSpec } from "../module.ts";
-import type { Btf, BtfType } from "./btf.ts";
+import { resolved, type Btf, type BtfType } from "./btf.ts";
 import { clipped, type FormatProblem } from "./bytes.ts";
 import { layoutOfSize, layoutReader } from "./type-layouts.ts";
 
@@ -114,21 +114,4 @@ function wideNumber(type: BtfType | undefined): number | undefined {
   if (type?.kind !== "enum" && type?.kind !== "enum64") return undefined;
   const value = type.values[0]?.value;
   return value === undefined ? undefined : Number(value);
-}
-
-/** Without typedefs and qualifiers. */
-export function resolved(btf: Btf, id: number): BtfType | undefined {
-  let type = btf.types[id];
-  for (let depth = 0; depth < 32; depth++) {
-    if (
-      type?.kind !== "typedef" &&
-      type?.kind !== "const" &&
-      type?.kind !== "volatile" &&
-      type?.kind !== "restrict" &&
-      type?.kind !== "type_tag"
-    )
-      return type;
-    type = btf.types[type.type];
-  }
-  return undefined;
 }

@@ -1,6 +1,6 @@
 /** Structs of functions, as the sections `.struct_ops` and `.struct_ops.link` define them (libbpf's convention). */
 import type { StructOps } from "../module.ts";
-import { resolved, type Btf } from "./btf.ts";
+import { resolved, sizeOfType, type Btf } from "./btf.ts";
 import { clipped, type FormatProblem } from "./bytes.ts";
 import { SECTION_TYPE, SYMBOL_TYPE, type ElfFile } from "./elf.ts";
 import { STRUCT_OPS_SECTIONS } from "./write-struct-ops.ts";
@@ -8,7 +8,6 @@ import { STRUCT_OPS_SECTIONS } from "./write-struct-ops.ts";
 /** Structs that the kernel registers have some twenty members. */
 const MOST_MEMBERS = 256;
 const MOST_STRUCTS = 64;
-const DEEPEST = 16;
 
 /** The structs in the order of their definitions; what cannot be expressed is told in `problems`. Programs are named by their symbols. */
 export function readStructOps(elf: ElfFile, btf: Btf | undefined, problems: FormatProblem[]): StructOps[] {
@@ -44,7 +43,7 @@ export function readStructOps(elf: ElfFile, btf: Btf | undefined, problems: Form
           else programs.push([member.name, program]);
           continue;
         }
-        const bytes = sizeOf(btf, member.type);
+        const bytes = sizeOfType(btf, member.type);
         const data = section.data.subarray(at, at + bytes);
         const plain = member.bits === 0 && resolved(btf, member.type)?.kind !== "ptr";
         if (plain && bytes > 0 && data.length === bytes) values.push([member.name, data.slice()]);
@@ -69,11 +68,4 @@ function programAt(elf: ElfFile, section: number, value: number, name: string): 
     (one) => one.type === SYMBOL_TYPE.func && one.section === section && one.value === value && one.name !== "",
   );
   return found?.name ?? (name === "" ? undefined : name);
-}
-
-function sizeOf(btf: Btf, id: number, depth = 0): number {
-  const type = resolved(btf, id);
-  if (type?.kind === "ptr") return 8;
-  if (type?.kind === "array" && depth < DEEPEST) return type.length * sizeOf(btf, type.element, depth + 1);
-  return type && "size" in type ? type.size : 0;
 }

@@ -1,6 +1,6 @@
 /** The running kernel's own types: its structs, and the numbers of its functions and types. Read once, when first asked for. */
 import { readFileSync } from "node:fs";
-import { decodeBtf, type Btf, type BtfType } from "../../compiler/object/btf.ts";
+import { decodeBtf, sizeOfType, type Btf } from "../../compiler/object/btf.ts";
 import { RuntimeError } from "./errors.ts";
 
 const VMLINUX = "/sys/kernel/btf/vmlinux";
@@ -63,26 +63,9 @@ function open(): RunningTypes {
         name: member.name,
         index: position,
         offset: member.offset / 8,
-        bytes: sizeOf(btf, btf.types[member.type]),
+        bytes: sizeOfType(btf, member.type),
       }));
       return { id, bytes: type.size, members };
     },
   };
-}
-
-function sizeOf(btf: Btf, type: BtfType | undefined, depth = 0): number {
-  if (depth > 16) return 0;
-  switch (type?.kind) {
-    case "typedef":
-    case "const":
-    case "volatile":
-    case "type_tag":
-      return sizeOf(btf, btf.types[type.type], depth + 1);
-    case "ptr":
-      return 8;
-    case "array":
-      return type.length * sizeOf(btf, btf.types[type.element], depth + 1);
-    default:
-      return type && "size" in type ? type.size : 0;
-  }
 }

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { decodeBtf, type Btf } from "../../compiler/object/btf.ts";
+import { decodeBtf, sizeOfType, type Btf } from "../../compiler/object/btf.ts";
 
 type Place = { readonly offset: number; readonly size: number };
 
@@ -96,26 +96,6 @@ function membersOf(btf: Btf, id: number, base: number): Map<string, Place> {
     else found.set(member.name, { offset, size: sizeOfType(btf, member.type) });
   }
   return found;
-}
-function sizeOfType(btf: Btf, id: number): number {
-  const type = btf.types[id];
-  switch (type?.kind) {
-    case "ptr":
-      return 8;
-    case "array":
-      return type.length * sizeOfType(btf, type.element);
-    case "typedef":
-    case "const":
-    case "volatile":
-      return sizeOfType(btf, type.type);
-    case "int":
-    case "struct":
-    case "union":
-    case "enum":
-      return type.size;
-    default:
-      throw new Error(`no size: ${type?.kind}`);
-  }
 }
 
 type Uapi = Readonly<Record<string, Readonly<Record<string, number>>>> & {
