@@ -99,13 +99,12 @@ const EVENT: Properties = {
   oldState: arg(0, TCP_STATE),
   newState: arg(1, TCP_STATE),
 };
-const ADDRESS: Properties = {
+const LOCAL: Properties = {
   addr: arg(0, BE32),
   addr6: ip6("mptcp_addr6"),
-  port: arg(1, BE16, "to-be16"),
-  id: arg(2, U8),
   family: arg(3, U32),
 };
+const REMOTE: Properties = { ...LOCAL, port: arg(1, BE16, "to-be16"), id: arg(2, U8) };
 const CONNECT: Properties = {
   family: address("family"),
   type: address("type"),
@@ -127,8 +126,8 @@ export const PROPERTIES: Readonly<Record<Role, Properties>> = {
   conn: CONNECTION,
   option: CONNECTION,
   session: { ...CONNECTION, ...SESSION },
-  remote: ADDRESS,
-  local: ADDRESS,
+  remote: REMOTE,
+  local: LOCAL,
   ctx: { ...CONNECTION, ...SESSION, ...EVENT },
   connect: CONNECT,
   connect4: { ...CONNECT, remoteIp4: { ...address("user_ip4", BE32), write: true } },

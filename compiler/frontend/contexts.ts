@@ -78,6 +78,9 @@ const METHODS: Readonly<Record<Role, Readonly<Record<string, Method>>>> = {
   rateSample: {},
 };
 
+/** The names of what can be called on a role. */
+export const methodsOf = (role: Role): readonly string[] => Object.keys(METHODS[role]);
+
 /** A method call on a context. */
 export function contextCall(f: Lowering, context: Context, name: string, call: ts.CallExpression): Operand {
   const methods = METHODS[context.role];

@@ -4,24 +4,7 @@ import { onlyInBytecode } from "./map-classes.ts";
 import { hostOrder, networkOrder, parseIpv4 } from "./network-order.ts";
 
 export { ArrayMap, HashMap, Ipv4Trie, LruHashMap, PerCpuArray, RingBuf, SkStorage } from "./map-classes.ts";
-export {
-  array,
-  be16,
-  be32,
-  be64,
-  cstr,
-  cstring,
-  i16,
-  i32,
-  i64,
-  i8,
-  sizeOf,
-  struct,
-  u16,
-  u32,
-  u64,
-  u8,
-} from "./schema.ts";
+export { array, be16, be32, be64, cstr, cstring, i32, i64, sizeOf, struct, u16, u32, u64, u8 } from "./schema.ts";
 
 export const htons = (host: number): symbol => networkOrder(16, BigInt(host));
 export const htonl = (host: number): symbol => networkOrder(32, BigInt(host));

@@ -32,8 +32,6 @@ const network = (bits: NetworkBits): Schema => ({ layout: { kind: "be", bits }, 
 export const u8 = integer<number>(8, false);
 export const u16 = integer<number>(16, false);
 export const u32 = integer<number>(32, false);
-export const i8 = integer<number>(8, true);
-export const i16 = integer<number>(16, true);
 export const i32 = integer<number>(32, true);
 export const u64 = integer<bigint>(64, false);
 export const i64 = integer<bigint>(64, true);

@@ -1,0 +1,133 @@
+/** The declarations and the tables of the compiler say the same: who adds a row is told which declaration lacks it, and the other way round. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import ts from "typescript";
+import { describe, expect, test } from "vitest";
+import { TARGETS } from "../../compiler/bpf/kernels.ts";
+import { COMPILED } from "../../compiler/bpf/kinds/index.ts";
+import { OPS_STRUCTS } from "../../compiler/bpf/kinds/struct-ops.ts";
+import { PROPERTIES } from "../../compiler/frontend/context-properties.ts";
+import { methodsOf } from "../../compiler/frontend/contexts.ts";
+import { mapMethods } from "../../compiler/frontend/map-calls.ts";
+import { MAPS, type MapKind } from "../../compiler/frontend/map-kinds.ts";
+import { PROGRAM_KINDS, type ProgramKind } from "../../compiler/frontend/program-kinds.ts";
+import { ROLES, type Role } from "../../compiler/frontend/roles.ts";
+import { MAP_KINDS } from "../../runtime/vm/maps/create.ts";
+import * as mapClasses from "../../runtime/dsl/map-classes.ts";
+import { root } from "../programs.ts";
+
+const folder = join(root, "runtime/dsl");
+const files = readdirSync(folder).filter((name) => name.endsWith(".d.ts") && name !== "lib.d.ts");
+const program = ts.createProgram(
+  files.map((name) => join(folder, name)),
+  { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, target: ts.ScriptTarget.ES2022, strict: true },
+);
+const checker = program.getTypeChecker();
+const exportsOf = (file: string): readonly ts.Symbol[] =>
+  checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(join(folder, file))!)!);
+const resolved = (symbol: ts.Symbol): ts.Symbol =>
+  symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+const symbols = files.flatMap((file) => exportsOf(file).map(resolved));
+/** The types of this name: modules for different kernels may each have one. */
+function typesNamed(name: string): readonly ts.Type[] {
+  const found = symbols.filter((symbol) => symbol.name === name).map((symbol) => checker.getDeclaredTypeOfSymbol(symbol));
+  expect(found.length, `exports that are called ${name}`).toBeGreaterThan(0);
+  return found.flatMap((type) => (type.isUnion() ? type.types : [type]));
+}
+/** Properties by name, of each type that it may be. */
+const propertiesOf = (types: readonly ts.Type[]): ReadonlyMap<string, ts.Symbol> =>
+  new Map(
+    types.flatMap((type) =>
+      checker.getPropertiesOfType(type).flatMap((symbol) => (symbol.name.startsWith("__") ? [] : [[symbol.name, symbol] as const])),
+    ),
+  );
+const typeOf = (symbol: ts.Symbol): ts.Type => checker.getNonNullableType(checker.getTypeOfSymbol(symbol));
+const isMethod = (symbol: ts.Symbol): boolean => typeOf(symbol).getCallSignatures().length > 0;
+const isReadonly = (symbol: ts.Symbol): boolean =>
+  (symbol.declarations ?? []).some((one) => (ts.getCombinedModifierFlags(one) & ts.ModifierFlags.Readonly) !== 0);
+const sorted = (names: Iterable<string>): string[] => [...names].sort();
+
+describe.each(files.filter((file) => file !== "testing.d.ts"))("%s", (file) => {
+  test("has the values that the module beside it exports, and no others", async () => {
+    const module = (await import(join(folder, file.replace(".d.ts", ".ts")))) as object;
+    const declared = exportsOf(file).filter((symbol) => resolved(symbol).flags & ts.SymbolFlags.Value);
+    expect(declared.length).toBeGreaterThan(0);
+    expect(sorted(declared.map(({ name }) => name))).toEqual(sorted(Object.keys(module)));
+  });
+});
+
+/** What handlers see that is no property of a table: made by code of their own. */
+const BY_CODE: { readonly [R in Role]?: readonly string[] } = {
+  tcpSock: ["state"],
+  ctx: ["remote", "reply"],
+};
+describe.each(Object.keys(ROLES) as Role[])("role %s", (role) => {
+  const properties = propertiesOf(typesNamed(ROLES[role].name));
+
+  test("has a type with its properties and calls, and no others", () => {
+    const known = [...Object.keys(PROPERTIES[role]), ...methodsOf(role), ...(BY_CODE[role] ?? [])];
+    expect(sorted(properties.keys())).toEqual(sorted(new Set(known)));
+    expect(sorted([...properties].flatMap(([name, symbol]) => (isMethod(symbol) ? [name] : [])))).toEqual(sorted(methodsOf(role)));
+  });
+
+  test("may assign what is not readonly", () => {
+    const mine = Object.entries(PROPERTIES[role]).flatMap(([name, row]) => ("write" in row ? [name] : []));
+    const theirs = [...properties].flatMap(([name, symbol]) => (isMethod(symbol) || isReadonly(symbol) ? [] : [name]));
+    expect(sorted(theirs.filter((name) => !BY_CODE[role]?.includes(name)))).toEqual(sorted(mine));
+  });
+});
+
+/** Handlers of each function that makes programs; undefined: they are events, which tables of their own check. */
+const HANDLERS: Readonly<Record<ProgramKind, readonly string[] | undefined>> = {
+  pathManager: undefined,
+  tcpOption: undefined,
+  sockOps: undefined,
+  connectHook: Object.keys(COMPILED.cgroup_sock_addr.hooks),
+  sockOptHook: Object.keys(COMPILED.cgroup_sockopt.hooks),
+  congestionControl: Object.keys(OPS_STRUCTS.tcp_congestion_ops.members),
+};
+describe.each(Object.entries(HANDLERS).filter(([, handlers]) => handlers !== undefined))("%s", (name, handlers) => {
+  test("is declared with its handlers", () => {
+    const signatures = checker.getTypeOfSymbol(symbols.find((symbol) => symbol.name === name)!).getCallSignatures();
+    const [parameter] = signatures[0]!.getParameters();
+    const type = typeOf(parameter!);
+    const found = [...propertiesOf([checker.getBaseConstraintOfType(type) ?? type])];
+    expect(sorted(found.flatMap(([handler, symbol]) => (isMethod(symbol) ? [handler] : [])))).toEqual(sorted(handlers!));
+  });
+  test("has them in its view in tests", () => {
+    const view = `${name[0]!.toUpperCase()}${name.slice(1)}UnderTest`;
+    const found = propertiesOf(typesNamed(view));
+    expect(handlers!.filter((handler) => !found.has(handler))).toEqual([]);
+  });
+});
+
+test("every function that makes programs is declared", () => {
+  expect(Object.keys(PROGRAM_KINDS).filter((name) => !symbols.some((symbol) => symbol.name === name))).toEqual([]);
+});
+
+/** Maps that scripts do not read, with the reason. */
+const NOT_IN_SCRIPTS: { readonly [K in MapKind]?: string } = { SkStorage: "its keys are sockets, of which a script has none" };
+describe.each(Object.keys(MAPS) as MapKind[])("map %s", (kind) => {
+  test("is a class with its methods, in the declarations and in Node", () => {
+    const mine = sorted(mapMethods(kind));
+    const theirs = [...propertiesOf(typesNamed(kind))].flatMap(([name, symbol]) => (isMethod(symbol) ? [name] : []));
+    expect(sorted(theirs)).toEqual(mine);
+    const made = new mapClasses[kind]({ value: undefined as never });
+    expect((made as unknown as { readonly type: string }).type).toBe(MAPS[kind].type);
+    expect(mine.filter((name) => !(name in made))).toEqual([]);
+  });
+  test("is there in the virtual machine, in tests, and in scripts unless there is a reason", () => {
+    expect(MAP_KINDS[MAPS[kind].type]).toBeDefined();
+    const names = (file: string): boolean => readFileSync(join(root, file), "utf8").includes(`extends ${kind}<`);
+    expect(names("runtime/dsl/testing.d.ts")).toBe(true);
+    expect(readFileSync(join(root, "runtime/kernel/typed.ts"), "utf8").includes(`${kind}<infer`)).toBe(
+      NOT_IN_SCRIPTS[kind] === undefined,
+    );
+  });
+});
+
+test("tests may load for every target", () => {
+  const target = propertiesOf(typesNamed("LoadOptions")).get("target")!;
+  const literals = (typeOf(target) as ts.UnionType).types.flatMap((one) => (one.isStringLiteral() ? [one.value] : []));
+  expect(sorted(literals)).toEqual(sorted(TARGETS));
+});
