@@ -42,7 +42,13 @@ function isWindowLimited(sk: KernelObject): boolean {
   return inSlowStart(sk) && sk.get("snd_cwnd") < 2n * sk.get("max_packets_out");
 }
 
-const IMPLEMENTATIONS: Partial<Record<KfuncName, Implementation>> = {
+/** Functions that the machine does not have, with what it lacks for them: a program that calls one faults. */
+interface Lacking {
+  readonly lacks: string;
+}
+const NO_RCU: Lacking = { lacks: "it has no RCU" };
+const NO_KERNEL_CONTEXT: Lacking = { lacks: "it has no struct bpf_sock_ops_kern" };
+const IMPLEMENTATIONS: Readonly<Record<KfuncName, Implementation | Lacking>> = {
   tcp_slow_start: (sk, [acked = 0n]) => slowStart(sk, u32(acked)),
   tcp_cong_avoid_ai(sk, [window = 0n, acked = 0n]) {
     additiveIncrease(sk, u32(window), u32(acked));
@@ -60,6 +66,10 @@ const IMPLEMENTATIONS: Partial<Record<KfuncName, Implementation>> = {
     additiveIncrease(sk, sk.get("snd_cwnd"), left);
     return undefined;
   },
+  bpf_rcu_read_lock: NO_RCU,
+  bpf_rcu_read_unlock: NO_RCU,
+  bpf_cast_to_kern_ctx: NO_KERNEL_CONTEXT,
+  bpf_sock_ops_enable_tx_tstamp: NO_KERNEL_CONTEXT,
 };
 
 /** Helpers have lower numbers: a call of a kernel function is one of these in the machine. */
@@ -79,8 +89,12 @@ export function callKfunc(
   objectAt: (address: bigint) => KernelObject | undefined,
 ): bigint {
   const name = NAMES[id - FIRST];
-  const run = name && IMPLEMENTATIONS[name];
-  if (!run) throw new VmFault("helper", `${name ?? "this kernel function"} is not available in the virtual machine`);
+  const run: Implementation | Lacking = name ? IMPLEMENTATIONS[name] : { lacks: "it does not know it" };
+  if ("lacks" in run)
+    throw new VmFault(
+      "helper",
+      `${name ?? "this kernel function"} is not available in the virtual machine: ${run.lacks}`,
+    );
   const sk = objectAt(args[0]!);
   if (sk?.struct !== "tcp_sock") throw new VmFault("helper", `the first argument of ${name} is not a connection`);
   return BigInt.asUintN(64, run(sk, args.slice(1)) ?? 0n);
