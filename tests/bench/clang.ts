@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { has, kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
 
 export type Isa = "v1" | "v3";
 export const CLANGS = ["clang-16", "clang-19"] as const;
@@ -41,7 +41,7 @@ export function flags(isa: Isa, target: TargetName): readonly string[] {
     `-mcpu=${isa}`,
     // Where Debian keeps asm/types.h.
     "-I/usr/include/x86_64-linux-gnu",
-    ...(target === "patched" ? ["-DPATCHED"] : []),
+    ...(has(kernels[target], "tcp-option-events") ? ["-DPATCHED"] : []),
   ];
 }
 

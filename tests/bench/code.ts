@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { isRange, kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { compile } from "../../compiler/compile.ts";
 import { NEWEST } from "../../compiler/bpf/verifier-rules.ts";
 import { verifyProgram } from "../../compiler/verifier/module.ts";
@@ -65,7 +65,7 @@ async function kernelFigures(target: TargetName): Promise<Measured> {
   const loads = variants
     .filter((variant) => variant.target === target)
     .map((variant) => ({ key: keyOf(variant), object: variant.object, program: variant.twin.program }));
-  if (target === "mainline") return measureOnKernel("here", loads);
+  if (isRange(kernels[target])) return measureOnKernel("here", loads);
   loads.push(...equalWorkBuilds.map(({ key, object, program }) => ({ key, object, program: program.name })));
   if (!withVm || !existsSync(join(repository, "kernel/run.sh"))) {
     return { figures: new Map(), problems: ["the patched kernel was not asked"] };

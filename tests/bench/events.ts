@@ -1,7 +1,7 @@
 /** Events for the programs: a fixed list that stands for the life of connections, and random ones. */
 import fc from "fast-check";
 import { SOCK_OPS_EVENTS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
-import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { has, kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
 import type { Twin } from "./twins.ts";
 
 export interface SockOpsEvent {
@@ -65,6 +65,8 @@ const optionBytes = (twin: Twin, payload: readonly number[]): number[] => {
   return [kind, length, ...payload].slice(0, length);
 };
 
+const hasOptionEvents = (target: TargetName): boolean => has(kernels[target], "tcp-option-events");
+
 /**
  * One client and one server connection from handshake to a few segments of data, in the proportions in which a kernel
  * delivers events: for each segment written two size questions and one write, for each received one parse.
@@ -78,10 +80,10 @@ export function typicalEvents(twin: Twin, target: TargetName): readonly SockOpsE
     data_segs_in: dataSegs,
     data_segs_out: dataSegs,
   });
-  const size = target === "mainline" ? OP.HeaderOptionLength : OP.OptionsSize;
-  const write = target === "mainline" ? OP.WriteHeaderOption : OP.OptionsWrite;
+  const size = hasOptionEvents(target) ? OP.OptionsSize : OP.HeaderOptionLength;
+  const write = hasOptionEvents(target) ? OP.OptionsWrite : OP.WriteHeaderOption;
   const parse = (option: readonly number[], fields: SockOpsEvent["fields"]): SockOpsEvent =>
-    target === "mainline"
+    !hasOptionEvents(target)
       ? event(OP.ParseHeaderOption, { fields, segment: [1, 1, ...option] })
       : parseEvent(option, fields);
   const leaving = (n: number): SockOpsEvent["fields"] => ({ ...at(n), skb_tcp_flags: 0x10 });
@@ -94,7 +96,7 @@ export function typicalEvents(twin: Twin, target: TargetName): readonly SockOpsE
   return [
     event(OP.TcpConnect, { fields: connection }),
     event(OP.ActiveEstablished, { fields: at(0), segment: [2, 4, 5, 180, 1, 1] }),
-    event(OP.PassiveEstablished, { fields: at(0), segment: target === "mainline" ? own : [] }),
+    event(OP.PassiveEstablished, { fields: at(0), segment: hasOptionEvents(target) ? [] : own }),
     ...segments,
     parse(foreign, at(2)),
     event(OP.Rto, { fields: at(2) }),
@@ -201,8 +203,9 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
     for (const one of options) if (one.length >= 2 && flat.length + one.length <= 40) flat.push(...one);
     return flat;
   });
-  const plainOps =
-    target === "mainline" ? [3, 4, 5, 8, 9, 10, 12, 13, 14, 15] : [3, 4, 5, 8, 10, 64, 64, 65, 65, 67, 68];
+  const plainOps = hasOptionEvents(target)
+    ? [3, 4, 5, 8, 10, 64, 64, 65, 65, 67, 68]
+    : [3, 4, 5, 8, 9, 10, 12, 13, 14, 15];
   const ops = twin.events === "path-manager" ? [4, 67, 68, 68, 69, 70, 70, 70, 71, 71, 74, 74, 75] : plainOps;
   const failing = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.constantFrom(-1, -22, -28));
   const plain = fc.oneof(
@@ -223,7 +226,7 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
     },
   );
   const base =
-    target === "patched" && option
+    hasOptionEvents(target) && option
       ? fc.oneof(
           { weight: 2, arbitrary: plain },
           {

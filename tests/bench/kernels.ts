@@ -32,7 +32,7 @@ const cache = join(repository, "node_modules/.cache/tsbpf-tests");
 export async function measureOnKernel(where: "here" | "patched", loads: readonly ToLoad[]): Promise<Measured> {
   const image = process.env["TSBPF_BENCH_KERNEL"] || undefined;
   if (
-    where === "patched" &&
+    where !== "here" &&
     image === undefined &&
     spawnSync(join(repository, "kernel/build.sh"), ["--if-cached"]).status !== 0
   ) {

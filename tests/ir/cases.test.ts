@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { kernels, type Kernel } from "../../compiler/bpf/kernels.ts";
+import { kernelNamed, type Kernel } from "../../compiler/bpf/kernels.ts";
 import type { Diagnostic } from "../../compiler/diagnostics.ts";
 import { checkModule } from "../../compiler/ir/check.ts";
 import { printModule } from "../../compiler/ir/print.ts";
@@ -22,7 +22,7 @@ function runPass(name: string, text: string): string {
   if (!pass) throw new Error(`no pass is called ${name}`);
   const module = readModule(text);
   expect(checkModule(module), "the case itself is well formed").toEqual([]);
-  const kernel: Kernel = kernels[module.target === "mainline" ? "mainline" : "patched"];
+  const kernel: Kernel = kernelNamed(module.target);
   const diagnostics: Diagnostic[] = [];
   const context = {
     module,

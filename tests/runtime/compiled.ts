@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { versionIn } from "../../compiler/bpf/verifier-rules.ts";
-import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { isRange, kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { compile } from "../../compiler/compile.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { repository } from "./repository.ts";
@@ -18,7 +18,7 @@ export function compiled(name: string, target?: TargetName, text?: string): BpfM
   const path = `programs/${name}.ts`;
   const source = text ?? readFileSync(join(repository, path), "utf8");
   // What is tried here is for the kernel that it is tried on.
-  const running = target === "mainline" ? versionIn(release()) : undefined;
+  const running = target && isRange(kernels[target]) ? versionIn(release()) : undefined;
   const result = compile(
     { path, text: source },
     { ...(target ? { target } : {}), ...(running ? { kernel: running } : {}) },

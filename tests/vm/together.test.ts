@@ -12,6 +12,7 @@ import {
   type TcpOptionUnderTest,
   type TcpUnderTest,
 } from "tsbpf/testing";
+import { has, kernels } from "../../compiler/bpf/kernels.ts";
 import { fromSeed } from "../generate/choices.ts";
 import { SETTINGS, wrong } from "../runtime/shared-writing/judge.ts";
 import { SEGMENTS, sourceOf, type Who } from "../runtime/shared-writing/scenario.ts";
@@ -25,14 +26,15 @@ function source(text: string): string {
   return path;
 }
 type Target = "mainline" | "patched";
+const hasOptionEvents = (target: Target): boolean => has(kernels[target], "tcp-option-events");
 
 const counter = (target: Target): string => `
 import { ArrayMap, license, u32 } from "tsbpf";
-import { Op, sockOps } from "tsbpf/${target === "mainline" ? "tcp" : "mptcp"}";
+import { Op, sockOps } from "tsbpf/${hasOptionEvents(target) ? "mptcp" : "tcp"}";
 license("GPL");
 export const times = new ArrayMap({ value: u32, maxEntries: 1 });
 export const asked = sockOps((ctx) => {
-  if (ctx.op === Op.${target === "mainline" ? "HeaderOptionLength" : "OptionsSize"}) times.set(0, (times.get(0) ?? 0) + 1);
+  if (ctx.op === Op.${hasOptionEvents(target) ? "OptionsSize" : "HeaderOptionLength"}) times.set(0, (times.get(0) ?? 0) + 1);
   ctx.reply = -1;
   return 1;
 });

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
-import type { TargetName } from "../../../compiler/bpf/kernels.ts";
+import { isRange, kernels, type TargetName } from "../../../compiler/bpf/kernels.ts";
 import { htons, ipv4 } from "../../../runtime/dsl/index.ts";
 import { hostOrder } from "../../../runtime/dsl/network-order.ts";
 import { connect } from "../../../runtime/testing/network.ts";
@@ -34,7 +34,7 @@ async function open<T>(name: string, text: string, target: TargetName, host = cr
   try {
     const path = join(folder, `${name}.ts`);
     writeFileSync(path, text);
-    const kernel = target === "mainline" ? (`linux-${release()}` as const) : target;
+    const kernel = isRange(kernels[target]) ? (`linux-${release()}` as const) : target;
     return (await load(path, { target: kernel, host })) as unknown as T;
   } finally {
     rmSync(folder, { recursive: true });

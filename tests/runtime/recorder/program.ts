@@ -4,7 +4,7 @@
  */
 import type { MptcpSession } from "tsbpf/mptcp";
 import type { GetSockOpts, SetSockOpts, TcpConn } from "tsbpf/tcp";
-import { kernels, type TargetName } from "../../../compiler/bpf/kernels.ts";
+import { has, kernels, type TargetName } from "../../../compiler/bpf/kernels.ts";
 import { SOCKET_OPTIONS, type SocketOption } from "../../../compiler/bpf/socket-options.ts";
 import { TCP_STATES, type TcpStateName } from "../../../compiler/bpf/tcp-states.ts";
 
@@ -201,11 +201,13 @@ export function recorderSource(target: TargetName): string {
   const get = getNames(target);
   const words = fields.filter((name) => !BYTES.includes(name));
   const plain = words.filter((name) => !IP6.includes(name));
-  const mptcp = target === "patched" ? Object.entries(MPTCP_FIELDS) : [];
-  const requests = target === "patched" ? Object.entries(REQUESTS) : [];
+  const hasSessions = has(kernels[target], "event:mptcp-new-session");
+  const hasOptionEvents = has(kernels[target], "tcp-option-events");
+  const mptcp = hasSessions ? Object.entries(MPTCP_FIELDS) : [];
+  const requests = hasSessions ? Object.entries(REQUESTS) : [];
   return `
 import { array, be16, be32, i32, htons, ipv4, license, ntohl, ntohs, RingBuf, SkStorage, struct, u32, u64, u8 } from "tsbpf";
-import { Callback, Op, sockOps } from "${target === "patched" ? "tsbpf/mptcp" : "tsbpf/tcp"}";
+import { Callback, Op, sockOps } from "${hasSessions ? "tsbpf/mptcp" : "tsbpf/tcp"}";
 license("GPL");
 const NOBODY = ipv4("192.0.2.99");
 class Record extends struct({
@@ -218,7 +220,7 @@ ${get.map((name) => `  get_${name}: u32,`).join("\n")}
   op: u8, stored: u8, ${BYTES.map((name) => `${name}: u8`).join(", ")},
 ${get.map((name) => `  has_${name}: u8,`).join("\n")}
 }) {}
-${target === "mainline" ? "class Mark extends struct({ value: be16 }) {}" : ""}
+${hasOptionEvents ? "" : "class Mark extends struct({ value: be16 }) {}"}
 export const records = new RingBuf({ value: Record, bytes: 1 << 20 });
 class Seen extends struct({ events: u32 }) {}
 export const seen = new SkStorage({ value: Seen });
@@ -242,7 +244,7 @@ ${get
   )
   .join("\n")}
 ${set.map((name) => `  r.set_${name} = ctx.setSockOpt("${name}", ${SET[name]});`).join("\n")}
-${target === "patched" ? `  if (ctx.op >= Op.MptcpNewSession) {\n${requests.map(([name, call]) => `    r.${name} = ${call};`).join("\n")}\n  }` : ""}
+${hasSessions ? `  if (ctx.op >= Op.MptcpNewSession) {\n${requests.map(([name, call]) => `    r.${name} = ${call};`).join("\n")}\n  }` : ""}
   records.output(r);
   return 1;
 });
