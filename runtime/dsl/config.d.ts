@@ -7,7 +7,7 @@ export interface Config {
    * (`*.test.ts`, `*.spec.ts`) and declarations are never taken. Default: `["programs"]`.
    */
   readonly sources?: readonly string[];
-  /** Folder for the objects. Default: beside the project file. */
+  /** Folder for the objects. Default: the folder that the command runs in. */
   readonly out?: string;
   /** Kernel to compile for. Default: follows from the imports. */
   readonly target?: "mainline" | "patched";
