@@ -37,7 +37,8 @@ export interface BuildOptions {
 
 /** Options with what the project of a source says below them. Throws TroubleError when the project file is wrong. */
 export function inProject(source: string, options: BuildOptions): BuildOptions {
-  const project = projectAbove(dirname(options.standardInput?.path ?? source));
+  const path = source === STANDARD_INPUT ? (options.standardInput?.path ?? source) : source;
+  const project = projectAbove(dirname(path));
   if (!project) return options;
   options.saw?.(project.path);
   const { sources: _, out, ...settings } = project.settings;

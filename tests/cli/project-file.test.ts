@@ -220,6 +220,12 @@ describe("the commands", () => {
     const { code, stderr } = check(text, "--stdin-path", "programs/new.ts");
     expect([code, stderr]).toMatchObject([0, expect.stringContaining("programs/new.ts:3:1")]);
     expect(check(PROGRAM, "--watch").stderr).toContain("standard input cannot be watched");
+    // Each of several is of its own project.
+    mkdirSync(join(folder, "apart"));
+    write("apart/tsbpf.config.ts", "export default { out: 3 };");
+    expect(check(PROGRAM, "programs/one.ts", "--stdin-path", "apart/new.ts").stderr.match(/cannot be 3/g)).toHaveLength(
+      1,
+    );
     expect(check("x".repeat(1024 * 1024 + 1)).stderr).toContain("standard input is longer than");
   });
 });
