@@ -1,5 +1,5 @@
 /** What `build` and `check` have in common: which files, standard input, and again after a change. */
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { MAX_SOURCE_BYTES, trouble } from "../files/files.ts";
 import { projectAbove, sourcesOf } from "../project/project-file.ts";
 import { PROJECT_FILE } from "../files/imports.ts";
@@ -28,7 +28,8 @@ export async function compiling(
     ? { path: stdinPath ?? "stdin.ts", text: (await readStandardInput(MAX_SOURCE_BYTES)).toString("utf8") }
     : undefined;
   const options: BuildOptions = { ...given, ...(standardInput ? { standardInput } : {}) };
-  if (files.length > 0) return watch ? rerun([], (saw) => run(files, { ...options, saw })) : run(files, options);
+  if (files.length > 0)
+    return watch ? rerun(files.map(dirname), (saw) => run(files, { ...options, saw })) : run(files, options);
   const project = projectAbove(".");
   if (!project) {
     const help = `name the files, or write ${PROJECT_FILE}: export default { sources: ["programs/*.ts"] }`;

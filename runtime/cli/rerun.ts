@@ -19,7 +19,9 @@ export function rerun(folders: readonly string[], once: (saw: (path: string) => 
     let timer: NodeJS.Timeout | undefined;
     let code = 0;
     const again = (folder: string, name: string | null): void => {
-      if (name !== null && !seen.has(resolve(folder, name)) && !/\.[mc]?ts$/.test(name)) return;
+      // Declarations are what `build --types` writes itself.
+      const isSource = name === null || (/\.[mc]?ts$/.test(name) && !/\.d\.[mc]?ts$/.test(name));
+      if (!isSource && !seen.has(resolve(folder, name))) return;
       clearTimeout(timer);
       timer = setTimeout(() => {
         say(`-- ${new Date().toTimeString().slice(0, 8)}${name === null ? "" : ` ${name} has changed`}`);
@@ -27,6 +29,7 @@ export function rerun(folders: readonly string[], once: (saw: (path: string) => 
       }, QUIET_MS);
     };
     function run(): void {
+      const before = [...seen];
       seen.clear();
       try {
         code = once((path) => seen.add(resolve(path)));
@@ -35,6 +38,8 @@ export function rerun(folders: readonly string[], once: (saw: (path: string) => 
         err(troubleText(error.trouble, colour(process.stderr)));
         code = 1;
       }
+      // What went wrong may have hidden files that took part before, and whose next change mends it.
+      if (code !== 0) for (const path of before) seen.add(path);
       const wanted = new Set([...folders.map((folder) => resolve(folder)), ...[...seen].map(dirname)]);
       for (const [folder, watcher] of watchers)
         if (!wanted.has(folder)) {
@@ -57,6 +62,8 @@ export function rerun(folders: readonly string[], once: (saw: (path: string) => 
       }
     }
     try {
+      // Before the first look at a file, so that no change after it is missed.
+      for (const folder of new Set(folders.map((one) => resolve(one)))) look(folder);
       run();
       await stopped;
       return code;

@@ -230,21 +230,33 @@ describe("the commands", () => {
   });
 });
 
+/** The command with --watch, and what it has said since the last change. */
+function watching(...args: string[]) {
+  const child = spawn(join(root, "bin/tsbpf"), [...args, "--watch"], { cwd: folder });
+  let text = "";
+  child.stdout.on("data", (part: Buffer) => (text += part.toString()));
+  child.stderr.on("data", (part: Buffer) => (text += part.toString()));
+  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+  return {
+    said: () => text,
+    /** Makes a change, and waits for what is said of it. */
+    async after(change: () => void, expected: RegExp): Promise<void> {
+      text = "";
+      change();
+      await expect.poll(() => text, { timeout: 30_000, interval: 20 }).toMatch(expected);
+    },
+    stop(): Promise<number | null> {
+      child.kill("SIGINT");
+      return ended;
+    },
+  };
+}
+
 describe("--watch", () => {
   test("runs again after a change of a program, of what it imports, of the project file, and for a new program", async () => {
     write("part.ts", "export const N = 1;\n");
     write("tsbpf.config.ts", "export default { out: 'out' };");
-    const child = spawn(join(root, "bin/tsbpf"), ["check", "--watch"], { cwd: folder });
-    let text = "";
-    child.stdout.on("data", (part: Buffer) => (text += part.toString()));
-    child.stderr.on("data", (part: Buffer) => (text += part.toString()));
-    const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
-    /** Makes a change, and waits for what is said of it. */
-    const after = async (change: () => void, expected: RegExp): Promise<void> => {
-      text = "";
-      change();
-      await expect.poll(() => text, { timeout: 30_000, interval: 20 }).toMatch(expected);
-    };
+    const { after, stop } = watching("check");
     try {
       await after(() => undefined, /programs\/one\.ts: no errors/);
       await after(
@@ -259,8 +271,42 @@ describe("--watch", () => {
       await after(() => write("tsbpf.config.ts", "export default { out: 3 };"), /"out" cannot be 3/);
       await after(() => write("tsbpf.config.ts", "export default {};"), /2 files: no errors/);
     } finally {
-      child.kill("SIGINT");
+      expect(await stop()).toBe(0);
     }
-    expect(await ended).toBe(0);
   }, 240_000);
+
+  test("a program that was gone for a moment is looked at again", async () => {
+    const { after, stop } = watching("check", "programs/one.ts");
+    try {
+      await after(() => undefined, /no errors/);
+      await after(() => rmSync(join(folder, "programs/one.ts")), /no such file/);
+      await after(() => write("programs/one.ts", PROGRAM), /no errors/);
+    } finally {
+      await stop();
+    }
+  }, 120_000);
+
+  test("settings in package.json that were wrong are read again", async () => {
+    write("package.json", '{ "tsbpf": {} }');
+    const { after, stop } = watching("check");
+    try {
+      await after(() => undefined, /no errors/);
+      await after(() => write("package.json", '{ "tsbpf": { "out": 3 } }'), /"out" cannot be 3/);
+      await after(() => write("package.json", '{ "tsbpf": {} }'), /no errors/);
+    } finally {
+      await stop();
+    }
+  }, 120_000);
+
+  test("declarations that it writes are no change", async () => {
+    const { said, after, stop } = watching("build", "--types", "-o", "programs", "programs/one.ts");
+    try {
+      await after(() => undefined, /one\.o/);
+      await after(() => write("programs/one.ts", `${PROGRAM}\n`), /has changed[^]*one\.o/);
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      expect(said().match(/has changed/g)).toHaveLength(1);
+    } finally {
+      await stop();
+    }
+  }, 120_000);
 });
