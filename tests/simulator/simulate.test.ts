@@ -4,57 +4,15 @@ import { CaEvent, CaState } from "tsbpf/cc";
 import { simulate as simulateRaw, type MapUnderTest, type RingBufUnderTest } from "tsbpf/testing";
 import { load } from "../../runtime/testing/load.ts";
 import { bundled, mean, PATH, simulate, sources, type Control } from "./fixture.ts";
+import { named, NOTED, told, type Call } from "./noted.ts";
 
 const source = sources();
 const reno = await bundled("reno");
 const loaded = (text: string): Promise<Record<string, unknown>> => load(source(text), { target: "linux-6.10" });
 
-interface Call {
-  readonly handler: number;
-  readonly argument: number;
-  readonly state: number;
-  readonly packetsOut: number;
-  readonly cwnd: number;
-}
-/** Notes its calls: which handler, what it was given, and some of the connection. */
-const note = (handler: number, argument: string): string =>
-  `calls.output(new Call({ handler: ${handler}, argument: ${argument}, state: sk.caState, packetsOut: sk.packetsOut, cwnd: sk.sndCwnd }));`;
-const NOTED = `
-import { license, RingBuf, struct, u32 } from "tsbpf";
-import { congestionControl, renoCongAvoid, renoSsthresh, renoUndoCwnd } from "tsbpf/cc";
-license("GPL");
-class Call extends struct({ handler: u32, argument: u32, state: u32, packetsOut: u32, cwnd: u32 }) {}
-export const calls = new RingBuf({ value: Call, bytes: 1048576 });
-export const mine = congestionControl({
-  init(sk) { ${note(0, "0")} },
-  release(sk) { ${note(1, "0")} },
-  ssthresh(sk) { ${note(2, "0")} return renoSsthresh(sk); },
-  congAvoid(sk, ack, acked) { ${note(3, "acked")} renoCongAvoid(sk, ack, acked); },
-  setState(sk, state) { ${note(4, "state")} },
-  cwndEvent(sk, event) { ${note(5, "event")} },
-  inAckEvent(sk, flags) { ${note(6, "flags")} },
-  pktsAcked(sk, sample) { ${note(7, "sample.pktsAcked")} },
-  undoCwnd(sk) { ${note(8, "0")} return renoUndoCwnd(sk); },
-  sndbufExpand(sk) { ${note(9, "0")} return 2; },
-});
-`;
-const NAMES = [
-  "init",
-  "release",
-  "ssthresh",
-  "congAvoid",
-  "setState",
-  "cwndEvent",
-  "inAckEvent",
-  "pktsAcked",
-  "undoCwnd",
-  "sndbufExpand",
-];
 const noted = await loaded(NOTED);
 const mine = noted.mine as Control;
 const callsSoFar = (): Call[] => (noted.calls as RingBufUnderTest<Call>).records();
-const told = (calls: readonly Call[]): string[] =>
-  calls.map(({ handler, argument }) => `${NAMES[handler]} ${argument}`);
 
 test("a connection begins, is released once, and its first round trip is in the kernel's order", () => {
   const run = simulate({ flows: [{ congestionControl: mine, bytes: 30 * 1448 }] });
@@ -157,7 +115,7 @@ test("nothing comes through for a second: the timer fires, the window is one seg
   const index = run.time.findIndex((time) => time > losses[0]! + 0.001);
   expect(flow!.cwnd[index]).toBe(1);
   const calls = callsSoFar();
-  const loss = calls.findIndex(({ handler, argument }) => NAMES[handler] === "cwndEvent" && argument === CaEvent.Loss);
+  const loss = calls.findIndex(({ handler, argument }) => named(handler) === "cwndEvent" && argument === CaEvent.Loss);
   expect(told(calls.slice(loss - 1, loss + 2))).toEqual([
     "ssthresh 0",
     `cwndEvent ${CaEvent.Loss}`,
@@ -166,6 +124,75 @@ test("nothing comes through for a second: the timer fires, the window is one seg
   // It recovers, and uses the link again.
   expect(flow!.states.at(-1)).not.toMatchObject({ state: CaState.Loss });
   expect(run.during("4s").utilization).toBeGreaterThan(0.9);
+});
+
+/** Writes a little ten times a second while, from the third second on, others fill a long queue. */
+const behindOthers = (delay: "5ms" | "10ms") => {
+  const writes = Array.from({ length: 100 }, (_, index) => ({ at: `${index * 100}ms` as const, bytes: 3 * 1448 }));
+  const others = Array.from({ length: 4 }, () => ({ congestionControl: reno, start: "3s", bytes: 300_000 }) as const);
+  return simulate({
+    path: { rate: "2mbit", delay, queue: 1000 },
+    flows: [{ congestionControl: mine, writes }, ...others],
+  });
+};
+
+test("the round trip becomes long at once: the time-out was for nothing, and its reduction is taken back", () => {
+  const run = behindOthers("5ms");
+  const [flow] = run.flows;
+  expect(run.dropped).toBe(0);
+  expect(flow!.states.map(({ state }) => state).slice(0, 3)).toEqual([CaState.Open, CaState.Loss, CaState.Open]);
+  expect(flow!.calls).toMatchObject({ ssthresh: 1, undoCwnd: 1 });
+  // Nothing is left of it: no threshold, and the window of before.
+  const before = run.time.findIndex((time) => time >= 3);
+  const after = run.time.findIndex((time) => time >= 5);
+  expect(flow!.ssthresh[after]).toBe(0x7fff_ffff);
+  expect(flow!.cwnd[after]).toBeGreaterThanOrEqual(flow!.cwnd[before]!);
+  const calls = told(callsSoFar());
+  const undo = calls.indexOf("undoCwnd 0");
+  expect(calls.slice(undo - 2, undo + 2)).toEqual([
+    expect.stringMatching(/^pktsAcked [1-9]/),
+    expect.stringMatching(/^inAckEvent/),
+    "undoCwnd 0",
+    `setState ${CaState.Open}`,
+  ]);
+});
+
+test("a tail loss probe that was not needed costs a segment and nothing else", () => {
+  const run = behindOthers("10ms");
+  expect(run.flows[0]!.retransmissions).toBe(1);
+  expect(run.flows[0]!.calls).toMatchObject({ ssthresh: 0, undoCwnd: 0 });
+  expect(run.flows[0]!.states).toHaveLength(1);
+  callsSoFar();
+});
+
+test("the last segment is lost: a probe repairs it, and the window is reduced without a time-out", () => {
+  const run = simulate({
+    path: { pass: ({ number, isRetransmission }) => isRetransmission || number !== 19 },
+    flows: [
+      {
+        congestionControl: mine,
+        writes: [
+          { at: "0s", bytes: 20 * 1448 },
+          { at: "2s", bytes: 1448 },
+        ],
+      },
+    ],
+  });
+  const [flow] = run.flows;
+  expect(flow!.states.map(({ state }) => state)).toEqual([CaState.Open, CaState.Cwr, CaState.Open]);
+  // The probe itself is acknowledged in two round trips; what it means is plain when something newer is.
+  const repaired = run.time.findIndex((_, index) => flow!.delivered[index] === 20 * 1448);
+  expect(run.time[repaired]).toBeLessThan(0.5);
+  expect(flow!.states[1]!.time).toBeGreaterThan(2);
+  expect(flow!.retransmissions).toBe(1);
+  const calls = told(callsSoFar());
+  const at = calls.indexOf("ssthresh 0");
+  expect(calls.slice(at, at + 4)).toEqual([
+    "ssthresh 0",
+    `setState ${CaState.Cwr}`,
+    `cwndEvent ${CaEvent.CompleteCwr}`,
+    `setState ${CaState.Open}`,
+  ]);
 });
 
 test("marks: CWR once in a round trip, a smaller window, no loss", () => {

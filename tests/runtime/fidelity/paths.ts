@@ -9,16 +9,13 @@ export const NEAR: Emulated = { mbit: 8, delayMs: 0, packets: 60, seconds: 15, s
 export const FAR: Emulated = { mbit: 2, delayMs: 200, packets: 34, seconds: 60, settle: 5 };
 
 /** How far the simulator may be from a kernel, in parts of the kernel's figures. */
-export const WITHIN = { shape: 0.05, period: 0.05, mean: 0.03 } as const;
+export const WITHIN = { shape: 0.03, period: 0.04, mean: 0.02 } as const;
 /** IPv4, TCP with timestamps, Ethernet. */
 const OVERHEAD = 66;
 /** What two virtual wires and three hosts take, in microseconds one way. */
 const LEAST_DELAY = 50;
 
-export function simulated(
-  congestionControl: unknown,
-  { mbit, delayMs, packets, markAt, seconds }: Emulated,
-): SimulationRun {
+export function simulated(congestionControl: unknown, { mbit, delayMs, packets, seconds }: Emulated): SimulationRun {
   return simulate({
     duration: `${seconds}s`,
     every: "1ms",
@@ -28,7 +25,6 @@ export function simulated(
       // The kernel's queue holds the packet that is being sent, too.
       queue: packets - 1,
       overhead: OVERHEAD,
-      ...(markAt === undefined ? {} : { ecn: markAt }),
     },
     flows: [{ congestionControl }],
   });

@@ -11,8 +11,6 @@ export interface Emulated {
   readonly delayMs: number;
   /** Full packets that the bottleneck holds. */
   readonly packets: number;
-  /** From so many waiting packets on they are marked. */
-  readonly markAt?: number;
   /** How long a trace is, and how much of it is left out: slow start overshoots, and drops what it will. */
   readonly seconds: number;
   readonly settle: number;
@@ -63,7 +61,7 @@ export function disturbed({ mbit, delayMs, packets }: Emulated, samples: readonl
 
 /** Sends with a congestion control of the kernel's; gives what its window was. */
 export async function traceKernel(lab: Lab, path: Emulated, congestion: string): Promise<Sample[]> {
-  const { mbit, delayMs, packets, markAt, seconds } = path;
+  const { mbit, delayMs, packets, seconds } = path;
   const [sender, router, receiver] = ["s", "r", "d"].map((name) => lab.netns(`${name}${rigs++}`)) as [
     string,
     string,
@@ -81,11 +79,6 @@ export async function traceKernel(lab: Lab, path: Emulated, congestion: string):
     void lab.inside(router, "tc", "qdisc", "add", "dev", device, ...words);
   const limit = `${packets * PACKET}`;
   tc("right0", "root", "handle", "1:", "tbf", "rate", `${mbit}mbit`, "burst", "1600", "limit", limit);
-  if (markAt !== undefined) {
-    const at = markAt * PACKET;
-    const red = ["min", `${at}`, "max", `${at + PACKET}`, "burst", `${markAt + 1}`, "probability", "1"];
-    tc("right0", "parent", "1:", "red", "limit", limit, ...red, "avpkt", `${PACKET}`, "ecn");
-  }
   if (delayMs > 0) tc("left0", "root", "netem", "delay", `${delayMs}ms`, "limit", "10000");
 
   const peer = await lab.peer(receiver);
