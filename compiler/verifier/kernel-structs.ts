@@ -64,7 +64,7 @@ export function structAccess(
       base,
     );
   if (off < 0) return reject("other", `R${base} is ptr_${struct.name} invalid negative access: off=${off}`, base);
-  if (kind === "read") return readable(types, struct, off, size);
+  if (kind === "read") return readable(types, struct, off, size, base);
   const places = writablePlaces(program.entry ? [program.entry.ops] : [], struct.name);
   if (!places) reject("other", "only read is supported", base);
   writable(types, struct, places, { off, size, base });
@@ -72,7 +72,9 @@ export function structAccess(
 }
 
 /** The first member in which the bytes lie decides, as for the kernel. */
-function readable(types: KernelTypes, struct: KernelStruct, off: number, size: number): Reg {
+function readable(types: KernelTypes, struct: KernelStruct, off: number, size: number, base: number): Reg {
+  const where = `off ${off} size ${size}`;
+  if (off + size > struct.bytes) reject("other", `access beyond struct ${struct.name} at ${where}`, base);
   for (const member of struct.members) {
     const start = Math.floor(member.offset / 8);
     if (member.bits !== undefined) {
@@ -83,14 +85,25 @@ function readable(types: KernelTypes, struct: KernelStruct, off: number, size: n
     const bytes = sizeOfKernelType(types, member.type);
     if (off < start || off >= start + bytes) continue;
     const inner = member.type.kind === "struct" ? types.structs.get(member.type.name) : undefined;
-    if (inner) return readable(types, inner, off - start, size);
+    if (inner) return readable(types, inner, off - start, size, base);
+    if (member.type.kind === "pointer" && (off !== start || size !== 8))
+      reject(
+        "other",
+        `cannot access ptr member ${member.name} with moff ${start} in struct ${struct.name} with ${where}`,
+        base,
+      );
     if (
       member.type.kind === "array"
         ? member.type.of.kind !== "int"
         : member.type.kind !== "int" && member.type.kind !== "enum"
     )
       return unsupported(`${member.name} of ${struct.name}, which is no number`);
-    if (off + size > start + bytes) return unsupported(`reads past ${member.name} of ${struct.name}`);
+    if (off + size > start + bytes)
+      reject(
+        "other",
+        `access beyond the end of member ${member.name} (mend:${start + bytes}) in struct ${struct.name} with ${where}`,
+        base,
+      );
     return ANY;
   }
   return unsupported(`a place in ${struct.name} where no member is known`);
