@@ -8,7 +8,14 @@ import type { BpfModule } from "../../compiler/module.ts";
 import { listing } from "../../compiler/object/listing.ts";
 import { printable } from "../../compiler/printable.ts";
 import { trouble, TroubleError, writeWhole } from "../files/files.ts";
-import { compileFile, hasErrors, inProject, showDiagnostics, type BuildOptions } from "./compile-file.ts";
+import {
+  compileFile,
+  hasErrors,
+  inProject,
+  showDiagnostics,
+  STANDARD_INPUT,
+  type BuildOptions,
+} from "./compile-file.ts";
 import { colour, err, json, out, troubleText } from "./output.ts";
 
 /** Where the object of a source goes. */
@@ -31,6 +38,8 @@ export function build(files: readonly string[], given: BuildOptions): number {
   const paths = new Map<string, string>();
   for (const file of files) {
     try {
+      if (file === STANDARD_INPUT)
+        throw trouble("bad-argument", "an object needs a name, and standard input has none", "tsbpf check - checks it");
       const options = inProject(file, given);
       const path = objectPath(file, options.output);
       const other = paths.get(path);
@@ -85,6 +94,10 @@ function buildOne(file: string, path: string, options: BuildOptions): { ok: bool
   }
   if (hasErrors(result) || !result.module || !result.object) return { ok: false, json: { ...base, ok: false } };
   const { module, object } = result;
+  if (module.programs.length === 0) {
+    if (!options.json) out(printable(`${file}: no programs, nothing is written`));
+    return { ok: true, json: { ...base, ok: true, programs: [] } };
+  }
   const text = options.emit === "asm" ? listing(module) : options.emit === "ir" ? printModule(result.ir!) : undefined;
   if (text !== undefined) {
     if (!options.json) out(text);

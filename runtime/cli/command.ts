@@ -109,7 +109,9 @@ Examples:
     .option("-w, --watch", AGAIN)
     .option("--json", "print one JSON document instead of text")
     .addHelpText("after", "\nExample:\n  tsbpf check programs/user-timeout.ts")
-    .action(async (files: string[], options: CompilingOptions) => finish(await compiling(check, files, options)));
+    .action(async (files: string[], options: CompilingOptions) =>
+      finish(await compiling(check, files, { ...options, readsInput: true })),
+    );
 
   program
     .command("disasm")

@@ -10,6 +10,8 @@ import { rerun } from "./rerun.ts";
 
 export interface CompilingOptions extends BuildOptions {
   readonly watch?: boolean;
+  /** Whether "-" is standard input. */
+  readonly readsInput?: boolean;
   /** Path that the text on standard input is taken for. */
   readonly stdinPath?: string;
 }
@@ -20,14 +22,14 @@ type Run = (files: readonly string[], options: BuildOptions) => number;
 export async function compiling(
   run: Run,
   files: readonly string[],
-  { watch, stdinPath, ...given }: CompilingOptions,
+  { watch, stdinPath, readsInput, ...given }: CompilingOptions,
 ): Promise<number> {
-  const fromInput = files.includes(STANDARD_INPUT);
+  const fromInput = readsInput === true && files.includes(STANDARD_INPUT);
   if (watch && fromInput) throw trouble("bad-argument", "standard input cannot be watched", "name the file");
   const standardInput = fromInput
     ? { path: stdinPath ?? "stdin.ts", text: (await readStandardInput(MAX_SOURCE_BYTES)).toString("utf8") }
     : undefined;
-  const options: BuildOptions = { ...given, ...(standardInput ? { standardInput } : {}) };
+  let options: BuildOptions = { ...given, ...(standardInput ? { standardInput } : {}) };
   if (files.length > 0)
     return watch ? rerun(files.map(dirname), (saw) => run(files, { ...options, saw })) : run(files, options);
   const project = projectAbove(".");
@@ -37,6 +39,8 @@ export async function compiling(
     err(troubleText({ key: "no-sources", message, help }, colour(process.stderr)));
     return WRONG_COMMAND_LINE;
   }
+  // What programs share lies among them, and is none.
+  options = { ...options, library: true };
   if (!watch) return run(sourcesOf(project), options);
   // A new program may appear in the project's folder, and the project file may change.
   return rerun([resolve(project.folder)], (saw) => run(sourcesOf(projectAbove(".") ?? project), { ...options, saw }));

@@ -2,7 +2,7 @@
  * The project file: `tsbpf.config.ts`, or the key "tsbpf" of a package.json. The nearest one at or above a folder counts. It is
  * read and not run, so that looking at somebody's project runs nothing of theirs.
  */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { ts } from "ts-morph";
 import type { Config } from "tsbpf/config";
@@ -88,7 +88,14 @@ export const compileOptionsOf = ({
   ...(strict ? { strict } : {}),
 });
 
-/** The nearest project file at or above a folder. Throws TroubleError when it cannot be read or says what it may not. */
+/** Whether somebody else may have put a file there: what lies in a folder of everybody's, such as /tmp, and is not ours. */
+function isStrange(path: string): boolean {
+  const folder = statSync(dirname(path), { throwIfNoEntry: false });
+  const owner = statSync(path, { throwIfNoEntry: false })?.uid;
+  return folder !== undefined && (folder.mode & 0o002) !== 0 && owner !== 0 && owner !== process.getuid?.();
+}
+
+/** The nearest project file at or above a folder that nobody else can have put there. Throws TroubleError when it cannot be read or says what it may not. */
 export function projectAbove(folder: string): Project | undefined {
   for (let at = resolve(folder); ; at = dirname(at)) {
     const found = projectIn(at);
@@ -99,7 +106,7 @@ export function projectAbove(folder: string): Project | undefined {
 function projectIn(folder: string): Project | undefined {
   const own = join(folder, PROJECT_FILE);
   const inPackage = packageSettings(join(folder, PACKAGE));
-  if (!existsSync(own)) return inPackage && { ...inPackage, folder };
+  if (!existsSync(own) || isStrange(own)) return inPackage && { ...inPackage, folder };
   if (inPackage)
     throw trouble(
       "two-project-files",
@@ -121,7 +128,7 @@ const VALUES_ONLY =
 
 /** What a package.json says under "tsbpf". One that cannot be read is not ours to complain of. */
 function packageSettings(path: string): Omit<Project, "folder"> | undefined {
-  if (!existsSync(path)) return undefined;
+  if (!existsSync(path) || isStrange(path)) return undefined;
   let value: unknown;
   try {
     value = (JSON.parse(readBounded(path, MAX_SOURCE_BYTES, "a package.json").toString("utf8")) as { tsbpf?: unknown })

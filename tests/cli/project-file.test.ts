@@ -1,6 +1,16 @@
 /** The project file: what it may say, who listens to it, and that it is never run. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -120,6 +130,17 @@ describe("what it may say", () => {
     expect(projectAbove(join(folder, "programs"))!.settings).toEqual({ types: true });
   });
 
+  test.skipIf(process.getuid?.() !== 0)("another user's, in a folder of everybody's, does not (root only)", () => {
+    write("tsbpf.config.ts", "export default { out: '/' };");
+    write("package.json", '{ "tsbpf": {} }');
+    for (const path of ["tsbpf.config.ts", "package.json"]) chownSync(join(folder, path), 1234, 1234);
+    chmodSync(folder, 0o1777);
+    expect(projectAbove(join(folder, "programs"))?.folder).not.toBe(folder);
+    // A folder of the user's own, as one who builds with sudo has it.
+    chmodSync(folder, 0o755);
+    expect(said()).toMatch(/both say what the project is/);
+  });
+
   test("places are those of the settings", () => {
     const read = readLiteral("x.ts", "export default {\n  a: 1,\n  'b': [true, 'c'],\n};");
     expect(read).toEqual({
@@ -198,6 +219,17 @@ describe("the commands", () => {
     expect(ask().map((one) => one.severity)).toEqual(["error"]);
     write("tsbpf.config.ts", "export default { strict: 1 };");
     expect(ask().map((one) => one.severity)).toEqual(["warning"]);
+  });
+
+  test("build passes over what programs share, and writes no object of standard input", () => {
+    write("tsbpf.config.ts", "export default {};");
+    write("programs/shared.ts", "export const N = 1;\n");
+    const { code, stdout } = run("build");
+    expect(code).toBe(0);
+    expect(stdout).toContain("programs/shared.ts: no programs, nothing is written\n");
+    expect(readdirSync(folder).filter((name) => name.endsWith(".o"))).toEqual(["one.o"]);
+    expect(run("build", "programs/shared.ts").code).toBe(1);
+    expect(run("build", "-")).toMatchObject({ code: 1, stderr: expect.stringContaining("tsbpf check -") });
   });
 
   test("a wrong project file is one error, and in JSON too", () => {
