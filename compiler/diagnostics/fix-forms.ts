@@ -34,7 +34,7 @@ export function letInstead(at: Marked): Fix | undefined {
 
 /** `x as u8` as `u8(x)`; `cast` is the call with … for the value. */
 export function converted(cast: string | undefined, at: Marked): Fix | undefined {
-  const name = cast && /^(\w+)\(…\)$/.exec(cast)?.[1];
+  const name = cast && /^(\w+)\(\u2026\)$/.exec(cast)?.[1];
   const value = /^([\s\S]+)\s+as\s+\w+$/.exec(at.source)?.[1];
   if (!name || !value || /\sas\s/.test(value)) return undefined;
   const edits = wrap({ ...at, source: value }, name).edits;

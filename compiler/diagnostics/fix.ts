@@ -110,11 +110,11 @@ function closes(source: string, open: number): number {
  */
 export function asTold(help: string | undefined, at: Marked): Fix | undefined {
   if (help === undefined) return undefined;
-  const call = /: (?:the number: )?(\w+)\(…\)$/.exec(help)?.[1];
+  const call = /: (?:the number: )?(\w+)\(\u2026\)$/.exec(help)?.[1];
   if (call) return wrap(at, call);
   const needless = /^leave out (\w+)\(\)/.exec(help)?.[1];
   if (needless) return unwrap(at, needless);
-  const behind = /: … (\S.*)$/.exec(help)?.[1];
+  const behind = /: \u2026 (\S.*)$/.exec(help)?.[1];
   if (behind) return write(at, `${/^[\w.[\]()]+$/.test(at.source) ? at.source : `(${at.source})`} ${behind}`);
   const other = /^write (\S+)(?:,| without|$)/.exec(help)?.[1];
   return other && !other.includes("…") ? write(at, other.replace(/,$/, "")) : undefined;

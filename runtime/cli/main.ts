@@ -2,10 +2,10 @@
  * The command `tsbpf`, as the launchers in bin/ start it: either it runs at once, or, while Node builds a startup
  * snapshot, it gets ready and runs whenever a process starts from that snapshot.
  */
-import { startupSnapshot } from "node:v8";
+import { setFlagsFromString, startupSnapshot } from "node:v8";
 import { main } from "./command.ts";
 import { keepHangUp } from "./hang-up.ts";
-import { watchOutput } from "./output.ts";
+import { outputFailed, watchOutput } from "./output.ts";
 import { warmUp } from "./warm-up.ts";
 
 function start(): void {
@@ -13,12 +13,27 @@ function start(): void {
   watchOutput();
   void main(process.argv.slice(2)).then((code) => {
     process.exitCode = code;
+    setImmediate(leave);
   });
+}
+
+/**
+ * Ends at once where all is written: Node would take its memory down piece by piece first. What is still on its way, or has failed, is
+ * waited for in the ordinary way.
+ */
+function leave(): void {
+  if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0 && !outputFailed()) process.exit();
 }
 
 if (startupSnapshot.isBuildingSnapshot()) {
   // The functions that a compilation runs keep their bytecode in the snapshot, so they have to run before it is taken.
-  void warmUp().then(() => startupSnapshot.setDeserializeMainFunction(start));
+  // Machine code does not stay, but V8 remembers who had some, and would make it again at the first call in each process, though most
+  // of these functions run a few times only.
+  setFlagsFromString("--no-sparkplug");
+  void warmUp().then(() => {
+    setFlagsFromString("--sparkplug");
+    startupSnapshot.setDeserializeMainFunction(start);
+  });
 } else if (process.env["TSBPF_WARM_UP"]) {
   // The same for V8's code cache, which bin/startup.cjs takes afterwards.
   void warmUp();

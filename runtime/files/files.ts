@@ -5,7 +5,6 @@ import {
   constants,
   existsSync,
   fstatSync,
-  fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -137,7 +136,6 @@ export function writeWhole(path: string, data: Uint8Array | string): void {
     if (existsSync(path) && statSync(path).isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
     fd = openSync(part, "wx", 0o666);
     for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-    fsyncSync(fd);
     closeSync(fd);
     fd = undefined;
     renameSync(part, path);
