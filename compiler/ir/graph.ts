@@ -13,8 +13,17 @@ export interface Graph {
   readonly dominator: ReadonlyMap<number, number>;
 }
 
+/** Functions are values, so what is known of one stays true: several analyses of one pass ask for the same. */
+const known = new WeakMap<Func, Graph>();
+
 /** Everything about the graph, in time linear in its size (dominators: Cooper, Harvey, Kennedy 2001). */
 export function graphOf(func: Func): Graph {
+  let found = known.get(func);
+  if (!found) known.set(func, (found = analyze(func)));
+  return found;
+}
+
+function analyze(func: Func): Graph {
   const block = new Map(func.blocks.map((b) => [b.id, b]));
   const order = reversePostorder(func, block);
   const position = new Map(order.map((b, at) => [b.id, at]));

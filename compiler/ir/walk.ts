@@ -120,15 +120,17 @@ export function mapOperands(inst: Inst, map: (value: Value) => Value): Inst {
         ...(inst.expected ? { expected: map(inst.expected) } : {}),
       };
     case "call": {
-      const args = mapValues(inst.args, map);
+      const args = mapList(inst.args, map);
       return args === inst.args ? inst : { ...inst, args };
     }
   }
 }
 
-/** The same list of mapped values; the list itself when nothing changes. */
-const mapValues = (values: readonly Value[], map: (value: Value) => Value): readonly Value[] =>
-  values.every((value) => map(value) === value) ? values : values.map(map);
+/** The mapped list; the list itself when nothing changes. */
+function mapList<T>(list: readonly T[], map: (item: T) => T): readonly T[] {
+  const mapped = list.map(map);
+  return mapped.every((item, at) => item === list[at]) ? list : mapped;
+}
 
 /** The same instruction with another result. */
 export function withResult(inst: Inst, result: Value): Inst {
@@ -182,21 +184,22 @@ export function mapEnd(end: End, map: (value: Value) => Value, edge: (edge: Edge
 
 /** The same edge with mapped arguments; the edge itself when nothing changes. */
 export function mapEdge(edge: Edge, map: (value: Value) => Value): Edge {
-  const args = mapValues(edge.args, map);
+  const args = edge.args.length === 0 ? edge.args : mapList(edge.args, map);
   return args === edge.args ? edge : { ...edge, args };
 }
 
-/** The function with every value replaced by `map`, in instructions, ends and edge arguments (not in definitions). */
+/**
+ * The function with every value replaced by `map`, in instructions, ends and edge arguments (not in definitions); the function itself when
+ * nothing changes.
+ */
 export function mapUses(func: Func, map: (value: Value) => Value): Func {
   const edge = (e: Edge): Edge => mapEdge(e, map);
-  return {
-    ...func,
-    blocks: func.blocks.map((block) => ({
-      ...block,
-      insts: block.insts.map((inst) => mapOperands(inst, map)),
-      end: mapEnd(block.end, map, edge),
-    })),
-  };
+  const blocks = mapList(func.blocks, (block) => {
+    const insts = mapList(block.insts, (inst) => mapOperands(inst, map));
+    const end = mapEnd(block.end, map, edge);
+    return insts === block.insts && end === block.end ? block : { ...block, insts, end };
+  });
+  return blocks === func.blocks ? func : { ...func, blocks };
 }
 
 /** Follows chains of replacements to the last one. */
