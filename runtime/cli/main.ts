@@ -8,13 +8,10 @@ import { keepHangUp } from "./hang-up.ts";
 import { outputFailed, watchOutput } from "./output.ts";
 import { warmUp } from "./warm-up.ts";
 
-function start(): void {
+async function start(): Promise<void> {
   keepHangUp();
   watchOutput();
-  void main(process.argv.slice(2)).then((code) => {
-    process.exitCode = code;
-    setImmediate(leave);
-  });
+  process.exitCode = await main(process.argv.slice(2));
 }
 
 /**
@@ -32,11 +29,12 @@ if (startupSnapshot.isBuildingSnapshot()) {
   setFlagsFromString("--no-sparkplug");
   void warmUp().then(() => {
     setFlagsFromString("--sparkplug");
-    startupSnapshot.setDeserializeMainFunction(start);
+    // What starts from a snapshot only compiles: it leaves nothing behind that has to go on. After this turn, failures to write are known.
+    startupSnapshot.setDeserializeMainFunction(() => void start().then(() => setImmediate(leave)));
   });
 } else if (process.env["TSBPF_WARM_UP"]) {
   // The same for V8's code cache, which bin/startup.cjs takes afterwards.
   void warmUp();
 } else {
-  start();
+  void start();
 }
