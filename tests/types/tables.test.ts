@@ -62,9 +62,10 @@ const BY_CODE: { readonly [R in Role]?: readonly string[] } = {
   ctx: ["remote", "reply"],
 };
 describe.each(Object.keys(ROLES) as Role[])("role %s", (role) => {
-  const properties = propertiesOf(typesNamed(ROLES[role].name));
+  const seen = (): ReadonlyMap<string, ts.Symbol> => propertiesOf(typesNamed(ROLES[role].name));
 
   test("has a type with its properties and calls, and no others", () => {
+    const properties = seen();
     const known = [...Object.keys(PROPERTIES[role]), ...methodsOf(role), ...(BY_CODE[role] ?? [])];
     expect(sorted(properties.keys())).toEqual(sorted(new Set(known)));
     expect(sorted([...properties].flatMap(([name, symbol]) => (isMethod(symbol) ? [name] : [])))).toEqual(sorted(methodsOf(role)));
@@ -72,7 +73,7 @@ describe.each(Object.keys(ROLES) as Role[])("role %s", (role) => {
 
   test("may assign what is not readonly", () => {
     const mine = Object.entries(PROPERTIES[role]).flatMap(([name, row]) => ("write" in row ? [name] : []));
-    const theirs = [...properties].flatMap(([name, symbol]) => (isMethod(symbol) || isReadonly(symbol) ? [] : [name]));
+    const theirs = [...seen()].flatMap(([name, symbol]) => (isMethod(symbol) || isReadonly(symbol) ? [] : [name]));
     expect(sorted(theirs.filter((name) => !BY_CODE[role]?.includes(name)))).toEqual(sorted(mine));
   });
 });
@@ -117,10 +118,10 @@ describe.each(Object.keys(MAPS) as MapKind[])("map %s", (kind) => {
     expect(mine.filter((name) => !(name in made))).toEqual([]);
   });
   test("is there in the virtual machine, in tests, and in scripts unless there is a reason", () => {
-    expect(MAP_KINDS[MAPS[kind].type]).toBeDefined();
+    expect(MAP_KINDS[MAPS[kind].type], "MAP_KINDS of runtime/vm/maps/create.ts").toBeDefined();
     const names = (file: string): boolean => readFileSync(join(root, file), "utf8").includes(`extends ${kind}<`);
-    expect(names("runtime/dsl/testing.d.ts")).toBe(true);
-    expect(readFileSync(join(root, "runtime/kernel/typed.ts"), "utf8").includes(`${kind}<infer`)).toBe(
+    expect(names("runtime/dsl/testing.d.ts"), "UnderTest in runtime/dsl/testing.d.ts").toBe(true);
+    expect(readFileSync(join(root, "runtime/kernel/typed.ts"), "utf8").includes(`${kind}<infer`), "runtime/kernel/typed.ts").toBe(
       NOT_IN_SCRIPTS[kind] === undefined,
     );
   });

@@ -13,8 +13,9 @@ import {
 } from "tsbpf/testing";
 import { afterAll, describe, expect, test } from "vitest";
 import { findMember, kernelTypes } from "../../compiler/bpf/kernel-types.ts";
+import { COMPILED } from "../../compiler/bpf/kinds/index.ts";
 import { PROPERTIES, type ContextProperty } from "../../compiler/frontend/context-properties.ts";
-import { ROLES, type StructRole } from "../../compiler/frontend/roles.ts";
+import { ROLES, type HookKind, type StructRole } from "../../compiler/frontend/roles.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tsbpf-fields-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -122,6 +123,9 @@ test("a connection and a session of the model", async () => {
   expect(event(ip6)).toMatchObject({ ...seen(ip6), family: 10n });
 });
 
+/** Handlers that a view does not have as functions. */
+const lacking = (under: object, kind: HookKind): string[] =>
+  Object.keys(COMPILED[kind].hooks).filter((name) => typeof (under as Record<string, unknown>)[name] !== "function");
 describe("hooks", () => {
   /** What the call is given and what follows from it, for each property. */
   const CONNECT = { type: 2, protocol: 17, pid: 4321, uid: 77, remotePort: htons(0x1234) } as const;
@@ -135,6 +139,7 @@ describe("hooks", () => {
         (note) => `connectHook({ ${role}(ctx) {\n${note}\nreturn true; } })`,
       );
       const under = module.under as ConnectHookUnderTest;
+      expect(lacking(under, "cgroup_sock_addr")).toEqual([]);
       if (role === "connect4") under.connect4({ ...CONNECT, remoteIp4: htonl(0x0a01_0203) });
       else under.connect6({ ...CONNECT, remoteIp6: "2001:db8::77" });
       const { cookie, ...rest } = module.got.get(0)!;
@@ -155,6 +160,7 @@ describe("hooks", () => {
         (note) => `sockOptHook({ ${role}(ctx) {\n${note}\nreturn true; } })`,
       );
       const under = module.under as SockOptHookUnderTest;
+      expect(lacking(under, "cgroup_sockopt")).toEqual([]);
       const call = { level: 6, optname: 18, uid: 77, value: [1, 2, 3, 4, 5, 6] } as const;
       if (role === "setsockopt") under.setsockopt(call);
       else under.getsockopt({ ...call, retval: -92 });

@@ -20,8 +20,11 @@ export function checkMaps(): string[] {
   let cpu = 0;
   const memory = createMemory(1 << 20);
   const host: MapHost = { memory, cpus: 3, cpu: () => cpu };
-  const make = (type: Kind, maxEntries: number, keyBytes = 4, flags = 0): VmMap =>
-    MAP_KINDS[type]!.create({ name: type, type, keyBytes, valueBytes: 8, maxEntries, flags }, host);
+  const made = new Set<string>();
+  const make = (type: Kind, maxEntries: number, keyBytes = 4, flags = 0): VmMap => {
+    made.add(type);
+    return MAP_KINDS[type]!.create({ name: type, type, keyBytes, valueBytes: 8, maxEntries, flags }, host);
+  };
   /** What the program finds at a key. */
   const look = (map: VmMap, at: Uint8Array): bigint | undefined => {
     const address = map.lookup(at);
@@ -131,6 +134,7 @@ export function checkMaps(): string[] {
   if (isSocketStorage(storage))
     checkStorage(storage, same, (at) => memory.view.getBigUint64(memory.index(at, 8, false), true));
   else wrong.push("no socket storage");
+  for (const type of Object.keys(MAP_KINDS)) if (!made.has(type)) wrong.push(`nothing is checked of ${type} maps`);
   return wrong;
 }
 
