@@ -109,7 +109,7 @@ function beginRound(sk: TcpSock<Cubic>) {
 }
 
 /**
- * The cube root, within 1 of a thousand, and rounded down. With k such that 8^k <= a < 8^(k+1) the root lies between 2^k and 2^(k+1): the line
+ * The cube root, within 1 of a thousand. With k such that 8^k <= a < 8^(k+1) the root lies between 2^k and 2^(k+1): the line
  * through both ends, raised to the middle of what it misses, is right to 6 %, and each step of Newton's squares that.
  */
 function cubeRoot(a: u64): u32 {
@@ -201,6 +201,8 @@ function isFull(sk: TcpSock<Cubic>, rttUs: u32): boolean {
   const own = sk.state;
   const now = u32(sk.tcpMstamp);
   if (isAfter(sk.sndUna, own.roundEnd)) beginRound(sk);
+  // Of so few segments there is no train.
+  if (sk.sndCwnd < LOW_WINDOW) return false;
   let full = false;
   if (i32(now - own.lastAckUs) <= TRAIN_GAP_US) {
     own.lastAckUs = now;
@@ -271,7 +273,7 @@ export const cubic = congestionControl({
     if (own.epochUs !== 0n && sk.tcpMstamp - own.epochUs < SECOND_US) return;
     const rttUs = max(u32(sample.rttUs), 1);
     if (own.minRttUs === 0 || own.minRttUs > rttUs) own.minRttUs = rttUs;
-    if (own.found !== 0 || sk.sndCwnd >= sk.sndSsthresh || sk.sndCwnd < LOW_WINDOW) return;
+    if (own.found !== 0 || sk.sndCwnd >= sk.sndSsthresh) return;
     if (!isFull(sk, rttUs)) return;
     own.found = 1;
     sk.sndSsthresh = sk.sndCwnd;

@@ -57,9 +57,10 @@ function enable(sk: TcpSock<Vegas>) {
   own.roundRttUs = NONE;
 }
 
-/** Slow start is over. */
-function threshold(sk: TcpSock<Vegas>): u32 {
-  return max(min(sk.sndSsthresh, sk.sndCwnd), (sk.sndCwnd >> 1) + (sk.sndCwnd >> 2));
+/** A smaller window, from which there is no slow start. */
+function shrink(sk: TcpSock<Vegas>, window: u32) {
+  sk.sndCwnd = max(window, 2);
+  sk.sndSsthresh = min(sk.sndSsthresh, sk.sndCwnd);
 }
 
 export const vegas = congestionControl({
@@ -118,14 +119,10 @@ function adjust(sk: TcpSock<Vegas>, acked: u32) {
   const target = u32((u64(window) * u64(own.baseRttUs)) / u64(rtt));
   const queued = u32((u64(window) * u64(rtt - own.baseRttUs)) / u64(own.baseRttUs));
   if (window < sk.sndSsthresh) {
-    if (queued > GAMMA) {
-      sk.sndCwnd = max(min(window, target + 1), 2);
-      sk.sndSsthresh = threshold(sk);
-    } else slowStart(sk, acked);
-    return;
-  }
-  if (queued > BETA) {
-    sk.sndCwnd = max(window - 1, 2);
-    sk.sndSsthresh = threshold(sk);
-  } else if (queued < ALPHA) sk.sndCwnd = min(window + 1, sk.sndCwndClamp);
+    if (queued > GAMMA) shrink(sk, min(window, target + 1));
+    else slowStart(sk, acked);
+  } else if (queued > BETA) shrink(sk, window - 1);
+  else if (queued < ALPHA) sk.sndCwnd = min(window + 1, sk.sndCwndClamp);
+  // A window that has been is come back to by slow start, three quarters of the way.
+  sk.sndSsthresh = max(sk.sndSsthresh, (sk.sndCwnd >> 1) + (sk.sndCwnd >> 2));
 }

@@ -160,6 +160,15 @@ test("HyStart does not look below a window of 16, nor where the round trip is no
   expect([small.sndSsthresh, unknown.sndSsthresh]).toEqual([0x7fffffff, 0x7fffffff]);
 });
 
+test("HyStart: a round begins below a window of 16 as well", () => {
+  const sk = starting({ sndCwnd: 10 });
+  sk.sndUna = 2000;
+  sk.sndNxt = 3000;
+  sk.tcpMstamp = START + 500_000n;
+  cubic.pktsAcked(sk, { pktsAcked: 1, rttUs: 100_000 });
+  expect([sk.state.roundEnd, sk.state.roundStartUs]).toEqual([3000, Number(BigInt.asUintN(32, START + 500_000n))]);
+});
+
 test("a window that the application does not fill stays as it is", () => {
   const sk = connection({ isCwndLimited: false, sndCwnd: 20, maxPacketsOut: 3 });
   cubic.congAvoid(sk, 0, 5);

@@ -83,7 +83,7 @@ test("a receiver says of each segment whether it was marked", () => {
   expect([sk.acksSent, sk.ecnFlags & EcnFlag.DemandCwr]).toEqual([[5000, 7000], 0]);
 });
 
-test("without ECN it is NewReno", () => {
+test("without ECN its windows are those of NewReno", () => {
   const sk = connection({ ecnFlags: 0, tcpState: "established", sndCwnd: 20, priorCwnd: 40 });
   sk.state.alpha = 100;
   expect(dctcp.ssthresh(sk)).toBe(10);

@@ -33,6 +33,12 @@ test("once for each round trip it moves towards two to four segments in queues",
   expect(sk.sndSsthresh).toBeLessThanOrEqual(sk.sndCwnd);
 });
 
+test("slow start after a time-out leads back to three quarters of the largest window", () => {
+  const sk = connection({ sndCwnd: 39 });
+  expect(round(sk, 100_000)).toBe(40);
+  expect(sk.sndSsthresh).toBe(30);
+});
+
 test("within a round trip it stays", () => {
   const sk = connection();
   vegas.congAvoid(sk, 1000, 5);

@@ -408,6 +408,17 @@ test.each([
     "simulate: flows[0].writes: bytes are given as well; say how much with one of them",
   ],
   [{ flows: [{ congestionControl: "reno", start: "soon" }] }, 'simulate: flows[0].start: "soon" is no duration'],
+  [{ flows: [{ congestionControl: "reno", writes: 5 }] }, "simulate: flows[0].writes: this is no list; give one"],
+  [
+    { flows: [{ congestionControl: "reno", writes: [null] }] },
+    "simulate: flows[0].writes[0]: null is no object; give one with at, bytes",
+  ],
+  [
+    { flows: [{ congestionControl: "reno", writes: [{ at: "0s", bytes: 5, byte: 5 }] }] },
+    "simulate: flows[0].writes[0].byte: there is no such option; there are at, bytes",
+  ],
+  [{ flows: [{ congestionControl: "reno", ecn: "no" }] }, "simulate: flows[0].ecn: this is no boolean; give true or"],
+  [{ path: { ...PATH, pass: 3 } }, "simulate: path.pass: this is no function; give one"],
   [{ every: "0ms" }, 'simulate: every: "0ms" gives too many samples; at most'],
 ])("mistakes: %j", (wrong, message) => {
   const options = { duration: "1s", path: PATH, flows: [{ congestionControl: "reno" }], ...wrong };

@@ -75,6 +75,10 @@ function flow(given: FlowGiven, index: number): FlowPlan {
   const begin = duration(`${place}.start`, start);
   if (bytes !== undefined && writes !== undefined)
     throw new SimulationError(`${place}.writes`, "bytes are given as well", "say how much with one of them");
+  if (writes !== undefined && !Array.isArray(writes))
+    throw new SimulationError(`${place}.writes`, "this is no list", 'give one: [{ at: "1s", bytes: 100_000 }]');
+  writes?.forEach((one, at) => known(`${place}.writes[${at}]`, one, ["at", "bytes"]));
+  if (typeof ecn !== "boolean") throw new SimulationError(`${place}.ecn`, "this is no boolean", "give true or false");
   const all = (writes ?? [{ at: "0s", bytes: bytes ?? Infinity }]).map((one, at) => ({
     at: begin + duration(`${place}.writes[${at}].at`, one.at),
     bytes:
@@ -104,6 +108,8 @@ export function planOf(given: SimulationOptions): Plan {
   if (!Array.isArray(flows) || flows.length === 0)
     throw new SimulationError("flows", "there are none", 'give at least one: [{ congestionControl: "reno" }]');
   const { loss = 0, ecn, mss = MSS, overhead = OVERHEAD, pass } = path;
+  if (pass !== undefined && typeof pass !== "function")
+    throw new SimulationError("path.pass", "this is no function", "give one that says whether a segment passes");
   const length = duration("duration", given.duration);
   const step = duration("every", every);
   if (step <= 0 || length / step > MOST_SAMPLES)

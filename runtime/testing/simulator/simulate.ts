@@ -17,6 +17,9 @@ import type { Sender } from "./sender/state.ts";
 import { ECN, freshSock, inFlight } from "./sock.ts";
 import { SimulationError } from "./units.ts";
 
+/** More than any path holds: 100 Gbit/s over 30 ms. A window that has gone around would be sent for hours. */
+const MOST_IN_FLIGHT = 1 << 18;
+
 /** The model's own. */
 const BUILT_IN: Readonly<Record<string, Scheme>> = { reno: RENO };
 
@@ -117,8 +120,19 @@ function createFlow(
       setState?.(state);
       states.push({ time: seconds(), state });
     };
-    const emit = (segment: Parameters<typeof take>[0]): void => path.send(index, segment, extraDelay, take);
-    sender = openSender({ clock, sock, control: watched, emit, isEcn, needsEcn: scheme.needsEcn }, rtt / 1000);
+    const emit = (segment: Parameters<typeof take>[0]): void => {
+      if (sock.packetsOut > MOST_IN_FLIGHT)
+        throw new SimulationError(
+          `flows[${index}]`,
+          `${scheme.name} has ${sock.packetsOut} segments in flight after ${seconds()} s, and a window of ${sock.sndCwnd}`,
+          "look where the window is made: an unsigned difference below 0 goes around",
+        );
+      path.send(index, segment, extraDelay, take);
+    };
+    sender = openSender(
+      { clock, sock, control: watched, emit, isEcn, needsEcn: scheme.needsEcn },
+      Math.floor(rtt / 1000),
+    );
     note();
     for (const one of unwritten)
       clock.at(BEGIN + one.at, () => {
