@@ -5,44 +5,50 @@ import { isAtLeast, NEWEST, OLDEST, releaseOf, versionIn, type Release, type Ver
 
 export type TargetName = "mainline" | "patched";
 
-/** What an object may need of a kernel. The loader's `doctor` and the object's needs speak in these keys. */
-export const FEATURES = {
-  "sock-ops": "sock_ops programs on a cgroup-v2 directory",
-  "connect-hooks": "cgroup/connect4 and connect6 programs (Linux 4.17)",
-  "sockopt-hooks": "cgroup/getsockopt and setsockopt programs (Linux 5.3)",
-  "congestion-control": "congestion control by struct_ops (Linux 5.13)",
-  "struct-ops-links": "struct_ops that stay registered by a link (Linux 6.4)",
-  "header-options": "header-option callbacks and helpers (Linux 5.10)",
-  "tcp-option-events": "the paper's option events: size, write, parse",
-  "event:mptcp-new-session": "MPTCP session created",
-  "event:mptcp-fully-established": "MPTCP subflow fully established",
-  "event:mptcp-close-session": "MPTCP session closed",
-  "event:mptcp-add-remote-address": "MPTCP ADD_ADDR received",
-  "event:mptcp-remove-remote-address": "MPTCP REMOVE_ADDR received",
-  "event:mptcp-subflow-established": "MPTCP subflow established",
-  "event:mptcp-subflow-closed": "MPTCP subflow closed",
-  "event:mptcp-add-local-address": "address added to this host, told to every session",
-  "event:mptcp-remove-local-address": "address removed from this host, told to every session",
-  "event:mptcp-accept-subflow": "incoming MPTCP subflow may be refused",
-  "event:mptcp-subflow-priority": "MP_PRIO received",
-  "helper:mptcp-open-subflow": "bpf_mptcp_open_subflow",
-  "helper:mptcp-close-subflow": "bpf_mptcp_close_subflow",
-  "helper:mptcp-set-priority": "bpf_mptcp_set_priority",
-  "delayed-ack-options": "delayed-ACK socket options from BPF",
-  "bpf-delack-max": "TCP_BPF_DELACK_MAX and TCP_BPF_RTO_MIN from BPF",
-  "user-timeout-get": "TCP_USER_TIMEOUT read from BPF (Linux 6.1)",
-  "ring-buffer": "BPF ring buffers (Linux 5.8)",
-  "socket-storage": "per-socket storage from sock_ops (Linux 5.9)",
-  "lpm-trie": "longest-prefix-match tries",
-} as const;
-export type Feature = keyof typeof FEATURES;
+/** What an object may need of a kernel. */
+interface FeatureRow {
+  /** For people. */
+  readonly about: string;
+  /** The targets that have it. */
+  readonly of: readonly TargetName[];
+  /** The first version of Linux that has it, where it is newer than the oldest kernels of a target. */
+  readonly since?: Version;
+}
+const EVERYWHERE: readonly TargetName[] = ["mainline", "patched"];
+const PATCHED: readonly TargetName[] = ["patched"];
 
-/** The first version of Linux that has a feature, of those that some kernels of a target lack. */
-export const FEATURE_SINCE: Readonly<Partial<Record<Feature, Version>>> = {
-  "user-timeout-get": "6.1",
-  "congestion-control": "5.13",
-  "struct-ops-links": "6.4",
-};
+/** The loader's `doctor` and the object's needs speak in these keys. */
+const FEATURE_ROWS = {
+  "sock-ops": { about: "sock_ops programs on a cgroup-v2 directory", of: EVERYWHERE },
+  "connect-hooks": { about: "cgroup/connect4 and connect6 programs (Linux 4.17)", of: EVERYWHERE },
+  "sockopt-hooks": { about: "cgroup/getsockopt and setsockopt programs (Linux 5.3)", of: EVERYWHERE },
+  "congestion-control": { about: "congestion control by struct_ops (Linux 5.13)", of: EVERYWHERE, since: "5.13" },
+  "struct-ops-links": { about: "struct_ops that stay registered by a link (Linux 6.4)", of: EVERYWHERE, since: "6.4" },
+  "header-options": { about: "header-option callbacks and helpers (Linux 5.10)", of: EVERYWHERE },
+  "tcp-option-events": { about: "the paper's option events: size, write, parse", of: PATCHED },
+  "event:mptcp-new-session": { about: "MPTCP session created", of: PATCHED },
+  "event:mptcp-fully-established": { about: "MPTCP subflow fully established", of: PATCHED },
+  "event:mptcp-close-session": { about: "MPTCP session closed", of: PATCHED },
+  "event:mptcp-add-remote-address": { about: "MPTCP ADD_ADDR received", of: PATCHED },
+  "event:mptcp-remove-remote-address": { about: "MPTCP REMOVE_ADDR received", of: PATCHED },
+  "event:mptcp-subflow-established": { about: "MPTCP subflow established", of: PATCHED },
+  "event:mptcp-subflow-closed": { about: "MPTCP subflow closed", of: PATCHED },
+  "event:mptcp-add-local-address": { about: "address added to this host, told to every session", of: PATCHED },
+  "event:mptcp-remove-local-address": { about: "address removed from this host, told to every session", of: PATCHED },
+  "event:mptcp-accept-subflow": { about: "incoming MPTCP subflow may be refused", of: PATCHED },
+  "event:mptcp-subflow-priority": { about: "MP_PRIO received", of: PATCHED },
+  "helper:mptcp-open-subflow": { about: "bpf_mptcp_open_subflow", of: PATCHED },
+  "helper:mptcp-close-subflow": { about: "bpf_mptcp_close_subflow", of: PATCHED },
+  "helper:mptcp-set-priority": { about: "bpf_mptcp_set_priority", of: PATCHED },
+  "delayed-ack-options": { about: "delayed-ACK socket options from BPF", of: PATCHED },
+  "bpf-delack-max": { about: "TCP_BPF_DELACK_MAX and TCP_BPF_RTO_MIN from BPF", of: EVERYWHERE },
+  "user-timeout-get": { about: "TCP_USER_TIMEOUT read from BPF (Linux 6.1)", of: EVERYWHERE, since: "6.1" },
+  "ring-buffer": { about: "BPF ring buffers (Linux 5.8)", of: EVERYWHERE },
+  "socket-storage": { about: "per-socket storage from sock_ops (Linux 5.9)", of: EVERYWHERE },
+  "lpm-trie": { about: "longest-prefix-match tries", of: EVERYWHERE },
+} as const satisfies Readonly<Record<string, FeatureRow>>;
+export type Feature = keyof typeof FEATURE_ROWS;
+export const FEATURES: Readonly<Record<Feature, FeatureRow>> = FEATURE_ROWS;
 
 export interface Kernel {
   readonly name: TargetName;
@@ -68,19 +74,8 @@ export interface Kernel {
   readonly types: KernelTypes;
 }
 
-const everywhere = [
-  "sock-ops",
-  "connect-hooks",
-  "sockopt-hooks",
-  "congestion-control",
-  "struct-ops-links",
-  "ring-buffer",
-  "socket-storage",
-  "lpm-trie",
-  "user-timeout-get",
-  "bpf-delack-max",
-  "header-options",
-] as const;
+const featuresOf = (target: TargetName): ReadonlySet<Feature> =>
+  new Set((Object.keys(FEATURES) as Feature[]).filter((feature) => FEATURES[feature].of.includes(target)));
 
 const ROWS = {
   mainline: {
@@ -89,7 +84,7 @@ const ROWS = {
     oldest: OLDEST,
     newest: NEWEST,
     isa: "v3",
-    features: new Set<Feature>(everywhere),
+    features: featuresOf("mainline"),
     maxInsns: 4096,
     maxStack: 512,
     maxOption: 40,
@@ -102,7 +97,7 @@ const ROWS = {
     oldest: "6.12",
     newest: "6.12",
     isa: "v3",
-    features: new Set<Feature>(Object.keys(FEATURES) as Feature[]),
+    features: featuresOf("patched"),
     maxInsns: 4096,
     maxStack: 512,
     maxOption: 16,
@@ -117,7 +112,10 @@ const withTypes = <T extends Omit<Kernel, "types">>(kernel: T): T & Pick<Kernel,
     enumerable: true,
     configurable: true,
   });
-export const kernels = { mainline: withTypes(ROWS.mainline), patched: withTypes(ROWS.patched) };
+export const kernels = { mainline: withTypes(ROWS.mainline), patched: withTypes(ROWS.patched) } satisfies Record<
+  TargetName,
+  Kernel
+>;
 
 export const TARGETS = Object.keys(kernels) as readonly TargetName[];
 export const isTarget = (name: string): name is TargetName => Object.hasOwn(kernels, name);
@@ -140,14 +138,14 @@ export function kernelOf(target: TargetName, chosen?: OldestKernel, types?: Kern
 
 /** Whether every kernel of the target, from its oldest on, has the feature. */
 export function has(kernel: Pick<Kernel, "features" | "oldest">, feature: Feature): boolean {
-  const since = FEATURE_SINCE[feature];
+  const { since } = FEATURES[feature];
   return kernel.features.has(feature) && (since === undefined || isAtLeast(kernel.oldest, since));
 }
 
 /** The first version of a target's that has all of these features, or its oldest. */
 export const oldestWith = (target: TargetName, features: readonly Feature[]): Version =>
   features
-    .flatMap((feature) => FEATURE_SINCE[feature] ?? [])
+    .flatMap((feature) => FEATURES[feature].since ?? [])
     .reduce((newest, one) => (isAtLeast(one, newest) ? one : newest), kernels[target].oldest as Version);
 
 /**

@@ -1,6 +1,6 @@
 /** The state of one compilation: what was declared, what was lowered, what was reported. */
 import type { ts } from "ts-morph";
-import { type Feature, FEATURE_SINCE, has, type Kernel, kernels, type TargetName } from "../bpf/kernels.ts";
+import { type Feature, FEATURES, has, type Kernel, kernels, type TargetName } from "../bpf/kernels.ts";
 import { SOCK_OPS_CALLBACKS } from "../bpf/kinds/sock-ops.ts";
 import { report, type Diagnostic, type FactsOf, type Key, type Note } from "../diagnostics.ts";
 import type { Finding } from "../findings.ts";
@@ -161,7 +161,7 @@ export function say<K extends Key>(
 export function need(state: ModuleState, feature: Feature, span: Span, what: string): boolean {
   state.needs.add(feature);
   if (has(state.kernel, feature)) return true;
-  const since = FEATURE_SINCE[feature];
+  const { since } = FEATURES[feature];
   if (state.kernel.features.has(feature) && since) {
     say(state, "needs-newer-kernel", span, { what, since, oldest: state.kernel.oldest });
     return false;

@@ -113,11 +113,10 @@ function argument(
     return { kind: "context", role: ROLE_OF.get(arg.struct)!, ctx: pointer, ...(kept ? { state: kept } : {}) };
   }
   // What lies above a narrow argument is whatever the caller's register held.
-  const bytes = arg.bytes === 1 ? 1 : 4;
   return {
     kind: "scalar",
     type: arg.bytes === 1 ? U8 : arg.signed ? I32 : U32,
-    value: b.load("w32", bytes, ctx, at, span),
+    value: b.load("w32", arg.bytes, ctx, at, span),
   };
 }
 

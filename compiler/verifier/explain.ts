@@ -3,7 +3,8 @@
 import { helperName, type HelperName } from "../bpf/helpers.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import { returnRange } from "../bpf/kinds/index.ts";
-import { helperSince } from "../bpf/since.ts";
+import { KFUNCS, type KfuncName } from "../bpf/kfuncs.ts";
+import { hasCome, helperSince } from "../bpf/since.ts";
 import { isPacket, showReg, typeName, type Reg } from "./state.ts";
 import type { Program, Rejection } from "./verify.ts";
 
@@ -18,6 +19,8 @@ const regOf = (rejection: Rejection): Reg | undefined => {
   if (state === undefined || register === undefined) return undefined;
   return state.frames[state.frames.length - 1]?.regs[register];
 };
+
+const KFUNC_REFUSED = /^calling kernel function (\w+) is not allowed$/;
 
 /** The helper that is called at the failing instruction. */
 function calledAt({ insns }: Program, at: number | undefined): string | undefined {
@@ -140,6 +143,20 @@ const RULES: readonly {
             problem: `${called} came with Linux ${since}, and Linux ${program.release} has not got it`,
             remedy: `leave it out, or ask for newer kernels alone: --kernel ${since}`,
           };
+    },
+  },
+  {
+    category: "other",
+    pattern: KFUNC_REFUSED,
+    explain: ({ program, rejection }) => {
+      const name = KFUNC_REFUSED.exec(rejection.message)![1]!;
+      const since = Object.hasOwn(KFUNCS, name) ? KFUNCS[name as KfuncName].since : undefined;
+      return since !== undefined && !hasCome(since, program.release)
+        ? {
+            problem: `the kernel's ${name} is there for programs since Linux ${since}, and Linux ${program.release} has not got it`,
+            remedy: `leave it out, or ask for newer kernels alone: --kernel ${since}`,
+          }
+        : { problem: `programs of type ${program.type} may not call the kernel's ${name}` };
     },
   },
   {

@@ -34,7 +34,7 @@ export function doctor(options: DoctorOptions): Promise<number> {
   const machine = machineFindings(options);
   const features = (Object.keys(FEATURES) as Feature[]).map((feature) => {
     const answer = probe(feature);
-    return { feature, about: FEATURES[feature], ok: answer.ok, reason: answer.reason ?? null };
+    return { feature, about: FEATURES[feature].about, ok: answer.ok, reason: answer.reason ?? null };
   });
   const netlink = netlinkPathManager();
   const programs = bundledPrograms(netlink.ok);

@@ -178,6 +178,6 @@ export function missing(
     const known = need in FEATURES ? (need as Feature) : undefined;
     if (!known) return [{ feature: need, about: need, reason: "this version of tsbpf does not know it" }];
     const answer = probe(known);
-    return answer.ok ? [] : [{ feature: need, about: FEATURES[known], reason: answer.reason ?? "" }];
+    return answer.ok ? [] : [{ feature: need, about: FEATURES[known].about, reason: answer.reason ?? "" }];
   });
 }

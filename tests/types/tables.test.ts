@@ -132,3 +132,9 @@ test("tests may load for every target", () => {
   const literals = (typeOf(target) as ts.UnionType).types.flatMap((one) => (one.isStringLiteral() ? [one.value] : []));
   expect(sorted(literals)).toEqual(sorted(TARGETS));
 });
+
+test("a project file may name every target", () => {
+  const target = propertiesOf(typesNamed("Config")).get("target")!;
+  const literals = (typeOf(target) as ts.UnionType).types.flatMap((one) => (one.isStringLiteral() ? [one.value] : []));
+  expect(sorted(literals)).toEqual(sorted(TARGETS));
+});

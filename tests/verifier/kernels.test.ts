@@ -1,5 +1,6 @@
 /** One verifier for each release: what its rules let through, and that what `build` emits is followed by all of them. */
 import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { releaseFor } from "../../compiler/bpf/kernels.ts";
 import { NEWEST, OLDEST, RELEASES, type Release, type Version } from "../../compiler/bpf/verifier-rules.ts";
@@ -9,6 +10,7 @@ import { corpusAnswer, type CorpusProgram } from "../../compiler/verifier/corpus
 import { verifyProgram } from "../../compiler/verifier/module.ts";
 import { fromSeed } from "../generate/choices.ts";
 import { indexProgram } from "../generate/indexes.ts";
+import { root } from "../programs.ts";
 import { call, check, copy, exit, HASH, jump, load, mapFd, mov, op, opReg, raw, store, storeImm } from "./assemble.ts";
 
 test("a release is judged by the newest known one that is not newer", () => {
@@ -162,6 +164,15 @@ export const program = sockOps(() => {
     const bare = sizes.at(-1)!;
     expect(verifyProgram(bare, bare.programs[0]!, "mainline", OLDEST).result.verdict).toBe("reject");
   });
+});
+
+test("a function of the kernel that came later is told with the version that brought it", () => {
+  const { module } = compile({ path: "reno.ts", text: readFileSync(join(root, "programs/reno.ts"), "utf8") });
+  const calling = module!.programs.find(({ name }) => name === "reno_cong_avoid")!;
+  const [said] = verifyProgram(module!, calling, "mainline", OLDEST).diagnostics;
+  expect(said!.message).toMatch(/the kernel's tcp_slow_start is there for programs since Linux 5\.13, and Linux 5\.10/);
+  expect(said!.help).toMatch(/--kernel 5\.13$/);
+  expect(verifyProgram(module!, calling, "mainline", "5.13").diagnostics).toEqual([]);
 });
 
 const shared = (name: string): string => new URL(`../../../shared/data/${name}`, import.meta.url).pathname;

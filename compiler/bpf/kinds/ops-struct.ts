@@ -6,7 +6,7 @@ import type { Version } from "../verifier-rules.ts";
 
 /** An argument: a pointer that the kernel vouches for, or a number of so many bytes. */
 export type OpArgument =
-  { readonly struct: ExtractedStruct } | { readonly bytes: 1 | 2 | 4 | 8; readonly signed?: true };
+  { readonly struct: ExtractedStruct } | { readonly bytes: 1 | 4; readonly signed?: true };
 export interface OpMember {
   /** The kernel's name. */
   readonly member: string;

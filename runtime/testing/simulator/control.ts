@@ -44,6 +44,22 @@ export interface Surroundings {
   readonly who: string;
 }
 
+/** The handlers that senders call. One that the kernel has and `Control` has not is a hole in the model. */
+export const CALLED = {
+  init: true,
+  release: true,
+  ssthresh: true,
+  congAvoid: true,
+  setState: true,
+  cwndEvent: true,
+  inAckEvent: true,
+  pktsAcked: true,
+  minTsoSegs: true,
+  congControl: true,
+  undoCwnd: true,
+  sndbufExpand: true,
+} as const satisfies Record<keyof Control, true> & Record<CongestionHandler, true>;
+
 export type Calls = Record<CongestionHandler, number>;
 
 /** The same control, its calls counted. */

@@ -1,11 +1,10 @@
 /** `simulate`: flows over a path, for some simulated time. */
-import { CONGESTION_OPS } from "../../../compiler/bpf/kinds/congestion-ops.ts";
 import { congestionParts } from "../congestion-view.ts";
 import { createDice } from "../dice.ts";
 import { borrow } from "../host.ts";
 import { schemeOf } from "./bytecode.ts";
 import { BEGIN, createClock, type Clock } from "./clock.ts";
-import { counted, type Attached, type Calls, type Scheme } from "./control.ts";
+import { CALLED, counted, type Attached, type Calls, type Scheme } from "./control.ts";
 import { planOf, type FlowPlan, type Plan, type SimulationOptions } from "./options.ts";
 import { createPath, type Path } from "./path.ts";
 import { createReceiver, type Receiver } from "./receiver.ts";
@@ -49,7 +48,7 @@ interface Flow {
   close(): void;
 }
 
-const noCalls = (): Calls => Object.fromEntries(Object.keys(CONGESTION_OPS).map((name) => [name, 0])) as Calls;
+const noCalls = (): Calls => Object.fromEntries(Object.keys(CALLED).map((name) => [name, 0])) as Calls;
 
 function createFlow(
   clock: Clock,
