@@ -1,4 +1,5 @@
 /** `connectHook` as a test sees it: a call of connect() in, what the kernel makes of it out. */
+import type { SockAddrField } from "../../compiler/bpf/kinds/sock-addr.ts";
 import type { BigEndianLayout } from "../../compiler/layout.ts";
 import { networkOrder } from "../dsl/network-order.ts";
 import { ERRNO } from "../vm/errno.ts";
@@ -39,6 +40,8 @@ const BE32: BigEndianLayout = { kind: "be", bits: 32 };
 const ANYONE = 1000;
 const AF_INET = 2;
 const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const IPPROTO_TCP = 6;
 /** Where the address lies in struct sockaddr_in and sockaddr_in6, and their least lengths. */
 const SOCKADDR = {
   4: { family: AF_INET, at: 4, end: 8, least: 16 },
@@ -47,6 +50,24 @@ const SOCKADDR = {
 
 const portWord = (port: symbol): number => new DataView(toBytes(BE16, port, "remotePort").buffer).getUint16(0, true);
 const portOf = (word: number): symbol => networkOrder(16, BigInt(((word & 0xff) << 8) | ((word >> 8) & 0xff)));
+
+interface Seen {
+  readonly version: 4 | 6;
+  readonly address: Uint8Array;
+  readonly given: Call;
+}
+/** What the context shows of a call. Messages have addresses of their own, which connect() has not; the socket is no number. */
+const READERS: Readonly<Record<Exclude<SockAddrField, "sk">, (seen: Seen, index: number) => number>> = {
+  user_family: ({ version }) => SOCKADDR[version].family,
+  family: ({ version }) => SOCKADDR[version].family,
+  type: ({ given }) => given.type ?? SOCK_STREAM,
+  protocol: ({ given }) => given.protocol ?? IPPROTO_TCP,
+  user_port: ({ given }) => portWord(given.remotePort),
+  user_ip4: ({ version, address }) => (version === 4 ? wordOf(address, 0) : 0),
+  user_ip6: ({ version, address }, index) => (version === 6 ? wordOf(address, index) : 0),
+  msg_src_ip4: () => 0,
+  msg_src_ip6: () => 0,
+};
 
 export function connectView({ hooks, shared }: HookViewParts): object {
   /** Runs a hook; the address as bytes in network order. */
@@ -139,25 +160,8 @@ export function connectView({ hooks, shared }: HookViewParts): object {
           return said;
         }),
       },
-      read(field, index) {
-        switch (field) {
-          case "user_family":
-          case "family":
-            return shape.family;
-          case "type":
-            return given.type ?? 1;
-          case "protocol":
-            return given.protocol ?? 6;
-          case "user_port":
-            return portWord(given.remotePort);
-          case "user_ip4":
-            return version === 4 ? wordOf(address, 0) : 0;
-          case "user_ip6":
-            return version === 6 ? wordOf(address, index) : 0;
-          default:
-            return 0;
-        }
-      },
+      read: (field, index) =>
+        field in READERS ? READERS[field as keyof typeof READERS]({ version, address, given }, index) : 0,
     });
     finished(loaded, entry, outcome);
     const words = version === 4 ? [outcome.field("user_ip4")] : [0, 1, 2, 3].map((at) => outcome.field("user_ip6", at));
