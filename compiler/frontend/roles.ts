@@ -43,3 +43,11 @@ export const roleRow = (role: Role): RoleRow => ROLES[role];
 /** The role of a type in the declarations; undefined for a name that is none's. */
 export const roleNamed = (name: string): Role | undefined =>
   (Object.keys(ROLES) as Role[]).find((role) => ROLES[role].name === name);
+
+const OF_STRUCTS: ReadonlyMap<string, StructRole> = new Map(
+  Object.entries(ROLES).flatMap(([role, row]): [string, StructRole][] =>
+    "struct" in row ? [[row.struct, role as StructRole]] : [],
+  ),
+);
+/** As what a struct of the kernel's is seen; every one that handlers are given has a role. */
+export const roleOfStruct = (struct: (typeof ROLES)[StructRole]["struct"]): StructRole => OF_STRUCTS.get(struct)!;

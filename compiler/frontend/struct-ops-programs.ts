@@ -20,7 +20,7 @@ import { say, spanOf, type ModuleState } from "./module-state.ts";
 import type { Operand } from "./operand.ts";
 import { handlerObject, runHandler, type Handler, type HandlerObject, type ProgramBuilder } from "./program-builder.ts";
 import { PROGRAM_KINDS } from "./program-kinds.ts";
-import { ROLES, type StructRole } from "./roles.ts";
+import { roleOfStruct } from "./roles.ts";
 import { I32, U32, U8 } from "./types.ts";
 
 /** What a struct has besides its functions. */
@@ -93,11 +93,6 @@ function lowerHandler(state: ModuleState, entity: ProgramEntity, given: Lowered)
   return b.finish();
 }
 
-const ROLE_OF: ReadonlyMap<string, StructRole> = new Map(
-  Object.entries(ROLES).flatMap(([role, row]): [string, StructRole][] =>
-    "struct" in row ? [[row.struct, role as StructRole]] : [],
-  ),
-);
 /** The arguments lie in the context one behind the other, eight bytes each, as the kernel's function was given them. */
 function argument(
   b: FuncBuilder,
@@ -110,7 +105,7 @@ function argument(
   const at = 8 * index;
   if ("struct" in arg) {
     const pointer = b.load(`ptr trusted(${arg.struct})`, 8, ctx, at, span);
-    return { kind: "context", role: ROLE_OF.get(arg.struct)!, ctx: pointer, ...(kept ? { state: kept } : {}) };
+    return { kind: "context", role: roleOfStruct(arg.struct), ctx: pointer, ...(kept ? { state: kept } : {}) };
   }
   // What lies above a narrow argument is whatever the caller's register held.
   return {

@@ -36,7 +36,7 @@ export function handlersOf<First extends Readonly<Record<string, unknown>>>(
       const known = viewed.get(value);
       if (known) return known;
       const sample = (given[index] ?? {}) as Readonly<Record<string, unknown>>;
-      return viewed.get(viewStruct(machine, viewed, arg.struct as SeenStruct, sample, `the sample of ${handler}`))!;
+      return viewed.get(viewStruct(machine, viewed, arg.struct, sample, `the sample of ${handler}`))!;
     });
     const entry = shared.history.begin(program.program, handler);
     program.steps.last = 0;

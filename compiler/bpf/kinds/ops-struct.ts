@@ -2,11 +2,11 @@
 import type { HelperName } from "../helpers.ts";
 import type { ExtractedStruct } from "../kernel-types.ts";
 import type { Feature } from "../kernels.ts";
+import type { SeenStruct } from "../tcp-sock-members.ts";
 import type { Version } from "../verifier-rules.ts";
 
 /** An argument: a pointer that the kernel vouches for, or a number of so many bytes. */
-export type OpArgument =
-  { readonly struct: ExtractedStruct } | { readonly bytes: 1 | 4; readonly signed?: true };
+export type OpArgument = { readonly struct: SeenStruct } | { readonly bytes: 1 | 4; readonly signed?: true };
 export interface OpMember {
   /** The kernel's name. */
   readonly member: string;
