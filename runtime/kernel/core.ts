@@ -28,16 +28,24 @@ function valueOf(fact: CoreFact, types: KernelTypes, compiledWith: KernelTypes, 
     new RuntimeError("kernel-lacks", `program ${program}: the ${fact.struct} of this kernel has ${text}`, {
       help: "build it with this kernel's types: tsbpf build --btf /sys/kernel/btf/vmlinux",
     });
-  if (!found) throw lacks(`no ${fact.member}`);
-  const word = wordOf(types, found);
-  if (before && wordOf(compiledWith, before).bytes !== word.bytes) throw lacks(`a ${fact.member} of another size`);
+  /** Where it lies; each kind of fact asks for itself what it needs of the member. */
+  const placed = (): { readonly member: FoundMember; readonly word: ReturnType<typeof wordOf> } => {
+    if (!found) throw lacks(`no ${fact.member}`);
+    const word = wordOf(types, found);
+    if (before && wordOf(compiledWith, before).bytes !== word.bytes) throw lacks(`a ${fact.member} of another size`);
+    return { member: found, word };
+  };
   switch (fact.kind) {
     case "byte-offset":
-      return word.offset;
-    case "shift-left":
-      return 64 - (found.offset + (found.bits ?? word.bytes * 8) - word.offset * 8);
-    case "shift-right":
-      return 64 - (found.bits ?? word.bytes * 8);
+      return placed().word.offset;
+    case "shift-left": {
+      const { member, word } = placed();
+      return 64 - (member.offset + (member.bits ?? word.bytes * 8) - word.offset * 8);
+    }
+    case "shift-right": {
+      const { member, word } = placed();
+      return 64 - (member.bits ?? word.bytes * 8);
+    }
   }
 }
 
