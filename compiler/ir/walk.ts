@@ -112,13 +112,13 @@ export function mapOperands(inst: Inst, map: (value: Value) => Value): Inst {
       const [to, from] = [map(inst.to), map(inst.from)];
       return to === inst.to && from === inst.from ? inst : { ...inst, to, from };
     }
-    case "atomic":
-      return {
-        ...inst,
-        base: map(inst.base),
-        value: map(inst.value),
-        ...(inst.expected ? { expected: map(inst.expected) } : {}),
-      };
+    case "atomic": {
+      const [base, value] = [map(inst.base), map(inst.value)];
+      const expected = inst.expected && map(inst.expected);
+      return base === inst.base && value === inst.value && expected === inst.expected
+        ? inst
+        : { ...inst, base, value, ...(expected ? { expected } : {}) };
+    }
     case "call": {
       const args = mapList(inst.args, map);
       return args === inst.args ? inst : { ...inst, args };
@@ -166,13 +166,17 @@ export function mapEnd(end: End, map: (value: Value) => Value, edge: (edge: Edge
         ? end
         : { ...end, left, right, then, else: otherwise };
     }
-    case "switch":
-      return {
-        ...end,
-        value: map(end.value),
-        cases: end.cases.map((c) => ({ value: c.value, to: edge(c.to) })),
-        default: edge(end.default),
-      };
+    case "switch": {
+      const value = map(end.value);
+      const cases = mapList(end.cases, (c) => {
+        const to = edge(c.to);
+        return to === c.to ? c : { ...c, to };
+      });
+      const otherwise = edge(end.default);
+      return value === end.value && cases === end.cases && otherwise === end.default
+        ? end
+        : { ...end, value, cases, default: otherwise };
+    }
     case "return": {
       const value = end.value && map(end.value);
       return value && value !== end.value ? { ...end, value } : end;

@@ -6,6 +6,8 @@ export interface ConstantPool {
   /** The one value of this constant. */
   readonly constant: (type: Type, value: bigint) => Value;
   readonly constantOf: (value: Value) => bigint | undefined;
+  /** The one value of what an instruction defines: its own, if it is the first that defines this. */
+  readonly adopt: (inst: Extract<Inst, { kind: "const" }>) => Value;
   /** The definitions, to be put in front of the entry block's instructions. */
   readonly insts: () => readonly Inst[];
 }
@@ -14,18 +16,19 @@ export function constantPool(span: Span, fresh: (type: Type) => Value): Constant
   const byKey = new Map<string, Value>();
   const byId = new Map<number, bigint>();
   const insts: Inst[] = [];
+  const one = (type: Type, value: bigint, define: () => Extract<Inst, { kind: "const" }>): Value => {
+    const key = `${type}${value}`;
+    const known = byKey.get(key);
+    if (known) return known;
+    const inst = define();
+    byKey.set(key, inst.result);
+    byId.set(inst.result.id, value);
+    insts.push(inst);
+    return inst.result;
+  };
   return {
-    constant: (type, value) => {
-      const key = `${type}${value}`;
-      let found = byKey.get(key);
-      if (!found) {
-        found = fresh(type);
-        byKey.set(key, found);
-        byId.set(found.id, value);
-        insts.push({ kind: "const", result: found, value, span });
-      }
-      return found;
-    },
+    constant: (type, value) => one(type, value, () => ({ kind: "const", result: fresh(type), value, span })),
+    adopt: (inst) => one(inst.result.type, inst.value, () => (inst.span === span ? inst : { ...inst, span })),
     constantOf: (value) => byId.get(value.id),
     insts: () => insts,
   };

@@ -2,6 +2,7 @@
 import type { Kernel } from "../bpf/kernels.ts";
 import type { Diagnostic } from "../diagnostics.ts";
 import type { Func, IrModule } from "../ir/ir.ts";
+import { sameFunc } from "../ir/same.ts";
 import { inline } from "./inline.ts";
 import { settleFunctions } from "./kept-functions.ts";
 import { PASSES, STEPS } from "./order.ts";
@@ -41,14 +42,23 @@ export function optimize(module: IrModule, kernel: Kernel, options: OptimizeOpti
   const without = new Set(options.without);
   const kept = new Set(options.kept);
   let current = module;
+  /** What each pass has left as it was, without a word: it would do so again. */
+  const settled = new Map(PASSES.map((pass) => [pass, new WeakSet<Func>()]));
   const run = (pass: Pass, functions: readonly Func[]): IrModule => {
     const apply = (func: Func, own: boolean): Func => {
+      if (settled.get(pass)?.has(func)) return func;
+      let silent = true;
       const report = (diagnostic: Diagnostic): void => {
+        silent = false;
         diagnostics.push(diagnostic);
         if (!own) blamed.add(func.name);
       };
       const context: PassContext = { module: current, kernel, kept, maxInsns: options.maxInsns, report };
-      return pass.run(func, context);
+      const made = pass.run(func, context);
+      if (!sameFunc(func, made)) return made;
+      // The one that is known already: with it go its graph and what else has been found out of it.
+      if (silent && pass !== inline) settled.get(pass)?.add(func);
+      return func;
     };
     return {
       ...current,

@@ -55,7 +55,8 @@ export function simplifyFunc(func: Func): Func {
     const insts: Inst[] = [];
     for (const old of block.insts) {
       if (old.kind === "const") {
-        replaced.set(old.result.id, pool.constant(old.result.type, old.value));
+        const one = pool.adopt(old);
+        if (one !== old.result) replaced.set(old.result.id, one);
         continue;
       }
       let inst = mapOperands(old, resolve);
