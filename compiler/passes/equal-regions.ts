@@ -98,6 +98,9 @@ export function compare(a: Block, b: Block, graph: Graph): Match | undefined {
   return undefined;
 }
 
+const sameEdge = (x: Edge, y: Edge): boolean =>
+  x.block === y.block && x.args.length === y.args.length && x.args.every(({ id }, at) => id === y.args[at]!.id);
+
 function lockstep(a: Block, startA: number, b: Block, startB: number, graph: Graph): Match | undefined {
   const values = new Map<number, Value>();
   const pairs = new Map<number, number>([[a.id, b.id]]);
@@ -206,7 +209,18 @@ function lockstep(a: Block, startA: number, b: Block, startB: number, graph: Gra
     size += x.insts.length + 1;
     if (!visit(x, y)) return undefined;
   }
-  // Every way out: to the same place with the same values, or all to one pair of different places.
+  // Every way out: to the same place with the same values, or all that lead to one place to one other, with the same values there.
+  const alike = (x: Edge, y: Edge): boolean => {
+    const pending: { a: Value; b: Value }[] = [];
+    const fits =
+      x.block === y.block &&
+      x.args.length === y.args.length &&
+      x.args.every((v, index) => same(v, y.args[index]!, pending));
+    if (fits) different.push(...pending);
+    return fits;
+  };
+  /** Where the second way goes is decided by where the first goes: by its block, whichever way out leads there. */
+  const together = new Set<number>();
   for (const id of order) {
     const ex = edges(graph.block.get(id)!.end);
     const ey = edges(graph.block.get(pairs.get(id)!)!.end);
@@ -215,18 +229,14 @@ function lockstep(a: Block, startA: number, b: Block, startB: number, graph: Gra
       const eb = ey[at]!;
       if (pairs.get(ea.block) === eb.block) continue;
       if (pairs.has(ea.block) || taken.has(eb.block)) return undefined;
-      const pending: { a: Value; b: Value }[] = [];
-      if (
-        ea.block === eb.block &&
-        ea.args.length === eb.args.length &&
-        ea.args.every((v, index) => same(v, eb.args[index]!, pending))
-      ) {
-        different.push(...pending);
+      if (alike(ea, eb)) {
+        together.add(ea.block);
         continue;
       }
-      if (parting && (parting.a.block !== ea.block || parting.b.block !== eb.block)) return undefined;
+      if (parting && (parting.a.block !== ea.block || !sameEdge(parting.b, eb))) return undefined;
       parting ??= { a: ea, b: eb };
     }
   }
+  if (parting && together.has(parting.a.block)) return undefined;
   return { a, b, startA, startB, pairs, values, different, parting, size: size - 2 * different.length };
 }
