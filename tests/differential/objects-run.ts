@@ -10,7 +10,7 @@ import type { BpfModule } from "../../compiler/module.ts";
 import { optionalPasses } from "../../compiler/passes/pipeline.ts";
 import { loadModule } from "../../runtime/kernel/load.ts";
 import { fromSeed, randomNumbers } from "../generate/choices.ts";
-import { isRefusal } from "../generate/check.ts";
+import { isRefusal, isTooLong } from "../generate/check.ts";
 import { compileVariants, type Compiled } from "../generate/compiled.ts";
 import { asClassifier, canLoad } from "../generate/kernel-runner.ts";
 import { printProgram } from "../generate/print.ts";
@@ -35,8 +35,7 @@ function refusal(module: BpfModule): string | undefined {
 function again(compiled: Compiled, without: readonly string[]): string | undefined {
   const made = compiled.without(without);
   if (typeof made !== "string") return refusal(made);
-  // Unoptimized code may be too long; that is the limit's affair.
-  return made.split("\n").every((line) => line.startsWith("too-many-instructions:")) ? undefined : made;
+  return isTooLong(made) ? undefined : made;
 }
 
 /** Exit code 0 if nothing was refused, 3 where there is no kernel to ask. */

@@ -77,7 +77,7 @@ function wrong(compiled: Compiled, program: Program, inputs: Inputs, checks: Che
           `without ${without.join(", ")}`,
           () => {
             const plain = compiled.without(without);
-            if (typeof plain === "string") return plain;
+            if (typeof plain === "string") return isTooLong(plain) ? undefined : plain;
             const found = difference("optimized", optimized, "without", inMachine(plain));
             return found ?? (checks.kernel ? inKernel(plain) : undefined);
           },
@@ -108,6 +108,10 @@ function count(refused: Map<string, number> | undefined, said: string): void {
     refused?.set(key, (refused.get(key) ?? 0) + 1);
 }
 export const isRefusal = (said: string): boolean => said.split("\n").every((line) => REFUSALS.test(line));
+
+/** Without passes a program may not fit any more: the limit's affair, which checks nothing. */
+export const isTooLong = (said: string): boolean =>
+  said.split("\n").every((line) => line.startsWith("too-many-instructions:"));
 
 /** The first line of a problem without its numbers: shrinking must not trade one fault for another. */
 const kindOf = (problem: string): string => problem.split(/[:\n]/, 2).join(":").replaceAll(/\d+/g, "#");
