@@ -1,18 +1,18 @@
 /** What the compiler can say: a catalogue of stable keys, and the one shape that a report has. */
-import { congestion } from "./diagnostics/congestion.ts";
 import { declarations } from "./diagnostics/declarations.ts";
 import { language } from "./diagnostics/language.ts";
 import type { Fix } from "./diagnostics/fix.ts";
 import { limits } from "./diagnostics/limits.ts";
 import { proof } from "./diagnostics/proof.ts";
 import type { Row, Severity } from "./diagnostics/row.ts";
+import { structOps } from "./diagnostics/struct-ops.ts";
 import { types } from "./diagnostics/types.ts";
 import type { Span } from "./span.ts";
 
 export { withFixes } from "./diagnostics/fixes.ts";
 export { importOf, type Edit, type Fix } from "./diagnostics/fix.ts";
 
-export const catalogue = { ...language, ...types, ...declarations, ...limits, ...proof, ...congestion };
+export const catalogue = { ...language, ...types, ...declarations, ...limits, ...proof, ...structOps };
 export type Key = keyof typeof catalogue;
 /** The facts that a key's words need. */
 export type FactsOf<K extends Key> = (typeof catalogue)[K] extends Row<infer P> ? P : never;

@@ -1,22 +1,23 @@
 /** `congestionControl({…})`: what a struct tcp_congestion_ops has besides its functions. */
 import { ts } from "ts-morph";
-import { CC_FLAGS, CC_NAME_BYTES, LONGEST_CC_NAME } from "../bpf/kinds/congestion-ops.ts";
+import { CC_FLAGS } from "../bpf/kinds/congestion-ops.ts";
 import type { StructLayout } from "../layout.ts";
 import { constantContext } from "./declare.ts";
 import type { ProgramEntity } from "./entities.ts";
 import { privateBytes } from "./kernel-members.ts";
 import { say, spanOf, type ModuleState } from "./module-state.ts";
 import { entityAt } from "./names.ts";
+import { opsName } from "./ops-name.ts";
 import type { HandlerObject } from "./program-builder.ts";
 import type { OpsParts } from "./struct-ops-programs.ts";
 
 /** Its name, its flags, and what is kept for each connection. */
 export function congestionControlParts(state: ModuleState, entity: ProgramEntity, object: HandlerObject): OpsParts {
   const kept = stateOf(state, entity, object);
-  const name = nameOf(state, entity, object);
+  const name = opsName(state, entity, object, "tcp_congestion_ops");
   const flags = flagsOf(state, entity, object);
   return {
-    values: name === undefined ? undefined : { name: fixed(name, CC_NAME_BYTES), flags: word(flags) },
+    values: name && { name, flags: word(flags) },
     ...(kept ? { kept } : {}),
   };
 }
@@ -44,22 +45,6 @@ function stateOf(state: ModuleState, entity: ProgramEntity, object: HandlerObjec
   return found.layout;
 }
 
-function nameOf(state: ModuleState, entity: ProgramEntity, object: HandlerObject): string | undefined {
-  const node = object.values.get("name");
-  if (node && !ts.isStringLiteralLike(node))
-    return void say(state, "literal-needed", spanOf(entity.file, node), {
-      what: "the name of a congestion control",
-      example: 'name: "ts_reno"',
-    });
-  const name = node?.text ?? entity.name;
-  const span = spanOf(entity.file, node ?? entity.node);
-  if (!/^[A-Za-z0-9_.]+$/.test(name) || name.length > LONGEST_CC_NAME)
-    return void say(state, "cc-name", span, { name, longest: LONGEST_CC_NAME, given: node !== undefined });
-  if (state.structOps.some(({ struct, values }) => struct === "tcp_congestion_ops" && text(values["name"]) === name))
-    return void say(state, "cc-name-taken", span, { name });
-  return name;
-}
-
 function flagsOf(state: ModuleState, entity: ProgramEntity, object: HandlerObject): number {
   let flags = 0;
   for (const [name, bit] of Object.entries(CC_FLAGS)) {
@@ -71,10 +56,4 @@ function flagsOf(state: ModuleState, entity: ProgramEntity, object: HandlerObjec
   return flags;
 }
 
-function fixed(text: string, bytes: number): Uint8Array {
-  const found = new Uint8Array(bytes);
-  found.set(new TextEncoder().encode(text));
-  return found;
-}
-const text = (bytes?: Uint8Array): string => new TextDecoder().decode(bytes).replace(/\0+$/, "");
 const word = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);

@@ -124,6 +124,6 @@ function checkWhole(state: ModuleState, entity: ProgramEntity, object: HandlerOb
       example: PROGRAM_KINDS[entity.programKind].example,
     });
   for (const names of needed)
-    if (!names.some((name) => object.names.has(name))) say(state, "cc-member", span, { names });
+    if (!names.some((name) => object.names.has(name))) say(state, "ops-member", span, { kind: entity.programKind, names });
   if (state.license && !isGplCompatible(state.license.id)) say(state, "needs-gpl", span, { what: entity.programKind });
 }

@@ -1,5 +1,6 @@
 /** Calls: of helpers, of functions of the program, and the return from them. */
 import { helperFor, mayCall } from "../bpf/kinds/index.ts";
+import { isForbidden } from "../bpf/kinds/struct-ops.ts";
 import { hasCome, helperSince } from "../bpf/since.ts";
 import type { Rules } from "../bpf/verifier-rules.ts";
 import { helperName, type Helper, type HelperName } from "../bpf/helpers.ts";
@@ -72,7 +73,8 @@ function checkAvailable(env: Env, name: HelperName, helper: Helper): void {
   if (allowed === undefined) unsupported(`helpers of ${env.program.type} programs`);
   const there = helper.needs === undefined || env.program.features.has(helper.needs);
   if (!there || !hasCome(helperSince(name), env.program.release)) reject("other", `invalid func unknown#${helper.id}`);
-  if (!allowed || env.program.entry?.member.forbids?.includes(name))
+  const { entry } = env.program;
+  if (!allowed || (entry && isForbidden(entry.ops, entry.member, name)))
     reject("helper-arg", `program of this type cannot use helper bpf_${name}#${helper.id}`);
   if (helper.gplOnly && !env.program.gpl)
     reject("other", "cannot call GPL-restricted function from non-GPL compatible program");

@@ -33,6 +33,16 @@ export const congestionOps = {
   members: CONGESTION_OPS,
   // tcp_validate_congestion_control (net/ipv4/tcp_cong.c).
   needed: [["ssthresh"], ["undoCwnd"], ["congAvoid", "congControl"]] satisfies CongestionHandler[][],
+  helpers: [
+    "tcp_send_ack",
+    "sk_storage_get",
+    "sk_storage_delete",
+    "setsockopt",
+    "getsockopt",
+    "ktime_get_coarse_ns",
+  ],
+  // TCP_CA_NAME_MAX.
+  named: { what: "a congestion control", bytes: 16 },
   // bpf_tcp_ca_btf_struct_access (net/ipv4/bpf_tcp_ca.c of Linux 6.18); members of what tcp_sock begins with, too.
   writes: {
     tcp_sock: {
@@ -53,9 +63,5 @@ export const congestionOps = {
   },
 } as const satisfies OpsStruct;
 
-/** TCP_CA_NAME_MAX, less the final zero. */
-export const LONGEST_CC_NAME = 15;
-/** Bytes of `name`. */
-export const CC_NAME_BYTES = 16;
 /** TCP_CONG_NON_RESTRICTED and TCP_CONG_NEEDS_ECN. */
 export const CC_FLAGS = { nonRestricted: 1, needsEcn: 2 } as const;

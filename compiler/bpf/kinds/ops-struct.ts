@@ -33,6 +33,10 @@ export interface OpsStruct {
   readonly members: Readonly<Record<string, OpMember>>;
   /** Handlers without which the kernel refuses it: one of each list. */
   readonly needed: readonly (readonly string[])[];
+  /** Helpers that its functions may call besides those of every kind. */
+  readonly helpers: readonly HelperName[];
+  /** The member `name`, by which it is chosen: what it is the name of, for people; its bytes, with a final zero. */
+  readonly named: { readonly what: string; readonly bytes: number };
   /** By the kernel's struct; all others are read only. */
   readonly writes: { readonly [S in ExtractedStruct]?: WritablePlaces };
 }

@@ -39,10 +39,12 @@ export function writablePlaces(ops: readonly string[], struct: string): Writable
   return { members: found.flatMap(({ members }) => members), anywhere: found.flatMap(({ anywhere = [] }) => anywhere) };
 }
 
-// prettier-ignore
-const HELPERS = [
-  "tcp_send_ack", "sk_storage_get", "sk_storage_delete", "setsockopt", "getsockopt", "ktime_get_coarse_ns",
-] as const satisfies readonly HelperName[];
+const HELPERS: readonly HelperName[] = [
+  ...new Set(Object.values<OpsStruct>(OPS_STRUCTS).flatMap(({ helpers }) => helpers)),
+];
+/** Whether a function of a struct must not call a helper that others of this kind may. */
+export const isForbidden = (struct: string, { forbids = [] }: OpMember, helper: HelperName): boolean =>
+  forbids.includes(helper) || (HELPERS.includes(helper) && opsStruct(struct)?.helpers.includes(helper) === false);
 
 export const structOps = {
   number: 27,

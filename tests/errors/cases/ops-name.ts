@@ -4,18 +4,18 @@ import { congestionControl, renoCongAvoid, renoSsthresh, renoUndoCwnd } from "ts
 license("GPL");
 
 export const short = congestionControl({
-  name: "sixteen_letters_", //~ cc-name
+  name: "sixteen_letters_", //~ ops-name
   ssthresh: (sk) => renoSsthresh(sk),
   congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked),
   undoCwnd: (sk) => renoUndoCwnd(sk),
 });
 export const spaced = congestionControl({
-  name: "my reno", //~ cc-name
+  name: "my reno", //~ ops-name
   ssthresh: (sk) => renoSsthresh(sk),
   congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked),
   undoCwnd: (sk) => renoUndoCwnd(sk),
 });
-export const withoutNameOfItsOwn = congestionControl({ //~ cc-name
+export const withoutNameOfItsOwn = congestionControl({ //~ ops-name
   ssthresh: (sk) => renoSsthresh(sk),
   congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked),
   undoCwnd: (sk) => renoUndoCwnd(sk),

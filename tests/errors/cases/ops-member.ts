@@ -4,11 +4,11 @@ import { congestionControl, renoCongAvoid, renoSsthresh, renoUndoCwnd, type TcpS
 license("GPL");
 
 // The type checker wants them too.
-export const first = congestionControl({ //~ cc-member
+export const first = congestionControl({ //~ ops-member
   congAvoid: (sk: TcpSock, ack: number, acked: number) => renoCongAvoid(sk, ack, acked),
   undoCwnd: (sk: TcpSock) => renoUndoCwnd(sk),
 });
-export const second = congestionControl({ //~ cc-member
+export const second = congestionControl({ //~ ops-member
   ssthresh: (sk: TcpSock) => renoSsthresh(sk),
   undoCwnd: (sk: TcpSock) => renoUndoCwnd(sk),
 });

@@ -9,7 +9,7 @@ export const first = congestionControl({
   undoCwnd: (sk) => renoUndoCwnd(sk),
 });
 export const second = congestionControl({
-  name: "first", //~ cc-name-taken
+  name: "first", //~ ops-name-taken
   ssthresh: (sk) => renoSsthresh(sk),
   congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked),
   undoCwnd: (sk) => renoUndoCwnd(sk),

@@ -1,18 +1,18 @@
-/** Rows about congestion control. */
+/** Rows about structs of the kernel's whose functions are programs, and what those are given. */
 import { oneOf } from "./language.ts";
 import { row } from "./row.ts";
 
-export const congestion = {
-  "cc-name": row<{ name: string; longest: number; given: boolean }>(
+export const structOps = {
+  "ops-name": row<{ what: string; name: string; longest: number; given: boolean }>(
     "error",
-    (f) => `${JSON.stringify(f.name)} cannot be the name of a congestion control`,
+    (f) => `${JSON.stringify(f.name)} cannot be the name of ${f.what}`,
     (f) =>
       `the kernel takes 1 to ${f.longest} letters, digits, "_" and "."${f.given ? "" : ': give it one with name: "…"'}`,
   ),
-  "cc-member": row<{ names: readonly string[] }>(
+  "ops-member": row<{ kind: string; names: readonly string[] }>(
     "error",
-    (f) => `a congestionControl needs ${oneOf(f.names)}`,
-    (f) => `the kernel refuses one without; NewReno's ${EXAMPLES[f.names[0]!] ?? ""}`,
+    (f) => `a ${f.kind} needs ${oneOf(f.names)}`,
+    (f) => `the kernel refuses one without; ${EXAMPLES[f.names[0]!] ?? ""}`,
   ),
   "state-too-large": row<{ name: string; size: number; limit: number }>(
     "error",
@@ -24,9 +24,9 @@ export const congestion = {
     () => "the kernel takes only constant offsets into what it keeps for a connection",
     () => "go through the list: for (const i of range(N)) if (i === index) { … list[i] … }; or keep it in a map",
   ),
-  "cc-name-taken": row<{ name: string }>(
+  "ops-name-taken": row<{ name: string; what: string }>(
     "error",
-    (f) => `another congestion control of this object is called ${JSON.stringify(f.name)}`,
+    (f) => `the object has ${f.what} called ${JSON.stringify(f.name)} already`,
     () => 'the kernel refuses the second: give it a name of its own with name: "…"',
   ),
   "no-state": row(
@@ -41,7 +41,7 @@ export const congestion = {
   ),
 };
 const EXAMPLES: Readonly<Record<string, string>> = {
-  ssthresh: "is ssthresh: (sk) => renoSsthresh(sk)",
-  undoCwnd: "is undoCwnd: (sk) => renoUndoCwnd(sk)",
-  congAvoid: "is congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked)",
+  ssthresh: "NewReno's is ssthresh: (sk) => renoSsthresh(sk)",
+  undoCwnd: "NewReno's is undoCwnd: (sk) => renoUndoCwnd(sk)",
+  congAvoid: "NewReno's is congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked)",
 };
