@@ -43,6 +43,9 @@ export const EXTRACTED = [
   "ack_sample",
   "rate_sample",
   "tcp_congestion_ops",
+  "mptcp_sock",
+  "mptcp_subflow_context",
+  "mptcp_sched_ops",
 ] as const;
 export type ExtractedStruct = (typeof EXTRACTED)[number];
 

@@ -26,7 +26,6 @@ struct sock_common 136
   768 skc_flags u64
   768 skc_listener ptr sock
   768 skc_tw_dr ptr
-  832 skc_dontcopy_begin i32[0]
   832 skc_node bytes 16
   832 skc_nulls_node bytes 16
   960 skc_tx_queue_mapping u16
@@ -35,13 +34,11 @@ struct sock_common 136
   992 skc_rcv_wnd u32
   992 skc_tw_rcv_nxt u32
   1024 skc_refcnt bytes 4
-  1056 skc_dontcopy_end i32[0]
   1056 skc_rxhash u32
   1056 skc_window_clamp u32
   1056 skc_tw_snd_nxt u32
 struct sock 784
   0 __sk_common struct sock_common
-  1088 __cacheline_group_begin__sock_write_rx u8[0]
   1088 sk_drops.counter i32
   1120 sk_peek_off i32
   1152 sk_error_queue bytes 24
@@ -50,8 +47,6 @@ struct sock 784
   1568 sk_backlog.len i32
   1600 sk_backlog.head ptr
   1664 sk_backlog.tail ptr
-  1728 __cacheline_group_end__sock_write_rx u8[0]
-  1728 __cacheline_group_begin__sock_read_rx u8[0]
   1728 sk_rx_dst ptr
   1792 sk_rx_dst_ifindex i32
   1824 sk_rx_dst_cookie u32
@@ -67,22 +62,16 @@ struct sock 784
   2112 sk_data_ready ptr
   2176 sk_rcvtimeo i64
   2240 sk_rcvlowat i32
-  2272 __cacheline_group_end__sock_read_rx u8[0]
-  2272 __cacheline_group_begin__sock_read_rxtx u8[0]
   2272 sk_err i32
   2304 sk_socket ptr
   2368 sk_memcg ptr
   2432 sk_policy bytes 16
-  2560 __cacheline_group_end__sock_read_rxtx u8[0]
-  2560 __cacheline_group_begin__sock_write_rxtx u8[0]
   2560 sk_lock.slock bytes 4
   2592 sk_lock.owned i32
   2624 sk_lock.wq bytes 24
   2816 sk_reserved_mem u32
   2848 sk_forward_alloc i32
   2880 sk_tsflags u32
-  2912 __cacheline_group_end__sock_write_rxtx u8[0]
-  2912 __cacheline_group_begin__sock_write_tx u8[0]
   2912 sk_write_pending i32
   2944 sk_omem_alloc.counter i32
   2976 sk_err_soft i32
@@ -99,8 +88,6 @@ struct sock 784
   3904 sk_pacing_rate u64
   3968 sk_zckey.counter i32
   4000 sk_tskey.counter i32
-  4032 __cacheline_group_end__sock_write_tx u8[0]
-  4032 __cacheline_group_begin__sock_read_tx u8[0]
   4032 sk_max_pacing_rate u64
   4096 sk_sndtimeo i64
   4160 sk_priority u32
@@ -118,7 +105,6 @@ struct sock 784
   4544 sk_sndbuf i32
   4576 sk_pacing_shift u8
   4584 sk_use_task_frag bool
-  4592 __cacheline_group_end__sock_read_tx u8[0]
   4592:1 sk_gso_disabled u8
   4593:1 sk_kern_sock u8
   4594:1 sk_no_check_tx u8
@@ -231,15 +217,12 @@ struct inet_connection_sock 1400
   10368 icsk_ca_priv u64[13]
 struct tcp_sock 2304
   0 inet_conn struct inet_connection_sock
-  11200 __cacheline_group_begin__tcp_sock_read_tx u8[0]
   11200 max_window u32
   11232 rcv_ssthresh u32
   11264 reordering u32
   11296 notsent_lowat u32
   11328 gso_segs u16
   11392 retransmit_skb_hint ptr
-  11456 __cacheline_group_end__tcp_sock_read_tx u8[0]
-  11456 __cacheline_group_begin__tcp_sock_read_txrx u8[0]
   11456 tsoffset u32
   11488 snd_wnd u32
   11520 mss_cache u32
@@ -254,8 +237,6 @@ struct tcp_sock 2304
   11706:1 is_sack_reneg u8
   11707:1 is_cwnd_limited u8
   11708:1 recvmsg_inq u8
-  11712 __cacheline_group_end__tcp_sock_read_txrx u8[0]
-  11712 __cacheline_group_begin__tcp_sock_read_rx u8[0]
   11712 copied_seq u32
   11744 snd_wl1 u32
   11776 tlp_high_seq u32
@@ -267,8 +248,6 @@ struct tcp_sock 2304
   11936 snd_ssthresh u32
   11968 rtt_min bytes 24
   12160 out_of_order_queue bytes 8
-  12224 __cacheline_group_end__tcp_sock_read_rx u8[0]
-  12288 __cacheline_group_begin__tcp_sock_write_tx u8[0]
   12288 segs_out u32
   12320 data_segs_out u32
   12352 bytes_sent u64
@@ -286,8 +265,6 @@ struct tcp_sock 2304
   12928 tsorted_sent_queue bytes 16
   13056 highest_sack ptr
   13120 ecn_flags u8
-  13128 __cacheline_group_end__tcp_sock_write_tx u8[0]
-  13128 __cacheline_group_begin__tcp_sock_write_txrx u8[0]
   13128:4 nonagle u8
   13132:1 rate_app_limited u8
   13136:4 received_ce_pending u8
@@ -314,8 +291,6 @@ struct tcp_sock 2304
   13760 rcv_wnd u32
   13792 rcv_tstamp u32
   13824 rx_opt bytes 24
-  14016 __cacheline_group_end__tcp_sock_write_txrx u8[0]
-  14016 __cacheline_group_begin__tcp_sock_write_rx u8[0]
   14016 bytes_received u64
   14080 segs_in u32
   14112 data_segs_in u32
@@ -335,7 +310,6 @@ struct tcp_sock 2304
   14784 rcvq_space.space i32
   14816 rcvq_space.seq u32
   14848 rcvq_space.time u64
-  14912 __cacheline_group_end__tcp_sock_write_rx u8[0]
   14912 dsack_dups u32
   14944 compressed_ack_rcv_nxt u32
   14976 tsq_node bytes 16
@@ -445,4 +419,212 @@ struct tcp_congestion_ops 192
   1024 key u32
   1056 flags u32
   1088 init ptr
-  1152 release ptr`;
+  1152 release ptr
+struct mptcp_sock 1936
+  0 sk struct inet_connection_sock
+  11200 local_key u64
+  11264 remote_key u64
+  11328 write_seq u64
+  11392 bytes_sent u64
+  11456 snd_nxt u64
+  11520 bytes_received u64
+  11584 ack_seq u64
+  11648 rcv_wnd_sent.counter i64
+  11712 rcv_data_fin_seq u64
+  11776 bytes_retrans u64
+  11840 bytes_consumed u64
+  11904 snd_burst i32
+  11936 old_wspace i32
+  11968 recovery_snd_nxt u64
+  12032 bytes_acked u64
+  12096 snd_una u64
+  12160 wnd_end u64
+  12224 last_data_sent u32
+  12256 last_data_recv u32
+  12288 last_ack_recv u32
+  12352 timer_ival u64
+  12416 token u32
+  12480 flags u64
+  12544 cb_flags u64
+  12608 recovery bool
+  12616 can_ack bool
+  12624 fully_established bool
+  12632 rcv_data_fin bool
+  12640 snd_data_fin_enable bool
+  12648 rcv_fastclose bool
+  12656 use_64bit_ack bool
+  12664 csum_enabled bool
+  12672 allow_infinite_fallback bool
+  12680 pending_state u8
+  12688 mpc_endpoint_id u8
+  12696:1 recvmsg_inq u8
+  12697:1 cork u8
+  12698:1 nodelay u8
+  12699:1 fastopening u8
+  12700:1 in_accept_queue u8
+  12701:1 free_first u8
+  12702:1 rcvspace_init u8
+  12703:1 fastclosing u8
+  12704 notsent_lowat u32
+  12736 keepalive_cnt i32
+  12768 keepalive_idle i32
+  12800 keepalive_intvl i32
+  12832 maxseg i32
+  12864 work bytes 32
+  13120 ooo_last_skb ptr
+  13184 out_of_order_queue bytes 8
+  13248 conn_list bytes 16
+  13376 rtx_queue bytes 16
+  13504 first_pending ptr
+  13568 join_list bytes 16
+  13696 first ptr sock
+  13760 pm bytes 152
+  14976 sched ptr mptcp_sched_ops
+  15040 rcvq_space.space i32
+  15072 rcvq_space.copied i32
+  15104 rcvq_space.time u64
+  15168 rcvq_space.rtt_us u64
+  15232 scaling_ratio u8
+  15240 allow_subflows bool
+  15264 subflow_id u32
+  15296 setsockopt_seq u32
+  15328 ca_name u8[16]
+  15456 fallback_lock bytes 4
+struct mptcp_subflow_context 272
+  0 node bytes 16
+  128 avg_pacing_rate u64
+  192 local_key u64
+  256 remote_key u64
+  320 idsn u64
+  384 map_seq u64
+  448 rcv_wnd_sent u64
+  512 snd_isn u32
+  544 token u32
+  576 rel_write_seq u32
+  608 map_subflow_seq u32
+  640 ssn_offset u32
+  672 map_data_len u32
+  704 map_data_csum u32
+  736 map_csum_len u32
+  768:1 request_mptcp u32
+  769:1 request_join u32
+  770:1 request_bkup u32
+  771:1 mp_capable u32
+  772:1 mp_join u32
+  773:1 pm_notified u32
+  774:1 conn_finished u32
+  775:1 map_valid u32
+  776:1 map_csum_reqd u32
+  777:1 map_data_fin u32
+  778:1 mpc_map u32
+  779:1 backup u32
+  780:1 send_mp_prio u32
+  781:1 send_mp_fail u32
+  782:1 send_fastclose u32
+  783:1 send_infinite_map u32
+  784:1 remote_key_valid u32
+  785:1 disposable u32
+  786:1 closing u32
+  787:1 stale u32
+  788:1 valid_csum_seen u32
+  789:1 is_mptfo u32
+  790:1 close_event_done u32
+  791:1 mpc_drop u32
+  792:8 __unused u32
+  800 data_avail bool
+  808 scheduled bool
+  816 pm_listener bool
+  824 fully_established bool
+  832 lent_mem_frag u32
+  864 remote_nonce u32
+  896 thmac u64
+  960 local_nonce u32
+  992 remote_token u32
+  1024 hmac u8[20]
+  1024 iasn u64
+  1216 local_id i16
+  1232 remote_id u8
+  1240:1 reset_seen u8
+  1241:1 reset_transient u8
+  1242:4 reset_reason u8
+  1248 stale_count u8
+  1280 subflow_id u32
+  1344 delegated_status i64
+  1408 fail_tout u64
+  128 reset.avg_pacing_rate u64
+  192 reset.local_key u64
+  256 reset.remote_key u64
+  320 reset.idsn u64
+  384 reset.map_seq u64
+  448 reset.rcv_wnd_sent u64
+  512 reset.snd_isn u32
+  544 reset.token u32
+  576 reset.rel_write_seq u32
+  608 reset.map_subflow_seq u32
+  640 reset.ssn_offset u32
+  672 reset.map_data_len u32
+  704 reset.map_data_csum u32
+  736 reset.map_csum_len u32
+  768:1 reset.request_mptcp u32
+  769:1 reset.request_join u32
+  770:1 reset.request_bkup u32
+  771:1 reset.mp_capable u32
+  772:1 reset.mp_join u32
+  773:1 reset.pm_notified u32
+  774:1 reset.conn_finished u32
+  775:1 reset.map_valid u32
+  776:1 reset.map_csum_reqd u32
+  777:1 reset.map_data_fin u32
+  778:1 reset.mpc_map u32
+  779:1 reset.backup u32
+  780:1 reset.send_mp_prio u32
+  781:1 reset.send_mp_fail u32
+  782:1 reset.send_fastclose u32
+  783:1 reset.send_infinite_map u32
+  784:1 reset.remote_key_valid u32
+  785:1 reset.disposable u32
+  786:1 reset.closing u32
+  787:1 reset.stale u32
+  788:1 reset.valid_csum_seen u32
+  789:1 reset.is_mptfo u32
+  790:1 reset.close_event_done u32
+  791:1 reset.mpc_drop u32
+  792:8 reset.__unused u32
+  800 reset.data_avail bool
+  808 reset.scheduled bool
+  816 reset.pm_listener bool
+  824 reset.fully_established bool
+  832 reset.lent_mem_frag u32
+  864 reset.remote_nonce u32
+  896 reset.thmac u64
+  960 reset.local_nonce u32
+  992 reset.remote_token u32
+  1024 reset.hmac u8[20]
+  1024 reset.iasn u64
+  1216 reset.local_id i16
+  1232 reset.remote_id u8
+  1240:1 reset.reset_seen u8
+  1241:1 reset.reset_transient u8
+  1242:4 reset.reset_reason u8
+  1248 reset.stale_count u8
+  1280 reset.subflow_id u32
+  1344 reset.delegated_status i64
+  1408 reset.fail_tout u64
+  1472 delegated_node bytes 16
+  1600 setsockopt_seq u32
+  1632 stale_rcv_tstamp u32
+  1664 cached_sndbuf i32
+  1728 tcp_sock ptr sock
+  1792 conn ptr sock
+  1856 icsk_af_ops ptr
+  1920 tcp_state_change ptr
+  1984 tcp_error_report ptr
+  2048 rcu bytes 16
+struct mptcp_sched_ops 128
+  0 get_send ptr
+  64 get_retrans ptr
+  128 name u8[16]
+  256 owner ptr
+  320 list bytes 16
+  448 init ptr
+  512 release ptr`;
