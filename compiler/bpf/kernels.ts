@@ -23,6 +23,7 @@ const FEATURE_ROWS = {
   "connect-hooks": { about: "cgroup/connect4 and connect6 programs (Linux 4.17)", of: EVERYWHERE },
   "sockopt-hooks": { about: "cgroup/getsockopt and setsockopt programs (Linux 5.3)", of: EVERYWHERE },
   "congestion-control": { about: "congestion control by struct_ops (Linux 5.13)", of: EVERYWHERE, since: "5.13" },
+  "mptcp-schedulers": { about: "MPTCP packet schedulers by struct_ops", of: PATCHED },
   "struct-ops-links": { about: "struct_ops that stay registered by a link (Linux 6.4)", of: EVERYWHERE, since: "6.4" },
   "header-options": { about: "header-option callbacks and helpers (Linux 5.10)", of: EVERYWHERE },
   "tcp-option-events": { about: "the paper's option events: size, write, parse", of: PATCHED },

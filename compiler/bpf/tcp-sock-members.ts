@@ -1,14 +1,9 @@
 /** What programs see of the kernel's structs: the names of the language, and the kernel's members behind them. */
 import type { ExtractedStruct } from "./kernel-types.ts";
+import { MPTCP_SOCK, MPTCP_SUBFLOW } from "./mptcp-members.ts";
+import { plain, type SeenMember } from "./seen-member.ts";
 
-export interface SeenMember {
-  readonly member: string;
-  /** What it is if not a number in the host's order. */
-  readonly as?: "be16" | "be32" | "tcp-state";
-  /** Kept shifted left by 3. */
-  readonly eighths?: true;
-}
-const plain = (member: string): SeenMember => ({ member });
+export type { SeenMember } from "./seen-member.ts";
 
 /** struct tcp_sock and what it begins with. */
 export const TCP_SOCK = {
@@ -65,6 +60,7 @@ export const TCP_SOCK = {
   maxPacingRate: plain("sk_max_pacing_rate"),
   pacingShift: plain("sk_pacing_shift"),
   sndbuf: plain("sk_sndbuf"),
+  wmemQueued: plain("sk_wmem_queued"),
   gsoMaxSize: plain("sk_gso_max_size"),
   tcpState: { member: "skc_state", as: "tcp-state" },
   family: plain("skc_family"),
@@ -105,5 +101,7 @@ export const SEEN_STRUCTS = {
   tcp_sock: TCP_SOCK,
   ack_sample: ACK_SAMPLE,
   rate_sample: RATE_SAMPLE,
+  mptcp_sock: MPTCP_SOCK,
+  mptcp_subflow_context: MPTCP_SUBFLOW,
 } as const satisfies { readonly [S in ExtractedStruct]?: Readonly<Record<string, SeenMember>> };
 export type SeenStruct = keyof typeof SEEN_STRUCTS;

@@ -14,6 +14,11 @@ export const structOps = {
     (f) => `a ${f.kind} needs ${oneOf(f.names)}`,
     (f) => `the kernel refuses one without; ${EXAMPLES[f.names[0]!] ?? ""}`,
   ),
+  "iterator-outside": row<{ text: string }>(
+    "error",
+    (f) => `${f.text} lives as long as a loop: the kernel's iterator cannot be kept`,
+    (f) => `loop over it: for (const subflow of ${f.text}) { … }`,
+  ),
   "state-too-large": row<{ name: string; size: number; limit: number }>(
     "error",
     (f) => `${f.name} has ${f.size} bytes; the kernel keeps ${f.limit} for each connection`,
@@ -41,6 +46,7 @@ export const structOps = {
   ),
 };
 const EXAMPLES: Readonly<Record<string, string>> = {
+  getSend: "that which takes the first subflow has the loop of programs/first.ts",
   ssthresh: "NewReno's is ssthresh: (sk) => renoSsthresh(sk)",
   undoCwnd: "NewReno's is undoCwnd: (sk) => renoUndoCwnd(sk)",
   congAvoid: "NewReno's is congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked)",

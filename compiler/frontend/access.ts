@@ -288,6 +288,14 @@ function chainReceiver(
   return callee.questionDotToken ? unlessMissing(f, operand, missing, callee) : operand;
 }
 
+/** The pointer of an operand that is undefined where that is 0; undefined for one that is decided otherwise. */
+export const pointerIn = (operand: Operand): Value | undefined =>
+  operand.kind === "nullable"
+    ? operand.pointer
+    : operand.kind === "context" && operand.nullable
+      ? operand.ctx
+      : undefined;
+
 /** Leaves for `missing` when the operand is undefined; gives what it is otherwise. */
 export function unlessMissing(
   f: Lowering,
@@ -297,14 +305,19 @@ export function unlessMissing(
 ): Operand {
   const span = at(f, node);
   const there = f.b.label();
-  if (operand.kind === "nullable") {
-    f.b.branch("ne", operand.pointer, f.b.null(operand.pointer, span), there, missing, span);
+  const pointer = pointerIn(operand);
+  if (pointer) {
+    f.b.branch("ne", pointer, f.b.null(pointer, span), there, missing, span);
   } else if (operand.kind === "optional") {
     f.b.branch("ne", operand.present, f.b.constant("w32", 0n, span), there, missing, span);
   } else if (operand.kind === "undefined") {
     f.b.jump(missing, span);
   } else return operand;
   f.b.place(there);
+  if (operand.kind === "context") {
+    const { nullable: _, ...present } = operand;
+    return present;
+  }
   if (operand.kind === "optional")
     return {
       kind: "scalar",

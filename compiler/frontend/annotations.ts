@@ -76,7 +76,7 @@ function union(f: Lowering, node: ts.UnionTypeNode, depth: number): DslType | un
   if (rest.length === node.types.length) return of;
   if (isScalar(of) || isAggregate(of)) return { kind: "optional", of };
   if (of.kind === "ref") return { kind: "optional", of: of.of, ref: true };
-  return of;
+  return of.kind === "context" ? { ...of, nullable: true } : of;
 }
 
 function reference(f: Lowering, node: ts.TypeReferenceNode, depth: number): DslType | undefined {

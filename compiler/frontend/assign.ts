@@ -206,7 +206,8 @@ function current(f: Lowering, to: Target, node: ts.Node): Operand {
 /** Stores an operand; gives the value that the assignment has. */
 function put(f: Lowering, to: Target, operand: Operand, node: ts.Node): Operand {
   if (operand.kind === "error") return ERROR;
-  if (operand.kind === "context") return fail(f, "context-escapes", node, { what: describe(operand) });
+  const held = to.kind === "variable" && to.binding.type.kind === "context";
+  if (operand.kind === "context" && !held) return fail(f, "context-escapes", node, { what: describe(operand) });
   if (to.kind === "reply") return setReply(f, to.context, operand, node);
   if (to.kind === "property") return storeProperty(f, to.context, to.property, operand, node);
   if (to.kind === "variable") {

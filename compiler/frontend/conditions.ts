@@ -1,7 +1,7 @@
 /** Conditions as jumps, and the operators that evaluate one side only: && || ?? ?: */
 import { ts } from "ts-morph";
 import type { Label } from "../ir/build.ts";
-import { unlessMissing } from "./access.ts";
+import { pointerIn, unlessMissing } from "./access.ts";
 import { comparison, COMPARISONS } from "./arithmetic.ts";
 import { at, bare, fail, type Lowering } from "./lowering.ts";
 import { ERROR, UNDEFINED, type Operand } from "./operand.ts";
@@ -51,7 +51,10 @@ export interface Side {
 }
 /** May it be undefined at run time? */
 export const mayBeMissing = (operand: Operand): boolean =>
-  operand.kind === "optional" || operand.kind === "nullable" || operand.kind === "undefined";
+  operand.kind === "optional" ||
+  operand.kind === "nullable" ||
+  operand.kind === "undefined" ||
+  (operand.kind === "context" && operand.nullable === true);
 
 /** Jumps to `yes` where the comparison holds, else to `no`. A missing value equals nothing but another missing one. */
 export function compare(
@@ -93,8 +96,8 @@ export function compare(
 /** Jumps to `there` unless the operand is undefined. */
 function presence(f: Lowering, operand: Operand, there: Label, missing: Label, node: ts.Node): void {
   const span = at(f, node);
-  if (operand.kind === "nullable")
-    f.b.branch("ne", operand.pointer, f.b.null(operand.pointer, span), there, missing, span);
+  const pointer = pointerIn(operand);
+  if (pointer) f.b.branch("ne", pointer, f.b.null(pointer, span), there, missing, span);
   else if (operand.kind === "optional")
     f.b.branch("ne", operand.present, f.b.constant("w32", 0n, span), there, missing, span);
   else f.b.jump(operand.kind === "undefined" ? missing : there, span);
@@ -120,6 +123,7 @@ export function truth(f: Lowering, operand: Operand, yes: Label, no: Label, node
       return truth(f, { kind: "scalar", type: operand.of, value: operand.value }, yes, no, node);
     }
     case "nullable":
+    case "context":
       return presence(f, operand, yes, no, node);
     case "undefined":
       return f.b.jump(no, span);
@@ -222,7 +226,7 @@ export function logical(f: Lowering, node: ts.BinaryExpression, expected?: DslTy
     if (left.kind === "optional") kept = { kind: "scalar", type: left.of, value: left.value };
   } else {
     truth(f, left, other, keep, node.left);
-    if (left.kind === "nullable") kept = UNDEFINED;
+    if (pointerIn(left)) kept = UNDEFINED;
   }
   f.b.place(other);
   const right = evaluateRight();

@@ -141,6 +141,9 @@ export const PROPERTIES: Readonly<Record<Role, Properties>> = {
   tcpSock: kernelProperties("tcpSock"),
   ackSample: kernelProperties("ackSample"),
   rateSample: kernelProperties("rateSample"),
+  mptcpSock: kernelProperties("mptcpSock"),
+  subflow: kernelProperties("subflow"),
+  subflowTcp: kernelProperties("subflowTcp"),
   getsockopt: { ...SOCKOPT, retval: { ...option("retval", I32), write: true } },
 };
 

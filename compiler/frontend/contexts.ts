@@ -12,6 +12,7 @@ import { at, fail, type Lowering } from "./lowering.ts";
 import { MPTCP_CALLS } from "./mptcp-calls.ts";
 import { ERROR, UNDEFINED, type Context, type Operand, type WordCell } from "./operand.ts";
 import { ROLES, type Role } from "./roles.ts";
+import { SESSION_CALLS, SUBFLOW_CALLS, subflowTcp } from "./scheduler-calls.ts";
 import { getSockOpt, setSockOpt } from "./socket-option-calls.ts";
 import { optval, skipKernel } from "./sockopt-calls.ts";
 import { I32 } from "./types.ts";
@@ -21,6 +22,7 @@ export function contextField(f: Lowering, context: Context, name: string, node: 
   const properties = PROPERTIES[context.role];
   if (Object.hasOwn(properties, name)) return loadProperty(f, context, properties[name]!, node, name);
   if (name === "state" && context.role === "tcpSock") return privateState(f, context, node);
+  if (name === "tcp" && context.role === "subflow") return subflowTcp(f, context, node);
   if (name === "remote" && context.role === "ctx") return { kind: "context", role: "remote", ctx: context.ctx };
   if (Object.hasOwn(METHODS[context.role], name))
     return fail(f, "method-as-value", node.name, { name, found: ROLES[context.role].name });
@@ -76,6 +78,9 @@ const METHODS: Readonly<Record<Role, Readonly<Record<string, Method>>>> = {
   tcpSock: {},
   ackSample: {},
   rateSample: {},
+  mptcpSock: SESSION_CALLS,
+  subflow: SUBFLOW_CALLS,
+  subflowTcp: {},
 };
 
 /** The names of what can be called on a role. */

@@ -21,7 +21,7 @@ import {
 } from "./parameters.ts";
 import { replacedByCall, turnsOf } from "./references.ts";
 import { returnedAs } from "./returns.ts";
-import { roleRow } from "./roles.ts";
+import { pointerOf, roleRow } from "./roles.ts";
 import { assemble, flatten, irTypes } from "./shapes.ts";
 import { body } from "./statements.ts";
 import { isScalar, type DslType } from "./types.ts";
@@ -106,6 +106,7 @@ export function invoke(f: Lowering, callee: FunctionEntity, call: ts.CallExpress
 function pass(f: Lowering, operand: Operand, type: DslType, node: ts.Node): Value[] | undefined {
   if (type.kind !== "context") return flatten(f, operand, type, node);
   if (operand.kind === "error") return undefined;
+  if (operand.kind === "undefined" && type.nullable) return flatten(f, operand, type, node);
   const fits =
     operand.kind === "context" && (operand.role === type.role || roleRow(type.role).from.includes(operand.role));
   if (!fits)
@@ -202,7 +203,7 @@ function lowerFunction(
   const outer = signatureContext(state, callee);
   const annotated = callee.node.type ? annotation(outer, callee.node.type) : undefined;
   if (callee.node.type && !annotated) return undefined;
-  if (annotated?.kind === "context")
+  if (annotated?.kind === "context" && !pointerOf(annotated.role))
     return void fail(outer, "context-escapes", callee.node.type!, { what: "the context" });
   const returns: Returns = { what: "function", type: annotated, annotated: annotated !== undefined };
   const f = bodyContext(state, callee, b, returns);

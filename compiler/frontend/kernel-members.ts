@@ -3,7 +3,7 @@ import type { ts } from "ts-morph";
 import { findMember, sizeOfKernelType, type FoundMember, type KernelType } from "../bpf/kernel-types.ts";
 import { PRIVATE_AREA } from "../bpf/kinds/congestion-ops.ts";
 import { OPS_STRUCTS, writablePlaces } from "../bpf/kinds/struct-ops.ts";
-import { SEEN_STRUCTS, type SeenMember } from "../bpf/tcp-sock-members.ts";
+import { SEEN_STRUCTS, type SeenMember, type SeenStruct } from "../bpf/tcp-sock-members.ts";
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { Value } from "../ir/ir.ts";
 import { alignOf } from "../layout.ts";
@@ -20,8 +20,8 @@ export interface KernelProperty {
 }
 /** The properties of a role that is a struct of the kernel's. */
 export function kernelProperties(role: StructRole): Readonly<Record<string, KernelProperty>> {
-  const { struct } = ROLES[role];
-  const writable = writablePlaces(Object.keys(OPS_STRUCTS), struct)?.members ?? [];
+  const { struct, followed }: { struct: SeenStruct; followed?: true } = ROLES[role];
+  const writable = followed ? [] : (writablePlaces(Object.keys(OPS_STRUCTS), struct)?.members ?? []);
   return Object.fromEntries(
     Object.entries<SeenMember>(SEEN_STRUCTS[struct]).map(([name, member]) => [
       name,

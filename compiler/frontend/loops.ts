@@ -1,5 +1,6 @@
 /** Loops. They stay loops in the IR; the unroll pass peels them, and reports those whose end it cannot see. */
 import { ts } from "ts-morph";
+import type { Label } from "../ir/build.ts";
 import type { Span } from "../span.ts";
 import type { ArrayLayout } from "../layout.ts";
 import { elementPlace } from "./access.ts";
@@ -11,9 +12,10 @@ import { alwaysThere, isArray, lookupPointer } from "./map-calls.ts";
 import { asPlace, read } from "./memory.ts";
 import { entityAt } from "./names.ts";
 import { holding } from "./references.ts";
-import { ERROR, type Operand, type Place, type Scalar } from "./operand.ts";
+import { ERROR, type Context, type Operand, type Place, type Scalar } from "./operand.ts";
 import { variables } from "./variables.ts";
 import { U32 } from "./types.ts";
+import { beginSubflows, mostSubflows, subflowsCall } from "./subflow-loop.ts";
 import { convert, describe } from "./values.ts";
 import { block, expression, statement } from "./visit.ts";
 
@@ -32,8 +34,9 @@ function turn(
   names: readonly string[],
   onBreak: ReturnType<Lowering["b"]["label"]>,
   onContinue: ReturnType<Lowering["b"]["label"]>,
+  leave?: () => void,
 ): void {
-  f.jumps.push({ names, onBreak, onContinue });
+  f.jumps.push({ names, onBreak, onContinue, ...(leave ? { leave } : {}) });
   if (ts.isBlock(node.statement)) block(f, node.statement);
   else scoped(f, () => statement(f, node.statement));
   f.jumps.pop();
@@ -94,6 +97,14 @@ export function forOfLoop(f: Lowering, node: ts.ForOfStatement, names: readonly 
     const entity = entityAt(f, over.expression);
     if (entity?.kind === "builtin" && entity.name === "range") return rangeLoop(f, node, names, name, over);
   }
+  const subflows = subflowsCall(over);
+  if (subflows) {
+    const session = expression(f, subflows.of);
+    if (session.kind === "context" && session.role === "mptcpSock")
+      return subflowLoop(f, node, names, name, session, subflows.call);
+    if (session.kind !== "error") fail(f, "not-iterable", over, { found: `subflows of ${describe(session)}` });
+    return unknownLoop(f, node, names, name);
+  }
   const entity = entityAt(f, over);
   if (entity?.kind === "map") return mapLoop(f, node, names, name, entity);
   const operand = expression(f, over);
@@ -133,14 +144,15 @@ function unknownLoop(
   counted(f, node, names, 1, undefined, () => bindTurn(f, name, ERROR));
 }
 
-/** A loop over 0 to max-1, at most `count` of them. The counter starts constant, so that peeling decides `index < max`. */
+/** A loop over 0 to max-1, at most `count` of them. The counter starts constant, so that peeling decides `index < max`. Binding a turn may end it. */
 function counted(
   f: Lowering,
   node: ts.ForOfStatement,
   names: readonly string[],
   max: number,
   count: Scalar["value"] | undefined,
-  bindOne: (index: Scalar) => void,
+  bindOne: (index: Scalar, done: Label) => void,
+  leave?: () => void,
 ): void {
   const span = head(f, node);
   const counter = { type: "w32" as const, name: "i" };
@@ -158,8 +170,8 @@ function counted(
   } else f.b.branch("ult", index, f.b.constant("w32", BigInt(max), span), inside, done, span);
   f.b.place(inside);
   scoped(f, () => {
-    bindOne({ kind: "scalar", type: U32, value: index, range: { min: 0n, max: BigInt(max - 1) } });
-    turn(f, node, names, done, next);
+    bindOne({ kind: "scalar", type: U32, value: index, range: { min: 0n, max: BigInt(max - 1) } }, done);
+    turn(f, node, names, done, next, leave);
   });
   f.b.jump(next, span);
   f.b.place(next);
@@ -167,6 +179,33 @@ function counted(
   f.b.jump(header, span);
   f.b.place(done);
   f.b.forget(counter);
+}
+
+/** The subflows of a session, in the kernel's order. */
+function subflowLoop(
+  f: Lowering,
+  node: ts.ForOfStatement,
+  names: readonly string[],
+  name: ts.Identifier | undefined,
+  session: Context,
+  call: ts.CallExpression,
+): void {
+  const max = mostSubflows(f, call);
+  if (max === undefined) return unknownLoop(f, node, names, name);
+  const span = head(f, node);
+  const { next, destroy } = beginSubflows(f, session, call);
+  const outer = f.impossible;
+  f.impossible = f.b.label();
+  counted(f, node, names, max, undefined, (_, done) => bindTurn(f, name, next(done)), destroy);
+  destroy();
+  // What cannot happen in a turn leaves it in order, too.
+  const after = f.b.label();
+  f.b.jump(after, span);
+  f.b.place(f.impossible);
+  if (f.b.reachable()) destroy();
+  f.b.jump(outer, span);
+  f.b.place(after);
+  f.impossible = outer;
 }
 
 /** `range(4)` and `range(count, 8)`. */

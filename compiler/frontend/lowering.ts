@@ -45,6 +45,8 @@ export interface JumpTarget {
   readonly labelOnly?: true;
   /** Absent for `switch`. */
   readonly onContinue?: Label;
+  /** What must be done on every way out of it that does not go through `onBreak`. */
+  readonly leave?: (span: Span) => void;
 }
 
 /** What `return` does. */
@@ -71,8 +73,8 @@ export interface Lowering {
   readonly returns: Returns;
   /** Stack slots for a helper's arguments, used again by the next call of the same shape. */
   readonly scratch: Map<string, Value>;
-  /** For what cannot happen but the verifier cannot know: leads to the end of the function. */
-  readonly impossible: Label;
+  /** For what cannot happen but the verifier cannot know: leads to the end of the function, or of what must be left in order. */
+  impossible: Label;
   /** In the initialiser of a top-level constant: there is no run time. */
   readonly constantOnly: boolean;
   /** References that were evaluated and are still to be used, while something else is evaluated. */
@@ -101,6 +103,11 @@ export function fail<K extends Key>(
 export function silent(f: Pick<Lowering, "state" | "file">, node: ts.Node): Operand {
   f.state.silent ??= at(f, node);
   return { kind: "error" };
+}
+
+/** Before `return` and the like: leaves everything that stands around it, the innermost first, down to `depth`. */
+export function leaveAll(f: Lowering, span: Span, depth = 0): void {
+  for (let index = f.jumps.length - 1; index >= depth; index--) f.jumps[index]!.leave?.(span);
 }
 
 export function bind(f: Lowering, name: string, binding: Binding): void {

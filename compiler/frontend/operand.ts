@@ -81,6 +81,8 @@ export interface Context {
   readonly kind: "context";
   readonly role: Role;
   readonly ctx: Value;
+  /** A struct of the kernel's that may be missing: `ctx` may be 0. */
+  readonly nullable?: true;
   /** Of a tcpSock: the struct that its congestion control keeps. */
   readonly state?: StructLayout;
   /** With role "option". */

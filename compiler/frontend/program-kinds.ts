@@ -16,6 +16,7 @@ const LANGUAGE = {
   cgroup_sock_addr: { connectHook: { example: "connect4(ctx) { return true; }" } },
   cgroup_sockopt: { sockOptHook: { example: "setsockopt(ctx) { return true; }" } },
   tcp_congestion_ops: { congestionControl: { example: "congAvoid(sk, ack, acked) { … }" } },
+  mptcp_sched_ops: { scheduler: { example: "getSend(session) { … }" } },
 } as const satisfies Record<CgroupKindName | OpsStructName, Readonly<Record<string, ProgramRow>>>;
 type Language = typeof LANGUAGE;
 export type ProgramKind = { [K in keyof Language]: keyof Language[K] }[keyof Language];

@@ -9,6 +9,7 @@ import { pathManagerProgram } from "./path-manager.ts";
 import { hookPrograms } from "./hook-programs.ts";
 import { finishProgram, startProgram, type EventProgram } from "./program-builder.ts";
 import { PROGRAM_KINDS, type ProgramKind } from "./program-kinds.ts";
+import { schedulerParts } from "./scheduler.ts";
 import { sockOpsProgram } from "./sock-ops-program.ts";
 import { structOpsPrograms } from "./struct-ops-programs.ts";
 import { tcpOptionProgram } from "./tcp-option.ts";
@@ -32,6 +33,7 @@ const LOWER = {
   pathManager: sockOps(pathManagerProgram),
   tcpOption: sockOps(tcpOptionProgram),
   sockOps: sockOps(sockOpsProgram),
+  scheduler: structOpsPrograms("mptcp_sched_ops", schedulerParts),
   congestionControl: structOpsPrograms("tcp_congestion_ops", congestionControlParts),
   connectHook: hookPrograms("cgroup_sock_addr"),
   sockOptHook: hookPrograms("cgroup_sockopt"),

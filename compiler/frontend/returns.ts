@@ -1,11 +1,12 @@
 /** What functions give back: `return`, and the type that follows from it. */
 import type { ts } from "ts-morph";
-import type { Type } from "../ir/ir.ts";
-import { at, fail, type Lowering } from "./lowering.ts";
+import type { Type, Value } from "../ir/ir.ts";
+import { at, fail, leaveAll, type Lowering } from "./lowering.ts";
 import { originOf, sameRoot, UNDEFINED, type Given, type Operand } from "./operand.ts";
 import { flatten, irTypes } from "./shapes.ts";
 import { irType, isScalar, type DslType } from "./types.ts";
-import { describe } from "./values.ts";
+import { pointerOf } from "./roles.ts";
+import { describe, typeOf } from "./values.ts";
 import { expression } from "./visit.ts";
 
 /** As what a value of the type is returned; undefined: nothing is. */
@@ -22,39 +23,43 @@ export function returnValue(
 ): void {
   const { returns } = f;
   const span = at(f, node);
+  const give = (result: Value | undefined): void => {
+    leaveAll(f, span);
+    f.b.return(result, span);
+  };
   const operand = value ? expression(f, value, returns.type) : UNDEFINED;
   if (operand.kind === "error") {
     // The type stays unknown; the function goes on being looked at.
     returns.type ??= { kind: "undefined" };
     const ir = returnedAs(returns.type);
-    return f.b.return(ir === undefined ? undefined : f.b.constant(ir, 0n, span), span);
+    return give(ir === undefined ? undefined : f.b.constant(ir, 0n, span));
   }
-  if (operand.kind === "context" || operand.kind === "entity") {
+  if ((operand.kind === "context" && !pointerOf(operand.role)) || operand.kind === "entity") {
     fail(f, operand.kind === "context" ? "context-escapes" : "not-a-value", value ?? node, {
       what: describe(operand),
       found: describe(operand),
     });
-    return f.b.return(undefined, span);
+    return give(undefined);
   }
   returns.type ??= inferReturn(operand);
   const { type } = returns;
   if (type.kind === "undefined" && operand.kind !== "undefined" && !returns.annotated) {
     fail(f, "return-types", value ?? node, { found: describe(operand) });
-    return f.b.return(undefined, span);
+    return give(undefined);
   }
   const values = flatten(f, operand, type, value ?? node);
   returns.given = bothGiven(returns.given, operand);
   const ir = returnedAs(type);
-  if (!values || ir === undefined) return f.b.return(ir === undefined ? undefined : f.b.constant(ir, 0n, span), span);
+  if (!values || ir === undefined) return give(ir === undefined ? undefined : f.b.constant(ir, 0n, span));
   if (type.kind === "optional" && isScalar(type.of)) {
     if (irType(type.of) === "w64") {
       fail(f, "return-wide-optional", value ?? node, undefined);
-      return f.b.return(f.b.constant("w64", 0n, span), span);
+      return give(f.b.constant("w64", 0n, span));
     }
     const high = f.b.binary("shl", f.b.unary("zext", values[0]!, span), f.b.constant("w64", 32n, span), span);
-    return f.b.return(f.b.binary("or", high, f.b.unary("zext", values[1]!, span), span), span);
+    return give(f.b.binary("or", high, f.b.unary("zext", values[1]!, span), span));
   }
-  f.b.return(values[0], span);
+  give(values[0]);
 }
 
 /** What the caller must know of the references that a function gives back. */
@@ -94,6 +99,8 @@ function inferReturn(operand: Operand): DslType {
       return { kind: "optional", of: operand.of };
     case "ref":
       return { kind: "ref", of: operand.of };
+    case "context":
+      return typeOf(operand)!;
     default:
       return { kind: "undefined" };
   }

@@ -1,6 +1,7 @@
 /** What the kernel hands to handlers, by the kind of program that it comes from. It is never stored. */
 import type { CgroupKindName, COMPILED, KindName } from "../bpf/kinds/index.ts";
 import type { SeenStruct } from "../bpf/tcp-sock-members.ts";
+import type { Pointer } from "../ir/types.ts";
 
 /** Kinds whose handlers are programs of their own: each is given a context of the role that is called as the handler. */
 export type HookKind = Exclude<CgroupKindName, "sock_ops">;
@@ -13,6 +14,8 @@ interface RoleRow {
   readonly kind: KindName;
   /** The kernel's struct that it is a view of, reached by a pointer of its own; absent: it is the context itself. */
   readonly struct?: SeenStruct;
+  /** That pointer was followed to, and is not vouched for: it may be looked through, and is not given to the kernel's functions. */
+  readonly followed?: true;
   /** Stands for a socket: storage hangs on it. */
   readonly socket?: true;
   /** Roles that do where this one is expected, besides itself: those whose type extends its type. */
@@ -34,6 +37,9 @@ export const ROLES = {
   tcpSock: { name: "TcpSock", kind: "struct_ops", struct: "tcp_sock", socket: true, from: [] },
   ackSample: { name: "AckSample", kind: "struct_ops", struct: "ack_sample", from: [] },
   rateSample: { name: "RateSample", kind: "struct_ops", struct: "rate_sample", from: [] },
+  mptcpSock: { name: "MptcpSock", kind: "struct_ops", struct: "mptcp_sock", socket: true, from: [] },
+  subflow: { name: "MptcpSubflow", kind: "struct_ops", struct: "mptcp_subflow_context", from: [] },
+  subflowTcp: { name: "SubflowTcp", kind: "struct_ops", struct: "tcp_sock", followed: true, from: [] },
 } as const satisfies Readonly<Record<string, RoleRow>> & Readonly<Record<HookName, RoleRow>>;
 export type Role = keyof typeof ROLES;
 /** Roles that are views of the kernel's structs. */
@@ -46,8 +52,13 @@ export const roleNamed = (name: string): Role | undefined =>
 
 const OF_STRUCTS: ReadonlyMap<string, StructRole> = new Map(
   Object.entries(ROLES).flatMap(([role, row]): [string, StructRole][] =>
-    "struct" in row ? [[row.struct, role as StructRole]] : [],
+    "struct" in row && !("followed" in row) ? [[row.struct, role as StructRole]] : [],
   ),
 );
+/** The type of the pointer to a role's struct; undefined for a view of the context. */
+export function pointerOf(role: Role): Pointer | undefined {
+  const { struct, followed } = roleRow(role);
+  return struct && (followed ? `ptr struct(${struct})` : `ptr trusted(${struct})`);
+}
 /** As what a struct of the kernel's is seen; every one that handlers are given has a role. */
 export const roleOfStruct = (struct: (typeof ROLES)[StructRole]["struct"]): StructRole => OF_STRUCTS.get(struct)!;

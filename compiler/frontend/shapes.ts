@@ -23,7 +23,7 @@ import {
   type Range,
   type StringType,
 } from "./types.ts";
-import { roleRow } from "./roles.ts";
+import { pointerOf, roleRow } from "./roles.ts";
 import { convert, describe, knownRange, literalType, stringType, typeOf } from "./values.ts";
 
 /** The IR types that a value of this type takes. */
@@ -32,9 +32,9 @@ export function irTypes(type: DslType): Type[] {
   if (type.kind === "optional") return type.ref || isAggregate(type.of) ? [ANY_POINTER] : ["w32", irType(type.of)];
   if (type.kind === "undefined") return [];
   if (type.kind === "context") {
-    const { kind, struct } = roleRow(type.role);
-    if (struct !== undefined) return [`ptr trusted(${struct})`];
-    const context = contextType(kind);
+    const pointer = pointerOf(type.role);
+    if (pointer !== undefined) return [pointer];
+    const context = contextType(roleRow(type.role).kind);
     return type.role === "option" ? [context, ANY_POINTER] : [context];
   }
   return [ANY_POINTER];
@@ -77,8 +77,12 @@ export function flatten(f: Lowering, operand: Operand, type: DslType, node: ts.N
       if (!value) return undefined;
       return [operand.kind === "optional" ? operand.present : f.b.constant("w32", 1n, span), value];
     }
-    case "context":
-      return mismatch();
+    case "context": {
+      const pointer = pointerOf(type.role);
+      if (pointer === undefined) return mismatch();
+      if (operand.kind === "undefined" && type.nullable) return [f.b.constant(pointer, 0n, span)];
+      return operand.kind === "context" && operand.role === type.role ? [operand.ctx] : mismatch();
+    }
     default: {
       if (operand.kind !== "place" && operand.kind !== "nullable") return mismatch();
       const place = asPlace(f, operand, node);
@@ -127,7 +131,13 @@ export function assemble(type: DslType, values: readonly Value[], known: Knowled
     case "ref":
       return { kind: "ref", of: type.of, at: { base: first, offset: 0, align: type.of.bits / 8 } };
     case "context":
-      return { kind: "context", role: type.role, ctx: first, ...(type.state ? { state: type.state } : {}) };
+      return {
+        kind: "context",
+        role: type.role,
+        ctx: first,
+        ...(type.state ? { state: type.state } : {}),
+        ...(type.nullable ? { nullable: true } : {}),
+      };
     default:
       return { kind: "place", type, at: { base: first, offset: 0, align: known.align ?? alignOf(type), ...more } };
   }
@@ -173,6 +183,8 @@ export function commonType(f: Lowering, a: Operand, b: Operand, expected?: DslTy
     return undefined;
   }
   if (x.kind === "bool" && y.kind === "bool") return BOOL;
+  if (x.kind === "context" && y.kind === "context")
+    return x.role === y.role && pointerOf(x.role) !== undefined ? (x.nullable ? x : y) : undefined;
   if (isLayout(x) && isLayout(y)) return sameLayout(x, y) ? x : undefined;
   if (x.kind === "optional" || y.kind === "optional") {
     const of = x.kind === "optional" ? x : (y as Extract<DslType, { kind: "optional" }>);
@@ -190,7 +202,9 @@ const optional = (of: DslType): DslType | undefined =>
       ? of
       : of.kind === "ref"
         ? { kind: "optional", of: of.of, ref: true }
-        : undefined;
+        : of.kind === "context" && pointerOf(of.role) !== undefined
+          ? { ...of, nullable: true }
+          : undefined;
 const textType = (f: Lowering, operand: Operand): StringType =>
   stringType(f, operand.kind === "text" ? [operand.text] : []);
 

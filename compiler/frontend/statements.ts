@@ -4,7 +4,7 @@ import { condition } from "./conditions.ts";
 import type { FunctionNode } from "./entities.ts";
 import { returnValue } from "./returns.ts";
 import { doLoop, forLoop, forOfLoop, whileLoop } from "./loops.ts";
-import { at, bare, fail, scoped, type Lowering } from "./lowering.ts";
+import { at, bare, fail, leaveAll, scoped, type Lowering } from "./lowering.ts";
 import { ERROR } from "./operand.ts";
 import { flatten } from "./shapes.ts";
 import { switchStatement } from "./switch.ts";
@@ -128,6 +128,7 @@ function returnFrom(f: Lowering, node: ts.ReturnStatement | ts.Expression, value
     const values = value && returns.type ? flatten(f, operand, returns.type, value) : undefined;
     if (values?.[0]) f.b.set(returns.result, values[0]);
   } else if (value) expression(f, value); // that a handler gives no value is the type checker's to say
+  leaveAll(f, at(f, node));
   f.b.jump(returns.to!, at(f, node));
 }
 
@@ -161,6 +162,7 @@ function jump(f: Lowering, node: ts.BreakOrContinueStatement): void {
       name === undefined ? !target.labelOnly && (leaving || target.onContinue) : target.names.includes(name);
     if (!named) continue;
     const to = leaving ? target.onBreak : target.onContinue;
+    leaveAll(f, at(f, node), index + 1);
     if (to) f.b.jump(to, at(f, node));
     return;
   }

@@ -21,7 +21,7 @@ import type { Operand } from "./operand.ts";
 import { handlerObject, runHandler, type Handler, type HandlerObject, type ProgramBuilder } from "./program-builder.ts";
 import { PROGRAM_KINDS } from "./program-kinds.ts";
 import { roleOfStruct } from "./roles.ts";
-import { I32, U32, U8 } from "./types.ts";
+import { BOOL, I32, U32, U8 } from "./types.ts";
 
 /** What a struct has besides its functions. */
 export interface OpsParts {
@@ -87,10 +87,20 @@ function lowerHandler(state: ModuleState, entity: ProgramEntity, given: Lowered)
   const builder: ProgramBuilder = { state, entity, b, ctx, span, scratch: new Map() };
   const result = { type: "w32" as const, name: "result" };
   if (row.returns) b.set(result, b.constant("w32", 0n, span));
+  const type = row.returns === "success" ? BOOL : U32;
   const args = row.args.map((arg, index) => argument(b, ctx, arg, index, kept, span));
-  runHandler(builder, handler, args, row.returns ? { result, type: U32 } : {});
-  if (b.reachable()) b.return(row.returns ? b.get(result) : undefined, span);
+  runHandler(builder, handler, args, row.returns ? { result, type } : {});
+  if (b.reachable()) b.return(row.returns && returned(b, row, b.get(result), span), span);
   return b.finish();
+}
+
+/** EINVAL of include/uapi/asm-generic/errno-base.h. */
+const EINVAL = 22n;
+/** What the kernel is told: a number as it is; 0 for true, and an error for false. */
+function returned(b: FuncBuilder, { returns }: OpMember, value: Value, span: Span): Value {
+  if (returns !== "success") return value;
+  const failed = b.binary("xor", value, b.constant("w32", 1n, span), span);
+  return b.binary("mul", failed, b.constant("w32", -EINVAL, span), span);
 }
 
 /** The arguments lie in the context one behind the other, eight bytes each, as the kernel's function was given them. */
@@ -124,6 +134,7 @@ function checkWhole(state: ModuleState, entity: ProgramEntity, object: HandlerOb
       example: PROGRAM_KINDS[entity.programKind].example,
     });
   for (const names of needed)
-    if (!names.some((name) => object.names.has(name))) say(state, "ops-member", span, { kind: entity.programKind, names });
+    if (!names.some((name) => object.names.has(name)))
+      say(state, "ops-member", span, { kind: entity.programKind, names });
   if (state.license && !isGplCompatible(state.license.id)) say(state, "needs-gpl", span, { what: entity.programKind });
 }

@@ -32,7 +32,12 @@ export type DslType =
   | Aggregate
   | { readonly kind: "optional"; readonly of: ScalarType | Aggregate; /** A Ref<T>. */ readonly ref?: boolean }
   | { readonly kind: "ref"; readonly of: Primitive }
-  | { readonly kind: "context"; readonly role: Role; /** Of a tcpSock. */ readonly state?: StructLayout }
+  | {
+      readonly kind: "context";
+      readonly role: Role;
+      /** Of a tcpSock. */ readonly state?: StructLayout;
+      /** May be undefined. */ readonly nullable?: true;
+    }
   | { readonly kind: "undefined" };
 
 const int = (bits: 8 | 16 | 32 | 64, signed: boolean): IntLayout => ({ kind: "int", bits, signed });
@@ -130,7 +135,7 @@ export function typeName(type: DslType): string {
     case "ref":
       return `Ref<${typeName(type.of)}>`;
     case "context":
-      return ROLES[type.role].name;
+      return `${ROLES[type.role].name}${type.nullable ? " | undefined" : ""}`;
     case "undefined":
       return "undefined";
   }

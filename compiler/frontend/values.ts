@@ -64,7 +64,7 @@ export function describe(operand: Operand): string {
     case "ref":
       return `Ref<${typeName(operand.of)}>`;
     case "context":
-      return ROLES[operand.role].name;
+      return `${ROLES[operand.role].name}${operand.nullable ? " | undefined" : ""}`;
     case "undefined":
       return "undefined";
     case "entity":
@@ -309,7 +309,12 @@ export function typeOf(operand: Operand): DslType | undefined {
     case "ref":
       return { kind: "ref", of: operand.of };
     case "context":
-      return { kind: "context", role: operand.role, ...(operand.state ? { state: operand.state } : {}) };
+      return {
+        kind: "context",
+        role: operand.role,
+        ...(operand.state ? { state: operand.state } : {}),
+        ...(operand.nullable ? { nullable: true } : {}),
+      };
     case "undefined":
       return { kind: "undefined" };
     default:

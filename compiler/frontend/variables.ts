@@ -7,6 +7,7 @@ import { at, bare, bind, fail, pointerTo, type Lowering } from "./lowering.ts";
 import { asPlace, newSlot } from "./memory.ts";
 import { entityAt } from "./names.ts";
 import { ERROR, originOf, type Operand, type Origin } from "./operand.ts";
+import { pointerOf } from "./roles.ts";
 import { flatten, variablesFor } from "./shapes.ts";
 import { isAggregate, isScalar, sameLayout, typeName, type Aggregate, type DslType } from "./types.ts";
 import { describe, toScalar, typeOf } from "./values.ts";
@@ -82,7 +83,7 @@ function uninitialised(f: Lowering, node: ts.VariableDeclaration, name: string, 
       owns: true,
     });
   }
-  if (type.kind === "context") {
+  if (type.kind === "context" && !(type.nullable && pointerOf(type.role))) {
     fail(f, "context-escapes", node, { what: "the context" });
     return bind(f, name, { kind: "operand", operand: ERROR, node, constant: false });
   }
@@ -102,7 +103,8 @@ function bindValue(
 ): void {
   const keep = (held: Operand): void => bind(f, name, { kind: "operand", operand: held, node, constant });
   if (operand.kind === "error") return keep(ERROR);
-  if (operand.kind === "context") {
+  const isStruct = operand.kind === "context" && pointerOf(operand.role) !== undefined;
+  if (operand.kind === "context" && (constant || !isStruct)) {
     if (constant) return keep(operand);
     fail(f, "context-escapes", init, { what: describe(operand) });
     return keep(ERROR);

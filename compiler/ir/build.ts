@@ -14,7 +14,7 @@ import type { CoreFact } from "../module.ts";
 import type { Span } from "../span.ts";
 import { bitsOf, evaluateBinary, evaluateCompare, evaluateUnary, unsigned } from "./evaluate.ts";
 import type { AtomicOp, BinaryOp, Block, CompareOp, Edge, End, Func, Inst, Type, UnaryOp, Value } from "./ir.ts";
-import { ANY_POINTER, kfuncResult, RESULT_POINTERS } from "./types.ts";
+import { ANY_POINTER, kfuncResult, RESULT_POINTERS, type Pointer } from "./types.ts";
 import { mapEnd, mapOperands } from "./walk.ts";
 
 /** A variable of the source; its value per path is the builder's business. */
@@ -182,6 +182,12 @@ export function functionBuilder(
     call(helper: HelperName, args: readonly Value[], result: "w32" | "w64" | "pointer", at: Span): Value {
       const made = value(result === "pointer" ? (RESULT_POINTERS[HELPERS[helper].returns] ?? ANY_POINTER) : result);
       emit({ kind: "call", result: made, target: { kind: "helper", name: helper }, args, span: at });
+      return made;
+    },
+    /** A helper that gives a pointer as one to another struct of the kernel's, or 0. */
+    cast(helper: HelperName, from: Value, to: Pointer, at: Span): Value {
+      const made = value(to);
+      emit({ kind: "call", result: made, target: { kind: "helper", name: helper }, args: [from], span: at });
       return made;
     },
     /** Calls a function of the kernel; gives its result if it has one. */

@@ -157,8 +157,10 @@ function wrongKfuncCall({ args, result }: Call, callee: Kfunc): string | undefin
   for (const [at, wanted] of callee.args.entries()) {
     const { type } = args[at]!;
     if (wanted === "number" ? isPointer(type) : !isPointer(type)) return `argument ${at + 1} is ${type}`;
-    if (typeof wanted === "object" && !leadsTo(type, wanted.struct))
-      return `argument ${at + 1} must lead to ${wanted.struct}, not ${type}`;
+    if (typeof wanted !== "object") continue;
+    if ("iterator" in wanted) {
+      if (type !== "ptr slot") return `argument ${at + 1} must be an iterator on the stack, not ${type}`;
+    } else if (!leadsTo(type, wanted.struct)) return `argument ${at + 1} must lead to ${wanted.struct}, not ${type}`;
   }
   const gives = kfuncResult(callee);
   return !result || result.type === gives ? undefined : `the kernel function returns ${gives ?? "nothing"}`;
@@ -180,7 +182,7 @@ function wrongHelperCall({ args, result }: Call, helper: Helper): string | undef
     ? isPointer(result.type)
       ? "the helper returns a number"
       : undefined
-    : result.type === to
+    : result.type === to || (helper.returns === "btf-or-null" && result.type.startsWith("ptr struct("))
       ? undefined
       : `the helper returns ${to}`;
 }

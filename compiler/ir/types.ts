@@ -78,9 +78,9 @@ export const RESULT_POINTERS = {
 /** The type of what a kernel function returns; undefined: nothing. */
 export function kfuncResult({ returns, trusted }: Kfunc): Type | undefined {
   if (returns === "void") return undefined;
-  if (returns === "number") return "w64";
+  if (returns === "number" || returns === "boolean") return "w64";
   if (trusted !== undefined) return `ptr trusted(${trusted})`;
-  return returns === "void*" ? ANY_POINTER : `ptr struct(${returns.struct})`;
+  return returns === "void*" || "iterator" in returns ? ANY_POINTER : `ptr struct(${returns.struct})`;
 }
 
 /** Where pointers in the context lead to. */

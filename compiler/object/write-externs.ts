@@ -24,7 +24,8 @@ export function externFunctions(module: BpfModule, btf: BtfBuilder): readonly st
 
 function typeOf(btf: BtfBuilder, type: KfuncType): number {
   if (type === "void") return 0;
-  if (type === "number") return intType(btf);
-  const to = type === "void*" ? 0 : btf.add({ kind: "struct", name: type.struct, size: 0, members: [] });
+  if (type === "number" || type === "boolean") return intType(btf);
+  const name = type === "void*" ? undefined : "struct" in type ? type.struct : `bpf_iter_${type.iterator}`;
+  const to = name === undefined ? 0 : btf.add({ kind: "struct", name, size: 0, members: [] });
   return btf.add({ kind: "ptr", type: to });
 }

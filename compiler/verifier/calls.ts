@@ -28,6 +28,11 @@ const CASTS: ReadonlySet<HelperName> = new Set<HelperName>([
   "skc_to_unix_sock",
   "skc_to_mptcp_sock",
 ]);
+/** Structs that casts are known to lead to, of those that are known here. */
+const CAST_TO: Readonly<Partial<Record<HelperName, string>>> = {
+  skc_to_tcp_sock: "tcp_sock",
+  skc_to_mptcp_sock: "mptcp_sock",
+};
 const CALLBACKS: ReadonlySet<HelperName> = new Set<HelperName>([
   "for_each_map_elem",
   "timer_set_callback",
@@ -130,8 +135,10 @@ function resultType(env: Env, name: HelperName, helper: Helper, facts: CallFacts
       return pointer("tcp_sock", nullable());
     case "ringbuf-or-null":
       return pointer("ringbuf_mem", { size: facts.allocated, ...nullable() });
-    case "btf-or-null":
-      return pointer("ptr_", nullable());
+    case "btf-or-null": {
+      const struct = CAST_TO[name];
+      return pointer("ptr_", { ...nullable(), ...(struct === undefined ? {} : { struct }) });
+    }
     case "btf":
       return pointer("trusted_ptr_");
     case "dynptr-mem-or-null":

@@ -112,6 +112,14 @@ const RULES: readonly {
     }),
   },
   {
+    category: "iterator",
+    explain: () => ({
+      problem:
+        "the kernel's iterator is not what this call wants: it is begun once, asked while it lives, and destroyed once",
+      remedy: "one loop for each: begin it before, destroy it on every way out",
+    }),
+  },
+  {
     category: "scalar-deref",
     explain: ({ reg }) => ({
       problem: `a number is used as an address${reg === undefined ? "" : ` (${showReg(reg)})`}`,

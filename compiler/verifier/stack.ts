@@ -183,6 +183,7 @@ export function readFixed(env: Env, frame: Frame, offset: number, size: number, 
   if (!isSpill(slot)) return wanted ? bytesRead(slot, place, size) : undefined;
   const filled = spillBytes(slot);
   const { reg } = slot;
+  if (reg.type === "iter") reject("stack-oob", `invalid read from stack off ${offset}+0 size ${size}`);
   if (size === 8 && filled === 8) return wanted ? reg : undefined;
   if (reg.type !== "scalar") reject("other", "invalid size of register fill");
   if (!wanted) return undefined;
@@ -242,6 +243,8 @@ function scan(env: Env, frame: Frame, low: number, end: number, clobber: boolean
     env.flow.stackRead(env, frame, index);
     const place = placeOf(offset);
     checkBytes(slot, place, 1);
+    if (isSpill(slot) && slot.reg.type === "iter")
+      reject("stack-oob", `invalid read from stack off ${offset}+0 size 1`);
     if (!clobber) continue;
     const kind: Byte = byteAt(slot, place);
     if (isSpill(slot)) frame.stack[index] = { bytes: scrub(slot), reg: undefined };

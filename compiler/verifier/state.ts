@@ -26,7 +26,9 @@ export type RegType =
   | "mem"
   | "ringbuf_mem"
   | "trusted_ptr_"
-  | "ptr_";
+  | "ptr_"
+  /** Part of an iterator, on the stack alone: `off` is which part, `size` is 1 where it is drained. */
+  | "iter";
 
 export interface VerifierMap {
   readonly name?: string;

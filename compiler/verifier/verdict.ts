@@ -4,6 +4,7 @@
 export type Category =
   | "uninit-reg"
   | "ref-leak"
+  | "iterator"
   | "infinite-loop"
   | "too-complex"
   | "null-check"

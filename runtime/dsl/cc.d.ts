@@ -99,6 +99,8 @@ export interface TcpSock<S = unknown> extends SocketOwner {
   readonly pacingShift: u8;
   /** Bytes of the send buffer. */
   readonly sndbuf: i32;
+  /** Bytes of it that are taken: data not acknowledged yet, and what the kernel needs to keep it. */
+  readonly wmemQueued: i32;
   /** Most bytes that the stack sends in one piece, for the device to cut into segments. */
   readonly gsoMaxSize: u32;
 

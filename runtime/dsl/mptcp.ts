@@ -6,3 +6,4 @@ export const pathManager = (definition: unknown): ProgramDefinition<"pathManager
   kind: "pathManager",
   definition,
 });
+export const scheduler = (definition: unknown): ProgramDefinition<"scheduler"> => ({ kind: "scheduler", definition });

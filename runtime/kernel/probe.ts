@@ -144,6 +144,7 @@ const PROBES: Readonly<Record<Feature, () => Probe>> = {
   // Since Linux 6.1 bpf_getsockopt goes through the general function, which knows TCP_USER_TIMEOUT.
   "user-timeout-get": () => kernelKnows("sol_tcp_sockopt"),
   "congestion-control": () => kernelKnows("bpf_struct_ops_tcp_congestion_ops"),
+  "mptcp-schedulers": () => kernelKnows("bpf_struct_ops_mptcp_sched_ops"),
   "struct-ops-links": () => kernelKnows("bpf_struct_ops_link_create"),
   "ring-buffer": () => mapWorks("ringbuf", { max_entries: 65536 }),
   "socket-storage": () =>

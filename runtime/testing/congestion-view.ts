@@ -8,7 +8,7 @@ import { handlersOf } from "./struct-ops-view.ts";
 import { fromBytes, toBytes } from "./values.ts";
 
 /** What a connection starts with where a test says nothing: the kernel's own beginning, on a path of 100 ms. */
-const DEFAULTS: Readonly<Record<string, Value>> = {
+export const FRESH: Readonly<Record<string, Value>> = {
   sndCwnd: 10,
   sndCwndClamp: 0xffff_ffff,
   sndSsthresh: 0x7fff_ffff,
@@ -59,7 +59,7 @@ export function congestionView(parts: HookViewParts): object {
 
   function socket(given: Readonly<Record<string, unknown>> = {}): object {
     const { state, ...fields } = given;
-    const made = viewStruct(machine, viewed, "tcp_sock", { ...DEFAULTS, ...fields }, "a TcpSock");
+    const made = viewStruct(machine, viewed, "tcp_sock", { ...FRESH, ...fields }, "a TcpSock");
     const acks: number[] = [];
     const kept = layout && stateView(viewed.get(made)!, layout);
     if (kept && state) Object.assign(kept, state);

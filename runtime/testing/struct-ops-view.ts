@@ -15,15 +15,18 @@ export interface OpsView<First> {
   readonly services: (first: First) => Omit<EventServices, "observe">;
 }
 
+/** Gives what the program returns: a number, whether it succeeded, or nothing. */
+export type Handler = (...given: readonly unknown[]) => number | boolean | undefined;
+
 /** A function for each handler of the struct; where the program has none it does nothing. */
 export function handlersOf<First extends Readonly<Record<string, unknown>>>(
   { hooks, shared }: HookViewParts,
   { ops, viewed, makes, services }: OpsView<First>,
-): Readonly<Record<string, (...given: readonly unknown[]) => number | undefined>> {
+): Readonly<Record<string, Handler>> {
   const { machine } = shared;
   const { members }: OpsStruct = OPS_STRUCTS[ops];
 
-  function call(handler: string, row: OpMember, given: readonly unknown[]): number | undefined {
+  function call(handler: string, row: OpMember, given: readonly unknown[]): number | boolean | undefined {
     const first = given[0] as First;
     const object = viewed.get(first);
     if (!object) throw new TypeError(`${handler}: the first argument is ${makes}`);
@@ -49,6 +52,7 @@ export function handlersOf<First extends Readonly<Record<string, unknown>>>(
     finished(program, entry, outcome);
     for (const key of Object.keys(SEEN_STRUCTS[object.struct as SeenStruct]))
       if (before[key] !== first[key]) entry.effects.push(`${key} ${String(before[key])} → ${String(first[key])}`);
+    if (row.returns === "success") return outcome.returned === 0;
     return row.returns ? outcome.returned >>> 0 : undefined;
   }
 

@@ -12,6 +12,7 @@ import type { HookViewParts } from "./hook-view.ts";
 import { congestionView } from "./congestion-view.ts";
 import { connectView } from "./connect-view.ts";
 import { createProgramView } from "./program-view.ts";
+import { schedulerView } from "./scheduler-view.ts";
 import { sockOptView } from "./sockopt-view.ts";
 
 /** What decides how an export is seen: its kind, or the struct of functions that it is. */
@@ -67,6 +68,7 @@ const VIEWS = {
   cgroup_sock_addr: traced(connectView),
   cgroup_sockopt: traced(sockOptView),
   tcp_congestion_ops: traced(congestionView),
+  mptcp_sched_ops: traced(schedulerView),
 } as const satisfies Record<Viewable, View>;
 
 /** The view of one export. */

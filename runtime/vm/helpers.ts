@@ -1,6 +1,7 @@
 /** The kernel's helpers as the machine has them. A helper that is not here cannot be called. */
 import { HELPERS, helperName, type HelperName } from "../../compiler/bpf/helpers.ts";
 import { ERRNO } from "./errno.ts";
+import type { KernelObject } from "./kernel-objects.ts";
 import { VmFault } from "./fault.ts";
 import type { Memory } from "./memory.ts";
 import { isRingBuffer, type RingBuffer } from "./maps/ring-buffer.ts";
@@ -59,6 +60,8 @@ export interface HelperCall {
   readonly maps: Iterable<VmMap>;
   readonly mapAt: (address: bigint) => VmMap | undefined;
   readonly socketAt: (address: bigint) => object | undefined;
+  /** A struct of the kernel's. */
+  readonly objectAt?: (address: bigint) => KernelObject | undefined;
 }
 
 type Args = readonly [bigint, bigint, bigint, bigint, bigint];
@@ -187,6 +190,7 @@ export const IMPLEMENTATIONS: Partial<Record<HelperName, Implementation>> = {
     event.sendAck?.(u32(rcvNxt));
     return 0;
   },
+  skc_to_tcp_sock: (call, [socket]) => (call.objectAt?.(socket)?.struct === "tcp_sock" ? socket : 0n),
   sk_fullsock: (call, [socket]) => (call.socketAt(socket) ? socket : 0n),
   ringbuf_output(call, [map, data, size, flags]) {
     if (flags > 3n) return ERRNO.EINVAL;

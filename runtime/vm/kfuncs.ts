@@ -1,10 +1,21 @@
-/** The kernel's functions as the machine has them: what net/ipv4/tcp_cong.c does to a connection. */
-import { KFUNCS, type KfuncName } from "../../compiler/bpf/kfuncs.ts";
+/** The kernel's functions as the machine has them: what net/ipv4/tcp_cong.c does to a connection, and net/mptcp to a session. */
+import { beginsWith, kernelTypes } from "../../compiler/bpf/kernel-types.ts";
+import { kfunc, KFUNCS, type KfuncName } from "../../compiler/bpf/kfuncs.ts";
 import { VmFault } from "./fault.ts";
+import type { Iterators } from "./iterators.ts";
 import type { KernelObject } from "./kernel-objects.ts";
+import { isActive, memoryFree } from "./subflows.ts";
 
 type Numbers = readonly bigint[];
-type Implementation = (sk: KernelObject, numbers: Numbers) => bigint | undefined;
+/** What calls of kernel functions reach. */
+export interface KfuncHost {
+  readonly objectAt: (address: bigint) => KernelObject | undefined;
+  /** What an iterator over the subflows of a session gives. */
+  readonly subflowsOf: (session: KernelObject) => readonly KernelObject[];
+  readonly iterators: Iterators;
+}
+/** `object`: what the first pointer to a struct of the kernel's leads to. */
+type Implementation = (object: KernelObject, numbers: Numbers, host: KfuncHost) => bigint | undefined;
 
 const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 const most = (a: bigint, b: bigint): bigint => (a > b ? a : b);
@@ -48,7 +59,9 @@ interface Lacking {
 }
 const NO_RCU: Lacking = { lacks: "it has no RCU" };
 const NO_KERNEL_CONTEXT: Lacking = { lacks: "it has no struct bpf_sock_ops_kern" };
-const IMPLEMENTATIONS: Readonly<Record<KfuncName, Implementation | Lacking>> = {
+/** Its row says what it does. */
+const ITERATES = "iterates";
+const IMPLEMENTATIONS: Readonly<Record<KfuncName, Implementation | Lacking | typeof ITERATES>> = {
   tcp_slow_start: (sk, [acked = 0n]) => slowStart(sk, u32(acked)),
   tcp_cong_avoid_ai(sk, [window = 0n, acked = 0n]) {
     additiveIncrease(sk, u32(window), u32(acked));
@@ -66,6 +79,23 @@ const IMPLEMENTATIONS: Readonly<Record<KfuncName, Implementation | Lacking>> = {
     additiveIncrease(sk, sk.get("snd_cwnd"), left);
     return undefined;
   },
+  mptcp_subflow_set_scheduled(subflow, [scheduled = 0n]) {
+    subflow.set("scheduled", scheduled & 1n);
+    return undefined;
+  },
+  mptcp_subflow_active: (subflow, _, { objectAt }) => (isActive(subflow, objectAt) ? 1n : 0n),
+  bpf_sk_stream_memory_free: (subflow, _, { objectAt }) => (memoryFree(subflow, objectAt) ? 1n : 0n),
+  // The model has no timers; the longest of the subflows' is what the kernel takes.
+  mptcp_set_timeout(session, _, { objectAt, subflowsOf }) {
+    const timeouts = subflowsOf(session).map((one) => objectAt(one.get("tcp_sock"))?.get("icsk_rto") ?? 0n);
+    session.set("timer_ival", timeouts.reduce(most, 0n));
+    return undefined;
+  },
+  mptcp_wnd_end: (session) => session.get("wnd_end"),
+  bpf_mptcp_subflow_tcp_sock: (subflow) => subflow.get("tcp_sock"),
+  bpf_iter_mptcp_subflow_new: ITERATES,
+  bpf_iter_mptcp_subflow_next: ITERATES,
+  bpf_iter_mptcp_subflow_destroy: ITERATES,
   bpf_rcu_read_lock: NO_RCU,
   bpf_rcu_read_unlock: NO_RCU,
   bpf_cast_to_kern_ctx: NO_KERNEL_CONTEXT,
@@ -83,19 +113,41 @@ export function kfuncNumber(name: string): number | undefined {
 export const isKfuncNumber = (id: number): boolean => id >= FIRST;
 
 /** Calls a kernel function by its number; throws VmFault where the kernel would never have let the program call it so. */
-export function callKfunc(
-  id: number,
-  args: readonly bigint[],
-  objectAt: (address: bigint) => KernelObject | undefined,
-): bigint {
+export function callKfunc(id: number, args: readonly bigint[], host: KfuncHost): bigint {
   const name = NAMES[id - FIRST];
-  const run: Implementation | Lacking = name ? IMPLEMENTATIONS[name] : { lacks: "it does not know it" };
+  const run = name ? IMPLEMENTATIONS[name] : { lacks: "it does not know it" };
+  if (run === ITERATES) return iterate(name!, args, host);
   if ("lacks" in run)
     throw new VmFault(
       "helper",
       `${name ?? "this kernel function"} is not available in the virtual machine: ${run.lacks}`,
     );
-  const sk = objectAt(args[0]!);
-  if (sk?.struct !== "tcp_sock") throw new VmFault("helper", `the first argument of ${name} is not a connection`);
-  return BigInt.asUintN(64, run(sk, args.slice(1)) ?? 0n);
+  const object = objectOf(name!, args[0]!, 0, host);
+  return BigInt.asUintN(64, run(object, args.slice(1), host) ?? 0n);
+}
+
+/** What an argument leads to, which is what the function's row wants; else a fault. */
+function objectOf(name: KfuncName, address: bigint, position: number, { objectAt }: KfuncHost): KernelObject {
+  const wanted = kfunc(name).args[position];
+  const object = objectAt(address);
+  const struct = typeof wanted === "object" && "struct" in wanted ? wanted.struct : undefined;
+  if (object && struct !== undefined && beginsWith(kernelTypes(), object.struct, struct)) return object;
+  throw new VmFault("helper", `argument ${position + 1} of ${name} is not a struct ${struct ?? "of the kernel's"}`);
+}
+
+function iterate(name: KfuncName, args: readonly bigint[], host: KfuncHost): bigint {
+  const [iterator = 0n, session = 0n] = args;
+  switch (kfunc(name).iterates!) {
+    case "new":
+      host.iterators.begin(
+        iterator,
+        host.subflowsOf(objectOf(name, session, 1, host)).map(({ address }) => address),
+      );
+      return 0n;
+    case "next":
+      return host.iterators.next(iterator);
+    case "destroy":
+      host.iterators.destroy(iterator);
+      return 0n;
+  }
 }

@@ -14,7 +14,8 @@ import type { Surroundings, Watch } from "./engine.ts";
 import { VmFault, type FaultKind } from "./fault.ts";
 import { callHelper, type EventServices, type MachineServices } from "./helpers.ts";
 import { createKernelObject, type KernelObject } from "./kernel-objects.ts";
-import { callKfunc, isKfuncNumber, kfuncNumber } from "./kfuncs.ts";
+import { iterators } from "./iterators.ts";
+import { callKfunc, isKfuncNumber, kfuncNumber, type KfuncHost } from "./kfuncs.ts";
 import { MAP_KINDS } from "./maps/create.ts";
 import type { MapShape, VmMap } from "./maps/map.ts";
 import { createMemory, type Memory, type Region } from "./memory.ts";
@@ -80,6 +81,8 @@ export interface Machine {
   hits(program: string): Uint32Array;
   /** A struct of the kernel's, of zeros, for programs to be called with. */
   object(struct: string): KernelObject;
+  /** Makes a struct mptcp_subflow_context one of a session's. */
+  join(session: KernelObject, subflow: KernelObject): void;
   /** Runs a program of a kind that is compiled; throws a RangeError for others. */
   run(program: string, run: Run): Outcome;
   /** The TypeScript that a slot came from. */
@@ -200,6 +203,9 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
   };
   for (const { type, attachType } of module.programs) contextOf(type, attachType);
   const kernelObjects = new Map<bigint, KernelObject>();
+  const objectAt = (address: bigint): KernelObject | undefined => kernelObjects.get(address);
+  const subflows = new Map<KernelObject, readonly KernelObject[]>();
+  const subflowsOf = (session: KernelObject): readonly KernelObject[] => subflows.get(session) ?? [];
   const argumentsRegion = memory.allocate({ name: "the arguments", size: 8 * MOST_ARGUMENTS, access: "read-only" });
   /** The context of a struct_ops program. */
   const withArguments = (args: NonNullable<Run["args"]>): ProgramContext => {
@@ -244,6 +250,7 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
       kernelObjects.set(made.address, made);
       return made;
     },
+    join: (session, added) => void subflows.set(session, [...subflowsOf(session), added]),
     hits: (program) => hits.get(program) ?? new Uint32Array(),
 
     run(program, request) {
@@ -276,12 +283,14 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
       const refresh = (): void => context.fill(visible);
       context.fill(visible, { writable: true });
       fillSocket(memory.slice(socketRegion), (field, index) => (kind.fields[field] ? read(field, index) : 0));
+      const kfuncHost: KfuncHost = { objectAt, subflowsOf, iterators: iterators(memory) };
+      const [about] = request.args ?? [];
       const around: Surroundings = {
         memory,
         frames,
         stepLimit: options.stepLimit ?? DEFAULT_STEP_LIMIT,
         call: (id, args, slot) => {
-          if (isKfuncNumber(id)) return callKfunc(id, args, (address) => kernelObjects.get(address));
+          if (isKfuncNumber(id)) return callKfunc(id, args, kfuncHost);
           return callHelper(
             {
               memory,
@@ -297,9 +306,10 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
               maps: maps.values(),
               mapAt: (address) => handles.get(address),
               socketAt: (address) =>
-                address === socketAddress || kernelObjects.get(address)?.struct === "tcp_sock"
+                address === socketAddress || (typeof about === "object" && address === about.address)
                   ? event.socket
                   : undefined,
+              objectAt,
             },
             id,
             args,
@@ -315,6 +325,7 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
       try {
         const watching: Watch = { hits: hits.get(program)!, ...(watch?.step ? { step: watch.step } : {}) };
         const { r0, steps } = ENGINES[engine](found, around, { r1: context.address }, watching);
+        if (kfuncHost.iterators.live > 0) throw new VmFault("helper", "an iterator was not destroyed");
         return { ok: true, returned: Number(BigInt.asIntN(32, r0)), steps, ...left() };
       } catch (error) {
         const steps = error instanceof VmFault ? (error.steps ?? 0) : 0;

@@ -87,7 +87,10 @@ describe.each(Object.entries<Kfunc>(KFUNCS))("the function", (name, { args, retu
     const proto = func?.kind === "func" ? resolved(btf, func.type) : undefined;
     if (proto?.kind !== "func_proto") return expect(proto).toBeDefined();
     const told = (text: string): string => (/^\d/.test(text) ? "number" : text);
-    const said = (type: KfuncType): string => (typeof type === "object" ? `*${type.struct}` : type);
+    const said = (type: KfuncType): string => {
+      if (typeof type !== "object") return type === "boolean" ? "number" : type;
+      return `*${"struct" in type ? type.struct : `bpf_iter_${type.iterator}`}`;
+    };
     expect(proto.params.map(({ type }) => told(textOf(type)))).toEqual(args.map(said));
     expect(told(textOf(proto.returns))).toBe(said(returns));
   });

@@ -43,7 +43,10 @@ const propertiesOf = (types: readonly ts.Type[]): ReadonlyMap<string, ts.Symbol>
   );
 const typeOf = (symbol: ts.Symbol): ts.Type => checker.getNonNullableType(checker.getTypeOfSymbol(symbol));
 const isMethod = (symbol: ts.Symbol): boolean => typeOf(symbol).getCallSignatures().length > 0;
+/** CheckFlags.Readonly, which Readonly<T> gives to its properties. */
+const MADE_READONLY = 8;
 const isReadonly = (symbol: ts.Symbol): boolean =>
+  (((symbol as { readonly links?: { readonly checkFlags?: number } }).links?.checkFlags ?? 0) & MADE_READONLY) !== 0 ||
   (symbol.declarations ?? []).some((one) => (ts.getCombinedModifierFlags(one) & ts.ModifierFlags.Readonly) !== 0);
 const sorted = (names: Iterable<string>): string[] => [...names].sort();
 
@@ -59,6 +62,7 @@ describe.each(files.filter((file) => file !== "testing.d.ts"))("%s", (file) => {
 /** What handlers see that is no property of a table: made by code of their own. */
 const BY_CODE: { readonly [R in Role]?: readonly string[] } = {
   tcpSock: ["state"],
+  subflow: ["tcp"],
   ctx: ["remote", "reply"],
 };
 describe.each(Object.keys(ROLES) as Role[])("role %s", (role) => {
@@ -85,6 +89,7 @@ const HANDLERS: Readonly<Record<ProgramKind, readonly string[] | undefined>> = {
   sockOps: undefined,
   connectHook: Object.keys(COMPILED.cgroup_sock_addr.hooks),
   sockOptHook: Object.keys(COMPILED.cgroup_sockopt.hooks),
+  scheduler: Object.keys(OPS_STRUCTS.mptcp_sched_ops.members),
   congestionControl: Object.keys(OPS_STRUCTS.tcp_congestion_ops.members),
 };
 describe.each(Object.entries(HANDLERS).filter(([, handlers]) => handlers !== undefined))("%s", (name, handlers) => {

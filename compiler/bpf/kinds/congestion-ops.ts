@@ -33,14 +33,7 @@ export const congestionOps = {
   members: CONGESTION_OPS,
   // tcp_validate_congestion_control (net/ipv4/tcp_cong.c).
   needed: [["ssthresh"], ["undoCwnd"], ["congAvoid", "congControl"]] satisfies CongestionHandler[][],
-  helpers: [
-    "tcp_send_ack",
-    "sk_storage_get",
-    "sk_storage_delete",
-    "setsockopt",
-    "getsockopt",
-    "ktime_get_coarse_ns",
-  ],
+  helpers: ["tcp_send_ack", "sk_storage_get", "sk_storage_delete", "setsockopt", "getsockopt", "ktime_get_coarse_ns"],
   // TCP_CA_NAME_MAX.
   named: { what: "a congestion control", bytes: 16 },
   // bpf_tcp_ca_btf_struct_access (net/ipv4/bpf_tcp_ca.c of Linux 6.18); members of what tcp_sock begins with, too.

@@ -11,7 +11,8 @@ export interface OpMember {
   /** The kernel's name. */
   readonly member: string;
   readonly args: readonly OpArgument[];
-  readonly returns?: "number";
+  /** `success`: 0, or a negative errno; true or false in the language. */
+  readonly returns?: "number" | "success";
   /** The first version of Linux in which it is called so. */
   readonly since?: Version;
   /** Helpers that it may not call although others of its struct may. */

@@ -6,12 +6,14 @@ import type { HelperName } from "../helpers.ts";
 import { congestionOps } from "./congestion-ops.ts";
 import type { Hook, StructOpsKind } from "./kind.ts";
 import type { OpMember, OpsStruct, WritablePlaces } from "./ops-struct.ts";
+import { schedulerOps } from "./scheduler-ops.ts";
 
 export type { OpArgument, OpMember, OpsStruct, WritablePlaces } from "./ops-struct.ts";
 
 /** The structs whose functions are compiled, by the kernel's name. Every layer that must know one has a table with a row for each. */
 export const OPS_STRUCTS = {
   tcp_congestion_ops: congestionOps,
+  mptcp_sched_ops: schedulerOps,
 } as const satisfies Record<string, OpsStruct>;
 export type OpsStructName = keyof typeof OPS_STRUCTS;
 export const isOpsStruct = (name: string): name is OpsStructName => Object.hasOwn(OPS_STRUCTS, name);

@@ -3,7 +3,15 @@ import type { TCP_SOCK } from "../../../compiler/bpf/tcp-sock-members.ts";
 
 /** What the model has no notion of. */
 type Unknown =
-  "tcpState" | "family" | "localPort" | "remotePort" | "localIp4" | "remoteIp4" | "sndCwndUsed" | "maxPacingRate";
+  | "tcpState"
+  | "family"
+  | "localPort"
+  | "remotePort"
+  | "localIp4"
+  | "remoteIp4"
+  | "wmemQueued"
+  | "sndCwndUsed"
+  | "maxPacingRate";
 export type SockField = Exclude<keyof typeof TCP_SOCK, Unknown> | "sndCwndUsed" | "maxPacingRate";
 export type Sock = Record<SockField, number>;
 
