@@ -30,7 +30,7 @@ export function mostSubflows(f: Lowering, call: ts.CallExpression): number | und
 }
 
 /** A live iterator: what each turn asks, and how it ends. */
-export interface Subflows {
+interface Subflows {
   /** The next subflow; goes to `done` where there is none. */
   next(done: ReturnType<Lowering["b"]["label"]>): Operand;
   destroy(): void;

@@ -16,7 +16,7 @@ export interface OpsView<First> {
 }
 
 /** Gives what the program returns: a number, whether it succeeded, or nothing. */
-export type Handler = (...given: readonly unknown[]) => number | boolean | undefined;
+type Handler = (...given: readonly unknown[]) => number | boolean | undefined;
 
 /** A function for each handler of the struct; where the program has none it does nothing. */
 export function handlersOf<First extends Readonly<Record<string, unknown>>>(

@@ -2,7 +2,7 @@
 import type { OpMember, OpsStruct } from "./ops-struct.ts";
 
 const MSK = { struct: "mptcp_sock" } as const;
-export const SCHEDULER_OPS = {
+const SCHEDULER_OPS = {
   getSend: { member: "get_send", args: [MSK], returns: "success" },
   getRetrans: { member: "get_retrans", args: [MSK], returns: "success" },
   init: { member: "init", args: [MSK] },
