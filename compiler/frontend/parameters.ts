@@ -122,6 +122,7 @@ export function bindParameter(f: Lowering, parameter: Parameter, values: readonl
       role: type.role,
       ctx,
       ...(type.state ? { state: type.state } : {}),
+      ...(type.nullable ? { nullable: true } : {}),
       ...(wish ? { wish: wishInMemory(wish) } : {}),
     };
     return bind(f, name, { kind: "operand", operand: context, node, constant: false });

@@ -1,4 +1,6 @@
 /** Structs of functions that the kernel is given (struct_ops): the map that holds one, and its registration. */
+import { FEATURES } from "../../compiler/bpf/kernels.ts";
+import { opsStruct } from "../../compiler/bpf/kinds/struct-ops.ts";
 import type { BpfProgram, StructOps } from "../../compiler/module.ts";
 import { BPF } from "./abi.ts";
 import { bpf } from "./bpf.ts";
@@ -15,6 +17,12 @@ const STRUCT_OPS_MAP = 26;
 const BY_LINK = 1 << 13;
 const ATTACH_TYPE = 44;
 
+/** What a kernel has that takes the struct, for people. */
+const aboutOf = (struct: string): string => {
+  const needs = opsStruct(struct)?.needs;
+  return needs ? `others have ${FEATURES[needs].about}` : "tsbpf does not know it either";
+};
+
 /** The kernel's own struct, and the one around it that a map of it holds. */
 function structs(struct: string): { readonly own: RunningStruct; readonly value: RunningStruct; readonly at: number } {
   const types = runningTypes();
@@ -23,7 +31,7 @@ function structs(struct: string): { readonly own: RunningStruct; readonly value:
   const at = value?.members.find(({ name }) => name === "data")?.offset;
   if (!own || !value || at === undefined)
     throw new RuntimeError("kernel-lacks", `this kernel takes no ${struct} from programs`, {
-      help: "congestion control by struct_ops came with Linux 5.6; `tsbpf doctor` shows what this kernel offers",
+      help: `${aboutOf(struct)}; \`tsbpf doctor\` shows what this kernel offers`,
     });
   return { own, value, at };
 }
