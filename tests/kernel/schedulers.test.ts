@@ -1,8 +1,13 @@
 /** Packet schedulers on the patched kernel: taken by its verifier, chosen by sessions, and seen on the links. */
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { writeObject } from "../../compiler/object/write.ts";
+import { compileProgram } from "../programs.ts";
+import { repository } from "../runtime/repository.ts";
 import { cachedKernel, missingTool, runInVm } from "./kernel.ts";
 import { bundleScenario } from "./runtime/bundle.ts";
-import { SCHEDULERS, SENT, type SchedulerFinding, type SchedulerName } from "./runtime/schedulers.ts";
+import { SCHEDULERS, SENT, type SchedulerFinding, type SchedulerName } from "./runtime/scheduler-table.ts";
 
 const kernel = cachedKernel();
 const skip = kernel.missing ?? missingTool("qemu-system-x86_64", "ip", "nsenter");
@@ -43,12 +48,14 @@ const SHARES: Readonly<
 
 describe.skipIf(skip)(skip ? `packet schedulers (skipped: ${skip})` : "packet schedulers", () => {
   it("are taken, chosen, and send over the links that they choose", async () => {
-    const { code, stdout, stderr } = runInVm(["node", await bundleScenario(), "schedulers"]);
+    const folder = mkdtempSync(join(repository, "node_modules/.cache/tsbpf-schedulers-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    for (const name of Object.keys(SCHEDULERS))
+      writeFileSync(join(folder, `${name}.o`), writeObject(compileProgram(name, "patched").module!));
+    const { code, stdout, stderr } = runInVm(["node", await bundleScenario("schedulers"), folder]);
     expect(code, `${stdout}\n${stderr}`).toBe(0);
     const lines = stdout.split("\n").filter((line) => line.startsWith('{"'));
-    const found = new Map(
-      lines.map((line) => JSON.parse(line) as SchedulerFinding & { name: string }).map((one) => [one.name, one]),
-    );
+    const found = new Map(lines.map((line) => JSON.parse(line) as SchedulerFinding).map((one) => [one.name, one]));
     expect(found.get("error")).toBeUndefined();
     for (const name of Object.keys(SCHEDULERS) as SchedulerName[]) {
       const one = found.get(name)!;

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { repository } from "../../runtime/repository.ts";
 
-/** Path of the bundle; it lies under node_modules, where the virtual machine finds koffi as well. */
-export async function bundleScenario(): Promise<string> {
-  const outfile = join(repository, "node_modules/.cache/tsbpf-tests/kernel-runtime.mjs");
+/** Path of the bundle of a file here; it lies under node_modules, where the virtual machine finds koffi as well. */
+export async function bundleScenario(file = "scenario"): Promise<string> {
+  const outfile = join(repository, `node_modules/.cache/tsbpf-tests/kernel-${file}.mjs`);
   await build({
     absWorkingDir: repository,
-    entryPoints: [join(repository, "tests/kernel/runtime/scenario.ts")],
+    entryPoints: [join(repository, `tests/kernel/runtime/${file}.ts`)],
     outfile,
     bundle: true,
     external: ["koffi"],
