@@ -18,11 +18,17 @@ const title = `hooks and helpers on the patched kernel${debug ? ", debug configu
 
 /** The names of the tests in the virtual machine, read from their sources: none may vanish. */
 function testNames(): string[] {
-  return ["tcp", "mptcp", "session", "address", "id", "others"].flatMap((group) =>
+  return ["tcp", "mptcp", "session", "address", "id", "others", "sched"].flatMap((group) =>
     [...readFileSync(join(vm, `${group}_tests.py`), "utf8").matchAll(/^def test_(\w+)/gm)].map(
       (match) => `${group}: ${(match[1] ?? "").replaceAll("_", " ")}`,
     ),
   );
+}
+
+/** The values of REFUSED: as many as sched_tests.py has words for. */
+function refusals(): number[] {
+  const words = /^REFUSED = \[\n([^\]]*)^\]/m.exec(readFileSync(join(vm, "sched_tests.py"), "utf8"))?.[1] ?? "";
+  return words.trim().split("\n").map((_, index) => index + 1);
 }
 
 describe.skipIf(missing)(missing === undefined ? title : `${title} (skipped: ${missing})`, () => {
@@ -36,8 +42,14 @@ describe.skipIf(missing)(missing === undefined ? title : `${title} (skipped: ${m
   function run(): Map<string, Result> {
     if (results !== undefined) return results;
     results = new Map();
-    const sources = ["probe", "strip", "others"].map((name) => join(vm, `${name}.bpf.c`));
-    probe = compilePrograms(sources, join(kernel.directory ?? "", "include"));
+    const source = (name: string) => join(vm, `${name}.bpf.c`);
+    probe = compilePrograms(
+      [
+        ...["probe", "strip", "others", "sched", "deny"].map((name) => ({ source: source(name) })),
+        ...refusals().map((number) => ({ source: source("refused"), as: `refused${number}`, define: `REFUSED=${number}` })),
+      ],
+      join(kernel.directory ?? "", "include"),
+    );
     const done = runInVm(["python3", "-B", join(vm, "main.py"), join(probe.directory, "probe.o")], debug ? 7200 : 3600);
     report = done.stderr;
     code = done.code;

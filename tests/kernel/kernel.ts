@@ -57,18 +57,18 @@ export function runInVm(command: readonly string[], seconds = debug ? 3600 : 900
 
 /**
  * Compiles C programs for BPF against the patched kernel's headers, into a new directory that `remove` deletes:
- * name.bpf.c becomes name.o.
+ * name.bpf.c becomes name.o, or what `as` says. `define` is a macro, NAME=VALUE.
  */
 export function compilePrograms(
-  sources: readonly string[],
+  sources: readonly { readonly source: string; readonly as?: string; readonly define?: string }[],
   include: string,
 ): { readonly directory: string; readonly remove: () => void } {
   const directory = mkdtempSync(join(tmpdir(), "tsbpf-probe-"));
-  for (const source of sources) {
-    const object = join(directory, `${basename(source, ".bpf.c")}.o`);
+  for (const { source, as = basename(source, ".bpf.c"), define } of sources) {
+    const object = join(directory, `${as}.o`);
     const clang = spawnSync(
       "clang-19",
-      ["-O2", "-g", "-target", "bpf", "-Wall", "-Werror", "-I", include, "-c", source, "-o", object],
+      ["-O2", "-g", "-target", "bpf", "-Wall", "-Werror", ...(define === undefined ? [] : ["-D", define]), "-I", include, "-c", source, "-o", object],
       { encoding: "utf8" },
     );
     if (clang.status !== 0) throw new Error(`clang-19 cannot compile ${source}:\n${clang.stderr}`);

@@ -47,6 +47,7 @@ extern void test_tcpbpf_user(void);
 extern void test_tcp_rtt(void);
 extern void test_mptcp(void);
 extern void test_mptcp_pm(void);
+extern void test_mptcp_sched(void);
 
 static const struct {
 	const char *name;
@@ -57,6 +58,7 @@ static const struct {
 	{ "tcp_rtt", test_tcp_rtt },
 	{ "mptcp", test_mptcp },
 	{ "mptcp_pm", test_mptcp_pm },
+	{ "mptcp_sched", test_mptcp_sched },
 };
 
 int main(void)
