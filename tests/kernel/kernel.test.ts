@@ -28,7 +28,10 @@ function testNames(): string[] {
 /** The values of REFUSED: as many as sched_tests.py has words for. */
 function refusals(): number[] {
   const words = /^REFUSED = \[\n([^\]]*)^\]/m.exec(readFileSync(join(vm, "sched_tests.py"), "utf8"))?.[1] ?? "";
-  return words.trim().split("\n").map((_, index) => index + 1);
+  return words
+    .trim()
+    .split("\n")
+    .map((_, index) => index + 1);
 }
 
 describe.skipIf(missing)(missing === undefined ? title : `${title} (skipped: ${missing})`, () => {
@@ -46,7 +49,11 @@ describe.skipIf(missing)(missing === undefined ? title : `${title} (skipped: ${m
     probe = compilePrograms(
       [
         ...["probe", "strip", "others", "sched", "deny"].map((name) => ({ source: source(name) })),
-        ...refusals().map((number) => ({ source: source("refused"), as: `refused${number}`, define: `REFUSED=${number}` })),
+        ...refusals().map((number) => ({
+          source: source("refused"),
+          as: `refused${number}`,
+          define: `REFUSED=${number}`,
+        })),
       ],
       join(kernel.directory ?? "", "include"),
     );

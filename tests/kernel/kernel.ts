@@ -68,7 +68,21 @@ export function compilePrograms(
     const object = join(directory, `${as}.o`);
     const clang = spawnSync(
       "clang-19",
-      ["-O2", "-g", "-target", "bpf", "-Wall", "-Werror", ...(define === undefined ? [] : ["-D", define]), "-I", include, "-c", source, "-o", object],
+      [
+        "-O2",
+        "-g",
+        "-target",
+        "bpf",
+        "-Wall",
+        "-Werror",
+        ...(define === undefined ? [] : ["-D", define]),
+        "-I",
+        include,
+        "-c",
+        source,
+        "-o",
+        object,
+      ],
       { encoding: "utf8" },
     );
     if (clang.status !== 0) throw new Error(`clang-19 cannot compile ${source}:\n${clang.stderr}`);

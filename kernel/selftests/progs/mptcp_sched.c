@@ -54,6 +54,12 @@ int sched_send(unsigned long long *ctx)
 	return ret;
 }
 
+SEC("struct_ops/sched_retrans")
+int sched_retrans(unsigned long long *ctx)
+{
+	return -1;
+}
+
 SEC(".struct_ops")
 struct mptcp_sched_ops sched = {
 	.get_send	= (void *)sched_send,
@@ -64,6 +70,6 @@ struct mptcp_sched_ops sched = {
 
 SEC(".struct_ops")
 struct mptcp_sched_ops without_send = {
-	.get_retrans	= (void *)sched_send,
+	.get_retrans	= (void *)sched_retrans,
 	.name		= "bpf_without",
 };

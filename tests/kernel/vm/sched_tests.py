@@ -283,7 +283,7 @@ def test_a_socket_that_is_refused_gives_its_scheduler_back(lab):
 def test_registered_and_unregistered_under_load(lab):
     listener = lab.listen(mptcp=True)
     listener.settimeout(None)
-    stop, failures, sessions = threading.Event(), [], [0]
+    stop, failures, sessions = threading.Event(), [], []
 
     def serve(s):
         with contextlib.suppress(OSError):
@@ -300,6 +300,7 @@ def test_registered_and_unregistered_under_load(lab):
         # A thread has a network namespace of its own to be in.
         with namespace("c"):
             while not stop.is_set():
+                started = time.monotonic()
                 try:
                     s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP)
                     s.settimeout(TIMEOUT * 3)
@@ -308,7 +309,7 @@ def test_registered_and_unregistered_under_load(lab):
                         s.sendall(b"x" * 5000)
                         receive(s, 5000)
                     s.close()
-                    sessions[0] += 1
+                    sessions.append(time.monotonic() - started)
                 except (OSError, Failure) as error:
                     failures.append(error)
 
@@ -318,7 +319,7 @@ def test_registered_and_unregistered_under_load(lab):
         thread.start()
     used = 0
     try:
-        for _ in range(5):
+        for _ in range(3):
             with schedulers(lab, TURNS, TURNS) as registered:
                 time.sleep(0.5)
                 used += registered.count(TURNS, INIT) > 0
@@ -327,8 +328,9 @@ def test_registered_and_unregistered_under_load(lab):
         for thread in threads:
             thread.join()
     equal(failures, [], "what failed")
-    check(sessions[0] >= 5, f"{sessions[0]} sessions")
-    check(used >= 3, f"only {used} of 5 times sessions had the scheduler")
+    equal(used, 3, "times that sessions had the scheduler")
+    check(max(sessions) < TIMEOUT, f"a session took {max(sessions)} s")
+    print(json.dumps({"sessions": len(sessions), "longest": round(max(sessions), 1)}), flush=True)
     until(lambda: maps("sched_turn") == [], "a scheduler outlives its sessions")
 
 
@@ -350,11 +352,14 @@ def test_many_sessions_at_once(lab):
         for client, server in pairs:
             server.settimeout(TIMEOUT)
             equal(len(receive(server, 3000)), 3000, "bytes")
-        equal(registered.count(TURNS, INIT), 2 * count + 1, "calls of init()")
+        # Where the table of tokens is full, a session goes on as TCP; the client's socket had the scheduler all the same.
+        held = 2 * count - sum(server.getsockopt(socket.IPPROTO_TCP, TCP_IS_MPTCP) == 0 for _, server in pairs)
+        check(held >= 1.9 * count, f"only {held - count} of {count} sessions")
+        equal(registered.count(TURNS, INIT), held + 1, "calls of init()")
         for pair in pairs:
             for s in pair:
                 s.close()
-        until(lambda: registered.count(TURNS, RELEASE) == 2 * count, "sessions are still there", TIMEOUT * 6)
+        until(lambda: registered.count(TURNS, RELEASE) == held, "sessions are still there", TIMEOUT * 6)
         print(json.dumps({"sessions": count, "seconds": round(time.monotonic() - started)}), flush=True)
 
 
