@@ -153,8 +153,8 @@ def test_subflows_take_turns(lab):
         client, server, captures = two_paths(lab)
         transfer(client, server, SIZE)
         first, second = sent(lab, captures)
-        # A turn is a burst of 64 KB, and ends with a piece of data of up to 32 KB.
-        check(abs(first - second) <= SIZE // 10, f"{first} and {second} bytes on the subflows")
+        # A turn is a burst of 64 KB, or what there is room for.
+        check(min(first, second) >= SIZE * 0.35, f"{first} and {second} bytes on the subflows")
         check(first + second <= SIZE * 1.1, f"{first} and {second} bytes on the subflows: data was sent twice")
         client.close()
         server.close()
