@@ -5,7 +5,7 @@
  *   schedulers FOLDER
  */
 import { join } from "node:path";
-import { load } from "../../../runtime/api.ts";
+import { load, probe } from "../../../runtime/api.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
 import { openLab, until, type Lab } from "../../runtime/lab.ts";
 import { SCHEDULERS, SENT, type SchedulerFinding } from "./scheduler-table.ts";
@@ -70,7 +70,8 @@ async function schedulers(lab: Lab, folder: string): Promise<void> {
 
 const lab = openLab();
 try {
-  await schedulers(lab, process.argv[2]!);
+  if (probe("mptcp-schedulers").ok) await schedulers(lab, process.argv[2]!);
+  else console.log(JSON.stringify({ name: "lacking" }));
 } catch (error) {
   console.log(JSON.stringify({ name: "error", message: (error as Error).message, stack: (error as Error).stack }));
   process.exitCode = 1;
