@@ -8,6 +8,8 @@ import {
   type CongestionControlUnderTest,
   type ConnectHookUnderTest,
   type MapUnderTest,
+  type SchedulerSession,
+  type SchedulerUnderTest,
   type SockOptHookUnderTest,
   type SockOpsUnderTest,
 } from "tsbpf/testing";
@@ -205,4 +207,41 @@ ${handler} })`;
     under.congControl(under.socket(), 1, 0, given(fields));
     expect({ ...module.got.get(0)! }).toEqual(seen(fields));
   });
+
+  const SCHEDULER = 'import { scheduler } from "tsbpf/mptcp";';
+  /** A scheduler that notes in each choice, and the numbers that it has noted of a session which `make` makes. */
+  const chooses = async (
+    role: StructRole,
+    from: string,
+    body: (note: string) => string,
+    make: (it: SchedulerUnderTest, fields: Record<string, unknown>) => SchedulerSession,
+  ): Promise<void> => {
+    const fields = fieldsOf(PROPERTIES[role], role);
+    const handler = (note: string): string => `scheduler({ getSend(session) { ${body(note)} return false; } })`;
+    const module = await noting(fields, from, SCHEDULER, handler);
+    const under = module.under as SchedulerUnderTest;
+    under.getSend(make(under, given(fields)));
+    expect({ ...module.got.get(0)! }).toEqual(seen(fields));
+  };
+  test("mptcp_sock", () =>
+    chooses(
+      "mptcpSock",
+      "session",
+      (note) => note,
+      (it, fields) => it.session(fields),
+    ));
+  test("mptcp_subflow_context", () =>
+    chooses(
+      "subflow",
+      "subflow",
+      (note) => `for (const subflow of session.subflows(1)) { ${note} }`,
+      (it, fields) => it.session({ subflows: [fields] }),
+    ));
+  test("tcp_sock of a subflow", () =>
+    chooses(
+      "subflowTcp",
+      "tcp",
+      (note) => `for (const subflow of session.subflows(1)) { const tcp = subflow.tcp; if (tcp) { ${note} } }`,
+      (it, tcp) => it.session({ subflows: [{ tcp }] }),
+    ));
 });
