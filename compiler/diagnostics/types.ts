@@ -289,6 +289,11 @@ export const types = {
     (f) => `${f.name} is not a socket option that a program can ${f.use}`,
     (f) => `use ${oneOf(nearestFirst(f.name, f.known))}`,
   ),
+  "socket-option-sends": row<{ name: string }>(
+    "error",
+    (f) => `setting ${f.name} sends what is waiting, and this handler runs while a segment is being sent`,
+    () => "set it in established or parse",
+  ),
   "socket-option-value": row<{ name: string; value: number; least: number; most: number }>(
     "error",
     (f) => `no kernel takes ${f.value} for ${f.name}`,

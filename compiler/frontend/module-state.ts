@@ -2,6 +2,7 @@
 import type { ts } from "ts-morph";
 import { type Feature, FEATURES, has, type Kernel, kernels, type TargetName } from "../bpf/kernels.ts";
 import { SOCK_OPS_CALLBACKS } from "../bpf/kinds/sock-ops.ts";
+import { isAtLeast, type Version } from "../bpf/verifier-rules.ts";
 import { report, type Diagnostic, type FactsOf, type Key, type Note } from "../diagnostics.ts";
 import type { Finding } from "../findings.ts";
 import type { Func } from "../ir/ir.ts";
@@ -163,17 +164,35 @@ export function need(state: ModuleState, feature: Feature, span: Span, what: str
   if (has(state.kernel, feature)) return true;
   const { since } = FEATURES[feature];
   if (state.kernel.features.has(feature) && since) {
-    say(state, "needs-newer-kernel", span, { what, since, oldest: state.kernel.oldest });
+    sayTooNew(state, span, what, since);
     return false;
   }
-  const others = Object.values(kernels).filter((kernel) => has(kernel, feature));
+  sayOfOthers(
+    state,
+    span,
+    what,
+    Object.values(kernels).filter((kernel) => has(kernel, feature)),
+  );
+  return false;
+}
+
+/** Reports what came with a version of Linux that is newer than the oldest of the target. */
+export function sayTooNew(state: ModuleState, span: Span, what: string, since: Version): void {
+  if (isAtLeast(kernels[state.target].newest, since))
+    return say(state, "needs-newer-kernel", span, { what, since, oldest: state.kernel.oldest });
+  sayOfOthers(
+    state,
+    span,
+    what,
+    Object.values(kernels).filter((kernel) => isAtLeast(kernel.newest, since)),
+  );
+}
+const sayOfOthers = (state: ModuleState, span: Span, what: string, others: readonly Kernel[]): void =>
   say(state, "needs-kernel", span, {
     what,
     target: state.target,
     other: others.map((kernel) => kernel.name).join(" or "),
   });
-  return false;
-}
 
 /** A name as it is in the kernel and in the object's type information: what is not ASCII becomes _. */
 export const keptName = (name: string): string => name.replace(/[^A-Za-z0-9_]/g, "_");

@@ -141,8 +141,8 @@ const PROBES: Readonly<Record<Feature, () => Probe>> = {
   "helper:mptcp-set-priority": () => opensSubflow(HELPER.setPriority, 3),
   "delayed-ack-options": () => socketOptionWorks(SOCKET_OPTIONS.TCP_DELACK_MIN_US),
   "bpf-delack-max": () => kernelKnows("TCP_BPF_DELACK_MAX"),
-  // Since Linux 6.1 bpf_getsockopt goes through the general function, which knows TCP_USER_TIMEOUT.
-  "user-timeout-get": () => kernelKnows("sol_tcp_sockopt"),
+  // Since Linux 6.1 bpf_setsockopt and bpf_getsockopt go through the general functions.
+  "unified-socket-options": () => kernelKnows("sol_tcp_sockopt"),
   "congestion-control": () => kernelKnows("bpf_struct_ops_tcp_congestion_ops"),
   "mptcp-schedulers": () => kernelKnows("bpf_struct_ops_mptcp_sched_ops"),
   "struct-ops-links": () => kernelKnows("bpf_struct_ops_link_create"),

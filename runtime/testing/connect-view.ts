@@ -31,7 +31,7 @@ interface Outcome<A> {
   readonly allowed: boolean;
   readonly remotePort: symbol;
   readonly source: Source<A> | undefined;
-  readonly sockOpts: Readonly<Record<string, number | string>>;
+  readonly sockOpts: Readonly<Record<string, number | string | boolean>>;
   readonly conn: ConnView;
 }
 

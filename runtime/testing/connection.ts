@@ -51,7 +51,7 @@ export interface Connection {
   /** bpf_sock_ops_cb_flags. */
   callbacks: number;
   /** Socket options set so far, by the kernel's names. */
-  readonly sockOpts: Record<string, number | string>;
+  readonly sockOpts: Record<string, number | string | boolean>;
   /** Timers that options of it set, in microseconds, rounded up to ticks of the clock. */
   readonly timers: Partial<Record<Timer, number>>;
   /** The SYN that opened it, from the TCP header on, where the listener saved it. */

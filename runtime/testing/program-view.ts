@@ -60,7 +60,7 @@ export interface ProgramView {
   session(fields?: Fields, options?: SessionOptions): SessionView;
   on(fields?: Fields): ProgramView;
   readonly conn: ConnView;
-  readonly sockOpts: Readonly<Record<string, number | string>>;
+  readonly sockOpts: Readonly<Record<string, number | string | boolean>>;
   readonly subflows: readonly object[];
   readonly logged: readonly string[];
   readonly steps: { readonly last: number; readonly max: number };

@@ -10,12 +10,14 @@ import type { VmMap } from "./maps/map.ts";
 import { formatTrace } from "./trace-format.ts";
 
 /** What the world around one event does for its program. Errnos are negative; a missing function means EOPNOTSUPP. */
+/** An errno, a value, or a value with what the helper says of it. */
+export type SockOptAnswer = number | Uint8Array | { readonly bytes: Uint8Array; readonly result: number };
 export interface EventServices {
   /** Identity of the socket: what socket storage hangs on. Undefined: the event has no socket. */
   readonly socket?: object;
   setSockOpt?(level: number, name: number, value: Uint8Array): number;
   /** The option's value, as long as the caller's buffer at most, or an errno. */
-  getSockOpt?(level: number, name: number, size: number): Uint8Array | number;
+  getSockOpt?(level: number, name: number, size: number): SockOptAnswer;
   /** An acknowledgement of everything before a byte. */
   sendAck?(rcvNxt: number): void;
   setCallbacks?(flags: number): number;
@@ -168,8 +170,9 @@ export const IMPLEMENTATIONS: Partial<Record<HelperName, Implementation>> = {
     const found = call.event.getSockOpt?.(i32(level), i32(name), out.length) ?? ERRNO.EOPNOTSUPP;
     out.fill(0);
     if (typeof found === "number") return found;
-    out.set(found.subarray(0, out.length));
-    return 0;
+    const { bytes, result } = found instanceof Uint8Array ? { bytes: found, result: 0 } : found;
+    out.set(bytes.subarray(0, out.length));
+    return result;
   },
   sock_ops_cb_flags_set(call, [ctx, flags]) {
     wantsContext(call, ctx);

@@ -1,7 +1,8 @@
 /** A loaded object: its maps, its global variables and its programs, ready to run one event at a time. */
 import { COMPILED, isCompiled, type CompiledKind, type ContextField } from "../../compiler/bpf/kinds/index.ts";
 import { isPerCpu } from "../../compiler/bpf/map-types.ts";
-import { isTarget, kernels, type Kernel } from "../../compiler/bpf/kernels.ts";
+import { isTarget, kernelOf, kernels, type Kernel } from "../../compiler/bpf/kernels.ts";
+import { versionIn } from "../../compiler/bpf/verifier-rules.ts";
 import { CALL, PSEUDO } from "../../compiler/bpf/opcodes.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { sizeOf } from "../../compiler/layout.ts";
@@ -113,7 +114,7 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
   const { services } = options;
   const engine = options.engine ?? "interpreter";
   // What names no target was made by another compiler, for whatever kernel: it gets all that there is.
-  const kernel = isTarget(module.target) ? kernels[module.target] : kernels.patched;
+  const kernel = isTarget(module.target) ? kernelOf(module.target, versionIn(module.kernel ?? "")) : kernels.patched;
   const shapes = module.maps.map(shapeOf);
   const kindOf = (shape: MapShape) => {
     const kind = (MAP_KINDS as Record<string, (typeof MAP_KINDS)["array"]>)[shape.type];

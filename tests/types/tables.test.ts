@@ -4,6 +4,7 @@ import { join } from "node:path";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
 import { TARGETS } from "../../compiler/bpf/kernels.ts";
+import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
 import { COMPILED } from "../../compiler/bpf/kinds/index.ts";
 import { OPS_STRUCTS } from "../../compiler/bpf/kinds/struct-ops.ts";
 import { PROPERTIES } from "../../compiler/frontend/context-properties.ts";
@@ -65,6 +66,25 @@ const BY_CODE: { readonly [R in Role]?: readonly string[] } = {
   subflow: ["tcp"],
   ctx: ["remote", "reply"],
 };
+test.each([
+  ["set", "SetSockOpts"],
+  ["get", "GetSockOpts"],
+] as const)("socket options that a program may %s are declared, and a number is no boolean", (call, type) => {
+  const OF_VALUE = { u32: "number", bool: "boolean", name: "object", device: "object", header: "object" } as const;
+  const rows = Object.entries(SOCKET_OPTIONS).filter(([, row]) => call in row && row.value !== "header");
+  const found = propertiesOf(typesNamed(type));
+  expect(sorted(found.keys())).toEqual(sorted(rows.map(([name]) => name)));
+  const isNumber = (symbol: ts.Symbol): boolean => (typeOf(symbol).flags & ts.TypeFlags.Intersection) !== 0;
+  const isBoolean = (symbol: ts.Symbol): boolean => (typeOf(symbol).flags & ts.TypeFlags.Boolean) !== 0;
+  const kindOf = (symbol: ts.Symbol): string => (isBoolean(symbol) ? "boolean" : isNumber(symbol) ? "number" : "object");
+  expect(rows.map(([name]) => `${name} ${kindOf(found.get(name)!)}`)).toEqual(rows.map(([name, { value }]) => `${name} ${OF_VALUE[value]}`));
+});
+test("the headers that a program may read are declared", () => {
+  const names = typesNamed("SynSockOpt").flatMap((one) => (one.isStringLiteral() ? [one.value] : []));
+  const rows = Object.entries(SOCKET_OPTIONS).flatMap(([name, { value }]) => (value === "header" ? [name] : []));
+  expect(sorted(names)).toEqual(sorted(rows));
+});
+
 describe.each(Object.keys(ROLES) as Role[])("role %s", (role) => {
   const seen = (): ReadonlyMap<string, ts.Symbol> => propertiesOf(typesNamed(ROLES[role].name));
 

@@ -10,7 +10,7 @@ import { recorderSource } from "./program.ts";
 import { SESSION, timeouts, type Recorded, type Session, type Sides } from "./session.ts";
 
 /** Two hosts, a client and a server in cgroups of their own. */
-async function hosts(family: Session["family"], run: (hosts: Hosts) => Promise<void>): Promise<void> {
+export async function hosts(family: Session["family"], run: (hosts: Hosts) => Promise<void>): Promise<void> {
   const lab = openLab();
   try {
     const c = lab.netns("c");
@@ -57,7 +57,7 @@ const DATAGRAM = `
   const socket = require("node:dgram").createSocket(isIPv6(process.argv[1]) ? "udp6" : "udp4");
   socket.on("error", () => socket.close());
   socket.send("x", 9, process.argv[1], () => socket.close());`;
-interface Hosts {
+export interface Hosts {
   readonly where: { readonly host: string; readonly port: number };
   /** Begins (-A) or ends (-D) to lose what comes to the server's port. */
   readonly deaf: (change: "-A" | "-D") => void;

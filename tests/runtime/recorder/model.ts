@@ -27,7 +27,7 @@ const plain = (value: unknown): unknown =>
       : value;
 
 /** Loads a source text on the model. */
-async function open<T>(name: string, text: string, target: TargetName, host = createHost()): Promise<T> {
+export async function open<T>(name: string, text: string, target: TargetName, host = createHost()): Promise<T> {
   const cache = join(repository, "node_modules/.cache");
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, "recorder-"));
