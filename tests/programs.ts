@@ -15,6 +15,8 @@ export const programNames: readonly string[] = readdirSync(programsFolder)
   .sort();
 
 const needsPatched = (text: string): boolean => /from "tsbpf\/(mptcp|delack)"/.test(text);
+/** Options that are longer than the patched kernel's may be. */
+const LONG: readonly string[] = ["trace-context"];
 const needsMainline = (text: string): boolean => /import \{[^}]*\bsockOps\b[^}]*\} from "tsbpf\/tcp"/.test(text);
 
 export const sourceText = (name: string): string => readFileSync(join(programsFolder, `${name}.ts`), "utf8");
@@ -23,7 +25,7 @@ export const sourceText = (name: string): string => readFileSync(join(programsFo
 export function targetsOf(name: string): readonly TargetName[] {
   const text = sourceText(name);
   if (needsPatched(text)) return ["patched"];
-  if (needsMainline(text)) return ["mainline"];
+  if (needsMainline(text) || LONG.includes(name)) return ["mainline"];
   return Object.keys(kernels) as TargetName[];
 }
 

@@ -289,6 +289,11 @@ export const types = {
     (f) => `${f.name} is not a socket option that a program can ${f.use}`,
     (f) => `use ${oneOf(nearestFirst(f.name, f.known))}`,
   ),
+  "option-bytes": row(
+    "error",
+    () => "this option is always as long as its payload, so its length tells nothing",
+    () => "write sizeOf(Payload), or give the option a length(conn) handler",
+  ),
   "socket-option-sends": row<{ name: string }>(
     "error",
     (f) => `setting ${f.name} sends what is waiting, and this handler runs while a segment is being sent`,

@@ -11,6 +11,7 @@ import { asPlace, inside, loadPrimitive, newSlot } from "./memory.ts";
 import { need } from "./module-state.ts";
 import { ERROR, type Context, type Operand, type Scalar } from "./operand.ts";
 import { ROLES } from "./roles.ts";
+import { segmentFact } from "./segments.ts";
 import { BE32, I32, sameLayout } from "./types.ts";
 import { convert, describe } from "./values.ts";
 
@@ -50,6 +51,7 @@ export function loadProperty(
   name: string,
 ): Operand {
   if ("helper" in found) return askHelper(f, context, found, node);
+  if ("segment" in found) return segmentFact(f, context, found.segment, node);
   if ("member" in found) return loadMember(f, context, found.member, node, name);
   return found.type === "ip6" ? loadAddress(f, context, found, node, name) : loadScalar(f, context, found, node, name);
 }
@@ -65,6 +67,10 @@ function loadScalar(f: Lowering, context: Context, found: ScalarProperty, node: 
   const span = at(f, node);
   const value = loadField(f, context, found.field, node, found.index ?? 0, name);
   const type = found.type;
+  if (found.bit !== undefined) {
+    const set = f.b.binary("and", value, f.b.constant("w32", BigInt(found.bit), span), span);
+    return { kind: "scalar", type, value: f.b.compare("ne", set, f.b.constant("w32", 0n, span), span) };
+  }
   switch (found.convert) {
     case "shift-3":
       return {

@@ -1,6 +1,6 @@
 /** The properties of what handlers are given, by role and name: from which field of the kernel's context each comes, and how. */
 import type { SockAddrField } from "../bpf/kinds/sock-addr.ts";
-import type { SockOpsField } from "../bpf/kinds/sock-ops.ts";
+import { TCP_FLAGS, type SockOpsField } from "../bpf/kinds/sock-ops.ts";
 import type { SockoptField } from "../bpf/kinds/sockopt.ts";
 import { kernelProperties, type KernelProperty } from "./kernel-members.ts";
 import type { Role } from "./roles.ts";
@@ -15,6 +15,8 @@ export interface ScalarProperty {
   readonly type: ScalarType;
   /** `srtt` is shifted left by 3; a port lies in the upper half; host order is turned to network order. */
   readonly convert?: "shift-3" | "upper-half" | "to-be16" | "not-zero";
+  /** True where this bit of the field is set. */
+  readonly bit?: number;
   /** Handlers may assign it. */
   readonly write?: true;
 }
@@ -32,7 +34,11 @@ export interface HelperProperty {
   readonly part: "low" | "high" | "all";
   readonly type: ScalarType;
 }
-export type ContextProperty = ScalarProperty | AddressProperty | HelperProperty | KernelProperty;
+/** What the segment's header and the connection tell together (segments.ts). */
+export interface SegmentProperty {
+  readonly segment: "payload" | "retransmitted" | "cookie" | "optionBytes";
+}
+export type ContextProperty = ScalarProperty | AddressProperty | HelperProperty | KernelProperty | SegmentProperty;
 type Properties = Readonly<Record<string, ContextProperty>>;
 
 const plain = (field: SockOpsField, type: ScalarType = U32): ScalarProperty => ({ field, type });
@@ -121,10 +127,22 @@ const SOCKOPT: Properties = {
   optlen: { ...option("optlen", I32), write: true },
   uid: { helper: "get_current_uid_gid", part: "low", type: U32 },
 };
+const flag = (bit: number): ScalarProperty => ({ ...plain("skb_tcp_flags", BOOL), bit });
+const SEGMENT: Properties = {
+  syn: flag(TCP_FLAGS.syn),
+  ack: flag(TCP_FLAGS.ack),
+  fin: flag(TCP_FLAGS.fin),
+  rst: flag(TCP_FLAGS.rst),
+  psh: flag(TCP_FLAGS.psh),
+  payload: { segment: "payload" },
+  retransmitted: { segment: "retransmitted" },
+};
 /** The properties of each role, by name. */
 export const PROPERTIES: Readonly<Record<Role, Properties>> = {
   conn: CONNECTION,
   option: CONNECTION,
+  leaving: { ...SEGMENT, cookie: { segment: "cookie" } },
+  arriving: { ...SEGMENT, optionBytes: { segment: "optionBytes" } },
   session: { ...CONNECTION, ...SESSION },
   remote: REMOTE,
   local: LOCAL,

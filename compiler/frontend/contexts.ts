@@ -6,7 +6,7 @@ import { bindSource } from "./connect-calls.ts";
 import { loadProperty } from "./context-fields.ts";
 import { PROPERTIES } from "./context-properties.ts";
 import { privateState } from "./kernel-members.ts";
-import { HEADER_OPTION_CALLS } from "./header-option-calls.ts";
+import { HEADER_OPTION_CALLS, synOption } from "./header-option-calls.ts";
 import { unlessCheckerFails } from "./checker-failure.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { MPTCP_CALLS } from "./mptcp-calls.ts";
@@ -64,7 +64,9 @@ const OPTIONS = { setSockOpt, getSockOpt };
 /** What can be called, by role and name. */
 const METHODS: Readonly<Record<Role, Readonly<Record<string, Method>>>> = {
   conn: OPTIONS,
-  option: { ...OPTIONS, startWriting: writing(true), stopWriting: writing(false) },
+  option: { ...OPTIONS, startWriting: writing(true), stopWriting: writing(false), synOption },
+  leaving: {},
+  arriving: {},
   session: { ...OPTIONS, ...MPTCP_CALLS },
   remote: {},
   local: {},

@@ -85,9 +85,16 @@ function storeOption(f: Lowering, context: Context, call: ts.CallExpression): Op
 }
 
 /** `ctx.loadOption(kind, S)`: the payload, or undefined when the segment has no such option of that length. */
-function loadOption(f: Lowering, context: Context, call: ts.CallExpression): Operand {
-  need(f.state, "header-options", at(f, call), "loadOption()");
-  const args = argumentsOf(f, call, "loadOption", 2);
+const loadOption = (f: Lowering, context: Context, call: ts.CallExpression): Operand =>
+  load(f, context, call, "loadOption", 0n);
+const LOAD_SYN = 1n;
+/** `conn.synOption(kind, S)`: likewise, of the SYN that the peer opened the connection with. */
+export const synOption = (f: Lowering, context: Context, call: ts.CallExpression): Operand =>
+  load(f, context, call, "synOption", LOAD_SYN);
+
+function load(f: Lowering, context: Context, call: ts.CallExpression, name: string, flags: bigint): Operand {
+  need(f.state, "header-options", at(f, call), `${name}()`);
+  const args = argumentsOf(f, call, name, 2);
   const kind = args && constantInteger(f, args[0]!, "the kind of an option");
   const layout = args && fieldType(f, args[1]!);
   if (kind === undefined || !layout) return ERROR;
@@ -100,7 +107,7 @@ function loadOption(f: Lowering, context: Context, call: ts.CallExpression): Ope
   f.b.store(1, slot.base, 0, f.b.constant("w32", BigInt(kind), span), span);
   const found = f.b.call(
     "load_hdr_opt",
-    [context.ctx, slot.base, f.b.constant("w32", BigInt(slot.length), span), f.b.constant("w64", 0n, span)],
+    [context.ctx, slot.base, f.b.constant("w32", BigInt(slot.length), span), f.b.constant("w64", flags, span)],
     "w64",
     span,
   );

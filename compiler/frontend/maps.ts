@@ -1,5 +1,6 @@
 /** Maps: their declarations at the top level. */
 import { ts } from "ts-morph";
+import { MAP_FLAGS } from "../bpf/map-types.ts";
 import { sizeOf, structLayout, type Layout } from "../layout.ts";
 import type { MapSpec } from "../module.ts";
 import type { Span } from "../span.ts";
@@ -100,6 +101,14 @@ export function declareOptionMap(state: ModuleState, span: Span): string {
   };
   state.maps.push({ kind: "map", mapKind: "SkStorage", spec, value: U32 });
   return name;
+}
+
+/** Sockets that a listener accepts begin with a copy of its word. */
+export function inheritOptionMap(state: ModuleState, name: string): void {
+  state.maps.forEach((one, index) => {
+    if (one.spec.name === name)
+      state.maps[index] = { ...one, spec: { ...one.spec, flags: one.spec.flags | MAP_FLAGS.clone } };
+  });
 }
 
 /** The key's layout; undefined: it has none; null: reported. */

@@ -87,6 +87,8 @@ export interface Context {
   readonly state?: StructLayout;
   /** With role "option". */
   readonly wish?: Wish;
+  /** With role "arriving": bytes of the option's payload that came. */
+  readonly optionBytes?: Value;
 }
 export type Operand =
   /** An integer literal, which takes the type of what stands beside it. `wide`: written with n. */

@@ -13,7 +13,7 @@ import { SOCK_OPS_CALLBACKS, SOCK_OPS_FIELDS } from "../bpf/kinds/sock-ops.ts";
 import type { Label } from "../ir/build.ts";
 import type { Value } from "../ir/ir.ts";
 import { ANY_POINTER } from "../ir/types.ts";
-import { declareOptionMap } from "./maps.ts";
+import { declareOptionMap, inheritOptionMap } from "./maps.ts";
 import { need, say } from "./module-state.ts";
 import type { EventProgram } from "./program-builder.ts";
 
@@ -33,10 +33,12 @@ export interface OptionBits {
 }
 
 /** Gives the program a bit of its own, and the object its map. */
-export function optionBits(program: EventProgram): OptionBits {
+export function optionBits(program: EventProgram, listens: boolean): OptionBits {
   const { state, entity, span } = program;
   need(state, "socket-storage", span, "tcpOption");
   state.optionMap ??= declareOptionMap(state, span);
+  // What a listener's word says holds for the connections that it accepts, as the callback flag does.
+  if (listens) inheritOptionMap(state, state.optionMap);
   const known = state.optionBits.get(entity.name);
   if (known === undefined && state.optionBits.size === MAX_WRITING_OPTIONS)
     say(state, "too-many-writers", span, { name: entity.name, limit: MAX_WRITING_OPTIONS });
@@ -45,12 +47,18 @@ export function optionBits(program: EventProgram): OptionBits {
   return { bit, flag: state.writeBit, map: state.optionMap };
 }
 
-/** Goes to `missing` where the socket has no word (and none is made); gives its address otherwise. */
-function wordOf({ b, ctx, span }: EventProgram, bits: OptionBits, create: boolean, missing: Label): Value {
+/** Goes to `missing` where the socket has no word (and none is made), to `request` where it is a request; gives its address otherwise. */
+function wordOf(
+  { b, ctx, span }: EventProgram,
+  bits: OptionBits,
+  create: boolean,
+  missing: Label,
+  request = missing,
+): Value {
   const nothing = b.constant(ANY_POINTER, 0n, span);
   const socket = b.load("ptr socket", 8, ctx, SOCK_OPS_FIELDS.sk.offset, span, "sk");
   const found = b.label();
-  b.branch("ne", socket, nothing, found, missing, span);
+  b.branch("ne", socket, nothing, found, request, span);
   b.place(found);
   const flags = b.constant("w64", create ? CREATE : 0n, span);
   const word = b.call("sk_storage_get", [b.map(bits.map, span), socket, nothing, flags], "pointer", span);
@@ -90,16 +98,19 @@ export function end(program: EventProgram, bits: OptionBits, known: Value | unde
 /** A segment asks for options: how long (`lengthOp`), or which bytes. */
 export interface Asked {
   readonly lengthOp: number;
-  /** What the option says, given the address of the word. */
+  /** What the option says, given the address of the word; undefined: a request may have none. */
   length(): void;
-  write(word: Value): void;
+  write(word: Value | undefined): void;
+  /** The option speaks for listeners, too: what asks without a socket is a request of one of them. */
+  readonly requests: boolean;
 }
 
 /** Lets an option speak that writes on this socket; keeps the flag for those that do. */
 export function speak(program: EventProgram, bits: OptionBits, asked: Asked): void {
   const { b, ctx, span, op } = program;
   const done = b.label();
-  const word = wordOf(program, bits, false, done);
+  const spoken = b.label();
+  const word = wordOf(program, bits, false, done, asked.requests ? spoken : done);
   const writing = readWord(program, word);
   const flags = callbackFlags(program);
   const isSet = (value: Value, mask: number, yes: Label, no: Label): void =>
@@ -123,12 +134,14 @@ export function speak(program: EventProgram, bits: OptionBits, asked: Asked): vo
   setCallbackFlags(program, b.binary("or", flags, constant(program, bits.flag), span));
   b.jump(taken, span);
   b.place(taken);
+  b.jump(spoken, span);
+  b.place(spoken);
   isLength(length, write);
   b.place(length);
   asked.length();
   b.jump(done, span);
   b.place(write);
-  asked.write(word);
+  asked.write(asked.requests ? undefined : word);
   b.jump(done, span);
 
   b.place(silent);

@@ -24,6 +24,8 @@ interface RoleRow {
 export const ROLES = {
   conn: { name: "TcpConn", kind: "sock_ops", socket: true, from: ["option", "session", "ctx"] },
   option: { name: "OptionConn", kind: "sock_ops", socket: true, from: [] },
+  leaving: { name: "LeavingSegment", kind: "sock_ops", from: [] },
+  arriving: { name: "ArrivingSegment", kind: "sock_ops", from: [] },
   session: { name: "MptcpSession", kind: "sock_ops", socket: true, from: ["ctx"] },
   remote: { name: "RemoteAddress", kind: "sock_ops", from: [] },
   local: { name: "LocalAddress", kind: "sock_ops", from: [] },

@@ -6,6 +6,9 @@ import type { EventProgram } from "./program-builder.ts";
 import {
   magicBits,
   payloadOperand,
+  segment,
+  varies,
+  whereAny,
   type OptionDeclaration,
   type OptionEvent,
   type OptionTarget,
@@ -30,13 +33,12 @@ export const mainlineEvents: OptionTarget = {
     parse: SOCK_OPS_EVENTS.ParseHeaderOption.op,
   },
 
-  length({ program: { b, ctx, span }, option }): void {
-    b.call(
-      "reserve_hdr_opt",
-      [ctx, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)],
-      "w64",
-      span,
-    );
+  length(event): void {
+    const { b, ctx, span } = event.program;
+    const reserve = (bytes: Value): void =>
+      void b.call("reserve_hdr_opt", [ctx, bytes, b.constant("w64", 0n, span)], "w64", span);
+    if (varies(event.option)) whereAny(event, reserve);
+    else reserve(b.constant("w32", BigInt(event.option.length), span));
   },
   write,
   parse: load,
@@ -59,6 +61,12 @@ function header(program: EventProgram, option: OptionDeclaration, slot: Value, l
 }
 
 function write(event: OptionEvent): void {
+  if (varies(event.option)) whereAny(event, (bytes) => put(event, bytes));
+  else put(event, undefined);
+}
+
+/** The helper takes as many bytes from the buffer as the option says that it has. */
+function put(event: OptionEvent, bytes: Value | undefined): void {
   const { program, option } = event;
   const { b, ctx, span } = program;
   const slot = buffer(program, option);
@@ -66,7 +74,8 @@ function write(event: OptionEvent): void {
   const tail = option.length % 8;
   b.zero(slot, 0, [0, 1, 2, 4].includes(tail) ? option.length : whole(option), 8, span);
   header(program, option, slot, option.length);
-  event.run("write", [event.conn, payloadOperand(option, slot, 0)]);
+  if (bytes) b.store(1, slot, 1, bytes, span);
+  event.run("write", [event.conn, payloadOperand(option, slot, 0), segment("leaving", event)]);
   b.call(
     "store_hdr_opt",
     [ctx, slot, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)],
@@ -75,7 +84,7 @@ function write(event: OptionEvent): void {
   );
 }
 
-/** Finds the option in the segment at hand; delivers it when it is there and as long as it should be. */
+/** Finds the option in the segment at hand; delivers it when it is there and as long as it should be, or not longer. */
 function load(event: OptionEvent): void {
   const { program, option } = event;
   const { b, ctx, span } = program;
@@ -92,9 +101,21 @@ function load(event: OptionEvent): void {
   );
   const there = b.label();
   const done = b.label();
-  b.branch("eq", found, b.constant("w64", BigInt(option.length), span), there, done, span);
-  b.place(there);
-  event.run("parse", [event.conn, payloadOperand(option, slot, 0, "it is what the peer sent")]);
+  let came: Value | undefined;
+  if (varies(option)) {
+    // An errno is negative; what is longer than the buffer is one, too.
+    b.branch("sgt", found, b.constant("w64", BigInt(option.header), span), there, done, span);
+    b.place(there);
+    came = b.binary("sub", b.unary("trunc", found, span), b.constant("w32", BigInt(option.header), span), span);
+  } else {
+    b.branch("eq", found, b.constant("w64", BigInt(option.length), span), there, done, span);
+    b.place(there);
+  }
+  event.run("parse", [
+    event.conn,
+    payloadOperand(option, slot, 0, "it is what the peer sent"),
+    segment("arriving", event, came),
+  ]);
   b.jump(done, span);
   b.place(done);
 }

@@ -6,6 +6,9 @@ import type { EventProgram } from "./program-builder.ts";
 import {
   magicBits,
   payloadOperand,
+  segment,
+  varies,
+  whereAny,
   type OptionDeclaration,
   type OptionEvent,
   type OptionTarget,
@@ -30,8 +33,11 @@ export const patchedEvents: OptionTarget = {
     parse: SOCK_OPS_EVENTS.ParseOptions.op,
   },
 
-  length({ program: { b, ctx, span }, option }): void {
-    b.store(4, ctx, ARGS, b.constant("w32", BigInt(option.length), span), span);
+  length(event): void {
+    const { b, ctx, span } = event.program;
+    const reply = (bytes: Value): void => b.store(4, ctx, ARGS, bytes, span);
+    if (varies(event.option)) whereAny(event, reply);
+    else reply(b.constant("w32", BigInt(event.option.length), span));
   },
   write,
   parse,
@@ -47,19 +53,25 @@ function buffer(program: EventProgram, option: OptionDeclaration): Value {
 }
 
 function write(event: OptionEvent): void {
+  if (varies(event.option)) whereAny(event, (bytes) => put(event, bytes));
+  else put(event, undefined);
+}
+
+function put(event: OptionEvent, bytes: Value | undefined): void {
   const { program, option } = event;
   const { b, ctx, span } = program;
   const slot = buffer(program, option);
   b.zero(slot, 0, 4 * words(option), 4, span);
   b.store(2, slot, 0, b.constant("w32", BigInt(option.kind | (option.length << 8)), span), span);
+  if (bytes) b.store(1, slot, 1, bytes, span);
   if (option.experiment !== undefined) b.store(2, slot, 2, b.constant("w32", magicBits(option.experiment), span), span);
-  event.run("write", [event.conn, payloadOperand(option, slot, 0)]);
+  event.run("write", [event.conn, payloadOperand(option, slot, 0), segment("leaving", event)]);
   // reply and replylong are one union with args.
   for (let word = 0; word < words(option); word++)
     b.store(4, ctx, ARGS + 4 * word, b.load("w32", 4, slot, 4 * word, span), span);
 }
 
-/** Delivers an option of this kind (and experiment) that is as long as it should be. */
+/** Delivers an option of this kind (and experiment) that is as long as it should be, or not longer. */
 function parse(event: OptionEvent): void {
   const { program, option } = event;
   const { b, ctx, span } = program;
@@ -72,7 +84,20 @@ function parse(event: OptionEvent): void {
   const first = b.load("w32", 4, ctx, OPTION_DATA, span, "option");
   const kindAndLength = BigInt(option.kind | (option.length << 8));
   let rest = first;
-  if (option.experiment !== undefined) {
+  let came: Value | undefined;
+  if (varies(option)) {
+    const number = (value: number): Value => b.constant("w32", BigInt(value), span);
+    const byte = (shift: number): Value =>
+      b.binary("and", b.binary("lshr", first, number(shift), span), number(0xff), span);
+    expect(byte(0), BigInt(option.kind));
+    if (option.experiment !== undefined)
+      expect(b.binary("lshr", first, number(16), span), magicBits(option.experiment));
+    // Shorter than its first bytes is more than any payload has.
+    came = b.binary("sub", byte(8), number(option.header), span);
+    const fits = b.label();
+    b.branch("ult", b.binary("sub", came, number(1), span), number(option.payload.size), fits, done, span);
+    b.place(fits);
+  } else if (option.experiment !== undefined) {
     expect(first, kindAndLength | (magicBits(option.experiment) << 16n));
   } else {
     // One test for kind and length, which leaves the payload with zeros below it.
@@ -84,7 +109,11 @@ function parse(event: OptionEvent): void {
   );
   const slot = buffer(program, option);
   loaded.forEach((value, word) => b.store(4, slot, 4 * word, value, span));
-  event.run("parse", [event.conn, payloadOperand(option, slot, 0, "it is what the peer sent")]);
+  event.run("parse", [
+    event.conn,
+    payloadOperand(option, slot, 0, "it is what the peer sent"),
+    segment("arriving", event, came),
+  ]);
   b.jump(done, span);
   b.place(done);
 }

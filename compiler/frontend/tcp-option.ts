@@ -17,6 +17,7 @@ import { bare } from "./lowering.ts";
 import { handlerObject, onEvents, runHandler, type Handler, type EventProgram } from "./program-builder.ts";
 import { mainlineEvents } from "./tcp-option-mainline.ts";
 import { patchedEvents } from "./tcp-option-patched.ts";
+import { U32 } from "./types.ts";
 import { SIDE } from "./values.ts";
 
 /** RFC 6994: the kinds shared by experiments, and the one used unless the program says otherwise. */
@@ -25,7 +26,15 @@ const DEFAULT_EXPERIMENT_KIND = 254;
 /** Kinds that the kernel writes or reads itself (net/ipv4/tcp_input.c, mptcp/options.c). */
 const KERNEL_KINDS = [0, 1, 2, 3, 4, 5, 8, 19, 29, 30, 34];
 
-export const HANDLERS = ["established", "write", "parse", "retransmitTimeout"] as const;
+export const HANDLERS = [
+  "connecting",
+  "listening",
+  "established",
+  "length",
+  "write",
+  "parse",
+  "retransmitTimeout",
+] as const;
 export type HandlerName = (typeof HANDLERS)[number];
 
 /** One option, as declared. */
@@ -48,6 +57,8 @@ export interface OptionEvent {
   readonly option: OptionDeclaration;
   readonly conn: Context;
   run(name: HandlerName, args: readonly Operand[]): void;
+  /** Bytes of this segment's option, its first ones included; 0: it has none. Of options whose length varies. */
+  bytes(): Value;
 }
 
 /** What a target does at its events. */
@@ -70,8 +81,8 @@ export function tcpOptionProgram(program: EventProgram): void {
   const target: OptionTarget = has(program.state.kernel, "tcp-option-events") ? patchedEvents : mainlineEvents;
   const writes = option.handlers.has("write");
   const parses = option.handlers.has("parse");
-  const bits = writes && !option.exclusive ? optionBits(program) : undefined;
-  const handle = (extra: number, run: (event: OptionEvent) => void, word?: Value): void =>
+  const bits = writes && !option.exclusive ? optionBits(program, option.handlers.has("listening")) : undefined;
+  const handle = (extra: number, run: (event: OptionEvent) => void, word?: Writing["word"]): void =>
     withWish(program, option, { bits, extra, word }, run);
   const cases: { ops: readonly number[]; run: () => void }[] = [];
   const add = (op: number, run: (event: OptionEvent) => void): void => {
@@ -90,12 +101,18 @@ export function tcpOptionProgram(program: EventProgram): void {
       },
     });
   }
+  for (const [name, op] of [
+    ["connecting", SOCK_OPS_EVENTS.TcpConnect.op],
+    ["listening", SOCK_OPS_EVENTS.TcpListen.op],
+  ] as const)
+    if (option.handlers.has(name)) add(op, (event) => event.run(name, [event.conn]));
   const { ops } = target;
   if (bits) {
     const asked = {
       lengthOp: ops.length,
       length: () => handle(0, (event) => target.length(event)),
-      write: (word: Value) => handle(0, (event) => target.write(event), word),
+      write: (word: Value | undefined) => handle(0, (event) => target.write(event), word ?? "here"),
+      requests: option.handlers.has("listening"),
     };
     cases.push({ ops: [ops.length, ops.write], run: () => speak(program, bits, asked) });
   } else if (writes) {
@@ -114,8 +131,8 @@ interface Writing {
   readonly bits: OptionBits | undefined;
   /** Callback flags to set, whatever the handlers want. */
   readonly extra: number;
-  /** Address of the socket's word, where it is at hand. */
-  readonly word: Value | undefined;
+  /** Address of the socket's word, where it is at hand. "here": the option is writing, and there may be no word. */
+  readonly word: Value | "here" | undefined;
 }
 
 /** Runs handlers, then does what they asked of writing: what they asked last. */
@@ -134,6 +151,7 @@ function withWish(
     program,
     option,
     conn,
+    bytes: () => bytesOf(program, option, conn),
     run: (name, args) => {
       const handler = option.handlers.get(name);
       if (handler && b.reachable()) runHandler(program, handler, args);
@@ -141,6 +159,30 @@ function withWish(
   });
   if (b.reachable()) carryOut(program, option, writing, wish);
   for (const cell of cells) if (cell.kind === "variable") b.forget(cell.variable);
+}
+
+/** What `length` answers, held to what the payload has. */
+function bytesOf(program: EventProgram, option: OptionDeclaration, conn: Context): Value {
+  const { b, span } = program;
+  const number = (value: number): Value => b.constant("w32", BigInt(value), span);
+  const result = { type: "w32" as const, name: "length" };
+  b.set(result, number(0));
+  const leaving: Operand = { kind: "context", role: "leaving", ctx: program.ctx };
+  runHandler(program, option.handlers.get("length")!, [conn, leaving], { result, type: U32 });
+  const [some, none, done] = [b.label(), b.label(), b.label()];
+  // 0 less 1 is more than any payload has.
+  const wanted = b.get(result);
+  b.branch("ult", b.binary("sub", wanted, number(1), span), number(option.payload.size), some, none, span);
+  b.place(none);
+  b.set(result, number(0));
+  b.jump(done, span);
+  b.place(some);
+  b.set(result, b.binary("add", wanted, number(option.header), span));
+  b.jump(done, span);
+  b.place(done);
+  const bytes = b.get(result);
+  b.forget(result);
+  return bytes;
 }
 
 function carryOut(
@@ -177,7 +219,7 @@ function carryOut(
     b.branch("ne", readCell(b, wish.stop, span), constant(0), stop, neither, span);
     b.place(stop);
     if (bits) {
-      end(program, bits, word, neither);
+      end(program, bits, word === "here" ? undefined : word, neither);
       b.jump(neither, span);
     } else {
       const kept = b.binary("and", callbackFlags(program), constant(~flag & 0xff), span);
@@ -323,3 +365,23 @@ export const payloadOperand = (option: OptionDeclaration, base: Value, offset: n
   };
   return { kind: "place", type: option.payload, at: memory };
 };
+/** The segment that an event is about, as handlers see it. */
+export const segment = (role: "leaving" | "arriving", { program }: OptionEvent, optionBytes?: Value): Operand => ({
+  kind: "context",
+  role,
+  ctx: program.ctx,
+  ...(optionBytes ? { optionBytes } : {}),
+});
+/** Its length is the program's to say, segment by segment. */
+export const varies = (option: OptionDeclaration): boolean => option.handlers.has("length");
+
+/** Runs the rest where the option has bytes; nothing is written otherwise. */
+export function whereAny({ program: { b, span }, bytes }: OptionEvent, run: (bytes: Value) => void): void {
+  const length = bytes();
+  const [some, none] = [b.label(), b.label()];
+  b.branch("ne", length, b.constant("w32", 0n, span), some, none, span);
+  b.place(some);
+  run(length);
+  b.jump(none, span);
+  b.place(none);
+}

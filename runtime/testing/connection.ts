@@ -54,7 +54,7 @@ export interface Connection {
   readonly sockOpts: Record<string, number | string | boolean>;
   /** Timers that options of it set, in microseconds, rounded up to ticks of the clock. */
   readonly timers: Partial<Record<Timer, number>>;
-  /** The SYN that opened it, from the TCP header on, where the listener saved it. */
+  /** The SYN that opened it, from the TCP header on: of a request, and afterwards where the listener saved it. */
   savedSyn?: Uint8Array;
   side?: "client" | "server";
   /** Has the established event been delivered? */

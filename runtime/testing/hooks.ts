@@ -1,6 +1,6 @@
 /** When the kernel calls programs for a TCP segment, on each target: net/ipv4/tcp_{input,output}.c, and the patched kernel's. */
 import { TCP_STATES, type TcpStateName } from "../../compiler/bpf/tcp-states.ts";
-import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
+import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS, TCP_FLAGS as FLAGS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { hostOrder } from "../dsl/network-order.ts";
 import { has } from "../../compiler/bpf/kernels.ts";
 import type { Connection } from "./connection.ts";
@@ -8,8 +8,9 @@ import type { Loaded } from "./call.ts";
 import { allOf, deliver, deliverTo, type Delivered, type KernelEvent } from "./deliver.ts";
 import { eachOption, isKnown, padded, TCP_HEADER, type FoundOption, type OptionRoom } from "./header-options.ts";
 import type { HistoryEntry } from "./history.ts";
+import { acceptSocket } from "./mptcp.ts";
 
-export const FLAGS = { fin: 0x01, syn: 0x02, rst: 0x04, psh: 0x08, ack: 0x10 } as const;
+export { TCP_FLAGS as FLAGS } from "../../compiler/bpf/kinds/sock-ops.ts";
 
 export interface SegmentFacts {
   readonly flags: number;
@@ -187,13 +188,13 @@ const takeData = (connection: Connection, segment: SegmentFacts): void => {
 };
 
 /** The patched kernel tells of each option it does not know, by itself. */
-function parsePatched(options: Uint8Array, run: Run): void {
+function parsePatched(options: Uint8Array, run: Run, segment: Pick<KernelEvent, "packet" | "payload">): void {
   for (const { kind, bytes } of eachOption(options)) {
     if (isKnown(kind)) continue;
     const data = new Uint8Array(16);
     data.set(bytes.subarray(0, 16));
     const first = new DataView(data.buffer).getUint32(0, true);
-    run({ op: op.ParseOptions.op, args: [kind, bytes.length, first, 0], optionData: data });
+    run({ op: op.ParseOptions.op, args: [kind, bytes.length, first, 0], optionData: data, ...segment });
   }
 }
 
@@ -213,8 +214,25 @@ export function segmentArrives(
   const packet = header(connection, segment, options, false);
   // The patched kernel has mainline's event as well.
   if (wanted) run({ op: op.ParseHeaderOption.op, packet, payload: segment.payload });
-  if (has(loaded.machine.kernel, "tcp-option-events")) parsePatched(options, run);
+  if (has(loaded.machine.kernel, "tcp-option-events")) parsePatched(options, run, { packet, payload: segment.payload });
   takeData(connection, segment);
+}
+
+/** A SYN with these options comes to a listener: what programs put on the SYN-ACK. */
+export function requestArrives(
+  connection: Connection,
+  options: Uint8Array,
+  answer: () => Uint8Array | undefined,
+): Uint8Array | undefined {
+  const syn = Uint8Array.from([...kernelOptions(FLAGS.syn), ...options]);
+  connection.savedSyn = header(connection, { flags: FLAGS.syn, payload: 0 }, syn, false);
+  return answer();
+}
+
+/** The request becomes a connection of its own: of the SYN it keeps what its listener saves. */
+export function requestAccepted(loaded: Loaded, connection: Connection): void {
+  acceptSocket(loaded, connection);
+  if (Number(connection.sockOpts["TCP_SAVE_SYN"] ?? 0) === 0) delete connection.savedSyn;
 }
 
 /** The handshake is over, by this segment: the SYN-ACK for a client, the third ACK (or data) for a server. */
@@ -235,7 +253,7 @@ export function handshakeDone(
   if (side === "client") stateChanges(loaded, connection, "established", entry);
   else connection.fields = { ...connection.fields, state: "synRecv" };
   run({ op: side === "client" ? op.ActiveEstablished.op : op.PassiveEstablished.op, packet, payload: segment.payload });
-  if (has(loaded.machine.kernel, "tcp-option-events")) parsePatched(options, run);
+  if (has(loaded.machine.kernel, "tcp-option-events")) parsePatched(options, run, { packet, payload: segment.payload });
   if (side === "server") stateChanges(loaded, connection, "established", entry);
   if (segment.payload > 0) takeData(connection, segment);
 }

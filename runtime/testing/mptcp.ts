@@ -1,4 +1,5 @@
 /** The MPTCP model: sessions with tokens, addresses that come and go, and subflows that open later, fail, or are refused. */
+import { MAP_FLAGS } from "../../compiler/bpf/map-types.ts";
 import { SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { hostOrder, networkOrder } from "../dsl/network-order.ts";
 import { ERRNO } from "../vm/errno.ts";
@@ -321,4 +322,10 @@ const matching = (of: Session, subflow: ModelSubflow | undefined, path: Requeste
 export function forgetSocket(loaded: Loaded, socket: object): void {
   for (const { machine } of allOf(loaded))
     for (const map of machine.maps.values()) if (isSocketStorage(map)) map.forget(socket);
+}
+/** A listener's socket is the connection's now: what is not inherited is gone. */
+export function acceptSocket(loaded: Loaded, socket: object): void {
+  for (const { machine } of allOf(loaded))
+    for (const map of machine.maps.values())
+      if (isSocketStorage(map) && !(map.shape.flags & MAP_FLAGS.clone)) map.forget(socket);
 }

@@ -7,7 +7,15 @@ import { deliver } from "./deliver.ts";
 import { createDice } from "./dice.ts";
 import { createEndpoint, type Endpoint, type Packet, type Wire } from "./endpoint.ts";
 import { eachOption } from "./header-options.ts";
-import { FLAGS, handshakeDone, kernelOptions, segmentArrives, stateChanges } from "./hooks.ts";
+import {
+  FLAGS,
+  handshakeDone,
+  kernelOptions,
+  requestAccepted,
+  requestArrives,
+  segmentArrives,
+  stateChanges,
+} from "./hooks.ts";
 import { forgetSocket } from "./mptcp.ts";
 import { behind, type ProgramView } from "./program-view.ts";
 
@@ -180,9 +188,12 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
       if (side === "server") {
         handshake.synAckSentAt = queue.now();
         update("server", { state: "newSynRecv" });
-        request(op.ReceiveWindowInit.op, "chooses a receive window");
-        request(op.TimeoutInit.op, "chooses a time-out");
-        one.emit(FLAGS.syn | FLAGS.ack, 0, 0, true);
+        requestArrives(one.connection, packet.options, () => {
+          request(op.ReceiveWindowInit.op, "chooses a receive window");
+          request(op.TimeoutInit.op, "chooses a time-out");
+          one.emit(FLAGS.syn | FLAGS.ack, 0, 0, true);
+          return undefined;
+        });
         request(op.NeedsEcn.op, "asks for ECN");
       } else {
         if (!one.connection.open) established("client", packet, handshake.synSentAt);
@@ -191,8 +202,8 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
       return;
     }
     if (side === "server" && !one.connection.open) {
-      // A new socket, to which nothing is attached yet.
-      forgetSocket(one.loaded, one.connection);
+      // A new socket, to which nothing is attached yet but what it inherits.
+      requestAccepted(one.loaded, one.connection);
       established("server", packet, handshake.synAckSentAt);
       if (packet.payload === 0) return;
       // The handshake's event saw this segment's options already; its data is still to be taken.

@@ -18,6 +18,8 @@ import {
   handshakeDone,
   header,
   kernelOptions,
+  requestAccepted,
+  requestArrives,
   segmentArrives,
   segmentLeaves,
   stateChanges,
@@ -38,6 +40,9 @@ import { createSessionView, type SessionOptions, type SessionView } from "./sess
 type Fields = Partial<ConnectionFields>;
 
 export interface ProgramView {
+  connecting(fields?: Fields): Uint8Array | undefined;
+  listening(fields?: Fields): void;
+  request(options?: Uint8Array | readonly number[], fields?: Fields): Uint8Array | undefined;
   established(side: "client" | "server", fields?: Fields): void;
   write(fields?: Fields): Uint8Array | undefined;
   send(bytes: number, fields?: Fields): Uint8Array | undefined;
@@ -115,6 +120,10 @@ export function createProgramView(
     for (const { steps } of allOf(loaded)) steps.last = 0;
     return loaded.history.begin(loaded.program, `${title} (${nameOf(connection)})`);
   };
+  const wrote = (entry: HistoryEntry, bytes: Uint8Array | undefined): Uint8Array | undefined => {
+    entry.effects.push(bytes ? `writes ${bytesText(bytes)}` : "writes nothing");
+    return bytes;
+  };
   const leave = (title: string, payload: number, fields: Fields | undefined): Uint8Array | undefined => {
     const entry = begin(title, fields);
     if (!connection.open) return undefined;
@@ -124,8 +133,7 @@ export function createProgramView(
       { flags: FLAGS.ack | (payload > 0 ? FLAGS.psh : 0), payload },
       entry,
     );
-    entry.effects.push(bytes ? `writes ${bytesText(bytes)}` : "writes nothing");
-    return bytes;
+    return wrote(entry, bytes);
   };
   /** Nothing arrives on a connection before its handshake; who receives first is taken for the server. */
   const opened = (): void => {
@@ -135,7 +143,24 @@ export function createProgramView(
   };
 
   const view: ProgramView = {
+    connecting(fields) {
+      const entry = begin("connecting", { state: "synSent", ...fields });
+      deliver(loaded, connection, { op: SOCK_OPS_EVENTS.TcpConnect.op }, entry);
+      const { sndNxt } = connection.fields;
+      return wrote(entry, segmentLeaves(loaded, connection, { flags: FLAGS.syn, payload: 0, seq: sndNxt }, entry));
+    },
+    listening(fields) {
+      const entry = begin("listening", { state: "listen", ...fields });
+      deliver(loaded, connection, { op: SOCK_OPS_EVENTS.TcpListen.op }, entry);
+    },
+    request(options = [], fields) {
+      const entry = begin("a SYN arrives", { state: "newSynRecv", ...fields });
+      const flags = FLAGS.syn | FLAGS.ack;
+      const answer = () => segmentLeaves(loaded, connection, { flags, payload: 0, request: true }, entry);
+      return wrote(entry, requestArrives(connection, Uint8Array.from(options), answer));
+    },
     established(side, fields) {
+      if (connection.fields.state === "newSynRecv") requestAccepted(loaded, connection);
       const entry = begin(`established ${side}`, fields);
       const flags = side === "client" ? FLAGS.syn | FLAGS.ack : FLAGS.ack;
       handshakeDone(loaded, connection, side, { flags, payload: 0 }, kernelOptions(flags), entry);

@@ -45,6 +45,7 @@ const FLAGS = {
   readOnlyProgram: "BPF_F_RDONLY_PROG",
   writeOnlyProgram: "BPF_F_WRONLY_PROG",
   mmapable: "BPF_F_MMAPABLE",
+  clone: "BPF_F_CLONE",
 } as const satisfies Record<keyof typeof MAP_FLAGS, string>;
 const PSEUDO_NAMES = {
   mapFd: "BPF_PSEUDO_MAP_FD",

@@ -15,6 +15,9 @@ const setsockopt = libc.func("int setsockopt(int fd, int level, int option, uint
 
 const write = libc.func("int64 write(int fd, uint8_t *bytes, size_t length)");
 const close = libc.func("int close(int fd)");
+/** Of this architecture, for a call that libc has no function for. */
+const SYS_BPF = process.arch === "arm64" ? 280 : 321;
+const syscall = libc.func("int64 syscall(int64 number, int command, uint8_t *attr, uint32 size)");
 const kept = [];
 
 const PROTOCOL = { tcp: 0, mptcp: 262 };
@@ -141,6 +144,30 @@ const commands = {
     const size = [length];
     if (getsockopt(fd, level, option, value, size) < 0) return { errno: koffi.errno() };
     return { bytes: [...value.subarray(0, size[0])] };
+  },
+  /** What hangs on a socket, in a map by its number: stores `bytes` there, or reads as many as `length`. */
+  storage({ id, map, bytes, length }) {
+    const fd = sockets.get(id).fd ?? sockets.get(id).stream._handle.fd;
+    const ask = (command, attr) => {
+      const result = Number(syscall(SYS_BPF, command, attr, attr.length));
+      return result < 0 ? fail(`bpf ${command}`) : result;
+    };
+    const byId = Buffer.alloc(128);
+    byId.writeUInt32LE(map, 0);
+    const mapFd = ask(14, byId);
+    try {
+      const key = Buffer.alloc(4);
+      key.writeInt32LE(fd, 0);
+      const value = Buffer.from(bytes ?? new Uint8Array(length));
+      const attr = Buffer.alloc(128);
+      attr.writeUInt32LE(mapFd, 0);
+      attr.writeBigUInt64LE(BigInt(koffi.address(key)), 8);
+      attr.writeBigUInt64LE(BigInt(koffi.address(value)), 16);
+      ask(bytes ? 2 : 1, attr);
+      return [...value];
+    } finally {
+      close(mapFd);
+    }
   },
   ports({ id }) {
     const { stream } = sockets.get(id);

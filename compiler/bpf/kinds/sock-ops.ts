@@ -65,6 +65,11 @@ export const SOCK_OPS_FIELDS = {
 } as const satisfies Record<string, ContextField>;
 export type SockOpsField = keyof typeof SOCK_OPS_FIELDS;
 
+/** Bits of skb_tcp_flags, as they lie in the header (RFC 9293). */
+export const TCP_FLAGS = { fin: 0x01, syn: 0x02, rst: 0x04, psh: 0x08, ack: 0x10 } as const;
+/** What args[0] of mainline's two events for options says of the segment (include/uapi/linux/bpf.h). */
+export const WRITE_HEADER = { currentMss: 1, synAckCookie: 2 } as const;
+
 export interface SockOpsEvent {
   readonly op: number;
   /** Name in the kernel's enum, without BPF_SOCK_OPS_ or BPF_. */
