@@ -43,7 +43,11 @@ const FEATURE_ROWS = {
   "helper:mptcp-set-priority": { about: "bpf_mptcp_set_priority", of: PATCHED },
   "delayed-ack-options": { about: "delayed-ACK socket options from BPF", of: PATCHED },
   "bpf-delack-max": { about: "TCP_BPF_DELACK_MAX and TCP_BPF_RTO_MIN from BPF", of: EVERYWHERE },
-  "unified-socket-options": { about: "socket options from BPF as processes have them (Linux 6.1)", of: EVERYWHERE, since: "6.1" },
+  "unified-socket-options": {
+    about: "socket options from BPF as processes have them (Linux 6.1)",
+    of: EVERYWHERE,
+    since: "6.1",
+  },
   "ring-buffer": { about: "BPF ring buffers (Linux 5.8)", of: EVERYWHERE },
   "socket-storage": { about: "per-socket storage from sock_ops (Linux 5.9)", of: EVERYWHERE },
   "lpm-trie": { about: "longest-prefix-match tries", of: EVERYWHERE },

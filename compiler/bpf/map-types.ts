@@ -50,7 +50,13 @@ export const MAP_TYPES = {
 export type MapTypeName = keyof typeof MAP_TYPES;
 
 /** Flags of BPF_MAP_CREATE. */
-export const MAP_FLAGS = { noPrealloc: 1, readOnlyProgram: 0x80, writeOnlyProgram: 0x100, clone: 0x200, mmapable: 0x400 } as const;
+export const MAP_FLAGS = {
+  noPrealloc: 1,
+  readOnlyProgram: 0x80,
+  writeOnlyProgram: 0x100,
+  clone: 0x200,
+  mmapable: 0x400,
+} as const;
 
 /** What is known of a map type; undefined for a name that is none. */
 export const mapType = (name: string): MapType | undefined =>

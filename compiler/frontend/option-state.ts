@@ -109,8 +109,9 @@ export interface Asked {
 export function speak(program: EventProgram, bits: OptionBits, asked: Asked): void {
   const { b, ctx, span, op } = program;
   const done = b.label();
-  const spoken = b.label();
-  const word = wordOf(program, bits, false, done, asked.requests ? spoken : done);
+  /** Where a request joins. */
+  const spoken = asked.requests ? b.label() : undefined;
+  const word = wordOf(program, bits, false, done, spoken);
   const writing = readWord(program, word);
   const flags = callbackFlags(program);
   const isSet = (value: Value, mask: number, yes: Label, no: Label): void =>
@@ -134,8 +135,10 @@ export function speak(program: EventProgram, bits: OptionBits, asked: Asked): vo
   setCallbackFlags(program, b.binary("or", flags, constant(program, bits.flag), span));
   b.jump(taken, span);
   b.place(taken);
-  b.jump(spoken, span);
-  b.place(spoken);
+  if (spoken) {
+    b.jump(spoken, span);
+    b.place(spoken);
+  }
   isLength(length, write);
   b.place(length);
   asked.length();

@@ -31,7 +31,8 @@ function formOf(role: StructRole | undefined, property: ContextProperty): Form {
     if (bits === 1 || (type.kind === "int" && type.bool)) return "bool";
     return type.kind === "int" && type.bytes === 8 ? "wide" : "number";
   }
-  if ("segment" in property) return property.segment === "payload" || property.segment === "optionBytes" ? "number" : "bool";
+  if ("segment" in property)
+    return property.segment === "payload" || property.segment === "optionBytes" ? "number" : "bool";
   const { type } = property;
   if (type === "ip6") return "ip6";
   if (type.kind === "be") return type.bits === 16 ? "be16" : "be32";
