@@ -18,6 +18,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { embed } from "./embed.mjs";
+import { writePages } from "./pages.mjs";
 import { typescriptOnly } from "./typescript-module.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -91,6 +92,7 @@ if (!process.argv.includes("--embed-only")) {
     plugins: [typescriptOnly, noProcesses],
     logLevel: "warning",
   });
+  await writePages(root, join(out, "pages.json"));
   const bundle = readFileSync(join(out, "cli.cjs"));
   // One other character, and V8 keeps all of the text in twice the memory, which each start from the snapshot reads. esbuild escapes what
   // strings hold, but not what regular expressions do.

@@ -26,7 +26,7 @@ export function checkObject(
     const { source } = state.project.files[0]!;
     say(state, "no-programs", { file: 0, start: 0, end: Math.min(1, source.text.length) }, undefined);
   }
-  if (programs.length > 0 && !state.license)
+  if (programs.length > 0 && !state.license && state.diagnostics.every((one) => one.key !== "license"))
     say(state, "no-license", spanOf(programs[0]!.file, programs[0]!.node), { fix: licenseFix(programs[0]!.file) });
   names(
     state,
@@ -36,10 +36,11 @@ export function checkObject(
       .filter((one) => !one.implements)
       .map(({ func }) => ({ name: func.name, span: func.span, of: constantOf(func.name, programs) })),
   );
+  const pinnedTwice = pins(state);
   names(
     state,
     "map",
-    state.maps.map((map) => ({ name: map.spec.name, span: map.spec.span })),
+    state.maps.filter((map) => !pinnedTwice.has(map)).map((map) => ({ name: map.spec.name, span: map.spec.span })),
   );
   names(
     state,
@@ -47,7 +48,6 @@ export function checkObject(
     state.globals.filter((one) => one.param).map((one) => ({ name: one.name, span: one.span })),
     Infinity,
   );
-  pins(state);
   optionKinds(state, programs);
   gplOnly(state);
 }
@@ -88,17 +88,21 @@ function names(
   }
 }
 
-/** Maps are pinned by name: two with one name would be one map. */
-function pins(state: ModuleState): void {
+/** Maps are pinned by name: two with one name would be one map. Gives those that are reported. */
+function pins(state: ModuleState): ReadonlySet<ModuleState["maps"][number]> {
+  const twice = new Set<ModuleState["maps"][number]>();
   const seen = new Map<string, Span | undefined>();
-  for (const { spec } of state.maps) {
+  for (const map of state.maps) {
+    const { spec } = map;
     if (!spec.pinned) continue;
     const name = kept(spec.name, Infinity);
     if (seen.has(name)) {
       const other = seen.get(name);
+      twice.add(map);
       say(state, "pin-twice", spec.span, { name: spec.name }, other ? [{ span: other, text: "the other one" }] : []);
     } else seen.set(name, spec.span);
   }
+  return twice;
 }
 
 /** Two programs of one object would both write, or both take, the same option. */

@@ -9,6 +9,7 @@ import { compiling, type CompilingOptions } from "./compiling.ts";
 import { build } from "./build.ts";
 import { check } from "./check.ts";
 import { disasm } from "./disasm.ts";
+import { explain } from "./explain.ts";
 import { init, type InitOptions } from "./init.ts";
 import { kernelOption } from "./kernel-option.ts";
 import { colour, err, out, troubleText } from "./output.ts";
@@ -112,6 +113,14 @@ Examples:
     .action(async (files: string[], options: CompilingOptions) =>
       finish(await compiling(check, files, { ...options, readsInput: true })),
     );
+
+  program
+    .command("explain")
+    .description("say what an error or a warning means, with examples")
+    .argument("[key]", "its name, as it stands in brackets (default: the list of all)")
+    .option("--json", "print JSON instead of text")
+    .addHelpText("after", "\nExample:\n  tsbpf explain loose-equality")
+    .action((key: string | undefined, options: { json?: boolean }) => finish(explain(key, options)));
 
   program
     .command("disasm")

@@ -73,8 +73,13 @@ export const hasErrors = (result: CompileResult): boolean => result.diagnostics.
 /** What stands for standard input among files. */
 export const STANDARD_INPUT = "-";
 
-/** Says what is wrong with a program, unless it goes into JSON. */
+let hinted = false;
+
+/** Says what is wrong with a program, unless it goes into JSON; to people, once, where there is more to read. */
 export function showDiagnostics(result: CompileResult, options: BuildOptions): void {
   if (options.json || result.diagnostics.length === 0) return;
   err(renderDiagnostics(result.diagnostics, result.sources, { colour: colour(process.stderr) }));
+  if (hinted || !process.stderr.isTTY) return;
+  hinted = true;
+  err(`\n"tsbpf explain ${result.diagnostics[0]!.key}" says more, with examples.`);
 }

@@ -1,5 +1,5 @@
 /** Reads the cases: one file for each key of the catalogue. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { compile, type CompileResult } from "../../compiler/compile.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
@@ -7,6 +7,9 @@ import type { TargetName } from "../../compiler/bpf/kernels.ts";
 export const folder = fileURLToPath(new URL("cases/", import.meta.url));
 
 export interface Case {
+  /** As the file has it. */
+  readonly written: string;
+  /** As it is compiled. */
   readonly text: string;
   readonly files: ReadonlyMap<string, string>;
   readonly target?: TargetName;
@@ -14,30 +17,33 @@ export interface Case {
   readonly marks: readonly string[];
 }
 
-/** A case by its key, with what its first lines ask for. */
-export function readCase(key: string): Case {
+export const hasCase = (key: string): boolean => existsSync(`${folder}${key}.ts`);
+
+/** A case by its key. */
+export const readCase = (key: string): Case => expanded(readFileSync(`${folder}${key}.ts`, "utf8"));
+
+/** A text with what its lines ask for. */
+export function expanded(written: string): Case {
   const files = new Map<string, string>();
   let target: TargetName | undefined;
-  const lines = readFileSync(`${folder}${key}.ts`, "utf8")
-    .split("\n")
-    .map((line) => {
-      const repeat = /^\/\/! repeat (\d+) (.*)$/.exec(line);
-      if (repeat) return repeat[2]!.repeat(Number(repeat[1]));
-      const file = /^\/\/! file (\S+) (.*)$/.exec(line);
-      if (file) files.set(`./${file[1]}`, file[2]!);
-      const wanted = /^\/\/ target: (\w+)$/.exec(line);
-      if (wanted) target = wanted[1] as TargetName;
-      return line;
-    });
+  const lines = written.split("\n").map((line) => {
+    const repeat = /^\/\/! repeat (\d+) (.*)$/.exec(line);
+    if (repeat) return repeat[2]!.repeat(Number(repeat[1]));
+    const file = /^\/\/! file (\S+) (.*)$/.exec(line);
+    if (file) files.set(`./${file[1]}`, file[2]!);
+    const wanted = /^\/\/ target: (\w+)$/.exec(line);
+    if (wanted) target = wanted[1] as TargetName;
+    return line;
+  });
   const marks = lines.flatMap((line, index) => {
     const mark = /\/\/~ ([\w -]+)$/.exec(line);
     return mark ? mark[1]!.split(" ").map((one) => `${index + 1} ${one}`) : [];
   });
-  return { text: lines.join("\n"), files, marks, ...(target ? { target } : {}) };
+  return { written, text: lines.join("\n"), files, marks, ...(target ? { target } : {}) };
 }
 
 /** Compiles a case, or another text with the same files and target. */
-export const compileCase = (name: string, one: Case, text = one.text): CompileResult =>
+export const compileCase = (name: string, one: Omit<Case, "written">, text = one.text): CompileResult =>
   compile(
     { path: name, text },
     {

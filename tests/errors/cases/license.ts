@@ -1,4 +1,4 @@
 import { license } from "tsbpf";
 import { sockOps } from "tsbpf/tcp";
 license("GPLv3"); //~ license
-export const program = sockOps(() => 1); //~ no-license
+export const program = sockOps(() => 1);

@@ -4,6 +4,5 @@ license("GPL");
 export const program = sockOps((ctx) => {
   if (ctx.mss.toString() === "1460") ctx.reply = 1; //~ no-member
   if (ctx.msss > 3) ctx.reply = 1; //~ no-member
-  ctx.openSubflow(); //~ needs-kernel
   return 1;
 });

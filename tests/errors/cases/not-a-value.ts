@@ -3,8 +3,6 @@ import { sockOps } from "tsbpf/tcp";
 license("GPL");
 const limits = new HashMap({ key: u32, value: u32, maxEntries: 8 });
 export const program = sockOps((ctx) => {
-  ctx.reply = -limits; //~ no-operator
-  ctx.reply = 1 + u32; //~ no-operator
   let copy = limits; //~ not-a-value
   copy = limits;
   return 1;

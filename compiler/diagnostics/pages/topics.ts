@@ -1,0 +1,28 @@
+/** The pages of `tsbpf explain`, by topic. They are no part of the command: scripts/build.mjs writes them beside it, and it reads them when asked. */
+import type { Key } from "../../diagnostics.ts";
+import { congestionPages } from "./congestion.ts";
+import { declarationPages } from "./declarations.ts";
+import { languagePages } from "./language.ts";
+import { limitPages } from "./limits.ts";
+import type { Page } from "./page.ts";
+import { proofPages } from "./proof.ts";
+import { typePages } from "./types.ts";
+
+export const topics: Readonly<Record<string, Readonly<Record<string, Page>>>> = {
+  "Statements and expressions": languagePages,
+  "Types and values": typePages,
+  "Structs, maps, programs, the object": declarationPages,
+  Limits: limitPages,
+  "What has to be proven": proofPages,
+  "Congestion control": congestionPages,
+};
+
+/** Every page by its key. */
+export const pages: Readonly<Record<Key, Page>> = {
+  ...languagePages,
+  ...typePages,
+  ...declarationPages,
+  ...limitPages,
+  ...proofPages,
+  ...congestionPages,
+};
