@@ -1,5 +1,6 @@
 // Builds dist/ from the TypeScript sources: the command, the API entries and the JavaScript side of the DSL.
 // Runs as npm's `prepare`, so `npm ci` leaves a working `tsbpf` behind.
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   existsSync,
@@ -98,6 +99,7 @@ if (!process.argv.includes("--embed-only")) {
   // strings hold, but not what regular expressions do.
   const other = bundle.findIndex((byte) => byte > 0x7f);
   if (other >= 0) throw new Error(`not ASCII: write \\u… instead in ${bundle.subarray(other - 60, other + 20)}`);
+  writeFileSync(join(out, "tsbpf.1"), execFileSync(process.execPath, [join(out, "cli.cjs"), "man"]));
   // What was prepared for another build must not be used with this one; bin/ compares.
   const id = createHash("sha256").update(bundle).digest("hex");
   writeFileSync(join(out, "build.id"), `${id.slice(0, 16)}\n`);

@@ -1,10 +1,11 @@
 /** The command line: commander in, exit code out. Exit 0 good, 1 the program is wrong, 2 the command line is wrong. */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { kernels } from "../../compiler/bpf/kernels.ts";
 import { version } from "../../compiler/version.generated.ts";
 import { TroubleError } from "../files/files.ts";
 import { PROJECT_FILE } from "../files/imports.ts";
 import { registerRuntimeCommands } from "./register.ts";
+import { completions, man, shells, type Shell } from "./completions.ts";
 import { compiling, type CompilingOptions } from "./compiling.ts";
 import { build } from "./build.ts";
 import { check } from "./check.ts";
@@ -170,6 +171,25 @@ Examples:
     .action(async (options: { worker?: boolean }) => finish(await (await import("../lsp/serve.ts")).lsp(options)));
 
   registerRuntimeCommands(program, finish);
+
+  program
+    .command("completions")
+    .description("print what a shell needs to complete this command's arguments")
+    .addArgument(new Argument("<shell>", "the shell").choices(shells))
+    .addHelpText(
+      "after",
+      `
+Examples:
+  echo 'source <(tsbpf completions bash)' >> ~/.bashrc
+  tsbpf completions zsh > ~/.zfunc/_tsbpf
+  tsbpf completions fish > ~/.config/fish/completions/tsbpf.fish`,
+    )
+    .action((shell: Shell) => finish(completions(program, shell)));
+  program
+    .command("man")
+    .description("print the manual page")
+    .addHelpText("after", "\nExample:\n  tsbpf man | man -l -")
+    .action(() => finish(man(program)));
   // Sub-commands do not inherit exitOverride when made through .command() before it is set; make sure all have it.
   for (const sub of program.commands) sub.exitOverride().showHelpAfterError("(add --help for the usage)");
   return { program, finish, code: () => code };

@@ -1,9 +1,8 @@
 /** `tsbpf explain`: what a diagnostic means and why, with examples. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { PagesDocument, WrittenPage } from "../../compiler/diagnostics/pages/document.ts";
 import { nearestFirst } from "../../compiler/diagnostics/nearest.ts";
 import { colour, err, json, out, troubleText } from "./output.ts";
+import { readPages } from "./pages.ts";
 
 const COLUMNS = 80;
 
@@ -31,9 +30,6 @@ export function explain(asked: string | undefined, options: { readonly json?: bo
   out(options.json ? json(page) : drawn(page));
   return 0;
 }
-
-/** They lie beside the bundle, which is CommonJS. */
-const readPages = (): PagesDocument => JSON.parse(readFileSync(join(__dirname, "pages.json"), "utf8")) as PagesDocument;
 
 function list(topics: PagesDocument): string {
   const width = Math.max(...topics.flatMap(({ pages }) => pages.map((one) => one.key.length)));

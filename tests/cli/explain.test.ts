@@ -11,7 +11,7 @@ describe("explain", () => {
     const { code, stdout } = tsbpf(["explain"]);
     expect(code).toBe(0);
     const listed = [...stdout.matchAll(/^ {2}([\w-]+) +\S/gm)].map((match) => match[1]);
-    expect(listed.sort()).toEqual(Object.keys(catalogue).sort());
+    expect(new Set(listed)).toEqual(new Set(Object.keys(catalogue)));
     expect(stdout).toMatch(/^Limits\n {2}unbounded-loop/m);
   });
 

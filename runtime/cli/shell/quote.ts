@@ -1,0 +1,2 @@
+/** A word as bash and zsh take it, whatever is in it. */
+export const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
