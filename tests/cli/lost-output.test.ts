@@ -28,6 +28,9 @@ const COMMANDS: Readonly<Record<string, readonly (() => readonly string[])[]>> =
   ],
   check: [() => ["check", "programs/ndiffports.ts"], () => ["check", "--json", join(folder, "wrong.ts")]],
   disasm: [() => ["disasm", join(folder, "fullmesh.o")]],
+  explain: [() => ["explain"], () => ["explain", "var"]],
+  completions: [() => ["completions", "bash"]],
+  man: [() => ["man"]],
   init: [() => ["init", "--help"], () => ["init", mkdtempSync(join(folder, "project-"))]],
   // What it says goes to its client, and its end is the client's: tests/cli/lsp.
   lsp: [() => ["lsp", "--help"]],

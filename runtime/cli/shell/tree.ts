@@ -1,4 +1,5 @@
 /** The commands as data, read off commander's own tree: completions and the manual page are made of it, and know what the command knows. */
+import type { EventEmitter } from "node:events";
 import type { Argument, Command, Option } from "commander";
 
 /** What may stand in a place of the command line. */
@@ -48,7 +49,12 @@ export function commandsOf(program: Command, words: Words): CommandFacts[] {
     const help = command.createHelp();
     const below = help.visibleCommands(command);
     let after = "";
-    command.emit("afterHelp", { error: false, command, write: (text: string) => (after += text) });
+    // It is one, though its declarations do not say so; addHelpText() listens.
+    (command as unknown as EventEmitter).emit("afterHelp", {
+      error: false,
+      command,
+      write: (text: string) => (after += text),
+    });
     const names = below.map((one) => one.name());
     const facts: CommandFacts = {
       path,
