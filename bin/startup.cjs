@@ -202,7 +202,7 @@ async function makeSnapshot(part, mine) {
   const from = [...SNAPSHOT_FLAGS, "--snapshot-blob", blob];
   await node([...from, "--build-snapshot", bundle], work);
   const { version } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
-  if ((await node([...from, "tsbpf", "--version"], work)).trim() !== version) return;
+  if ((await node([...from, "tsbpf", "--version"], work)).split("\n")[0] !== version) return;
   fs.chmodSync(blob, mine ? 0o600 : 0o644);
   const facts = (file) => {
     const { size, mtimeMs } = fs.statSync(file);

@@ -1,6 +1,7 @@
 /** The command line: commander in, exit code out. Exit 0 good, 1 the program is wrong, 2 the command line is wrong. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { kernels } from "../../compiler/bpf/kernels.ts";
+import { isRange, kernels } from "../../compiler/bpf/kernels.ts";
+import { RELEASES } from "../../compiler/bpf/verifier-rules.ts";
 import { version } from "../../compiler/version.generated.ts";
 import { TroubleError } from "../files/files.ts";
 import { PROJECT_FILE } from "../files/imports.ts";
@@ -14,6 +15,7 @@ import { explain } from "./explain.ts";
 import { init, type InitOptions } from "./init.ts";
 import { kernelOption } from "./kernel-option.ts";
 import { colour, err, out, troubleText } from "./output.ts";
+import { types } from "./types.ts";
 import { verifyCommand, type VerifyOptions } from "./verify.ts";
 import { vmCommand, type VmOptions } from "./vm.ts";
 
@@ -42,13 +44,22 @@ const BTF = "the kernel's types, such as /sys/kernel/btf/vmlinux (default: an ex
 const maxInsnsOption = () =>
   new Option("--max-insns <n>", "lift the limit of 4096 instructions per program").argParser(count);
 
+/** The version, and which kernels it knows. */
+const versionText = [
+  version,
+  ...Object.values(kernels).map(
+    (one) => `${one.name}: ${isRange(one) ? `Linux ${one.oldest} and later` : `Linux ${one.newest} with kernel/`}`,
+  ),
+  `verifiers: Linux ${RELEASES.join(", ")}`,
+].join("\n");
+
 /** The whole command line, ready to parse; `finish` takes exit codes, `code` gives the worst of them. */
 export function command(): { program: Command; finish: (code: number) => void; code: () => number } {
   let code = 0;
   const finish = (value: number): void => void (code = Math.max(code, value));
   const program = new Command("tsbpf")
     .description("TypeScript to verified BPF bytecode: TCP options and Multipath TCP path managers")
-    .version(version)
+    .version(versionText)
     .exitOverride()
     .configureOutput({ writeOut: out, writeErr: err })
     .showHelpAfterError("(add --help for the usage)")
@@ -130,6 +141,14 @@ Examples:
     .option("--json", "print one JSON document instead of text")
     .addHelpText("after", "\nExample:\n  tsbpf build programs/ndiffports.ts && tsbpf disasm ndiffports.o")
     .action((files: string[], options: { json?: boolean }) => finish(disasm(files, options)));
+
+  program
+    .command("types")
+    .description("print the types of maps, params and variables, for programs in user space")
+    .argument("<file>", "TypeScript source, or a BPF object")
+    .option("--json", "print layouts as JSON instead of declarations")
+    .addHelpText("after", "\nExample:\n  tsbpf types ndiffports.o > ndiffports.d.ts")
+    .action((file: string, options: { json?: boolean }) => finish(types(file, options)));
 
   program
     .command("verify")

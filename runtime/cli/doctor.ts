@@ -1,8 +1,9 @@
-/** `tsbpf doctor`: what the running kernel offers, feature by feature, and what each bundled program would need. */
+/** `tsbpf doctor`: what the running kernel offers, feature by feature, and what programs would need of it. */
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { release } from "node:os";
 import { dirname, join } from "node:path";
 import { FEATURES, releaseFor, TARGETS, type Feature } from "../../compiler/bpf/kernels.ts";
+import type { BpfModule } from "../../compiler/module.ts";
 import { lacking, NEEDS } from "../kernel/capabilities.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { onBpffs } from "../kernel/pin-folder.ts";
@@ -12,6 +13,7 @@ import { MPTCP_HAS_NO_ROOM } from "../kernel/option-room.ts";
 import { missing, probe } from "../kernel/probe.ts";
 import { openMptcpNetlink } from "../mptcp/generic-netlink.ts";
 import { compileFile } from "./compile-file.ts";
+import { moduleOf } from "./module-of.ts";
 import { out } from "./output.ts";
 import { document, table } from "./report.ts";
 
@@ -30,15 +32,17 @@ interface Finding {
   readonly mendable?: true;
 }
 
-export function doctor(options: DoctorOptions): Promise<number> {
+export function doctor(files: readonly string[], options: DoctorOptions): Promise<number> {
   const machine = machineFindings(options);
   const features = (Object.keys(FEATURES) as Feature[]).map((feature) => {
     const answer = probe(feature);
     return { feature, about: FEATURES[feature].about, ok: answer.ok, reason: answer.reason ?? null };
   });
   const netlink = netlinkPathManager();
-  const programs = bundledPrograms(netlink.ok);
-  const summary = summarize(machine, netlink, programs);
+  const programs = files.length > 0 ? files.map((file) => programOf(file, netlink.ok)) : bundledPrograms(netlink.ok);
+  const whole = summarize(machine, netlink, programs);
+  // Who asks for a program of their own wants to know of that one.
+  const summary = { ...whole, ok: whole.ok && (files.length === 0 || programs.every((one) => one.runs)) };
   if (options.json) document({ kernel: release(), machine, features, netlinkPathManager: netlink, programs, summary });
   else {
     out(`Linux ${release()}\n`);
@@ -203,26 +207,35 @@ function bundledPrograms(netlink: boolean): ProgramFinding[] {
   return files.flatMap((file) =>
     TARGETS.flatMap((target) => {
       const { module } = compileFile(join(folder, file), { target });
-      if (!module) return [];
-      const absent = missing(module.needs);
-      const onlyPaths = absent.length > 0 && module.needs.some((need) => need.startsWith("helper:mptcp"));
-      const detail =
-        absent.length === 0
-          ? "runs here"
-          : onlyPaths && netlink
-            ? "needs the patched kernel; runs here with --backend netlink"
-            : `lacks ${absent.map((one) => one.feature).join(", ")}`;
-      return [
-        {
-          program: file,
-          target,
-          runs: absent.length === 0 || (onlyPaths && netlink),
-          detail,
-          missing: absent.map((one) => one.feature),
-        },
-      ];
+      return module ? [findingOf(file, module, netlink)] : [];
     }),
   );
+}
+
+/** A program or an object of the user's; a source for the target that it says itself. */
+function programOf(file: string, netlink: boolean): ProgramFinding {
+  const module = moduleOf(file, {});
+  return module
+    ? findingOf(file, module, netlink)
+    : { program: file, target: "-", runs: false, detail: "does not compile", missing: [] };
+}
+
+function findingOf(program: string, module: BpfModule, netlink: boolean): ProgramFinding {
+  const absent = missing(module.needs);
+  const onlyPaths = absent.length > 0 && module.needs.some((need) => need.startsWith("helper:mptcp"));
+  const detail =
+    absent.length === 0
+      ? "runs here"
+      : onlyPaths && netlink
+        ? "needs the patched kernel; runs here with --backend netlink"
+        : `lacks ${absent.map((one) => one.feature).join(", ")}`;
+  return {
+    program,
+    target: module.target,
+    runs: absent.length === 0 || (onlyPaths && netlink),
+    detail,
+    missing: absent.map((one) => one.feature),
+  };
 }
 
 /** The package's programs lie beside its bin/ folder. */

@@ -1,4 +1,4 @@
-/** `tsbpf map get|set|dump`: OBJECT/MAP, id:N, or the path of a pin. */
+/** `tsbpf map get|set|delete|dump`: OBJECT/MAP, id:N, or the path of a pin. */
 import type { Layout } from "../../compiler/layout.ts";
 import { printable } from "../../compiler/printable.ts";
 import type { Value } from "../kernel/codec.ts";
@@ -84,6 +84,20 @@ export function set(where: string, key: string, text: string, options: MapOption
     whenLost("the value is stored all the same");
     if (options.json) line({ stored: true });
     return Promise.resolve(0);
+  } finally {
+    close();
+  }
+}
+
+/** The exit code says whether the key was there. */
+export function remove(where: string, key: string, options: MapOptions): Promise<number> {
+  const { map, close } = find(where, options);
+  try {
+    const deleted = map.delete(keyOf(map, key));
+    whenLost(deleted ? "the key is deleted all the same" : "nothing was deleted");
+    if (options.json) line({ deleted });
+    else if (!deleted) say(`${where} has no such key`);
+    return Promise.resolve(deleted ? 0 : 1);
   } finally {
     close();
   }

@@ -26,6 +26,9 @@ const target = () =>
     Object.keys(kernels),
   );
 
+const WHERE = "OBJECT/MAP, id:N, or the path of a pin";
+const KEY = "number, address, prefix (of a trie), text, or JSON";
+
 /** Adds the commands; `finish` takes their exit codes. */
 export function registerRuntimeCommands(program: Command, finish: (code: number) => void): void {
   const act =
@@ -106,15 +109,17 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
   const map = program.command("map").description("read and write maps: OBJECT/MAP, id:N, or the path of a pin");
   map
     .command("get")
-    .argument("<map>")
-    .argument("<key>", "number, address, prefix (of a trie), text, or JSON")
+    .description("print the value of a key")
+    .argument("<map>", WHERE)
+    .argument("<key>", KEY)
     .addOption(pins())
     .addOption(json())
     .action(act(async (where: string, key: string, options) => (await import("./map.ts")).get(where, key, options)));
   map
     .command("set")
-    .argument("<map>")
-    .argument("<key>")
+    .description("store a value under a key")
+    .argument("<map>", WHERE)
+    .argument("<key>", KEY)
     .argument("<value>", "number, address, text, or JSON")
     .addOption(pins())
     .addOption(json())
@@ -124,8 +129,17 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
       ),
     );
   map
+    .command("delete")
+    .description("remove a key and its value")
+    .argument("<map>", WHERE)
+    .argument("<key>", KEY)
+    .addOption(pins())
+    .addOption(json())
+    .action(act(async (where: string, key: string, options) => (await import("./map.ts")).remove(where, key, options)));
+  map
     .command("dump")
-    .argument("<map>")
+    .description("print all keys and values")
+    .argument("<map>", WHERE)
     .addOption(pins())
     .addOption(json())
     .action(act(async (where: string, options) => (await import("./map.ts")).dump(where, options)));
@@ -151,10 +165,11 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
 
   program
     .command("doctor")
-    .description("what this machine's kernel offers, and what each bundled program would need")
+    .description("what this machine's kernel offers, and what programs would need of it")
+    .argument("[file...]", "TypeScript sources and BPF objects (default: the bundled programs)")
     .addOption(pins())
     .addOption(json())
-    .action(act(async (options) => (await import("./doctor.ts")).doctor(options)));
+    .action(act(async (files: string[], options) => (await import("./doctor.ts")).doctor(files, options)));
 
   for (const [command, name] of [...program.commands, ...map.commands].flatMap((one) => {
     const whole = map.commands.includes(one) ? `map ${one.name()}` : one.name();

@@ -26,6 +26,7 @@ export const NEEDS = {
   show: { all: [], more: [EVERYTHING, ["counting runs", "CAP_SYS_ADMIN"]] },
   "map get": { all: [], more: [TYPES, BY_ID] },
   "map set": { all: [], more: [TYPES, BY_ID] },
+  "map delete": { all: [], more: [TYPES, BY_ID] },
   "map dump": { all: [], more: [TYPES, BY_ID] },
   trace: { all: [], more: [TYPES] },
   detach: { all: [], more: [BY_ID] },

@@ -1,4 +1,5 @@
 /** Values for people and for scripts: addresses as dotted quads, 64-bit integers as JSON can hold them, values read from text. */
+import { addressText, parseIpv6 } from "../../compiler/addresses.ts";
 import type { Layout } from "../../compiler/layout.ts";
 import type { Value } from "./codec.ts";
 import { RuntimeError } from "./errors.ts";
@@ -13,6 +14,7 @@ export function show(layout: Layout, value: Value): string {
     case "cstring":
       return JSON.stringify(value);
     case "array":
+      if (isIp6(layout)) return ip6Text(value as readonly Value[]);
       return `[${(value as readonly Value[]).map((item) => show(layout.of, item)).join(", ")}]`;
     case "struct": {
       const object = value as Readonly<Record<string, Value>>;
@@ -31,6 +33,7 @@ export function toJson(layout: Layout, value: Value): unknown {
     case "cstring":
       return value;
     case "array":
+      if (isIp6(layout)) return ip6Text(value as readonly Value[]);
       return (value as readonly Value[]).map((item) => toJson(layout.of, item));
     case "struct": {
       const object = value as Readonly<Record<string, Value>>;
@@ -44,6 +47,25 @@ export const exact = (value: bigint): number | string =>
 
 export const dottedQuad = (host: number): string =>
   [host >>> 24, (host >>> 16) & 255, (host >>> 8) & 255, host & 255].join(".");
+
+/** An IPv6 address is array(be32, 4) in the language; so is a list of four IPv4 addresses, which nobody has asked for yet. */
+const isIp6 = (layout: Layout): boolean =>
+  layout.kind === "array" && layout.length === 4 && layout.of.kind === "be" && layout.of.bits === 32;
+
+function ip6Text(words: readonly Value[]): string {
+  const bytes = new DataView(new ArrayBuffer(16));
+  words.forEach((word, index) => bytes.setUint32(4 * index, Number(word)));
+  return addressText(new Uint8Array(bytes.buffer));
+}
+function ip6Words(text: string, path: string): number[] {
+  const bytes = parseIpv6(text);
+  if (!bytes)
+    throw new RuntimeError("bad-value", `${path}: "${text}" is not an IPv6 address`, {
+      help: "write one such as 2001:db8::1",
+    });
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 16);
+  return [0, 4, 8, 12].map((at) => view.getUint32(at));
+}
 
 /** A value from the command line: `7`, `0x10`, `10.0.0.1`, `cubic`, or JSON for structs and arrays. */
 export function parseValue(layout: Layout, text: string, path: string): unknown {
@@ -61,6 +83,8 @@ export function parseValue(layout: Layout, text: string, path: string): unknown 
     case "cstring":
       return text.startsWith('"') ? parseJson(text, path) : text;
     case "array":
+      if (isIp6(layout) && text.includes(":")) return ip6Words(text, path);
+      return fromJson(layout, parseJson(text, path));
     case "struct":
       return fromJson(layout, parseJson(text, path));
   }
@@ -75,6 +99,7 @@ export function fromJson(layout: Layout, value: unknown): unknown {
     /^-?\d+$/.test(value)
   )
     return BigInt(value);
+  if (isIp6(layout) && typeof value === "string") return ip6Words(value, "an address");
   if (layout.kind === "array" && Array.isArray(value)) return value.map((item) => fromJson(layout.of, item));
   if (layout.kind === "struct" && typeof value === "object" && value !== null)
     return Object.fromEntries(

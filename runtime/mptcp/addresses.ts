@@ -115,25 +115,3 @@ function usable(message: Message): HostAddress | undefined {
   if ((flags & (IFA_F.dadFailed | IFA_F.deprecated | IFA_F.tentative)) !== 0) return undefined;
   return { family, bytes, interfaceIndex };
 }
-
-/** ::ffff:0:0/96. */
-const MAPPED = new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
-export const isMapped = (bytes: Uint8Array): boolean =>
-  bytes.length === 16 && Buffer.compare(bytes.subarray(0, 12), MAPPED) === 0;
-
-/** "10.0.0.1", "2001:db8::1", or "::ffff:10.0.0.1" for IPv4 in an IPv6 socket. */
-export function addressText(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join(".");
-  if (isMapped(bytes)) return `::ffff:${bytes.subarray(12).join(".")}`;
-  const words = Array.from({ length: 8 }, (_, index) => (bytes[2 * index]! << 8) | bytes[2 * index + 1]!);
-  // The longest run of zeros is written as :: (RFC 5952).
-  let best = { at: -1, length: 1 };
-  for (let at = 0; at < 8; at++) {
-    let length = 0;
-    while (at + length < 8 && words[at + length] === 0) length++;
-    if (length > best.length) best = { at, length };
-  }
-  const hex = words.map((word) => word.toString(16));
-  if (best.at < 0) return hex.join(":");
-  return `${hex.slice(0, best.at).join(":")}::${hex.slice(best.at + best.length).join(":")}`;
-}

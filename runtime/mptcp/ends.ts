@@ -1,5 +1,5 @@
 /** The ends of subflows as a program's helpers name them: struct sockaddr_in and sockaddr_in6, zero fields left open. */
-import { addressText, isMapped } from "./addresses.ts";
+import { addressText, isMapped } from "../../compiler/addresses.ts";
 import type { Endpoint } from "./generic-netlink.ts";
 import type { Delivery, Session, Subflow } from "./sessions.ts";
 

@@ -3,10 +3,11 @@
  * its value is a struct whose fields are filled by name: `addr` (IPv4), `addr6` (16 bytes), `inUse` (1), `family` (AF_INET
  * or AF_INET6), `id` (slot number + 1). An address stays in its slot for as long as it exists.
  */
+import { addressText } from "../../compiler/addresses.ts";
 import { sizeOf, type FieldLayout, type StructLayout } from "../../compiler/layout.ts";
 import type { MapSpec } from "../../compiler/module.ts";
 import { RuntimeError } from "../kernel/errors.ts";
-import { addressText, same, type HostAddress } from "./addresses.ts";
+import { same, type HostAddress } from "./addresses.ts";
 
 export const LOCAL_ADDRESSES_MAP = "localAddrs";
 

@@ -1,6 +1,7 @@
 /** The MPTCP sessions of a namespace as its netlink events tell them: what the context of a program is filled from. */
+import { isMapped } from "../../compiler/addresses.ts";
 import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS, type SockOpsEventName } from "../../compiler/bpf/kinds/sock-ops.ts";
-import { isMapped, type HostAddress } from "./addresses.ts";
+import type { HostAddress } from "./addresses.ts";
 import type { Endpoint, MptcpEvent } from "./generic-netlink.ts";
 import type { DiagSession, DiagSubflow } from "./sock-diag.ts";
 

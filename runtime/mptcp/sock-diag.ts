@@ -1,6 +1,6 @@
 /** Open MPTCP sessions and their subflows, as the kernel's own diagnostics list them (include/uapi/linux/inet_diag.h). */
 import { failed } from "../kernel/errors.ts";
-import { addressText } from "./addresses.ts";
+import { addressText } from "../../compiler/addresses.ts";
 import type { Endpoint } from "./generic-netlink.ts";
 import {
   concat,

@@ -203,7 +203,13 @@ describe.each(starts)("the command line, %s", (_how, env) => {
     expect(tsbpf(["--help"])).toMatchObject({ code: 0, stderr: "" });
     expect(tsbpf(["build", "--help"]).stdout).toMatch(/Examples:/);
     const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-    expect(tsbpf(["--version"]).stdout.trim()).toBe(version);
+    // The version alone on its line; then the targets with their kernels.
+    expect(tsbpf(["--version"]).stdout.trimEnd().split("\n")).toEqual([
+      version,
+      "mainline: Linux 5.10 and later",
+      "patched: Linux 6.12 with kernel/",
+      expect.stringMatching(/^verifiers: Linux 5\.10, .*6\.18$/),
+    ]);
   });
 
   test("the examples of --help run", () => {

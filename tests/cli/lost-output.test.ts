@@ -31,6 +31,7 @@ const COMMANDS: Readonly<Record<string, readonly (() => readonly string[])[]>> =
   explain: [() => ["explain"], () => ["explain", "var"]],
   completions: [() => ["completions", "bash"]],
   man: [() => ["man"]],
+  types: [() => ["types", join(folder, "fullmesh.o")]],
   init: [() => ["init", "--help"], () => ["init", mkdtempSync(join(folder, "project-"))]],
   // What it says goes to its client, and its end is the client's: tests/cli/lsp.
   lsp: [() => ["lsp", "--help"]],

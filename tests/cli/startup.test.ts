@@ -2,7 +2,7 @@
  * How the command starts: from a snapshot that fits, or the ordinary way. A copy of the package whose ordinary start only
  * says so shows which of the two was taken.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -25,7 +25,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { root } from "../programs.ts";
 
-const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+const versionText = execFileSync(join(root, "bin/tsbpf"), ["--version"], { encoding: "utf8" }).trim();
 const isRoot = process.getuid?.() === 0;
 let base: string;
 
@@ -57,7 +57,7 @@ function start(
   });
   return { code: ran.status, stdout: ran.stdout.trim(), stderr: ran.stderr };
 }
-const fromSnapshot = { code: 0, stdout: version, stderr: "" };
+const fromSnapshot = { code: 0, stdout: versionText, stderr: "" };
 const ordinaryStart = { code: 0, stdout: "ordinary --version", stderr: "" };
 
 /** Waits for what a detached process makes: on a busy machine it gets a small share of the time. */
@@ -242,7 +242,7 @@ export const program = sockOps((ctx) => { if (ctx.sndCwnd === one()) return 1; r
       () =>
         expect(start(command, ["--version"], { env: { NODE_OPTIONS: "--no-warnings" } })).toMatchObject({
           code: 0,
-          stdout: version,
+          stdout: versionText,
         }),
     );
     ordinary(folder);

@@ -120,7 +120,14 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/printable.ts",
     "runtime/dsl",
   ],
-  "runtime/mptcp": ["compiler/bpf", "compiler/layout.ts", "compiler/module.ts", "runtime/kernel", "runtime/vm"],
+  "runtime/mptcp": [
+    "compiler/addresses.ts",
+    "compiler/bpf",
+    "compiler/layout.ts",
+    "compiler/module.ts",
+    "runtime/kernel",
+    "runtime/vm",
+  ],
   "runtime/api.ts": ["compiler/module.ts", "runtime/files", "runtime/kernel", "runtime/mptcp"],
   // The language server: what the compiler finds, for editors.
   "runtime/lsp": [

@@ -115,6 +115,14 @@ describe("codecs", () => {
     expect(() => encode(int(32), 1.5, "n")).toThrow("an integer");
     expect(() => encode({ kind: "cstring", size: 3 }, "cubic", "cc")).toThrow("at most 3 bytes");
     expect(() => encode(be(32), "10.0.0.256", "addr")).toThrow("IPv4");
+    const address: Layout = { kind: "array", of: be(32), length: 4 };
+    for (const text of ["2001:db8::1", "::", "::ffff:192.0.2.1"]) {
+      const words = parseValue(address, text, "k") as Value;
+      expect([show(address, words), toJson(address, words)]).toEqual([text, text]);
+      expect(fromJson(address, text)).toEqual(words);
+    }
+    expect(parseValue(address, "2001:db8::1", "k")).toEqual([0x20010db8, 0, 0, 1]);
+    expect(() => parseValue(address, "2001:db8:::1", "k")).toThrow("is not an IPv6 address");
     expect(() => parseValue(int(8), "seven", "k")).toThrow('"seven" is not a number');
   });
 

@@ -19,7 +19,7 @@ import { ATTACH_TYPES } from "../../compiler/bpf/kinds/attach-types.ts";
 import { ATTACH_FLAGS, BPF } from "../../runtime/kernel/abi.ts";
 import { bpf } from "../../runtime/kernel/bpf.ts";
 import { openCgroup } from "../../runtime/kernel/places.ts";
-import { missing } from "../../runtime/kernel/probe.ts";
+import { missing, probe } from "../../runtime/kernel/probe.ts";
 import { start, stopAll, tsbpf } from "./command.ts";
 import { compiled } from "./compiled.ts";
 import { openLab, sh, until, whyNot, type Lab, type Peer } from "./lab.ts";
@@ -256,6 +256,10 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
     await connections(1);
     expect(tsbpf(["map", "get", "watcher/totals", "9", "--pins", pins]).out).toContain("192.0.2.1");
     expect(tsbpf(["map", "get", "watcher/totals", String(port), "--pins", pins]).out).toContain("side: 9");
+    const remove = (...more: string[]) => tsbpf(["map", "delete", "watcher/totals", "9", "--pins", pins, ...more]);
+    expect(remove()).toMatchObject({ code: 0, out: "" });
+    expect(remove()).toMatchObject({ code: 1, out: expect.stringContaining("has no such key") as unknown });
+    expect(JSON.parse(remove("--json").out)).toEqual({ deleted: false });
 
     const showing = start(["show", "watcher", "--pins", pins, "--for", "3", "--json"]);
     await until(
@@ -360,6 +364,16 @@ describe.skipIf(skip)(skip ? `commands on the kernel (skipped: ${skip})` : "comm
     expect(code).toBe(0);
     expect(report.summary.ok).toBe(true);
     if (!patched) expect(report.summary.text).toContain("delayed-ack.ts: with the patched kernel");
+  });
+
+  it("doctor looks at programs of one's own, and its exit code says whether they run", () => {
+    const own = (file: string) => tsbpf(["doctor", "--json", file]);
+    const good = own("programs/user-timeout.ts");
+    expect(good.code).toBe(0);
+    expect(JSON.parse(good.out)).toMatchObject({ programs: [{ program: "programs/user-timeout.ts", runs: true }] });
+    const { programs } = JSON.parse(own("programs/delayed-ack.ts").out) as { programs: { runs: boolean }[] };
+    expect(programs.map((one) => one.runs)).toEqual([probe("delayed-ack-options").ok]);
+    expect(own("tests/errors/cases/var.ts").code).toBe(1);
   });
 });
 

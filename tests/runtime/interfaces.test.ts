@@ -8,7 +8,7 @@ import { structLayout } from "../../compiler/layout.ts";
 import { typesFor } from "../../runtime/api.ts";
 import { ATTR } from "../../runtime/kernel/abi.ts";
 import { describe as describeRejection, readRejection } from "../../runtime/kernel/verifier-log.ts";
-import { addressText } from "../../runtime/mptcp/addresses.ts";
+import { addressText } from "../../compiler/addresses.ts";
 import { parseEvent } from "../../runtime/mptcp/generic-netlink.ts";
 import { decodeAttributes, encodeAttributes, u16, u32, u8 } from "../../runtime/mptcp/netlink.ts";
 import { be, int, mapSpec, moduleOf, movReg, returnOne, sockOps, exit } from "./hand-made.ts";

@@ -46,6 +46,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   show: [{ args: (at) => ["show", "quiet", "--for", "0.1", ...pins(at)] }],
   "map get": [{ args: (at) => ["map", "get", "quiet/table", "1", ...pins(at)] }],
   "map set": [{ args: (at) => ["map", "set", "quiet/table", "1", "2", "--json", ...pins(at)] }],
+  "map delete": [{ args: (at) => ["map", "delete", "quiet/table", "1", "--json", ...pins(at)] }],
   "map dump": [{ args: (at) => ["map", "dump", "quiet/table", ...pins(at)] }],
   trace: [{ args: (at) => ["trace", "quiet", "--json", ...pins(at)] }],
   detach: [{ args: (at) => ["detach", "quiet", ...pins(at)] }],
