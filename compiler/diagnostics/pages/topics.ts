@@ -1,11 +1,11 @@
 /** The pages of `tsbpf explain`, by topic. They are no part of the command: scripts/build.mjs writes them beside it, and it reads them when asked. */
 import type { Key } from "../../diagnostics.ts";
-import { congestionPages } from "./congestion.ts";
 import { declarationPages } from "./declarations.ts";
 import { languagePages } from "./language.ts";
 import { limitPages } from "./limits.ts";
 import type { Page } from "./page.ts";
 import { proofPages } from "./proof.ts";
+import { structOpsPages } from "./struct-ops.ts";
 import { typePages } from "./types.ts";
 
 export const topics: Readonly<Record<string, Readonly<Record<string, Page>>>> = {
@@ -14,7 +14,7 @@ export const topics: Readonly<Record<string, Readonly<Record<string, Page>>>> = 
   "Structs, maps, programs, the object": declarationPages,
   Limits: limitPages,
   "What has to be proven": proofPages,
-  "Congestion control": congestionPages,
+  "Congestion control and schedulers": structOpsPages,
 };
 
 /** Every page by its key. */
@@ -24,5 +24,5 @@ export const pages: Readonly<Record<Key, Page>> = {
   ...declarationPages,
   ...limitPages,
   ...proofPages,
-  ...congestionPages,
+  ...structOpsPages,
 };

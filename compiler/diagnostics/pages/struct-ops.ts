@@ -1,18 +1,18 @@
-/** Pages about congestion control. */
-import type { congestion } from "../congestion.ts";
+/** Pages about structs of the kernel's whose functions are programs: congestion controls and schedulers. */
+import type { structOps } from "../struct-ops.ts";
 import type { Page } from "./page.ts";
 
-export const congestionPages = {
-  "cc-name": {
-    summary: "the name that sockets choose is one that the kernel refuses",
-    why: `A congestion control is registered under its name, and a socket chooses it by that name: setsockopt(TCP_CONGESTION). The kernel keeps 16 bytes for it, the last one a zero, and takes letters, digits, "_" and "." alone. Without a name: of its own the constant's is taken.`,
+export const structOpsPages = {
+  "ops-name": {
+    summary: "the name to choose it by is one that the kernel refuses",
+    why: `A congestion control is registered under its name, and a socket chooses it by that name: setsockopt(TCP_CONGESTION); a scheduler by net.mptcp.scheduler. The kernel keeps 16 bytes for it, the last one a zero (128 for a scheduler), and takes letters, digits, "_" and "." alone. Without a name: of its own the constant's is taken.`,
     right: [
       ['"sixteen_letters_"', '"fifteen_letters"'],
       ['"my reno"', '"my_reno"'],
       ["withoutNameOfItsOwn = congestionControl({", 'withoutNameOfItsOwn = congestionControl({\n  name: "own",'],
     ],
   },
-  "cc-member": {
+  "ops-member": {
     summary: "a handler is missing that the kernel calls without asking",
     why: "The kernel registers a congestion control only if it says what ssthresh is after a loss, what the window is after a false alarm (undoCwnd), and how it grows (congAvoid or congControl). Who has nothing of their own to say there calls NewReno's function.",
     right: `import { license } from "tsbpf";
@@ -26,6 +26,16 @@ export const whole = congestionControl({
   undoCwnd: (sk) => renoUndoCwnd(sk),
 });
 `,
+  },
+  "iterator-outside": {
+    summary: "the subflows of a session are kept beyond their loop",
+    why: "The kernel walks the subflows with an iterator that lives on the program's stack, and that has to be ended again. A loop over session.subflows() begins and ends it.",
+    right: [
+      [
+        "    const list = session.subflows(4);\n    for (const subflow of list)",
+        "    for (const subflow of session.subflows(4))",
+      ],
+    ],
   },
   "state-too-large": {
     summary: "more is kept for each connection than the kernel has room for",
@@ -49,9 +59,9 @@ export const whole = congestionControl({
       ["    last[acked & 3] = ack;\n", ""],
     ],
   },
-  "cc-name-taken": {
-    summary: "two congestion controls of one object have the same name",
-    why: "Sockets choose by name, so the kernel registers a name once. A constant's name counts where name: is absent.",
+  "ops-name-taken": {
+    summary: "two congestion controls or schedulers of one object have the same name",
+    why: "What is registered is chosen by its name, so the kernel takes a name once. A constant's name counts where name: is absent.",
     right: [['name: "first"', 'name: "second"']],
   },
   "no-state": {
@@ -68,4 +78,4 @@ export const whole = congestionControl({
 
 No program leads here with the types that come with tsbpf.`,
   },
-} satisfies Record<keyof typeof congestion, Page>;
+} satisfies Record<keyof typeof structOps, Page>;
