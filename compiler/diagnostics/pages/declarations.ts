@@ -200,9 +200,14 @@ export const declarationPages = {
     why: "An object is built for the target's oldest kernel and every later one: 5.10 for mainline. --kernel says that older ones do not matter.",
     right: [
       [
-        '  const timeout = ctx.getSockOpt("TCP_USER_TIMEOUT") ?? 0;\n  return timeout > 0 ? 1 : 0;',
-        '  return ctx.setSockOpt("TCP_USER_TIMEOUT", 30_000) === 0 ? 1 : 0;',
+        '  ctx.setSockOpt("TCP_NODELAY", true);\n  ctx.setSockOpt("TCP_RTO_MAX_MS", 1000);\n  if (ctx.getSockOpt("SO_KEEPALIVE")) ctx.reply = 1;\n',
+        "",
       ],
+      [
+        'const timeout = ctx.getSockOpt("TCP_USER_TIMEOUT") ?? 0;',
+        'const refused = ctx.setSockOpt("TCP_USER_TIMEOUT", 30_000);',
+      ],
+      ["timeout > 0 ? 1 : 0", "refused === 0 ? 1 : 0"],
     ],
   },
   license: {

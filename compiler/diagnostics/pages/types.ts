@@ -379,11 +379,26 @@ export const typePages = {
     why: "The kernel prints integers; tsbpf adds booleans, addresses and ports. Of a struct, print the fields.",
     right: [["log`${one}`", "log`${one.a} ${one.b}`"]],
   },
+  "option-bytes": {
+    summary: "the length of an option is asked for that is always the same",
+    why: "Without a length handler every option of the kind is as long as its payload's struct, and the kernel hands over no other. sizeOf() is that number, known when the program is compiled.",
+    right: [
+      ["${segment.optionBytes}", "${sizeOf(Mark)}"],
+      ["(conn, option, segment)", "(conn, option)"],
+      ["import { license, log, struct, u16 }", "import { license, log, sizeOf, struct, u16 }"],
+    ],
+  },
+  "socket-option-sends": {
+    summary: "a socket option that sends is set while a segment is being sent",
+    why: "Switching Nagle's algorithm off pushes out what is waiting. In a handler that runs while the kernel builds a segment, it would begin another one inside of the first.",
+    right: [['conn.setSockOpt("TCP_NODELAY", true) === 0 ? 1 : 0;', "1;"]],
+  },
   "socket-option": {
     summary: "a socket option is none that a program can set or read there",
     why: "The kernel has a list of the options that BPF programs may set, another of those that they may read, and they are shorter than setsockopt's. Names are those of <linux/tcp.h>.",
     right: [
-      ['"TCP_NODELAY", 1', '"TCP_BPF_IW", 10'],
+      ['"TCP_NODELAI", 1', '"TCP_BPF_IW", 10'],
+      ['  ctx.setSockOpt("TCP_SAVED_SYN", 1);\n', ""],
       ['ctx.getSockOpt("TCP_BPF_IW") ?? 0', 'ctx.setSockOpt("TCP_USER_TIMEOUT", 30_000)'],
     ],
   },

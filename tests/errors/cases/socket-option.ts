@@ -5,10 +5,7 @@ class Ports extends struct({ ports: u32 }) {}
 export const program = sockOps((ctx) => {
   ctx.setSockOpt("TCP_NODELAI", 1); //~ socket-option
   ctx.setSockOpt("TCP_SAVED_SYN", 1); //~ socket-option
-  ctx.setSockOpt("TCP_NODELAY", true); //~ needs-newer-kernel
-  ctx.setSockOpt("TCP_RTO_MAX_MS", 1000); //~ needs-newer-kernel
   ctx.setSockOpt("SO_KEEPALIVE", true);
-  if (ctx.getSockOpt("SO_KEEPALIVE")) ctx.reply = 1; //~ needs-newer-kernel
   ctx.reply = ctx.getSockOpt("TCP_BPF_IW") ?? 0; //~ socket-option
   if (!ctx.getSockOpt("TCP_SAVED_SYN", Ports)) return 0;
   return 1;
