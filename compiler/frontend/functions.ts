@@ -242,7 +242,8 @@ function finish(f: Lowering, callee: FunctionEntity): void {
   };
   leave();
   f.b.place(f.impossible);
-  // An address of 0 in the caller's hands is one that the verifier follows to its use.
-  if (ir && isPointer(ir) && f.b.reachable()) f.b.unreachable(span);
+  // An address of 0 in the caller's hands is one that the verifier follows to its use, unless the caller tests it anyway.
+  const isTested = type.kind === "optional" || (type.kind === "context" && type.nullable);
+  if (ir && isPointer(ir) && !isTested && f.b.reachable()) f.b.unreachable(span);
   else leave();
 }

@@ -2,8 +2,10 @@
 import type { ts } from "ts-morph";
 import { findMember } from "../bpf/kernel-types.ts";
 import { kfunc, type KfuncName } from "../bpf/kfuncs.ts";
+import { unlessMissing } from "./access.ts";
 import { argumentsOf } from "./arguments.ts";
 import { boolOf } from "./arithmetic.ts";
+import { unlessCheckerFails } from "./checker-failure.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { ERROR, UNDEFINED, type Context, type Operand } from "./operand.ts";
 import { U64 } from "./types.ts";
@@ -44,5 +46,14 @@ export function subflowTcp(f: Lowering, { ctx }: Context, node: ts.Node): Operan
   const by = f.b.core({ kind: "byte-offset", struct, member }, BigInt(found.offset / 8), span);
   const sock = f.b.load("ptr struct(sock)", 8, f.b.ptradd(ctx, by, span), 0, span, member);
   const tcp = f.b.cast("skc_to_tcp_sock", sock, "ptr struct(tcp_sock)", span);
-  return { kind: "context", role: "subflowTcp", ctx: tcp, nullable: true };
+  const socket: Context = { kind: "context", role: "subflowTcp", ctx: tcp, nullable: true };
+  // Asked for anew, it is not what was tested: `if (subflow.tcp) use(subflow.tcp)`.
+  return isNarrowed(f, node) ? unlessMissing(f, socket, f.impossible, node) : socket;
+}
+
+/** Does a test before this expression, of the same text, leave no undefined in its type? */
+function isNarrowed(f: Lowering, node: ts.Node): boolean {
+  const checker = f.state.project.program().getTypeChecker();
+  const type = unlessCheckerFails(() => checker.getTypeAtLocation(node));
+  return type !== undefined && checker.getNonNullableType(type) === type;
 }

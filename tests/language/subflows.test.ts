@@ -19,8 +19,8 @@ async function scheduler(body: string, top = ""): Promise<SchedulerUnderTest> {
   writeFileSync(
     path,
     `
-import { ArrayMap, license, range, u32 } from "tsbpf";
-import { scheduler, type MptcpSock, type MptcpSubflow } from "tsbpf/mptcp";
+import { ArrayMap, license, range, struct, u32 } from "tsbpf";
+import { scheduler, type MptcpSock, type MptcpSubflow, type SubflowTcp } from "tsbpf/mptcp";
 license("GPL");
 ${top}
 export const chooses = scheduler({ getSend(session) { ${body} } });
@@ -139,4 +139,61 @@ test("conditions of subflow loops inside of other loops and switches", async () 
     }
     return false;`;
   expect(await chosen(3, body)).toEqual([2]);
+});
+
+test("one subflow is the same as itself, and as nothing else", async () => {
+  const top = `
+function isIt(one: MptcpSubflow | undefined, other: MptcpSubflow | undefined): boolean { return one === other; }`;
+  const body = `
+    let second: MptcpSubflow | undefined;
+    let also: MptcpSubflow | undefined;
+    if (isIt(second, also)) session.sndBurst = 7;
+    for (const one of session.subflows(4)) {
+      if (one.subflowId !== 2) continue;
+      second = one;
+      also = one;
+    }
+    if (second !== also || isIt(second, undefined) === (second !== undefined)) return false;
+    for (const one of session.subflows(4)) {
+      const isSecond = one === second;
+      if (isSecond !== isIt(second, one)) return false;
+      if (!isSecond) one.schedule();
+    }
+    return session.sndBurst === 7;`;
+  expect(await chosen(4, body, top)).toEqual([1, 3, 4]);
+  expect(await chosen(1, body, top)).toEqual([1]);
+});
+
+test("a socket that was tested is there when it is asked for anew, in functions and in turns of loops as well", async () => {
+  const top = `
+function windowOf(tcp: SubflowTcp): u32 { return tcp.sndCwnd; }
+function window(one: MptcpSubflow): u32 { if (!one.tcp) return 0; return windowOf(one.tcp); }
+function socket(one: MptcpSubflow | undefined): SubflowTcp | undefined { if (one?.tcp) return one.tcp; return undefined; }`;
+  const body = `
+    let best: MptcpSubflow | undefined;
+    for (const one of session.subflows(4)) {
+      if (window(one) !== (socket(one)?.sndCwnd ?? 0)) return false;
+      if (!best || (one.tcp && best.tcp && one.tcp.sndCwnd > best.tcp.sndCwnd)) best = one;
+    }
+    best?.schedule();
+    return best !== undefined;`;
+  const it = await scheduler(body, top);
+  const windows = [10, 30, 20].map((sndCwnd) => ({ tcp: { sndCwnd } }));
+  const session = it.session({ subflows: windows });
+  expect(it.getSend(session)).toEqual([session.subflows[1]]);
+});
+
+test("functions that give back a reference or nothing may be called in turns", async () => {
+  const top = `
+class Count extends struct({ id: u32, turns: u32 }) {}
+export const counts = new ArrayMap({ value: Count, maxEntries: 4 });
+function countOf(id: u32): Count | undefined { for (const count of counts) if (count.id === id) return count; return undefined; }`;
+  const body = `
+    for (const one of session.subflows(3)) {
+      const count = countOf(one.subflowId - 1);
+      if (count) count.turns += 1;
+      else one.schedule();
+    }
+    return true;`;
+  expect(await chosen(3, body, top)).toEqual([2, 3]);
 });
