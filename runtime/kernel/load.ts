@@ -214,7 +214,13 @@ export function checkNeeds(module: BpfModule): void {
       help: `run as root, or with ${loadingNeeds(module).join(", ")}${lacks(loadingNeeds(module))}`,
     });
   const patched = lacking.some(({ feature }) => !kernels.mainline.features.has(feature as Feature));
-  const paths = module.needs.some((need) => /^(event|helper):mptcp/.test(need));
+  const isPathManager = module.needs.some((need) => /^(event|helper):mptcp/.test(need));
+  const hasOthers = module.programs.some(({ type }) => type !== "sock_ops");
+  const elsewhere = !isPathManager
+    ? ""
+    : hasOthers
+      ? "; on this one, a path manager in a file of its own is served over netlink by `tsbpf run FILE`"
+      : "; on this one, `tsbpf run FILE` serves a network namespace over netlink";
   const list = lacking
     .map((need) => (need.feature.includes(":") ? need.feature.replace(":", " ") : need.about))
     .join(", ");
@@ -223,7 +229,7 @@ export function checkNeeds(module: BpfModule): void {
     `${patched ? "needs the patched kernel" : "this kernel lacks what the object needs"}: ${list}`,
     {
       help: patched
-        ? `boot the kernel of kernel/ (kernel/run.sh COMMAND)${paths ? "; on this one, `tsbpf run FILE` serves a network namespace over netlink" : ""}`
+        ? `boot the kernel of kernel/ (kernel/run.sh COMMAND)${elsewhere}`
         : `${first.reason}; \`tsbpf doctor\` shows what this kernel offers`,
     },
   );

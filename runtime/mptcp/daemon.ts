@@ -24,14 +24,21 @@ export interface BackendChoice {
 export const isPathManager = (module: BpfModule): boolean =>
   module.needs.some((need) => /^(event|helper):mptcp/.test(need));
 
+/** Can the netlink backend do all that the module does? Schedulers, congestion controls and hooks are for the kernel alone. */
+const runsOutside = (module: BpfModule): boolean =>
+  isPathManager(module) && module.programs.every(({ type }) => type === "sock_ops");
+
 /** The kernel where it has what the module needs, else netlink for path managers. `forced` overrides. */
 export function chooseBackend(module: BpfModule, forced?: BackendName): BackendChoice {
-  if (forced === "netlink" && !isPathManager(module))
+  if (forced === "netlink" && !runsOutside(module))
     throw new RuntimeError("bad-argument", "only path managers run on the netlink backend", {
-      help: "option handlers run in the kernel: leave --backend out",
+      help: isPathManager(module)
+        ? "give the path manager a file of its own: the other programs of this one run in the kernel"
+        : "option handlers run in the kernel: leave --backend out",
     });
   if (forced) return { backend: forced, reason: "as asked" };
   if (!isPathManager(module)) return { backend: "kernel", reason: "not a path manager" };
+  if (!runsOutside(module)) return { backend: "kernel", reason: "not all of its programs are path managers" };
   const lacking = missing(module.needs);
   return lacking.length === 0
     ? { backend: "kernel", reason: "this kernel has the MPTCP events and helpers" }

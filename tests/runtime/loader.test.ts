@@ -3,6 +3,8 @@ import { structLayout, type Layout } from "../../compiler/layout.ts";
 import type { MapSpec } from "../../compiler/module.ts";
 import { RuntimeError } from "../../runtime/api.ts";
 import { loadModule } from "../../runtime/kernel/load.ts";
+import { missing } from "../../runtime/kernel/probe.ts";
+import { chooseBackend } from "../../runtime/mptcp/daemon.ts";
 import { nested, nestedValue, nothingHeld } from "./fixtures.ts";
 import { be, call, exit, int, mapSpec, moduleOf, movImm, movReg, returnOne, slot, sockOps, wide } from "./hand-made.ts";
 import { whyNot } from "./lab.ts";
@@ -151,6 +153,17 @@ describe.skipIf(skip)(title("loader"), () => {
     expect(error.key).toBe("kernel-lacks");
     expect(error.message).toBe("needs the patched kernel: event mptcp-new-session");
     expect(error.help).toContain("netlink");
+  });
+
+  it("does not leave a path manager's neighbours out: what netlink cannot run is for the kernel, and its lack is said", () => {
+    const scheduler = { ...sockOps("t_get_send", [...returnOne]), type: "struct_ops" as const };
+    const needs = ["sock-ops", "event:mptcp-new-session"];
+    const alone = moduleOf({ needs });
+    const both = moduleOf({ needs, programs: [...alone.programs, scheduler] });
+    expect(chooseBackend(alone, "netlink").backend).toBe("netlink");
+    expect(chooseBackend(both).backend).toBe("kernel");
+    expect(catchError(() => chooseBackend(both, "netlink")).help).toContain("a file of its own");
+    if (missing(needs).length > 0) expect(catchError(() => loadModule(both)).help).toContain("in a file of its own");
   });
 
   it("refuses relocations that lead nowhere", () => {
