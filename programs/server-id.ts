@@ -7,7 +7,7 @@
 // Format (6 bytes): kind 183, length 6, the server's number in 32 bits, network byte order.
 //
 // On a server set the param `serverId`; on a client leave it 0. Six bytes are eight with their padding: full segments carry that much less data.
-import { be32, htonl, license, param, SkStorage, struct, u32 } from "tsbpf";
+import { be32, htonl, license, param, sizeOf, SkStorage, struct, u32 } from "tsbpf";
 import { tcpOption } from "tsbpf/tcp";
 
 license("GPL");
@@ -31,6 +31,11 @@ export const serverName = tcpOption({
     if (side === "server") conn.stopWriting(); // it was said on the SYN-ACK
   },
 
+  length(conn, segment) {
+    // Where another option is on a listener, its SYN-ACKs are asked of this one, too.
+    return serverId === 0 && segment.syn ? 0 : sizeOf(ServerId);
+  },
+
   write(conn, option, segment) {
     const server = servers.get(conn);
     if (server) option.id = server.id;
@@ -38,7 +43,7 @@ export const serverName = tcpOption({
   },
 
   parse(conn, option, segment) {
-    if (!segment.syn) return;
+    if (!segment.syn || segment.optionBytes !== sizeOf(ServerId)) return;
     const server = servers.getOrCreate(conn);
     if (!server) return;
     server.id = option.id;

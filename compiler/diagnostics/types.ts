@@ -289,10 +289,16 @@ export const types = {
     (f) => `${f.name} is not a socket option that a program can ${f.use}`,
     (f) => `use ${oneOf(nearestFirst(f.name, f.known))}`,
   ),
-  "option-bytes": row(
+  "option-bytes": row<{ isHandler: boolean }>(
     "error",
-    () => "this option is always as long as its payload, so its length tells nothing",
-    () => "write sizeOf(Payload), or give the option a length(conn) handler",
+    (f) =>
+      f.isHandler
+        ? "this option is always as long as its payload, so its length tells nothing"
+        : "a function is not told how many bytes of the option came",
+    (f) =>
+      f.isHandler
+        ? "write sizeOf(Payload), or give the option a length(conn, segment) handler"
+        : "give it segment.optionBytes as a parameter of its own",
   ),
   "socket-option-sends": row<{ name: string }>(
     "error",

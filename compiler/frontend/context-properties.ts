@@ -128,21 +128,23 @@ const SOCKOPT: Properties = {
   uid: { helper: "get_current_uid_gid", part: "low", type: U32 },
 };
 const flag = (bit: number): ScalarProperty => ({ ...plain("skb_tcp_flags", BOOL), bit });
-const SEGMENT: Properties = {
+const SHAPE: Properties = {
   syn: flag(TCP_FLAGS.syn),
   ack: flag(TCP_FLAGS.ack),
   fin: flag(TCP_FLAGS.fin),
   rst: flag(TCP_FLAGS.rst),
   psh: flag(TCP_FLAGS.psh),
   payload: { segment: "payload" },
-  retransmitted: { segment: "retransmitted" },
 };
+const PLANNED: Properties = { ...SHAPE, cookie: { segment: "cookie" } };
+const RETRANSMITTED: Properties = { retransmitted: { segment: "retransmitted" } };
 /** The properties of each role, by name. */
 export const PROPERTIES: Readonly<Record<Role, Properties>> = {
   conn: CONNECTION,
   option: CONNECTION,
-  leaving: { ...SEGMENT, cookie: { segment: "cookie" } },
-  arriving: { ...SEGMENT, optionBytes: { segment: "optionBytes" } },
+  planned: PLANNED,
+  leaving: { ...PLANNED, ...RETRANSMITTED },
+  arriving: { ...SHAPE, ...RETRANSMITTED, optionBytes: { segment: "optionBytes" } },
   session: { ...CONNECTION, ...SESSION },
   remote: REMOTE,
   local: LOCAL,

@@ -65,6 +65,7 @@ const OPTIONS = { setSockOpt, getSockOpt };
 const METHODS: Readonly<Record<Role, Readonly<Record<string, Method>>>> = {
   conn: OPTIONS,
   option: { ...OPTIONS, startWriting: writing(true), stopWriting: writing(false), synOption },
+  planned: {},
   leaving: {},
   arriving: {},
   session: { ...OPTIONS, ...MPTCP_CALLS },

@@ -24,6 +24,7 @@ interface RoleRow {
 export const ROLES = {
   conn: { name: "TcpConn", kind: "sock_ops", socket: true, from: ["option", "session", "ctx"] },
   option: { name: "OptionConn", kind: "sock_ops", socket: true, from: [] },
+  planned: { name: "PlannedSegment", kind: "sock_ops", from: ["leaving"] },
   leaving: { name: "LeavingSegment", kind: "sock_ops", from: [] },
   arriving: { name: "ArrivingSegment", kind: "sock_ops", from: [] },
   session: { name: "MptcpSession", kind: "sock_ops", socket: true, from: ["ctx"] },

@@ -20,7 +20,7 @@ export function segmentFact(f: Lowering, context: Context, name: SegmentProperty
     case "optionBytes":
       return context.optionBytes
         ? { kind: "scalar", type: U32, value: context.optionBytes }
-        : fail(f, "option-bytes", node, undefined);
+        : fail(f, "option-bytes", node, { isHandler: f.handler !== undefined });
     case "cookie":
       return cookie(f, context, node);
   }
@@ -60,24 +60,28 @@ function payload(f: Lowering, context: Context, node: ts.Node): Value {
   );
   const header = f.b.binary("shl", words, f.b.constant("w32", 2n, span), span);
   const bytes = f.b.binary("sub", field(f, context, "skb_len", node), header, span);
-  if (f.handler !== "length") return bytes;
+  if (context.role !== "planned") return bytes;
   // Asked how long a full segment may be, there is none yet, and no flag: it will have data.
   const flags = field(f, context, "skb_tcp_flags", node);
   const none = f.b.compare("eq", flags, f.b.constant("w32", 0n, span), span);
   return f.b.binary("or", bytes, none, span);
 }
 
-/** It begins before what is sent, or expected, next. Of a SYN-ACK the kernel does not tell. */
+/**
+ * It begins before what is sent, or expected, next. Of a SYN-ACK that leaves the kernel does not tell; a SYN that arrives is counted
+ * already, and is looked at once.
+ */
 function retransmitted(f: Lowering, context: Context, node: ts.Node): Value {
   const span = at(f, node);
   const sequence = f.b.unary("bswap32", headerNumber(f, context, HEADER.sequence, 4, node), span);
   const next = field(f, context, context.role === "leaving" ? "snd_nxt" : "rcv_nxt", node);
   const behind = f.b.binary("sub", sequence, next, span);
-  const both = f.b.constant("w32", BigInt(TCP_FLAGS.syn | TCP_FLAGS.ack), span);
+  const unknown = context.role === "leaving" ? TCP_FLAGS.syn | TCP_FLAGS.ack : TCP_FLAGS.syn;
+  const flags = f.b.constant("w32", BigInt(unknown), span);
   const found = { type: "w32" as const, name: "retransmitted" };
   const [other, done] = [f.b.label(), f.b.label()];
   f.b.set(found, f.b.constant("w32", 0n, span));
-  f.b.branch("eq", f.b.binary("and", field(f, context, "skb_tcp_flags", node), both, span), both, done, other, span);
+  f.b.branch("eq", f.b.binary("and", field(f, context, "skb_tcp_flags", node), flags, span), flags, done, other, span);
   f.b.place(other);
   f.b.set(found, f.b.compare("slt", behind, f.b.constant("w32", 0n, span), span));
   f.b.jump(done, span);

@@ -8,6 +8,7 @@ import {
   type SocketOption,
   type SocketOptionName,
 } from "../bpf/socket-options.ts";
+import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS } from "../bpf/kinds/sock-ops.ts";
 import type { Version } from "../bpf/verifier-rules.ts";
 import type { Label } from "../ir/build.ts";
 import type { Value } from "../ir/ir.ts";
@@ -75,14 +76,44 @@ export function setSockOpt(f: Lowering, context: Context, call: ts.CallExpressio
   const [nameNode, valueNode] = args as [ts.Expression, ts.Expression];
   const option = socketOption(f, context, nameNode, "set");
   if (!option) return ERROR;
-  if (option.sends && f.handler === "write") return fail(f, "socket-option-sends", call, { name: option.name });
+  if (option.sends && isLeaving(f)) return fail(f, "socket-option-sends", call, { name: option.name });
   const isName = option.value === "name" || option.value === "device";
   const pointer = isName ? nameValue(f, NAMED[option.value], valueNode) : numberValue(f, option, valueNode);
   if (!pointer) return ERROR;
   ignoredErrno(f, call, option.name);
   const size = isName ? NAME_BYTES : NUMBER_BYTES;
   const values = [word(f, option.level, call), word(f, option.number, call), pointer, word(f, size, call)];
-  return errno(f, f.b.call("setsockopt", [context.ctx, ...values], "w64", at(f, call)), call);
+  const set = (): Value => f.b.call("setsockopt", [context.ctx, ...values], "w64", at(f, call));
+  return errno(f, option.sends && mayBeLeaving(f, context) ? unlessLeaving(f, context, set, call) : set(), call);
+}
+
+/** Handlers that run while a segment is made: what is sent there comes back to them. */
+const LEAVING: ReadonlySet<string | undefined> = new Set(["length", "write"]);
+const isLeaving = (f: Lowering): boolean => LEAVING.has(f.handler);
+/** Functions do not know who calls them, and the low level is asked of every event. */
+const mayBeLeaving = (f: Lowering, context: Context): boolean =>
+  ROLES[context.role].kind === "sock_ops" && (f.handler === undefined || f.handler === "sockOps");
+
+const EOPNOTSUPP = -95;
+/** Mainline's two events of a segment that is made, one after the other. The patched kernel refuses by itself in those of its own. */
+const { HeaderOptionLength: FIRST_LEAVING } = SOCK_OPS_EVENTS;
+const LEAVING_EVENTS = 2;
+/** Does it in any other event; where a segment is being made, the answer is what the patched kernel gives. */
+function unlessLeaving(f: Lowering, context: Context, run: () => Value, node: ts.Node): Value {
+  const span = at(f, node);
+  const op = f.b.load("w32", 4, context.ctx, SOCK_OPS_FIELDS.op.offset, span, "op");
+  const result = { type: "w64" as const, name: "result" };
+  const [other, done] = [f.b.label(), f.b.label()];
+  f.b.set(result, f.b.constant("w64", BigInt(EOPNOTSUPP), span));
+  const event = f.b.binary("sub", op, word(f, FIRST_LEAVING.op, node), span);
+  f.b.branch("ult", event, word(f, LEAVING_EVENTS, node), done, other, span);
+  f.b.place(other);
+  f.b.set(result, run());
+  f.b.jump(done, span);
+  f.b.place(done);
+  const answer = f.b.get(result);
+  f.b.forget(result);
+  return answer;
 }
 
 function nameValue(f: Lowering, { what, example }: (typeof NAMED)["name" | "device"], node: ts.Expression) {
@@ -123,11 +154,11 @@ export function checkOptionValue(f: Lowering, name: SocketOptionName, value: Val
 }
 
 /**
- * `write` runs for every segment, and the kernel refuses an initial window once data was sent: setting it there without looking
+ * `length` and `write` run for every segment, and the kernel refuses an initial window once data was sent: setting it there without looking
  * at the result is a mistake that nobody would ever see.
  */
 function ignoredErrno(f: Lowering, call: ts.CallExpression, name: string): void {
-  if (f.handler === "write" && ts.isExpressionStatement(call.parent)) fail(f, "ignored-errno", call, { name });
+  if (isLeaving(f) && ts.isExpressionStatement(call.parent)) fail(f, "ignored-errno", call, { name });
 }
 
 export function getSockOpt(f: Lowering, context: Context, call: ts.CallExpression): Operand {

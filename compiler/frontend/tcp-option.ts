@@ -167,8 +167,8 @@ function bytesOf(program: EventProgram, option: OptionDeclaration, conn: Context
   const number = (value: number): Value => b.constant("w32", BigInt(value), span);
   const result = { type: "w32" as const, name: "length" };
   b.set(result, number(0));
-  const leaving: Operand = { kind: "context", role: "leaving", ctx: program.ctx };
-  runHandler(program, option.handlers.get("length")!, [conn, leaving], { result, type: U32 });
+  const planned: Operand = { kind: "context", role: "planned", ctx: program.ctx };
+  runHandler(program, option.handlers.get("length")!, [conn, planned], { result, type: U32 });
   const [some, none, done] = [b.label(), b.label(), b.label()];
   // 0 less 1 is more than any payload has.
   const wanted = b.get(result);

@@ -1,14 +1,40 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { htonl } from "tsbpf";
-import { connect, load } from "tsbpf/testing";
-import { describe, expect, test } from "vitest";
+import { connect, load, together, type TcpOptionUnderTest } from "tsbpf/testing";
+import { afterAll, describe, expect, test } from "vitest";
 
 const source = new URL("../server-id.ts", import.meta.url);
 type Module = typeof import("../server-id.ts");
 const named = Uint8Array.of(183, 6, 0, 0, 0x12, 0x34);
 
+const folder = mkdtempSync(join(tmpdir(), "tsbpf-server-id-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+
 describe.each(["mainline", "patched"] as const)("server id on %s", (target) => {
   const server = () => load<Module>(source, { target, params: { serverId: 0x1234 } });
   const client = () => load<Module>(source, { target });
+  /** Another option on a listener's SYN-ACKs, with so many bytes that all are 7. */
+  const another = (kind: number, length: number) => {
+    const path = join(folder, `other${files++}.ts`);
+    writeFileSync(
+      path,
+      `import { array, license, struct, u8 } from "tsbpf";
+import { tcpOption } from "tsbpf/tcp";
+license("GPL");
+class Mark extends struct({ value: array(u8, ${length}) }) {}
+export const mark = tcpOption({
+  kind: ${kind},
+  payload: Mark,
+  listening(conn) { conn.startWriting(); },
+  write(conn, option) { for (let at = 0; at < ${length}; at++) option.value[at] = 7; },
+});
+`,
+    );
+    return load<{ mark: TcpOptionUnderTest }>(path, { target });
+  };
 
   test("a server names itself on the SYN-ACK, and on nothing else", async () => {
     const { serverName } = await server();
@@ -23,6 +49,28 @@ describe.each(["mainline", "patched"] as const)("server id on %s", (target) => {
     const { serverName } = await client();
     serverName.listening();
     expect(serverName.request()).toBeUndefined();
+  });
+
+  test("nor where another option is on its listener", async () => {
+    const { mark } = await another(100, 1);
+    const both = together(mark, (await client()).serverName);
+    both.listening();
+    expect(both.request()).toEqual(Uint8Array.of(100, 3, 7));
+  });
+
+  test.each([
+    ["shorter", 3],
+    ["longer", 5],
+  ])("a name that is %s is none", async (_, length) => {
+    const { mark } = await another(183, length);
+    const { serverName, servers } = await client();
+    const network = connect(serverName, mark);
+    network.transfer("client", 3_000);
+    expect(network.segments.find(({ syn, ack }) => syn && ack)!.options.slice(0, 2)).toEqual(
+      Uint8Array.of(183, 2 + length),
+    );
+    expect(servers.get(network.client.conn)).toBeUndefined();
+    expect(network.segments.filter(({ from, options }) => from === "client" && options.length > 0)).toEqual([]);
   });
 
   test("the client repeats what the SYN-ACK said on every segment", async () => {

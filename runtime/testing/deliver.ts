@@ -1,13 +1,13 @@
 /** Delivers one kernel event to the programs of a socket: fills the context, serves its helpers, writes the history, and throws on a fault. */
 import type { ContextField } from "../../compiler/bpf/kinds/index.ts";
-import { callbacksOf, SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
+import { callbacksOf, SOCK_OPS_EVENTS, SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { ERRNO } from "../vm/errno.ts";
 import type { EventServices } from "../vm/helpers.ts";
 import { READERS, type Connection } from "./connection.ts";
 import { loadOption, reserveOption, storeOption, TCP_HEADER, type OptionRoom } from "./header-options.ts";
 import { bytesText, type HistoryEntry } from "./history.ts";
 import { finished, observer, optionName, valueText, type Loaded } from "./call.ts";
-import { getSocketOption, setSocketOption } from "./socket-options.ts";
+import { getSocketOption, isSynHeader, sends, setSocketOption } from "./socket-options.ts";
 
 /** This program and those after it. */
 export const allOf = (loaded: Loaded): readonly Loaded[] => [loaded, ...(loaded.others ?? [])];
@@ -64,6 +64,8 @@ export function deliver(loaded: Loaded, connection: Connection, event: KernelEve
   return done.every(({ returned }) => returned === 1) ? last : { ...last, returned: 0, reply: -1 };
 }
 
+const LEAVING: readonly number[] = [SOCK_OPS_EVENTS.OptionsSize.op, SOCK_OPS_EVENTS.OptionsWrite.op];
+
 /** Runs one of the socket's programs. */
 export function deliverTo(loaded: Loaded, connection: Connection, event: KernelEvent, entry: HistoryEntry): Delivered {
   const { machine, host } = loaded;
@@ -75,11 +77,16 @@ export function deliverTo(loaded: Loaded, connection: Connection, event: KernelE
     ...(full ? { socket: connection } : {}),
     setSockOpt(level, name, value) {
       detail = `${optionName(name)} = ${valueText(value)}`;
+      // The patched kernel's own events of a segment that is made; mainline's would be called again.
+      if (LEAVING.includes(event.op) && sends(level, name)) return ERRNO.EOPNOTSUPP;
       return locked(() => setSocketOption(connection, machine.kernel, host, level, name, value));
     },
     getSockOpt(level, name, size) {
       detail = optionName(name);
-      return full ? getSocketOption(connection, machine.kernel, loaded.host, level, name, size) : ERRNO.EINVAL;
+      // What a request is asked for beyond its SYN is refused.
+      return full || isSynHeader(level, name)
+        ? getSocketOption(connection, machine.kernel, loaded.host, level, name, size)
+        : ERRNO.EINVAL;
     },
     setCallbacks(flags) {
       detail = `flags 0x${flags.toString(16)}`;

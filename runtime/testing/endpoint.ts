@@ -4,7 +4,7 @@ import type { Connection } from "./connection.ts";
 import type { Loaded } from "./call.ts";
 import { deliver } from "./deliver.ts";
 import type { HistoryEntry } from "./history.ts";
-import { FLAGS, kernelOptions, segmentArrives, segmentLeaves, timerFired } from "./hooks.ts";
+import { countArrival, FLAGS, kernelOptions, segmentArrives, segmentLeaves, timerFired } from "./hooks.ts";
 
 /** What travels. Sequence numbers count bytes of data from 0. */
 export interface Packet {
@@ -26,8 +26,8 @@ export interface Wire {
 export interface Endpoint {
   readonly connection: Connection;
   readonly loaded: Loaded;
-  /** Sends a segment and asks the program for options; `request`: for a request socket. */
-  emit(flags: number, payload: number, seq: number, request?: boolean): void;
+  /** Sends a segment, the next one unless `seq` says otherwise, and asks the program for options; `request`: for a request socket. */
+  emit(flags: number, payload: number, seq?: number, request?: boolean): void;
   arrive(packet: Packet): void;
   /** Queues data and sends what the window allows. */
   offer(bytes: number): void;
@@ -61,6 +61,8 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
   let next = 0;
   let flying: Flying[] = [];
   let expected = 0;
+  /** What was expected when a segment was last sent: the acknowledgement in it. */
+  let told = 0;
   const early = new Map<number, number>();
   let smoothed = 0;
   let variation = 0;
@@ -88,12 +90,14 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
     return Math.min(base * 2 ** backoff, TIMES.mostRto);
   };
 
-  const emit = (flags: number, payload: number, seq: number, request = false): void => {
+  const emit = (flags: number, payload: number, seq = next, request = false): void => {
     unanswered = 0;
     answerTimer++;
+    told = expected;
+    // What is counted from 0 here begins at the initial sequence number in the header.
+    const segment = { flags, payload, seq: (connection.fields.sndNxt + seq - next) >>> 0, request };
     noted(payload > 0 ? `sends ${payload} bytes` : "sends a segment", (entry) => {
-      const options =
-        segmentLeaves(loaded, connection, { flags, payload, seq, ack: expected, request }, entry) ?? new Uint8Array();
+      const options = segmentLeaves(loaded, connection, segment, entry) ?? new Uint8Array();
       wire.send({ flags, seq, ack: expected, payload, options });
     });
   };
@@ -140,7 +144,7 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
       const payload = Math.min(queued, connection.fields.mss);
       queued -= payload;
       flying.push({ seq: next, payload, firstSentAt: wire.now(), sentAt: wire.now(), again: false });
-      emit(FLAGS.ack | FLAGS.psh, payload, next);
+      emit(FLAGS.ack | FLAGS.psh, payload);
       next += payload;
       // Counted when it has gone.
       update({ packetsOut: flying.length, sndNxt: (connection.fields.sndNxt + payload) >>> 0 });
@@ -218,7 +222,7 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
   const received = (packet: Packet): void => {
     if (packet.seq > expected) {
       early.set(packet.seq, packet.payload);
-      return emit(FLAGS.ack, 0, next);
+      return emit(FLAGS.ack, 0);
     }
     const isNew = packet.seq + packet.payload > expected;
     const before = expected;
@@ -230,9 +234,9 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
     update({ rcvNxt: (connection.fields.rcvNxt + expected - before) >>> 0 });
     const every = Number(connection.sockOpts["TCP_DELACK_SEGS"] ?? 0) || ACK_EVERY;
     const longest = (connection.timers.delackMax ?? TIMES.delayedAck * 1000) / 1000;
-    if (!isNew || early.size > 0 || ++unanswered >= every) return emit(FLAGS.ack, 0, next);
+    if (!isNew || early.size > 0 || ++unanswered >= every) return emit(FLAGS.ack, 0);
     const mine = ++answerTimer;
-    wire.after(longest, () => mine === answerTimer && emit(FLAGS.ack, 0, next));
+    wire.after(longest, () => mine === answerTimer && emit(FLAGS.ack, 0));
   };
 
   return {
@@ -249,7 +253,12 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
       if (broken) return;
       noted(packet.payload > 0 ? `receives ${packet.payload} bytes` : "receives a segment", (entry) => {
         const options = Uint8Array.from([...kernelOptions(FLAGS.ack), ...packet.options]);
-        segmentArrives(loaded, connection, packet, options, entry);
+        const { flags, payload } = packet;
+        const seq = (connection.fields.rcvNxt + packet.seq - expected) >>> 0;
+        // Data that ends before what was acknowledged is dropped before anybody looks at it (tcp_sequence).
+        const isOld = payload > 0 && packet.seq + payload < told;
+        if (isOld) countArrival(connection, { flags, payload });
+        else segmentArrives(loaded, connection, { flags, payload, seq }, options, entry);
       });
       if (packet.payload > 0) received(packet);
       acknowledged(packet.ack, packet.payload === 0);

@@ -16,8 +16,8 @@ export interface SegmentFacts {
   readonly flags: number;
   /** Payload, in bytes. */
   readonly payload: number;
+  /** As in the header. Absent: what is to be sent, or expected, next. */
   readonly seq?: number;
-  readonly ack?: number;
   /** It answers a SYN, for a request socket. */
   readonly request?: boolean;
 }
@@ -36,15 +36,15 @@ export function kernelOptions(flags: number): Uint8Array {
 
 /** A TCP header with these options, as the sender (`out`) or the receiver sees it. */
 export function header(connection: Connection, segment: SegmentFacts, options: Uint8Array, out: boolean): Uint8Array {
-  const { localPort, remotePort } = connection.fields;
+  const { localPort, remotePort, sndNxt, rcvNxt } = connection.fields;
   const remote = Number(hostOrder(16, remotePort) ?? 0n);
   const full = padded(options);
   const bytes = new Uint8Array(TCP_HEADER + full.length);
   const view = new DataView(bytes.buffer);
   view.setUint16(0, out ? localPort : remote);
   view.setUint16(2, out ? remote : localPort);
-  view.setUint32(4, segment.seq ?? 0);
-  view.setUint32(8, segment.ack ?? 0);
+  view.setUint32(4, segment.seq ?? (out ? sndNxt : rcvNxt));
+  view.setUint32(8, out ? rcvNxt : sndNxt);
   bytes[12] = (bytes.length / 4) << 4;
   bytes[13] = segment.flags;
   view.setUint16(14, 65535);
@@ -173,7 +173,7 @@ export function segmentLeaves(
   return bytes.length > 0 ? bytes : undefined;
 }
 
-const countArrival = (connection: Connection, segment: SegmentFacts): void => {
+export const countArrival = (connection: Connection, segment: SegmentFacts): void => {
   const { fields } = connection;
   connection.fields = {
     ...fields,
@@ -218,21 +218,22 @@ export function segmentArrives(
   takeData(connection, segment);
 }
 
-/** A SYN with these options comes to a listener: what programs put on the SYN-ACK. */
-export function requestArrives(
-  connection: Connection,
-  options: Uint8Array,
-  answer: () => Uint8Array | undefined,
-): Uint8Array | undefined {
+/** A SYN with these options comes to a listener, which sends its answer while the SYN is at hand. */
+export function requestArrives<Answer>(connection: Connection, options: Uint8Array, answer: () => Answer): Answer {
   const syn = Uint8Array.from([...kernelOptions(FLAGS.syn), ...options]);
   connection.savedSyn = header(connection, { flags: FLAGS.syn, payload: 0 }, syn, false);
   return answer();
 }
 
+/** The SYN-ACK is on its way, or is sent again: only a SYN that the listener saves is still at hand. */
+export function synIsGone(connection: Connection): void {
+  if (Number(connection.sockOpts["TCP_SAVE_SYN"] ?? 0) === 0) delete connection.savedSyn;
+}
+
 /** The request becomes a connection of its own: of the SYN it keeps what its listener saves. */
 export function requestAccepted(loaded: Loaded, connection: Connection): void {
   acceptSocket(loaded, connection);
-  if (Number(connection.sockOpts["TCP_SAVE_SYN"] ?? 0) === 0) delete connection.savedSyn;
+  synIsGone(connection);
 }
 
 /** The handshake is over, by this segment: the SYN-ACK for a client, the third ACK (or data) for a server. */

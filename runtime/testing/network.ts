@@ -15,6 +15,7 @@ import {
   requestArrives,
   segmentArrives,
   stateChanges,
+  synIsGone,
 } from "./hooks.ts";
 import { forgetSocket } from "./mptcp.ts";
 import { behind, type ProgramView } from "./program-view.ts";
@@ -174,7 +175,15 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
     update(side, { rcvNxt: peers });
     one.noted(`established ${side}`, (entry) => {
       const options = Uint8Array.from([...kernelOptions(packet.flags), ...packet.options]);
-      handshakeDone(one.loaded, one.connection, side, packet, options, entry);
+      const { flags, payload } = packet;
+      handshakeDone(
+        one.loaded,
+        one.connection,
+        side,
+        { flags, payload, seq: (peers + packet.seq) >>> 0 },
+        options,
+        entry,
+      );
     });
   };
   const op = SOCK_OPS_EVENTS;
@@ -187,17 +196,21 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
     if (packet.flags & FLAGS.syn) {
       if (side === "server") {
         handshake.synAckSentAt = queue.now();
-        update("server", { state: "newSynRecv" });
-        requestArrives(one.connection, packet.options, () => {
+        const answer = (): void => one.emit(FLAGS.syn | FLAGS.ack, 0, undefined, true);
+        if (one.connection.fields.state === "newSynRecv") {
+          // There is a request already: its SYN-ACK is sent again (tcp_check_req).
+          synIsGone(one.connection);
+          answer();
+        } else {
+          update("server", { state: "newSynRecv" });
           request(op.ReceiveWindowInit.op, "chooses a receive window");
           request(op.TimeoutInit.op, "chooses a time-out");
-          one.emit(FLAGS.syn | FLAGS.ack, 0, 0, true);
-          return undefined;
-        });
+          requestArrives(one.connection, packet.options, answer);
+        }
         request(op.NeedsEcn.op, "asks for ECN");
       } else {
         if (!one.connection.open) established("client", packet, handshake.synSentAt);
-        one.emit(FLAGS.ack, 0, 0);
+        one.emit(FLAGS.ack, 0);
       }
       return;
     }
@@ -214,7 +227,9 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
   const sendSyn = (): void => {
     if (ends.client.connection.open || handshake.tries++ > SYN_RETRIES) return;
     handshake.synSentAt = queue.now();
-    ends.client.emit(FLAGS.syn, 0, 0);
+    // It takes a number of its own, like a byte of data; the second one takes the same.
+    ends.client.emit(FLAGS.syn, 0, handshake.tries === 1 ? 0 : -1);
+    update("client", { sndNxt: ISN.client + 1 });
     queue.after(1000 * 2 ** (handshake.tries - 1), sendSyn);
   };
   const both = (): boolean => ends.client.connection.open && ends.server.connection.open;
@@ -260,7 +275,7 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
       const next = (n: number): number => (n + 1) >>> 0;
       /** Sends a FIN; gives what programs wrote on it. */
       const finish = (side: "client" | "server"): Uint8Array => {
-        ends[side].emit(FLAGS.fin | FLAGS.ack, 0, 0);
+        ends[side].emit(FLAGS.fin | FLAGS.ack, 0);
         const { fields } = ends[side].connection;
         update(side, { sndNxt: next(fields.sndNxt), packetsOut: 1 });
         return segments.at(-1)!.options;
@@ -297,7 +312,7 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
       acknowledged("client");
       change("client", "finWait2");
       taken("client");
-      ends.client.emit(FLAGS.ack, 0, 0);
+      ends.client.emit(FLAGS.ack, 0);
       const last = segments.at(-1)!.options;
       // What waits in TIME_WAIT is no full socket any more, and programs are told that this one is closed.
       over("client");

@@ -16,6 +16,18 @@ const names = Object.keys(SOCKET_OPTIONS) as SocketOptionName[];
 const find = (level: number, number: number): SocketOptionName | undefined =>
   names.find((name) => SOCKET_OPTIONS[name].level === level && SOCKET_OPTIONS[name].number === number);
 
+const rowOf = (level: number, number: number): SocketOption | undefined => {
+  const name = find(level, number);
+  return name && SOCKET_OPTIONS[name];
+};
+/** One of the headers of the SYN, which bpf_sock_ops_getsockopt has of a request, too. */
+export const isSynHeader = (level: number, number: number): boolean => {
+  const row = rowOf(level, number);
+  return row?.value === "header" && row.only === "sock_ops";
+};
+/** Setting it sends what is waiting. */
+export const sends = (level: number, number: number): boolean => rowOf(level, number)?.sends === true;
+
 /** What an option does besides keeping its value. */
 interface Behaviour {
   /** Before a program has set it. */
