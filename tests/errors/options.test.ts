@@ -31,9 +31,27 @@ describe("options of TCP", () => {
     expect(errors(text, "mainline")).toEqual([expect.stringContaining("retransmitted")]);
     expect(errors(text.replace("retransmitted", "syn"), "mainline")).toEqual([]);
   });
+  test("functions are given the segment that length is asked about, and the one that leaves, as one that is planned", () => {
+    const want = (type: string) =>
+      option("length(conn, s) { return want(s); }, write(conn, option, s) { option.value = u8(want(s) & 1); }")
+        .replace("{ tcpOption }", `{ tcpOption, type ${type} }`)
+        .replace("struct, u8", "struct, u32, u8")
+        .replace("class Mark", `const want = (s: ${type}): u32 => (s.payload > 0 ? 1 : 0);\nclass Mark`);
+    for (const target of ["mainline", "patched"] as const) expect(errors(want("PlannedSegment"), target)).toEqual([]);
+    expect(errors(want("LeavingSegment"), "mainline")).toEqual([
+      "type-mismatch: expected LeavingSegment, found PlannedSegment",
+    ]);
+  });
 });
 
 describe("socket options", () => {
+  test.each([
+    "length(conn) { return %; }, write(conn, option) { option.value = 1; }",
+    "write(conn, option) { option.value = %; }",
+  ])("what sends: %s", (handler) => {
+    const text = option(handler.replace("%", 'conn.setSockOpt("TCP_NODELAY", true) === 0 ? 1 : 0'));
+    expect(errors(text, "patched")).toEqual([expect.stringMatching(/^socket-option-sends: setting TCP_NODELAY/)]);
+  });
   test.each([
     ['setSockOpt("TCP_NODELAY", true)', "TCP_NODELAY", "6.1"],
     ['setSockOpt("SO_BINDTOIFINDEX", 1)', "SO_BINDTOIFINDEX", "5.15"],

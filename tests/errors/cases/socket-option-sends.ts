@@ -10,9 +10,6 @@ export const mark = tcpOption({
     conn.setSockOpt("TCP_NODELAY", true);
     conn.startWriting();
   },
-  length(conn) {
-    return conn.setSockOpt("TCP_NODELAY", true) === 0 ? 2 : 0; //~ socket-option-sends
-  },
   write(conn, option) {
     option.value = conn.setSockOpt("TCP_NODELAY", true) === 0 ? 1 : 0; //~ socket-option-sends
   },
