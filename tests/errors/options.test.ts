@@ -31,6 +31,23 @@ describe("options of TCP", () => {
     expect(errors(text, "mainline")).toEqual([expect.stringContaining("retransmitted")]);
     expect(errors(text.replace("retransmitted", "syn"), "mainline")).toEqual([]);
   });
+  test("a function is given the number of bytes that came, not the segment that knows it", () => {
+    const text = option(
+      "length() { return 1; }, parse(conn, option, s) { if (bytes(s) === option.value) conn.stopWriting(); }, write() {}",
+    )
+      .replace("{ tcpOption }", "{ tcpOption, type ArrivingSegment }")
+      .replace("struct, u8", "struct, u32, u8")
+      .replace("class Mark", "const bytes = (s: ArrivingSegment): u32 => s.optionBytes;\nclass Mark");
+    expect(errors(text, "mainline")).toEqual([
+      "option-bytes: a function is not told how many bytes of the option came",
+    ]);
+    const mended = text
+      .replace("s: ArrivingSegment", "count: u32")
+      .replace("s.optionBytes", "count")
+      .replace("bytes(s)", "bytes(s.optionBytes)")
+      .replace(", type ArrivingSegment", "");
+    expect(errors(mended, "mainline")).toEqual([]);
+  });
   test("functions are given the segment that length is asked about, and the one that leaves, as one that is planned", () => {
     const want = (type: string) =>
       option("length(conn, s) { return want(s); }, write(conn, option, s) { option.value = u8(want(s) & 1); }")

@@ -381,7 +381,7 @@ export const typePages = {
   },
   "option-bytes": {
     summary: "the length of an option is asked for that is always the same",
-    why: "Without a length handler every option of the kind is as long as its payload's struct, and the kernel hands over no other. sizeOf() is that number, known when the program is compiled.",
+    why: "Without a length handler every option of the kind is as long as its payload's struct, and the kernel hands over no other. sizeOf() is that number, known when the program is compiled. A function is given a segment without it, because it may be called of any option.",
     right: [
       ["${segment.optionBytes}", "${sizeOf(Mark)}"],
       ["(conn, option, segment)", "(conn, option)"],
@@ -390,7 +390,7 @@ export const typePages = {
   },
   "socket-option-sends": {
     summary: "a socket option that sends is set while a segment is being sent",
-    why: "Switching Nagle's algorithm off pushes out what is waiting. In a handler that runs while the kernel builds a segment, it would begin another one inside of the first.",
+    why: "Switching Nagle's algorithm off pushes out what is waiting. In a handler that runs while the kernel builds a segment, it would begin another one inside of the first. Where only the run tells, in functions and in sockOps, it is not set then, and the answer is -95.",
     right: [['conn.setSockOpt("TCP_NODELAY", true) === 0 ? 1 : 0;', "1;"]],
   },
   "socket-option": {
