@@ -130,11 +130,12 @@ describe("the SYN", () => {
 
 describe("TCP_NODELAY, which sends, while a segment is made", () => {
   const EOPNOTSUPP = -95;
-  const asked = async (target: "patched" | "linux-6.1"): Promise<SockOpsUnderTest> =>
+  const MODULE = { patched: "mptcp", "linux-6.1": "tcp" } as const;
+  const asked = async (target: keyof typeof MODULE): Promise<SockOpsUnderTest> =>
     (
       await load<{ asked: SockOpsUnderTest }>(
         source(`
-import { sockOps } from "tsbpf/${target === "patched" ? "mptcp" : "tcp"}";
+import { sockOps } from "tsbpf/${MODULE[target]}";
 import { type TcpConn } from "tsbpf/tcp";
 const quick = (conn: TcpConn): i32 => conn.setSockOpt("TCP_NODELAY", true);
 export const asked = sockOps((ctx) => {
