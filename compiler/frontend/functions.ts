@@ -3,6 +3,7 @@ import { ts } from "ts-morph";
 import type { Value } from "../ir/ir.ts";
 import { functionBuilder } from "../ir/build.ts";
 import { ANY_POINTER, isPointer } from "../ir/types.ts";
+import { unlessMissing } from "./access.ts";
 import { annotation } from "./annotations.ts";
 import { mayBeMissing } from "./conditions.ts";
 import type { FunctionEntity } from "./entities.ts";
@@ -67,7 +68,7 @@ export function invoke(f: Lowering, callee: FunctionEntity, call: ts.CallExpress
   for (const [index, { name, type, node }] of types.entries()) {
     const argument = call.arguments[index];
     if (!argument) {
-      const absent = type.kind === "optional" && !node.initializer;
+      const absent = (type.kind === "optional" || (type.kind === "context" && type.nullable)) && !node.initializer;
       if (!node.initializer && !absent)
         return fail(f, "argument-count", call, {
           what: callee.name,
@@ -142,7 +143,11 @@ function result(
     return { kind: "optional", of: type.of, present: high, value: f.b.unary("trunc", value, span) };
   }
   const { given } = lowered;
-  if (!given) return assemble(type, [value]);
+  const found = assemble(type, [value]);
+  // 0 is what a function gives where it came to what cannot happen.
+  if (found.kind === "context")
+    return found.nullable ? found : unlessMissing(f, { ...found, nullable: true }, f.impossible, call);
+  if (!given) return found;
   const operand = assemble(type, [value], { ...given, ...givenOrigin(given, operands, call) });
   return operand.kind === "place" && given.fresh ? { ...operand, fresh: true } : operand;
 }
@@ -242,8 +247,8 @@ function finish(f: Lowering, callee: FunctionEntity): void {
   };
   leave();
   f.b.place(f.impossible);
-  // An address of 0 in the caller's hands is one that the verifier follows to its use, unless the caller tests it anyway.
-  const isTested = type.kind === "optional" || (type.kind === "context" && type.nullable);
+  // An address of 0 in the caller's hands is one that the verifier follows to its use, unless the caller tests it.
+  const isTested = type.kind === "optional" || type.kind === "context";
   if (ir && isPointer(ir) && !isTested && f.b.reachable()) f.b.unreachable(span);
   else leave();
 }

@@ -10,6 +10,7 @@ import type { FunctionEntity } from "./entities.ts";
 import { bind, fail, type Lowering, type Returns } from "./lowering.ts";
 import { spanOf, type ModuleState } from "./module-state.ts";
 import { ERROR, type Context, type Operand, type Origin } from "./operand.ts";
+import { pointerOf } from "./roles.ts";
 import { assemble, flatten, variablesFor, type Knowledge } from "./shapes.ts";
 import { isAggregate, isScalar, type DslType } from "./types.ts";
 import { expression } from "./visit.ts";
@@ -24,7 +25,7 @@ export interface Parameter {
 }
 /** How it is passed. */
 export const passedAs = ({ type, given }: Pick<Parameter, "type" | "given">): DslType =>
-  given === "maybe" && (isScalar(type) || isAggregate(type)) ? { kind: "optional", of: type } : type;
+  given === "maybe" ? orMissing(type) : type;
 
 /** The annotated types of the parameters; reports what is not annotated or not of the language. Once per function. */
 export function parameterTypes(
@@ -59,14 +60,18 @@ export function parameterTypes(
       if (!parameter.type) fail(f, "parameter-type", parameter, { name: parameter.name.text });
       return undefined;
     }
-    const isOptional = parameter.questionToken && (isScalar(type) || isAggregate(type));
     types.push({
       name: parameter.name.text,
-      type: isOptional ? { kind: "optional", of: type } : type,
+      type: parameter.questionToken ? orMissing(type) : type,
       node: parameter,
     });
   }
   return types;
+}
+/** The type of `parameter?: T`. */
+function orMissing(type: DslType): DslType {
+  if (isScalar(type) || isAggregate(type)) return { kind: "optional", of: type };
+  return type.kind === "context" && pointerOf(type.role) ? { ...type, nullable: true } : type;
 }
 export function defaultType(f: Lowering, node: ts.Expression): DslType | undefined {
   const operand = expression(f, node);

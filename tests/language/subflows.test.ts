@@ -197,3 +197,25 @@ function countOf(id: u32): Count | undefined { for (const count of counts) if (c
     return true;`;
   expect(await chosen(3, body, top)).toEqual([2, 3]);
 });
+
+test("functions that give back a subflow for certain, and those that may be given none, may be called in turns", async () => {
+  const top = `
+function wider(one: MptcpSubflow, other: MptcpSubflow): MptcpSubflow {
+  if (one.tcp && other.tcp && one.tcp.sndCwnd >= other.tcp.sndCwnd) return one;
+  return other;
+}
+function second(one: MptcpSubflow, other: MptcpSubflow = one): u32 { return other.subflowId; }
+function choose(one?: MptcpSubflow): boolean {
+  if (one) one.schedule();
+  return one !== undefined;
+}`;
+  const body = `
+    let best: MptcpSubflow | undefined;
+    for (const one of session.subflows(4)) {
+      if (second(one, best) > one.subflowId || second(one) !== one.subflowId) return false;
+      best = best ? wider(best, one) : one;
+    }
+    return choose(best) || choose();`;
+  expect(await chosen(3, body, top)).toEqual([1]);
+  expect(await chosen(0, body, top)).toEqual([]);
+});
