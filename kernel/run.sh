@@ -91,8 +91,8 @@ accel=(-accel "tcg,thread=multi")
 # Where others want the processors, an emulated one may stand still for as long as RCU waits before it reports a stall (21 s).
 stall=" rcupdate.rcu_cpu_stall_timeout=120"
 if [ -z "${TSBPF_NO_KVM:-}" ] && [ -w /dev/kvm ] &&
-	echo quit | timeout 5 qemu-system-x86_64 -accel kvm -cpu host -machine none -S \
-		-display none -monitor stdio > /dev/null 2>&1; then
+	timeout 5 qemu-system-x86_64 -accel kvm -cpu host -machine none -S \
+		-display none -monitor stdio <<< quit > /dev/null 2>&1; then
 	accel=(-accel kvm)
 	stall=
 fi
