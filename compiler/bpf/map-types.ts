@@ -4,13 +4,16 @@ interface MapType {
   readonly number: number;
   /** Values exist once per possible CPU. */
   readonly perCpu?: true;
-  /** Has no keys or values that user space could look up. */
+  /** Has no keys: nothing in it is looked up. */
+  readonly keyless?: true;
+  /** Of those without keys: user space reads records in order. */
   readonly ring?: true;
   /** Keeps an owner's pointer in it: creation needs BTF for key and value. */
   readonly ownedStorage?: true;
   /** Is made with BPF_F_NO_PREALLOC or not at all (kernel/bpf/lpm_trie.c, bpf_local_storage.c). */
   readonly noPrealloc?: true;
 }
+const RING = { keyless: true, ring: true } as const;
 const OWNED = { ownedStorage: true, noPrealloc: true } as const;
 export const MAP_TYPES = {
   hash: { number: 1 },
@@ -34,16 +37,16 @@ export const MAP_TYPES = {
   cgroup_storage: { number: 19 },
   reuseport_sockarray: { number: 20 },
   percpu_cgroup_storage: { number: 21, perCpu: true },
-  queue: { number: 22 },
-  stack: { number: 23 },
+  queue: { number: 22, keyless: true },
+  stack: { number: 23, keyless: true },
   sk_storage: { number: 24, ...OWNED },
   devmap_hash: { number: 25 },
   struct_ops: { number: 26 },
-  ringbuf: { number: 27, ring: true },
+  ringbuf: { number: 27, ...RING },
   inode_storage: { number: 28, ...OWNED },
   task_storage: { number: 29, ...OWNED },
-  bloom_filter: { number: 30 },
-  user_ringbuf: { number: 31, ring: true },
+  bloom_filter: { number: 30, keyless: true },
+  user_ringbuf: { number: 31, ...RING },
   cgrp_storage: { number: 32, ...OWNED },
   arena: { number: 33 },
 } as const satisfies Readonly<Record<string, MapType>>;
@@ -63,5 +66,7 @@ export const mapType = (name: string): MapType | undefined =>
   Object.hasOwn(MAP_TYPES, name) ? MAP_TYPES[name as MapTypeName] : undefined;
 /** Whether values exist once per possible CPU. */
 export const isPerCpu = (type: string): boolean => mapType(type)?.perCpu === true;
+/** Whether it has no keys, so that nothing in it is looked up. */
+export const isKeyless = (type: string): boolean => mapType(type)?.keyless === true;
 /** Whether user space reads records in order, and looks nothing up. */
 export const isRingType = (type: string): boolean => mapType(type)?.ring === true;

@@ -255,6 +255,15 @@ function runTime(f: Lowering, call: ts.CallExpression, name: string): boolean {
 
 const TOP_LEVEL: readonly string[] = ["struct", "array", "cstring", "param", "license", ...Object.keys(PROGRAM_KINDS)];
 
+/** Functions of the language by name: each has a place where a call of it is lowered. `log` and `range` have theirs in statements. */
+export const builtinNames = (): readonly string[] => [
+  ...Object.keys(PRIMITIVES).filter((name) => PRIMITIVES[name]?.kind === "int"),
+  ...Object.keys(BUILTINS),
+  ...TOP_LEVEL,
+  "log",
+  "range",
+];
+
 export function builtinCall(f: Lowering, name: string, call: ts.CallExpression, expected?: DslType): Operand {
   const type = Object.hasOwn(PRIMITIVES, name) ? PRIMITIVES[name] : undefined;
   if (type?.kind === "int") {

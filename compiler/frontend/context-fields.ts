@@ -3,12 +3,13 @@ import type { ts } from "ts-morph";
 import { HELPERS } from "../bpf/helpers.ts";
 import { COMPILED, type ContextField } from "../bpf/kinds/index.ts";
 import type { Type, Value } from "../ir/ir.ts";
+import { hasCome } from "../bpf/since.ts";
 import { FIELD_POINTERS } from "../ir/types.ts";
 import type { AddressProperty, ContextProperty, HelperProperty, ScalarProperty } from "./context-properties.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { loadMember, storeMember, type KernelProperty } from "./kernel-members.ts";
 import { asPlace, inside, loadPrimitive, newSlot } from "./memory.ts";
-import { need } from "./module-state.ts";
+import { need, sayTooNew } from "./module-state.ts";
 import { ERROR, type Context, type Operand, type Scalar } from "./operand.ts";
 import { ROLES } from "./roles.ts";
 import { segmentFact } from "./segments.ts";
@@ -27,6 +28,15 @@ export function fieldOf(context: Pick<Context, "role">, name: string): ContextFi
   return fields[name]!;
 }
 
+/** A field that is about to be used: said where the kernels that are asked for have it not. */
+function neededField(f: Lowering, context: Context, field: string, node: ts.Node, name: string): ContextField {
+  const found = fieldOf(context, field);
+  const { needs, since } = found;
+  if (needs) need(f.state, needs, at(f, node), name);
+  if (!hasCome(since, f.state.kernel.oldest)) sayTooNew(f.state, at(f, node), name, since!);
+  return found;
+}
+
 /** Loads a field of the context; an 8-byte one as w64. */
 export function loadField(
   f: Lowering,
@@ -36,8 +46,7 @@ export function loadField(
   index = 0,
   name?: string,
 ): Value {
-  const { offset, bytes, needs, pointer } = fieldOf(context, field);
-  if (needs) need(f.state, needs, at(f, node), name ?? field);
+  const { offset, bytes, pointer } = neededField(f, context, field, node, name ?? field);
   const type: Type = pointer ? FIELD_POINTERS[pointer] : bytes === 8 ? "w64" : "w32";
   return f.b.load(type, bytes, context.ctx, offset + index * bytes, at(f, node), name);
 }
@@ -124,7 +133,7 @@ export function storeProperty(
   if ("member" in property) return storeMember(f, context, property.member, operand, node);
   const { field, type } = property;
   const span = at(f, node);
-  const { offset } = fieldOf(context, field);
+  const { offset } = neededField(f, context, field, node, field);
   if (type !== "ip6") {
     const value = convert(f, operand, type, node);
     if (!value) return ERROR;

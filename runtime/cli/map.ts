@@ -7,7 +7,7 @@ import { parseValue, show, toJson } from "../kernel/format.ts";
 import type { MapHandle } from "../kernel/maps.ts";
 import { openMap, openObject } from "../kernel/pins.ts";
 import { parsePrefixKey, showPrefixKey } from "../kernel/prefix.ts";
-import { isPerCpu, isRingType } from "../../compiler/bpf/map-types.ts";
+import { isKeyless, isPerCpu, isRingType } from "../../compiler/bpf/map-types.ts";
 import { drained, err, out, outputFailed, say, whenLost } from "./output.ts";
 import { jsonText, line } from "./report.ts";
 
@@ -45,15 +45,24 @@ function openByName(where: string, options: MapOptions): { readonly map: MapHand
   const map = pinned.object.maps[name];
   if (!map) {
     const names = Object.keys(pinned.object.maps);
-    const ring = pinned.object.module.maps.some((spec) => spec.name === name && isRingType(spec.type));
+    const type = pinned.object.module.maps.find((spec) => spec.name === name)?.type ?? "";
+    const ring = isRingType(type);
     pinned.close();
-    throw new RuntimeError("not-found", ring ? `${name} is a ring buffer` : `${object} has no map ${name}`, {
-      help: ring
-        ? `tsbpf trace ${object} shows its records`
-        : names.length > 0
-          ? `it has ${names.join(", ")}`
-          : "it has none",
-    });
+    throw new RuntimeError(
+      "not-found",
+      ring
+        ? `${name} is a ring buffer`
+        : isKeyless(type)
+          ? `${name} is a map without keys (${type})`
+          : `${object} has no map ${name}`,
+      {
+        help: ring
+          ? `tsbpf trace ${object} shows its records`
+          : names.length > 0
+            ? `it has ${names.join(", ")}`
+            : "it has none",
+      },
+    );
   }
   return { map, close: pinned.close };
 }

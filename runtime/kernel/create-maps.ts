@@ -38,10 +38,10 @@ interface Wanted {
 function wanted(map: MapSpec): Wanted {
   if (!(map.type in MAP_TYPES)) throw new RuntimeError("bad-object", `map ${map.name}: unknown map type "${map.type}"`);
   const type = map.type as MapTypeName;
-  const { ring, ownedStorage: storage, noPrealloc } = mapType(type)!;
+  const { keyless, ring, ownedStorage: storage, noPrealloc } = mapType(type)!;
   return {
     type,
-    keySize: ring ? 0 : map.key ? sizeOf(map.key) : storage ? 4 : 0,
+    keySize: keyless ? 0 : map.key ? sizeOf(map.key) : storage ? 4 : 0,
     valueSize: ring || !map.value ? 0 : sizeOf(map.value),
     maxEntries: storage ? 0 : map.maxEntries,
     flags: map.flags | (noPrealloc ? MAP_FLAGS.noPrealloc : 0),

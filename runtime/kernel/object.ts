@@ -2,7 +2,7 @@
 import type { Layout } from "../../compiler/layout.ts";
 import type { BpfModule, GlobalSection, GlobalVar } from "../../compiler/module.ts";
 import { kindOf, onlyAttachType } from "../../compiler/bpf/kinds/index.ts";
-import { isRingType } from "../../compiler/bpf/map-types.ts";
+import { isKeyless, isRingType } from "../../compiler/bpf/map-types.ts";
 import { BPF } from "./abi.ts";
 import { bpf } from "./bpf.ts";
 import { codecFor, type Value } from "./codec.ts";
@@ -53,7 +53,7 @@ export interface ProgramHandle {
 export interface LoadedObject {
   readonly name: string;
   readonly module: BpfModule;
-  /** Lookup maps by name; ring buffers are under `rings`. */
+  /** Maps with keys by name; ring buffers are under `rings`. */
   readonly maps: Readonly<Record<string, MapHandle>>;
   readonly rings: Readonly<Record<string, RingHandle>>;
   /** Params and mutable globals by name. */
@@ -105,7 +105,7 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
         () => dropped(maps, globals, map.name),
         closers,
       );
-    } else {
+    } else if (!isKeyless(map.type)) {
       const value = map.value ?? { kind: "array", of: { kind: "int", bits: 8, signed: false }, length: 0 };
       maps[map.name] = mapHandle(fd, {
         name: map.name,

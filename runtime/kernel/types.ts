@@ -1,7 +1,7 @@
 /** The `.d.ts` beside an object: types of its maps, rings, params, globals and programs, for `load<typeof import(…)>`-like use. */
 import type { Layout, StructLayout } from "../../compiler/layout.ts";
 import type { BpfModule } from "../../compiler/module.ts";
-import { isPerCpu, isRingType } from "../../compiler/bpf/map-types.ts";
+import { isKeyless, isPerCpu, isRingType } from "../../compiler/bpf/map-types.ts";
 
 /**
  * Declarations for one module. `import type { Loaded } from "./fullmesh.d.ts"`, then
@@ -10,7 +10,7 @@ import { isPerCpu, isRingType } from "../../compiler/bpf/map-types.ts";
 export function typesFor(module: BpfModule): string {
   const structs = new Map<string, StructLayout>();
   const name = (layout: Layout): string => typeName(layout, structs);
-  const maps = module.maps.filter((map) => !isRingType(map.type));
+  const maps = module.maps.filter((map) => !isKeyless(map.type));
   const rings = module.maps.filter((map) => isRingType(map.type));
   const body = [
     block(

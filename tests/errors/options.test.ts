@@ -1,5 +1,6 @@
 /** What a kernel cannot do for an option, or a socket option that it has not got, is an error that says so, with a remedy that works. */
 import { describe, expect, test } from "vitest";
+import { COMPILED } from "../../compiler/bpf/kinds/index.ts";
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import type { Version } from "../../compiler/bpf/verifier-rules.ts";
 import { compile } from "../../compiler/compile.ts";
@@ -17,6 +18,30 @@ const errors = (text: string, target: TargetName, kernel?: Version): string[] =>
   compile({ path: "case.ts", text }, { target, ...(kernel ? { kernel } : {}) })
     .diagnostics.filter(({ severity }) => severity === "error")
     .map(({ key, message }) => `${key}: ${message}`);
+
+test.each([
+  ["read", "return ctx.remotePort === htons(1);"],
+  ["written", "ctx.remotePort = htons(1); return true;"],
+])("a field that came later than the oldest kernel is told of where it is %s", (_, body) => {
+  const text = `
+import { htons, license } from "tsbpf";
+import { connectHook } from "tsbpf/connect";
+license("GPL");
+export const hook = connectHook({ connect4(ctx) { ${body} } });
+`;
+  expect(errors(text, "mainline")).toEqual([]);
+  const fields = COMPILED.cgroup_sock_addr.fields as Record<string, { since?: Version }>;
+  const before = fields["user_port"]!;
+  try {
+    fields["user_port"] = { ...before, since: "6.1" };
+    expect(errors(text, "mainline")).toEqual([
+      expect.stringMatching(/^needs-newer-kernel: .*[pP]ort came with Linux 6\.1/),
+    ]);
+    expect(errors(text, "mainline", "6.1")).toEqual([]);
+  } finally {
+    fields["user_port"] = before;
+  }
+});
 
 describe("options of TCP", () => {
   test("the patched kernel does not tell SYN cookies", () => {

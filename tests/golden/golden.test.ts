@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { expect, test } from "vitest";
+import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import { CLASS } from "../../compiler/bpf/opcodes.ts";
 import { printModule } from "../../compiler/ir/print.ts";
 import type { BpfProgram } from "../../compiler/module.ts";
@@ -18,7 +19,7 @@ import { builds, compileProgram } from "../programs.ts";
 const folder = dirname(fileURLToPath(import.meta.url));
 const bless = process.env["BLESS"] === "1";
 
-function golden(name: string, target: "mainline" | "patched"): string {
+function golden(name: string, target: TargetName): string {
   let lowered = "";
   const result = compileProgram(name, target, {
     afterPass: (pass, module) => {

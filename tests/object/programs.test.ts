@@ -1,6 +1,6 @@
 /** The bundled programs: what the compiler makes of them, through every reader and loader of this machine. */
 import { describe, expect, test } from "vitest";
-import { isRange, kernels } from "../../compiler/bpf/kernels.ts";
+import { isRange, kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { sizeOf } from "../../compiler/layout.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { placeFinder } from "../../compiler/object/lines.ts";
@@ -20,7 +20,7 @@ interface Compiled {
   readonly object: Uint8Array;
 }
 const done = new Map<string, Compiled>();
-const compiled = (name: string, target: "mainline" | "patched"): Compiled => {
+const compiled = (name: string, target: TargetName): Compiled => {
   const key = `${name} ${target}`;
   const before = done.get(key);
   if (before) return before;

@@ -173,6 +173,13 @@ describe.skipIf(skip)(title("loader"), () => {
     );
   });
 
+  it.each(["queue", "stack", "bloom_filter"] as const)("makes a %s, and gives no handle that asks for keys", (type) => {
+    const spec = mapSpec("t_keyless", type, undefined, int(32), 4);
+    const object = keep(loadModule(moduleOf({ maps: [spec, mapSpec("t_keyed", "hash", int(32), int(32), 4)] })));
+    expect(Object.keys(object.maps)).toEqual(["t_keyed"]);
+    expect(object.mapFds.has("t_keyless")).toBe(true);
+  });
+
   it("reads a ring buffer by mapping, in order, with wrap-around and counted drops", async () => {
     // ringbuf_output of 8 bytes from the stack, once per run; the result goes to .bss on failure.
     const ring: MapSpec = mapSpec("t_ring", "ringbuf", undefined, int(64), 4096);

@@ -7,6 +7,7 @@ import { TARGETS } from "../../compiler/bpf/kernels.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
 import { COMPILED } from "../../compiler/bpf/kinds/index.ts";
 import { OPS_STRUCTS } from "../../compiler/bpf/kinds/struct-ops.ts";
+import { builtinNames } from "../../compiler/frontend/builtins.ts";
 import { PROPERTIES } from "../../compiler/frontend/context-properties.ts";
 import { methodsOf } from "../../compiler/frontend/contexts.ts";
 import { mapMethods } from "../../compiler/frontend/map-calls.ts";
@@ -100,6 +101,37 @@ describe.each(Object.keys(ROLES) as Role[])("role %s", (role) => {
     const theirs = [...seen()].flatMap(([name, symbol]) => (isMethod(symbol) || isReadonly(symbol) ? [] : [name]));
     expect(sorted(theirs.filter((name) => !BY_CODE[role]?.includes(name)))).toEqual(sorted(mine));
   });
+});
+
+describe("roles that do for others", () => {
+  /** What a type extends, and what that extends. */
+  const above = (type: ts.Type): readonly string[] =>
+    type.isUnion()
+      ? type.types.map(above).reduce((all, one) => all.filter((name) => one.includes(name)))
+      : (type.isClassOrInterface() || type.symbol?.flags & ts.SymbolFlags.Interface
+          ? checker.getBaseTypes((type as ts.TypeReference).target ?? (type as ts.InterfaceType))
+          : []
+        ).flatMap((base) => [base.symbol.name, ...above(base)]);
+  const types = (role: Role): readonly ts.Type[] =>
+    symbols.filter(({ name }) => name === ROLES[role].name).map((symbol) => checker.getDeclaredTypeOfSymbol(symbol));
+
+  test.each(Object.keys(ROLES) as Role[])("%s: those whose type extends its type", (role) => {
+    const mine = new Set<string>(ROLES[role].from);
+    const theirs = (Object.keys(ROLES) as Role[]).filter((other) =>
+      types(other).some((type) => above(type).includes(ROLES[role].name)),
+    );
+    expect(sorted(theirs)).toEqual(sorted(mine));
+  });
+});
+
+test("every function of the language is declared and lowered", () => {
+  const NOT_COMPILED = ["testing.d.ts", "config.d.ts"];
+  const declared = files
+    .filter((file) => !NOT_COMPILED.includes(file))
+    .flatMap((file) => exportsOf(file))
+    .filter((symbol) => resolved(symbol).flags & ts.SymbolFlags.Value && isMethod(resolved(symbol)))
+    .map(({ name }) => name);
+  expect(sorted(new Set(declared))).toEqual(sorted(new Set(builtinNames())));
 });
 
 /** Handlers of each function that makes programs; undefined: they are events, which tables of their own check. */

@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { load, type TcpOptionUnderTest } from "tsbpf/testing";
 import { afterAll, describe, expect, test } from "vitest";
+import type { TargetName } from "../../compiler/bpf/kernels.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tsbpf-experiments-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function experiment(target: "mainline" | "patched", kind: 253 | 254 | undefined): Promise<TcpOptionUnderTest> {
+async function experiment(target: TargetName, kind: 253 | 254 | undefined): Promise<TcpOptionUnderTest> {
   const path = join(folder, `${target}${kind ?? ""}.ts`);
   writeFileSync(
     path,

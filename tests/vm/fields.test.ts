@@ -6,18 +6,16 @@ import { htonl, htons } from "tsbpf";
 import {
   load,
   type CongestionControlUnderTest,
-  type ConnectHookUnderTest,
   type MapUnderTest,
   type SchedulerSession,
   type SchedulerUnderTest,
-  type SockOptHookUnderTest,
   type SockOpsUnderTest,
 } from "tsbpf/testing";
 import { afterAll, describe, expect, test } from "vitest";
 import { findMember, kernelTypes } from "../../compiler/bpf/kernel-types.ts";
 import { COMPILED } from "../../compiler/bpf/kinds/index.ts";
 import { PROPERTIES, type ContextProperty } from "../../compiler/frontend/context-properties.ts";
-import { ROLES, type HookKind, type StructRole } from "../../compiler/frontend/roles.ts";
+import { ROLES, type HookName, type StructRole } from "../../compiler/frontend/roles.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tsbpf-fields-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -127,52 +125,59 @@ test("a connection and a session of the model", async () => {
   expect(event(ip6)).toMatchObject({ ...seen(ip6), family: 10n });
 });
 
-/** Handlers that a view does not have as functions. */
-const lacking = (under: object, kind: HookKind): string[] =>
-  Object.keys(COMPILED[kind].hooks).filter((name) => typeof (under as Record<string, unknown>)[name] !== "function");
-describe("hooks", () => {
-  /** What the call is given and what follows from it, for each property. */
-  const CONNECT = { type: 2, protocol: 17, pid: 4321, uid: 77, remotePort: htons(0x1234) } as const;
-  const common = { type: 2n, protocol: 17n, pid: 4321n, uid: 77n, remotePort: 0x1234n };
-  test("connect4 and connect6", async () => {
-    for (const role of ["connect4", "connect6"] as const) {
-      const module = await noting(
-        fieldsOf(PROPERTIES[role]),
-        "ctx",
-        'import { connectHook } from "tsbpf/connect";',
-        (note) => `connectHook({ ${role}(ctx) {\n${note}\nreturn true; } })`,
-      );
-      const under = module.under as ConnectHookUnderTest;
-      expect(lacking(under, "cgroup_sock_addr")).toEqual([]);
-      if (role === "connect4") under.connect4({ ...CONNECT, remoteIp4: htonl(0x0a01_0203) });
-      else under.connect6({ ...CONNECT, remoteIp6: "2001:db8::77" });
-      const { cookie, ...rest } = module.got.get(0)!;
-      expect(cookie).not.toBe(0n);
-      expect(rest).toEqual(
-        role === "connect4"
-          ? { ...common, family: 2n, remoteIp4: 0x0a01_0203n }
-          : { ...common, family: 10n, remoteIp6: 0x77n },
-      );
-    }
-  });
-  test("setsockopt and getsockopt", async () => {
-    for (const role of ["setsockopt", "getsockopt"] as const) {
-      const module = await noting(
-        fieldsOf(PROPERTIES[role]),
-        "ctx",
-        'import { sockOptHook } from "tsbpf/sockopt";',
-        (note) => `sockOptHook({ ${role}(ctx) {\n${note}\nreturn true; } })`,
-      );
-      const under = module.under as SockOptHookUnderTest;
-      expect(lacking(under, "cgroup_sockopt")).toEqual([]);
-      const call = { level: 6, optname: 18, uid: 77, value: [1, 2, 3, 4, 5, 6] } as const;
-      if (role === "setsockopt") under.setsockopt(call);
-      else under.getsockopt({ ...call, retval: -92 });
-      const common = { level: 6n, optname: 18n, optlen: 6n, uid: 77n };
-      expect({ ...module.got.get(0)! }).toEqual(
-        role === "setsockopt" ? common : { ...common, retval: BigInt.asUintN(64, -92n) },
-      );
-    }
+/** A hook: where its maker is from, what the call is given, and what follows from it for each property. */
+interface Hook {
+  readonly maker: string;
+  readonly module: string;
+  readonly call: Readonly<Record<string, unknown>>;
+  readonly sees: Readonly<Record<string, bigint>>;
+}
+const CONNECT = {
+  maker: "connectHook",
+  module: "tsbpf/connect",
+  call: { type: 2, protocol: 17, pid: 4321, uid: 77, remotePort: htons(0x1234) },
+  sees: { type: 2n, protocol: 17n, pid: 4321n, uid: 77n, remotePort: 0x1234n },
+} as const satisfies Hook;
+const SOCKOPT = {
+  maker: "sockOptHook",
+  module: "tsbpf/sockopt",
+  call: { level: 6, optname: 18, uid: 77, value: [1, 2, 3, 4, 5, 6] },
+  sees: { level: 6n, optname: 18n, optlen: 6n, uid: 77n },
+} as const satisfies Hook;
+const HOOKS: Readonly<Record<HookName, Hook>> = {
+  connect4: {
+    ...CONNECT,
+    call: { ...CONNECT.call, remoteIp4: htonl(0x0a01_0203) },
+    sees: { ...CONNECT.sees, family: 2n, remoteIp4: 0x0a01_0203n },
+  },
+  connect6: {
+    ...CONNECT,
+    call: { ...CONNECT.call, remoteIp6: "2001:db8::77" },
+    sees: { ...CONNECT.sees, family: 10n, remoteIp6: 0x77n },
+  },
+  setsockopt: SOCKOPT,
+  getsockopt: {
+    ...SOCKOPT,
+    call: { ...SOCKOPT.call, retval: -92 },
+    sees: { ...SOCKOPT.sees, retval: BigInt.asUintN(64, -92n) },
+  },
+};
+describe.each(Object.entries(HOOKS) as [HookName, Hook][])("hook %s", (name, { maker, module: from, call, sees }) => {
+  test("sees what it is given", async () => {
+    const module = await noting(
+      fieldsOf(PROPERTIES[name]),
+      "ctx",
+      `import { ${maker} } from "${from}";`,
+      (note) => `${maker}({ ${name}(ctx) {\n${note}\nreturn true; } })`,
+    );
+    const under = module.under as Readonly<Record<string, (given: object) => unknown>>;
+    // A view has the handlers of its whole kind.
+    const { kind } = ROLES[name];
+    expect(Object.keys(COMPILED[kind].hooks).filter((one) => typeof under[one] !== "function")).toEqual([]);
+    under[name]!(call);
+    const { cookie, ...rest } = module.got.get(0)!;
+    if ("cookie" in PROPERTIES[name]) expect(cookie).not.toBe(0n);
+    expect(rest).toEqual(sees);
   });
 });
 

@@ -12,7 +12,7 @@ import {
   type TcpOptionUnderTest,
   type TcpUnderTest,
 } from "tsbpf/testing";
-import { has, kernels } from "../../compiler/bpf/kernels.ts";
+import { has, kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { fromSeed } from "../generate/choices.ts";
 import { SETTINGS, wrong } from "../runtime/shared-writing/judge.ts";
 import { SEGMENTS, sourceOf, type Who } from "../runtime/shared-writing/scenario.ts";
@@ -25,10 +25,9 @@ function source(text: string): string {
   writeFileSync(path, text);
   return path;
 }
-type Target = "mainline" | "patched";
-const hasOptionEvents = (target: Target): boolean => has(kernels[target], "tcp-option-events");
+const hasOptionEvents = (target: TargetName): boolean => has(kernels[target], "tcp-option-events");
 
-const counter = (target: Target): string => `
+const counter = (target: TargetName): string => `
 import { ArrayMap, license, u32 } from "tsbpf";
 import { Op, sockOps } from "tsbpf/${hasOptionEvents(target) ? "mptcp" : "tcp"}";
 license("GPL");
@@ -39,7 +38,7 @@ export const asked = sockOps((ctx) => {
   return 1;
 });
 `;
-const optionsOf = async (who: Who, target: Target): Promise<TcpOptionUnderTest[]> =>
+const optionsOf = async (who: Who, target: TargetName): Promise<TcpOptionUnderTest[]> =>
   Object.values(await load<Record<string, TcpOptionUnderTest>>(source(sourceOf(who)!), { target })).filter(
     (view) => typeof view?.established === "function",
   );
