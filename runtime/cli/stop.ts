@@ -48,9 +48,9 @@ export async function untilStopped<T>(
 
 /**
  * Runs `body` with signals kept until it asks for them: its steps are taken to their end. What `body` gets resolves to the
- * first one, undefined when there was none.
+ * first one, undefined when there was none. They stay kept when it has ended: what has been told is then also what the exit code says.
  */
-export async function uninterrupted<T>(
+export function uninterrupted<T>(
   body: (signal: () => Promise<NodeJS.Signals | undefined>) => Promise<T>,
 ): Promise<T> {
   const signals = heard();
@@ -59,15 +59,11 @@ export async function uninterrupted<T>(
   for (const signal of signals) process.on(signal, keep);
   // Node hears of them between two turns of its loop.
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-  try {
-    return await body(() =>
-      turn()
-        .then(turn)
-        .then(() => first),
-    );
-  } finally {
-    for (const signal of signals) process.off(signal, keep);
-  }
+  return body(() =>
+    turn()
+      .then(turn)
+      .then(() => first),
+  );
 }
 
 /** Node's timers go to 2^31 - 1 ms and fire at once beyond; longer times are waited for in parts. */
