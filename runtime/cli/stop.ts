@@ -50,9 +50,7 @@ export async function untilStopped<T>(
  * Runs `body` with signals kept until it asks for them: its steps are taken to their end. What `body` gets resolves to the
  * first one, undefined when there was none. They stay kept when it has ended: what has been told is then also what the exit code says.
  */
-export function uninterrupted<T>(
-  body: (signal: () => Promise<NodeJS.Signals | undefined>) => Promise<T>,
-): Promise<T> {
+export function uninterrupted<T>(body: (signal: () => Promise<NodeJS.Signals | undefined>) => Promise<T>): Promise<T> {
   const signals = heard();
   let first: NodeJS.Signals | undefined;
   const keep = (signal: NodeJS.Signals): void => void (first ??= signal);
