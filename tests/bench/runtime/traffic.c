@@ -1,8 +1,9 @@
 /*
- * Request/response traffic, as fast as one connection at a time goes.
- *   traffic server ADDRESS PORT          answers every byte with a byte
+ * Traffic as fast as one connection at a time goes.
+ *   traffic server ADDRESS PORT          answers every byte with a byte; what begins with 'b' it reads without an answer
  *   traffic rr ADDRESS PORT SECONDS      one connection, byte by byte; prints exchanges per second
  *   traffic crr ADDRESS PORT SECONDS     a connection for each exchange
+ *   traffic bulk ADDRESS PORT SECONDS    one connection, one way; prints bits per second
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -53,6 +54,8 @@ static void exchange(int fd)
 		die("exchange");
 }
 
+static char bulk[128 * 1024];
+
 static void serve(struct sockaddr_in *at)
 {
 	struct pollfd fds[64] = { { .events = POLLIN } };
@@ -67,11 +70,12 @@ static void serve(struct sockaddr_in *at)
 	for (;;) {
 		poll(fds, count, -1);
 		for (int i = count - 1; i > 0; i--) {
-			char byte;
+			ssize_t got;
 
 			if (!fds[i].revents)
 				continue;
-			if (read(fds[i].fd, &byte, 1) == 1 && write(fds[i].fd, &byte, 1) == 1)
+			got = read(fds[i].fd, bulk, sizeof(bulk));
+			if (got > 0 && (bulk[0] == 'b' || write(fds[i].fd, bulk, 1) == 1))
 				continue;
 			close(fds[i].fd);
 			fds[i] = fds[--count];
@@ -106,6 +110,17 @@ int main(int argc, char **argv)
 
 		for (; now() < end; count++)
 			exchange(fd);
+	} else if (!strcmp(argv[1], "bulk")) {
+		int fd = dial(&address);
+
+		memset(bulk, 'b', sizeof(bulk));
+		while (now() < end) {
+			ssize_t put = write(fd, bulk, sizeof(bulk));
+
+			if (put < 0)
+				die("write");
+			count += 8 * put;
+		}
 	} else {
 		for (; now() < end; count++) {
 			int fd = dial(&address);

@@ -1,0 +1,58 @@
+/* Counterpart of write-parse-options.ts, as a good C programmer writes it. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+#define SOL_TCP 6
+#define TCP_USER_TIMEOUT 18
+
+struct option {
+	__u8 kind;
+	__u8 len;
+	__be16 value;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} last SEC(".maps");
+
+SEC("sockops")
+int write_parse_options(struct bpf_sock_ops *skops)
+{
+	switch (skops->op) {
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		bpf_sock_ops_cb_flags_set(skops, skops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG |
+							 BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG);
+		/* fall through: the segment that ended the handshake may carry the option */
+	case BPF_SOCK_OPS_PARSE_HDR_OPT_CB: {
+		struct option opt = { .kind = 66 };
+		__u32 zero = 0, timeout, *slot;
+
+		if (bpf_load_hdr_opt(skops, &opt, sizeof(opt), 0) != sizeof(opt))
+			break;
+		timeout = bpf_ntohs(opt.value) * 60000;
+		bpf_setsockopt(skops, SOL_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+		if (bpf_getsockopt(skops, SOL_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout)))
+			break;
+		slot = bpf_map_lookup_elem(&last, &zero);
+		if (slot)
+			*slot = timeout;
+		break;
+	}
+	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		bpf_reserve_hdr_opt(skops, sizeof(struct option), 0);
+		break;
+	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB: {
+		struct option opt = { 66, sizeof(opt), bpf_htons(1) };
+
+		bpf_store_hdr_opt(skops, &opt, sizeof(opt), 0);
+		break;
+	}
+	}
+	return 1;
+}
+
+char _license[] SEC("license") = "GPL";

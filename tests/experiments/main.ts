@@ -1,0 +1,179 @@
+/**
+ * `npm run experiments`: the paper's evaluation, measured anew. Samples, figures and one report go into a folder.
+ *
+ *   npm run experiments -- [NAME…] [options]     all experiments, or those named
+ *   --quick          a few minutes for all: shows that they work, not what they give
+ *   --resume         keeps the samples that are there, and takes what is missing
+ *   --report         takes no samples, makes figures and report of those that are there
+ *   --out FOLDER     where it all goes (default: build/experiments below the repository, or build/experiments-quick)
+ *   --runs N         repetitions of each variant, in the place of each experiment's own
+ *   --seconds N      of each measurement, likewise
+ *   --seed N         (default 1)
+ *   --list           what there is
+ */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { cachedKernel, missingTool } from "../kernel/kernel.ts";
+import { openLab, whyNot, type Lab } from "../runtime/lab.ts";
+import { repository } from "../runtime/repository.ts";
+import { environment } from "./environment.ts";
+import type { Environment, Experiment, Options, Sample, Step } from "./experiment.ts";
+import { runInside } from "./guest.ts";
+import { toPng, toSvg } from "./plot.ts";
+import { Progress } from "./progress.ts";
+import { toHtml, word } from "./report.ts";
+import { addSample, beginSamples, missingSteps, readSamples } from "./samples.ts";
+import { EXPERIMENTS } from "./table.ts";
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+const { values: flags, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: "boolean", default: false },
+    resume: { type: "boolean", default: false },
+    report: { type: "boolean", default: false },
+    list: { type: "boolean", default: false },
+    out: { type: "string" },
+    runs: { type: "string" },
+    seconds: { type: "string" },
+    seed: { type: "string", default: "1" },
+  },
+});
+const number = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
+const options: Options = {
+  quick: flags.quick,
+  seed: Number(flags.seed),
+  runs: number(flags.runs),
+  seconds: number(flags.seconds),
+};
+const out = resolve(flags.out ?? join(repository, flags.quick ? "build/experiments-quick" : "build/experiments"));
+const fileOf = (experiment: Experiment): string => join(out, `${experiment.name}.jsonl`);
+
+function chosen(): readonly Experiment[] {
+  for (const name of names)
+    if (!EXPERIMENTS.some((one) => one.name === name)) {
+      say(`no experiment is called '${name}'; there are: ${EXPERIMENTS.map((one) => one.name).join(", ")}`);
+      process.exit(2);
+    }
+  return names.length === 0 ? EXPERIMENTS : EXPERIMENTS.filter((one) => names.includes(one.name));
+}
+
+/** Why an experiment cannot run here; undefined where it can. */
+function whyNotThis(experiment: Experiment): string | undefined {
+  const tool = missingTool(...experiment.tools);
+  if (tool) return tool;
+  if (experiment.where === "patched") return cachedKernel().missing ?? missingTool("qemu-system-x86_64");
+  return experiment.tools.length === 0 ? undefined : whyNot();
+}
+
+/** What must be undone however the run ends. */
+const open = new Set<() => void>();
+function undoing(step: () => void): () => void {
+  const once = (): void => {
+    if (open.delete(once)) step();
+  };
+  open.add(once);
+  return once;
+}
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const)
+  process.on(signal, () => {
+    for (const step of [...open].toReversed()) step();
+    say("interrupted; what was measured is kept: --resume goes on");
+    process.exit(code);
+  });
+
+async function measure(experiment: Experiment, steps: readonly Step[], progress: Progress): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "tsbpf-experiment-"));
+  const clean = undoing(() => rmSync(folder, { recursive: true, force: true }));
+  const here = environment();
+  const keep = (step: Step, measured: Pick<Sample, "metrics" | "series">, where: Environment): void => {
+    const { variant, repetition } = step;
+    const base = { experiment: experiment.name, variant, repetition, seed: options.seed, quick: options.quick };
+    addSample(fileOf(experiment), { ...base, at: new Date().toISOString(), environment: where, ...measured });
+    say(progress.add(experiment.name, step));
+  };
+  try {
+    experiment.prepare?.(folder);
+    if (experiment.where === "patched") {
+      let stopped = (): void => undefined;
+      await runInside(
+        { experiment: experiment.name, steps, options },
+        folder,
+        (one) => keep(one.step, one.measured, { ...one.environment, versions: here.versions }),
+        (stop) => (stopped = undoing(stop)),
+      );
+      // It has ended by itself.
+      open.delete(stopped);
+      return;
+    }
+    const lab: Lab = openLab();
+    const close = undoing(() => lab.close());
+    try {
+      const rig = await experiment.open(lab, options, folder);
+      for (const step of steps) keep(step, await rig.measure(step), here);
+    } finally {
+      close();
+    }
+  } finally {
+    clean();
+  }
+}
+
+/** Figures and report of everything in the folder. */
+function report(): void {
+  const sections = EXPERIMENTS.map((experiment) => ({ experiment, samples: readSamples(fileOf(experiment)) })).filter(
+    (one) => one.samples.length > 0,
+  );
+  if (sections.length === 0) return say("there are no samples to report");
+  mkdirSync(out, { recursive: true });
+  for (const { experiment, samples } of sections)
+    for (const [index, figure] of experiment.figures(samples).entries()) {
+      const svg = toSvg(figure);
+      writeFileSync(join(out, `${experiment.name}-${index + 1}.svg`), svg);
+      writeFileSync(join(out, `${experiment.name}-${index + 1}.png`), toPng(svg));
+    }
+  writeFileSync(join(out, "report.html"), toHtml(sections));
+  for (const { experiment, samples } of sections) {
+    const verdict = experiment.verdict(samples);
+    console.log(`${experiment.name.padEnd(18)} ${word(verdict)}: ${verdict.because}`);
+  }
+  console.log(`report: ${join(out, "report.html")}`);
+}
+
+if (flags.list) {
+  for (const one of EXPERIMENTS) console.log(`${one.name.padEnd(18)} ${one.title}`);
+  process.exit(0);
+}
+let failed = false;
+if (!flags.report) {
+  const work = chosen().flatMap((experiment) => {
+    const why = whyNotThis(experiment);
+    if (why) {
+      say(`${experiment.name} is left out: ${why}`);
+      return [];
+    }
+    const kept = flags.resume ? readSamples(fileOf(experiment)).filter((one) => one.quick === options.quick) : [];
+    const steps = missingSteps(experiment.steps(options), kept);
+    if (steps.length > 0 || !existsSync(fileOf(experiment))) beginSamples(fileOf(experiment), kept);
+    return [{ experiment, steps }];
+  });
+  const progress = new Progress(work.flatMap((one) => one.steps));
+  for (const { experiment, steps } of work) {
+    if (steps.length === 0) continue;
+    try {
+      await measure(experiment, steps, progress);
+    } catch (error) {
+      failed = true;
+      say(`${experiment.name} failed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}
+report();
+process.exit(failed ? 1 : 0);
