@@ -83,7 +83,7 @@ export const language = {
         ? f.refused.help
         : f.relative
           ? "give the path from this file, with .ts"
-          : "programs can import tsbpf, tsbpf/tcp, tsbpf/mptcp, tsbpf/delack and files of their own",
+          : "programs can import tsbpf and its modules, files of their own, and what tsconfig's paths and the packages of their workspace lead to",
   ),
   "not-understood": row(
     "error",

@@ -169,8 +169,7 @@ export function openProject(
     const file = files[at]!;
     for (const node of specifiers(file.tree)) {
       if (isLanguageModule(node.text) || file.imports.has(node.text)) continue;
-      const relative = /^\.{0,2}\//.test(node.text);
-      const found = relative ? readImport(node.text, file.source.path) : undefined;
+      const found = readImport(node.text, file.source.path);
       if (!found || "refused" in found)
         missing.push({ file: at, node, name: node.text, ...(found ? { refused: found } : {}) });
       else file.imports.set(node.text, byPath.get(normal(found.path)) ?? add(found));

@@ -1,37 +1,49 @@
 /**
  * The files that are read as sources: TypeScript, regular, and below the project's root, which is the folder of the
- * nearest package.json, tsconfig.json or project file above the program. A program, or a link with a program's name, cannot make the
- * compiler show other files in its errors.
+ * nearest package.json, tsconfig.json or project file above the program, or that of the workspace which it is part of. A program, or a
+ * link with a program's name, cannot make the compiler show other files in its errors.
  */
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import type { FoundImport, ImportRefused, SourceFile } from "../../compiler/span.ts";
+import { moduleNames } from "./module-names.ts";
+import { workspaceOf } from "./workspace.ts";
 import { checkRegular, MAX_SOURCE_BYTES, readNamed, reason, trouble, withFile } from "./files.ts";
 
 /** The project file of ours (runtime/project). */
 export const PROJECT_FILE = "tsbpf.config.ts";
 const MARKS = ["package.json", "tsconfig.json", PROJECT_FILE];
+const DECLARATIONS = /\.d\.[mc]?ts$/;
 const TYPESCRIPT = /\.[mc]?ts$/;
 
 /** The folder whose files a program may import; without a mark above it, its own folder. */
 export function projectRoot(program: string): string {
   const own = dirname(resolve(program));
   for (let at = own; ; at = dirname(at)) {
-    if (MARKS.some((mark) => existsSync(join(at, mark)))) return at;
+    if (MARKS.some((mark) => existsSync(join(at, mark)))) return workspaceOf(at) ?? at;
     if (dirname(at) === at) return own;
   }
 }
 
 /**
- * Finds `import … from "../../compiler/cli/x.ts"` beside the importing file, for one program. `root` widens what may be read. Paths are
- * shown relative to the current folder, as the user would write them, unless the importing file's is absolute.
+ * Finds what `import … from "./x.ts"` names beside the importing file, and what a name that is no path leads to, for one program. `root`
+ * widens what may be read. Paths are shown relative to the current folder, as the user would write them, unless the importing file's is absolute.
  */
 export function importReader(program: string, root?: string): (path: string, from: string) => FoundImport {
   let real: string | undefined;
+  const byName = moduleNames();
   return (path, from) => {
     const above = resolve(root ?? projectRoot(program));
     real ??= existsSync(above) ? realpathSync(above) : above;
-    const wanted = isAbsolute(path) ? path : join(dirname(from), path);
+    const wanted = isPath(path) ? join(isAbsolute(path) ? "" : dirname(from), path) : byName(path, from);
+    if (wanted === undefined) return undefined;
+    if (DECLARATIONS.test(wanted))
+      return wanted.includes("/node_modules/")
+        ? undefined
+        : {
+            refused: `the name leads to declarations, ${relative(above, wanted)}`,
+            help: 'let "exports" of its package.json name the TypeScript source, or import that by its path',
+          };
     const outside: ImportRefused = {
       refused: `it lies outside of the project, ${above}`,
       help: `--root DIR widens the project; or copy the file below ${above}`,
@@ -46,6 +58,9 @@ export function importReader(program: string, root?: string): (path: string, fro
     return read(candidate, real, shown, outside);
   };
 }
+
+/** What begins with a slash, or with one or two dots and a slash. */
+const isPath = (name: string): boolean => /^\.{0,2}\//.test(name);
 
 const isBelow = (path: string, root: string): boolean => {
   const rest = relative(root, path);

@@ -2,7 +2,7 @@
  * The project file: `tsbpf.config.ts`, or the key "tsbpf" of a package.json. The nearest one at or above a folder counts. It is
  * read and not run, so that looking at somebody's project runs nothing of theirs.
  */
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { ts } from "ts-morph";
 import type { Config } from "tsbpf/config";
@@ -11,6 +11,7 @@ import { RELEASES, releaseOf, versionIn, type Version } from "../../compiler/bpf
 import type { CompileOptions } from "../../compiler/compile.ts";
 import { MAX_SOURCE_BYTES, readBounded, trouble, type TroubleError } from "../files/files.ts";
 import { PROJECT_FILE } from "../files/imports.ts";
+import { isOthers } from "../files/others.ts";
 import { kernelTypesOf } from "./kernel-types.ts";
 import { readLiteral } from "./literal.ts";
 
@@ -88,13 +89,6 @@ export const compileOptionsOf = ({
   ...(strict ? { strict } : {}),
 });
 
-/** Whether somebody else may have put a file there: what lies in a folder of everybody's, such as /tmp, and is not ours. */
-function isStrange(path: string): boolean {
-  const folder = statSync(dirname(path), { throwIfNoEntry: false });
-  const owner = statSync(path, { throwIfNoEntry: false })?.uid;
-  return folder !== undefined && (folder.mode & 0o002) !== 0 && owner !== 0 && owner !== process.getuid?.();
-}
-
 /** The nearest project file at or above a folder that nobody else can have put there. Throws TroubleError when it cannot be read or says what it may not. */
 export function projectAbove(folder: string): Project | undefined {
   for (let at = resolve(folder); ; at = dirname(at)) {
@@ -106,7 +100,7 @@ export function projectAbove(folder: string): Project | undefined {
 function projectIn(folder: string): Project | undefined {
   const own = join(folder, PROJECT_FILE);
   const inPackage = packageSettings(join(folder, PACKAGE));
-  if (!existsSync(own) || isStrange(own)) return inPackage && { ...inPackage, folder };
+  if (!existsSync(own) || isOthers(own)) return inPackage && { ...inPackage, folder };
   if (inPackage)
     throw trouble(
       "two-project-files",
@@ -128,7 +122,7 @@ const VALUES_ONLY =
 
 /** What a package.json says under "tsbpf". One that cannot be read is not ours to complain of. */
 function packageSettings(path: string): Omit<Project, "folder"> | undefined {
-  if (!existsSync(path) || isStrange(path)) return undefined;
+  if (!existsSync(path) || isOthers(path)) return undefined;
   let value: unknown;
   try {
     value = (JSON.parse(readBounded(path, MAX_SOURCE_BYTES, "a package.json").toString("utf8")) as { tsbpf?: unknown })

@@ -182,6 +182,84 @@ describe("imports", () => {
     });
   });
 
+  test("by the paths of the nearest tsconfig.json, as tsc takes them", () => {
+    inProject((project) => {
+      writeFileSync(
+        join(project, "base.json"),
+        '{ "compilerOptions": { "paths": { "#lib/*": ["./src/lib/*"], "one": ["./src/lib/part.ts"] } } }',
+      );
+      writeFileSync(join(project, "src/tsconfig.json"), '{ "extends": "../base.json", /* a comment */ }');
+      expect(check(project, "#lib/part.ts")).toMatchObject(good);
+      expect(check(project, "#lib/part")).toMatchObject(good);
+      expect(check(project, "one")).toMatchObject(good);
+      expect(check(project, "#lib/absent.ts").text).toContain("there is no module #lib/absent.ts for BPF programs");
+      // What they lead to is judged like any other file.
+      writeFileSync(join(project, "src/tsconfig.json"), '{ "compilerOptions": { "paths": { "*": ["../../*"] } } }');
+      const { text, json } = check(project, "secret.ts");
+      expect(text).toContain("it lies outside of the project");
+      expect(text + json).not.toContain("s3cret");
+      // The language cannot be led elsewhere, and one file is one module by each of its names.
+      writeFileSync(
+        join(project, "src/tsconfig.json"),
+        '{ "compilerOptions": { "paths": { "tsbpf": ["./lib/part.ts"], "a": ["./lib/part.ts"], "b": ["./lib/part.ts"] } } }',
+      );
+      writeFileSync(join(project, "src/lib/part.ts"), `${PART}export const other = part;\n`);
+      expect(check(project, "a")).toMatchObject(good);
+    });
+  });
+
+  test.each([
+    ["npm", { "package.json": '{ "workspaces": ["packages/*"] }' }],
+    [
+      "yarn, in its older form",
+      { "package.json": '{ "workspaces": { "packages": ["./packages/own", "packages/sha*"] } }' },
+    ],
+    [
+      "pnpm",
+      {
+        "package.json": "{}",
+        "pnpm-workspace.yaml": 'packages:\n  # All of them.\n  - "packages/**"\nonlyBuilt:\n  - "x"\n',
+      },
+    ],
+  ])("of packages of a workspace: %s", (_, files) => {
+    inFolder((folder) => {
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+      const [own, shared] = [join(folder, "packages/own"), join(folder, "packages/shared")];
+      for (const path of [join(own, "node_modules/@lab"), join(own, "src"), join(shared, "src"), join(shared, "dist")])
+        mkdirSync(path, { recursive: true });
+      writeFileSync(join(own, "package.json"), '{ "name": "own" }');
+      writeFileSync(
+        join(shared, "package.json"),
+        '{ "name": "@lab/shared", "exports": { ".": "./src/part.ts", "./built": { "types": "./dist/part.d.ts" } } }',
+      );
+      writeFileSync(join(shared, "src/part.ts"), PART);
+      writeFileSync(join(shared, "dist/part.d.ts"), "export declare const part: () => number;");
+      symlinkSync(shared, join(own, "node_modules/@lab/shared"));
+      expect(check(own, "@lab/shared")).toMatchObject(good);
+      expect(check(own, "../../shared/src/part.ts")).toMatchObject(good);
+      expect(check(own, "@lab/shared/built").text).toContain(
+        "the name leads to declarations, packages/shared/dist/part.d.ts",
+      );
+      expect(check(own, "@lab/shared/src/part.ts").text).toContain("there is no module");
+      // A package that no workspace lists has nothing of its neighbours.
+      mkdirSync(join(folder, "elsewhere/src"), { recursive: true });
+      writeFileSync(join(folder, "elsewhere/package.json"), "{}");
+      expect(check(join(folder, "elsewhere"), "../../packages/shared/src/part.ts").text).toContain(
+        "it lies outside of the project",
+      );
+    });
+  });
+
+  test("of Node's modules and of packages with declarations alone: there is no such module for programs", () => {
+    inProject((project) => {
+      mkdirSync(join(project, "node_modules/left"), { recursive: true });
+      writeFileSync(join(project, "node_modules/left/package.json"), '{ "name": "left", "types": "index.d.ts" }');
+      writeFileSync(join(project, "node_modules/left/index.d.ts"), "export declare const part: () => number;");
+      for (const name of ["node:fs", "fs", "left", "gone"])
+        expect(check(project, name).text, name).toContain(`there is no module ${name} for BPF programs`);
+    });
+  });
+
   test("stay in the program's own folder where no project is", () => {
     inFolder((folder) => {
       mkdirSync(join(folder, "a/b"), { recursive: true });

@@ -104,7 +104,7 @@ export const program = sockOps(() => 1);
   },
   "missing-import": {
     summary: "an import leads to nothing that a program may use",
-    why: "A program runs in the kernel: there are no modules of Node and no packages of JavaScript there. It may import tsbpf and its parts, and TypeScript files of its own project.",
+    why: "A program runs in the kernel: there are no modules of Node and no packages of JavaScript there. It may import tsbpf and its parts, and TypeScript files of its own project: by path, by the paths of its tsconfig.json, or from packages of its workspace.",
     right: `import { i32, license } from "tsbpf";
 import { sockOps } from "tsbpf/tcp";
 license("GPL");
