@@ -9,6 +9,12 @@ export const PROFIT = 4;
 /** Values that may be passed in because the two differ in them. */
 const MAX_DIFFERENT = 2;
 
+/** What a value of the first region is in the second. */
+interface Partner {
+  readonly a: Value;
+  readonly b: Value;
+}
+
 /** Two equal regions. */
 export interface Match {
   /** First instruction of the region in its first block. */
@@ -20,8 +26,8 @@ export interface Match {
   readonly pairs: ReadonlyMap<number, number>;
   /** Values of the first region for those of the second. */
   readonly values: ReadonlyMap<number, Value>;
-  /** Values from outside that differ. */
-  readonly different: readonly { readonly a: Value; readonly b: Value }[];
+  /** Values from outside that differ, each of the first region once. */
+  readonly different: readonly Partner[];
   /** Where the two lead to different places. */
   readonly parting: { readonly a: Edge; readonly b: Edge } | undefined;
   readonly size: number;
@@ -105,25 +111,33 @@ function lockstep(a: Block, startA: number, b: Block, startB: number, graph: Gra
   const values = new Map<number, Value>();
   const pairs = new Map<number, number>([[a.id, b.id]]);
   const taken = new Set<number>([b.id]);
-  const different: { a: Value; b: Value }[] = [];
+  /** Of values from outside of the first region: what stands for each in the second, which may be itself. It is one value in all places. */
+  const partners = new Map<number, Partner>();
+  const differ = ({ a: x, b: y }: Partner): boolean => x.id !== y.id;
   const insideB = new Set<number>();
   const insideA = new Set<number>();
   /** Whether `x` in the first region is what `y` is in the second. */
-  const same = (x: Value, y: Value, pending: { a: Value; b: Value }[]): boolean => {
+  const same = (x: Value, y: Value, pending: Map<number, Partner>): boolean => {
     const mapped = values.get(y.id);
     if (mapped) return mapped.id === x.id;
     if (insideB.has(y.id) || insideA.has(x.id)) return false;
-    if (x.id === y.id) return true;
-    if (x.type !== y.type || isPointer(x.type)) return false;
-    if ([...different, ...pending].some((d) => d.a.id === x.id && d.b.id === y.id)) return true;
-    if (different.length + pending.length >= MAX_DIFFERENT) return false;
-    pending.push({ a: x, b: y });
+    const known = partners.get(x.id) ?? pending.get(x.id);
+    if (known) return known.b.id === y.id;
+    if (x.id !== y.id) {
+      if (x.type !== y.type || isPointer(x.type)) return false;
+      const others = [...partners.values(), ...pending.values()].filter(differ);
+      if (others.length >= MAX_DIFFERENT) return false;
+    }
+    pending.set(x.id, { a: x, b: y });
     return true;
+  };
+  const keep = (pending: ReadonlyMap<number, Partner>): void => {
+    for (const [id, partner] of pending) partners.set(id, partner);
   };
   /** Compares the instructions of two blocks; keeps what it learns only when all are equal. */
   const equal = (x: Block, fromX: number, y: Block, fromY: number): boolean => {
     if (x.insts.length - fromX !== y.insts.length - fromY || endShape(x.end) !== endShape(y.end)) return false;
-    const pending: { a: Value; b: Value }[] = [];
+    const pending = new Map<number, Partner>();
     const learned: [Value, Value][] = [];
     const undo = (): false => {
       for (const [, vy] of learned) values.delete(vy.id);
@@ -158,7 +172,7 @@ function lockstep(a: Block, startA: number, b: Block, startB: number, graph: Gra
     const ex = endOperands(x.end);
     const ey = endOperands(y.end);
     if (ex.length !== ey.length || !ex.every((v, index) => same(v, ey[index]!, pending))) return undo();
-    different.push(...pending);
+    keep(pending);
     return true;
   };
 
@@ -197,9 +211,9 @@ function lockstep(a: Block, startA: number, b: Block, startB: number, graph: Gra
     const y = graph.block.get(idY)!;
     const arriving = exits.filter((e) => e.a.block === idX);
     const argsFit = arriving.every((e) => {
-      const pending: { a: Value; b: Value }[] = [];
+      const pending = new Map<number, Partner>();
       const fits = e.a.args.length === e.b.args.length && e.a.args.every((v, at) => same(v, e.b.args[at]!, pending));
-      if (fits) different.push(...pending);
+      if (fits) keep(pending);
       return fits;
     });
     if (!argsFit || !equal(x, 0, y, 0)) continue;
@@ -211,12 +225,12 @@ function lockstep(a: Block, startA: number, b: Block, startB: number, graph: Gra
   }
   // Every way out: to the same place with the same values, or all that lead to one place to one other, with the same values there.
   const alike = (x: Edge, y: Edge): boolean => {
-    const pending: { a: Value; b: Value }[] = [];
+    const pending = new Map<number, Partner>();
     const fits =
       x.block === y.block &&
       x.args.length === y.args.length &&
       x.args.every((v, index) => same(v, y.args[index]!, pending));
-    if (fits) different.push(...pending);
+    if (fits) keep(pending);
     return fits;
   };
   /** Where the second way goes is decided by where the first goes: by its block, whichever way out leads there. */
@@ -238,5 +252,6 @@ function lockstep(a: Block, startA: number, b: Block, startB: number, graph: Gra
     }
   }
   if (parting && together.has(parting.a.block)) return undefined;
+  const different = [...partners.values()].filter(differ);
   return { a, b, startA, startB, pairs, values, different, parting, size: size - 2 * different.length };
 }

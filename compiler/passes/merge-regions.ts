@@ -122,7 +122,8 @@ export function merge(func: Func, graph: Graph, match: Match): Func | undefined 
       blocks.push(inRegion(block, block.insts, block.id));
     } else if (!regionB.has(block.id)) {
       const map = behind.has(block.id)
-        ? (v: Value): Value => values.get(v.id) ?? rename(v)
+        ? // What was there before both is what it was: what is passed in for it may be another's.
+          (v: Value): Value => values.get(v.id) ?? (above(v.id) ? v : rename(v))
         : (v: Value): Value => values.get(v.id) ?? v;
       const edge = (e: Edge): Edge => ({ ...e, args: e.args.map(map) });
       blocks.push({
