@@ -14,12 +14,17 @@ import { convert } from "./values.ts";
 import { expression } from "./visit.ts";
 
 type Path = { readonly [side in "from" | "to"]?: Endpoint };
+/** What `openSubflow` is asked for. */
+interface Wanted extends Path {
+  readonly backup?: Value;
+}
 
 function subflow(f: Lowering, context: Context, helper: HelperName, name: string, call: ts.CallExpression): Operand {
   const args = argumentsOf(f, call, name, 1, 1);
   const path = args && pathOf(f, args[0], name);
   if (!path) return ERROR;
   const span = at(f, call);
+  if (path.backup) return backupSubflow(f, context, path, path.backup, call);
   const ends = (["from", "to"] as const).map((side) =>
     path[side] ? sockaddr(f, path[side], scratch(f, 28, 4, side, span), 0) : null,
   );
@@ -31,8 +36,43 @@ function subflow(f: Lowering, context: Context, helper: HelperName, name: string
   return errno(f, f.b.call(helper, [context.ctx, ...pass], "w64", span), call);
 }
 
-/** `{ from: { addr, port }, to: { … } }`, evaluated in its order. */
-function pathOf(f: Lowering, written: ts.Expression | undefined, name: string): Path | undefined {
+/** `openSubflow({ from, to, backup })`: opened, and then its priority set, in this order by the session's worker. */
+function backupSubflow(f: Lowering, context: Context, path: Wanted, backup: Value, call: ts.CallExpression): Operand {
+  if (!path.from || !path.to)
+    return fail(f, "missing-field", call.arguments[0] ?? call, {
+      name: path.from ? "to" : "from",
+      type: "SubflowPath with backup",
+    });
+  need(f.state, "helper:mptcp-set-priority", at(f, call), "openSubflow() of a backup");
+  const ends = pathMemory(f, path, call);
+  if (!ends) return ERROR;
+  const span = at(f, call);
+  const size = (bytes: number): Value => f.b.constant("w32", BigInt(bytes), span);
+  const to = f.b.ptradd(ends.pointer, f.b.constant("w64", BigInt(ends.bytes), span), span);
+  const result = { type: "w64" as const, name: "result" };
+  const [opened, wanted, done] = [f.b.label(), f.b.label(), f.b.label()];
+  const none = f.b.constant("w64", 0n, span);
+  f.b.set(
+    result,
+    f.b.call("mptcp_open_subflow", [context.ctx, ends.pointer, size(ends.bytes), to, size(ends.bytes)], "w64", span),
+  );
+  f.b.branch("eq", f.b.get(result), none, opened, done, span);
+  f.b.place(opened);
+  f.b.branch("ne", backup, size(0), wanted, done, span);
+  f.b.place(wanted);
+  f.b.set(
+    result,
+    f.b.call("mptcp_set_priority", [context.ctx, ends.pointer, size(2 * ends.bytes), size(1)], "w64", span),
+  );
+  f.b.jump(done, span);
+  f.b.place(done);
+  const answer = f.b.get(result);
+  f.b.forget(result);
+  return errno(f, answer, call);
+}
+
+/** `{ from: { addr, port }, to: { … } }`, evaluated in its order; `backup` of openSubflow alone. */
+function pathOf(f: Lowering, written: ts.Expression | undefined, name: string): Wanted | undefined {
   if (!written) return {};
   const node = bare(written);
   if (ts.isIdentifier(node) && node.text === "undefined") return {};
@@ -42,15 +82,22 @@ function pathOf(f: Lowering, written: ts.Expression | undefined, name: string): 
       example: "{ from: { addr }, to: { addr, port } }",
     });
   }
-  const path: { from?: Endpoint; to?: Endpoint } = {};
+  const path: { from?: Endpoint; to?: Endpoint; backup?: Value } = {};
+  const known = name === "openSubflow" ? ["from", "to", "backup"] : ["from", "to"];
   for (const property of node.properties) {
     const side = propertyValue(f, property);
     if (!side) return undefined;
-    if (side.name !== "from" && side.name !== "to")
-      return void fail(f, "unknown-field", property, { name: side.name, type: "SubflowPath", known: ["from", "to"] });
+    if (!known.includes(side.name))
+      return void fail(f, "unknown-field", property, { name: side.name, type: "SubflowPath", known });
+    if (side.name === "backup") {
+      const backup = convert(f, expression(f, side.value, BOOL), BOOL, side.value);
+      if (!backup) return undefined;
+      if (f.b.constantOf(backup) !== 0n) path.backup = backup;
+      continue;
+    }
     const end = endpoint(f, side.value);
     if (!end) return undefined;
-    path[side.name] = end;
+    path[side.name as "from" | "to"] = end;
   }
   return path;
 }
@@ -83,6 +130,29 @@ function endpoint(f: Lowering, written: ts.Expression): Endpoint | undefined {
   return { addr, addrNode, ...(port ? { port } : {}) };
 }
 
+/** Two socket addresses of one family, one after the other; an end that is not given is zeros. `bytes` of each. */
+function pathMemory(
+  f: Lowering,
+  path: Path,
+  call: ts.CallExpression,
+): { readonly pointer: Value; readonly bytes: number } | undefined {
+  const span = at(f, call);
+  const pointer = scratch(f, 56, 4, "path", span);
+  const wide = [path.from, path.to].some((end) => end && end.addr.kind !== "scalar");
+  const { bytes } = SOCKADDR[wide ? 6 : 4];
+  for (const [index, end] of [path.from, path.to].entries()) {
+    if (end) {
+      const made = sockaddr(f, end, pointer, index * bytes);
+      if (!made) return undefined;
+      if (made.bytes !== bytes) return void fail(f, "mixed-families", call, undefined);
+    } else {
+      f.b.zero(pointer, index * bytes, bytes, 4, span);
+      f.b.store(2, pointer, index * bytes, f.b.constant("w32", wide ? AF_INET6 : AF_INET, span), span);
+    }
+  }
+  return { pointer, bytes };
+}
+
 /** `setPriority("backup", path?)`: without a path it is the subflow of the event. */
 function setPriority(f: Lowering, context: Context, call: ts.CallExpression): Operand {
   const args = argumentsOf(f, call, "setPriority", 2, 1);
@@ -91,29 +161,14 @@ function setPriority(f: Lowering, context: Context, call: ts.CallExpression): Op
   const backup = convert(f, expression(f, args[0]!, BOOL), BOOL, args[0]!);
   const path = pathOf(f, args[1], "setPriority");
   if (!backup || !path) return ERROR;
-  let pointer = f.b.constant("ptr slot", 0n, span);
-  let bytes = 0;
-  if (path.from || path.to) {
-    pointer = scratch(f, 56, 4, "path", span);
-    const wide = [path.from, path.to].some((end) => end && end.addr.kind !== "scalar");
-    const one = SOCKADDR[wide ? 6 : 4].bytes;
-    for (const [index, end] of [path.from, path.to].entries()) {
-      if (end) {
-        const made = sockaddr(f, end, pointer, index * one);
-        if (!made) return ERROR;
-        if (made.bytes !== one) return fail(f, "mixed-families", call, undefined);
-      } else {
-        f.b.zero(pointer, index * one, one, 4, span);
-        f.b.store(2, pointer, index * one, f.b.constant("w32", wide ? AF_INET6 : AF_INET, span), span);
-      }
-    }
-    bytes = 2 * one;
-  }
+  const ends =
+    path.from || path.to ? pathMemory(f, path, call) : { pointer: f.b.constant("ptr slot", 0n, span), bytes: 0 };
+  if (!ends) return ERROR;
   return errno(
     f,
     f.b.call(
       "mptcp_set_priority",
-      [context.ctx, pointer, f.b.constant("w32", BigInt(bytes), span), backup],
+      [context.ctx, ends.pointer, f.b.constant("w32", BigInt(2 * ends.bytes), span), backup],
       "w64",
       span,
     ),

@@ -42,7 +42,7 @@ export function endpoint(bytes: Uint8Array, other: Endpoint): Endpoint | undefin
 
 const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
 /** Whether a subflow runs between these ends; zero fields match all. */
-export const matches = (subflow: Subflow, from: Endpoint, to: Endpoint): boolean =>
+export const matches = (subflow: Ends, from: Endpoint, to: Endpoint): boolean =>
   [
     [subflow.local, from],
     [subflow.remote, to],

@@ -148,6 +148,8 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
       const context = contextBytes(delivery);
       const view = new DataView(context.buffer);
       const wanted: (() => void)[] = [];
+      /** Subflows that this run has asked for. */
+      const opening: Opening[] = [];
       for (const program of programs) {
         const outcome = machine.run(program, {
           read(field: SockOpsField, index) {
@@ -161,18 +163,33 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
             openSubflow: (local, remote) =>
               delivery.session.serverSide
                 ? EOPNOTSUPP
-                : request(delivery, wanted, local, remote, defaultEnds(delivery), openOne),
+                : request(delivery, wanted, local, remote, defaultEnds(delivery), (session, from, to) => {
+                    const one: Opening = { local: from, remote: to, backup: false };
+                    opening.push(one);
+                    return () => openOne(session, from, to, one);
+                  }),
             closeSubflow: (local, remote) =>
-              request(delivery, wanted, local, remote, wantedEnds(delivery, local, remote), closeOne),
+              request(
+                delivery,
+                wanted,
+                local,
+                remote,
+                wantedEnds(delivery, local, remote),
+                (...ends) =>
+                  () =>
+                    closeOne(...ends),
+              ),
             setPriority: (both, backup) => {
               const half = both.length / 2;
               const [local, remote] = [both.slice(0, half), both.slice(half)];
               const ends = wantedEnds(delivery, local, remote);
-              return request(delivery, wanted, local, remote, ends, (session, from, to) =>
-                eachSubflow(session, from, to, (one) =>
-                  pm.setBackup(session.token, one.local, one.remote, backup !== 0),
-                ),
-              );
+              return request(delivery, wanted, local, remote, ends, (session, from, to) => {
+                for (const one of opening) if (matches(one, from, to)) one.backup = backup !== 0;
+                return () =>
+                  eachSubflow(session, from, to, (one) =>
+                    pm.setBackup(session.token, one.local, one.remote, backup !== 0),
+                  );
+              });
             },
           },
         });
@@ -206,7 +223,7 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
       }
     };
 
-    const openOne = (session: Session, from: Endpoint, to: Endpoint): number => {
+    const openOne = (session: Session, from: Endpoint, to: Endpoint, { backup }: Opening): number => {
       const there = existing.findIndex((one) => matches(one, from, to));
       if (there >= 0) {
         existing.splice(there, 1);
@@ -215,7 +232,7 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
       counts.requested++;
       const fresh = session.localIds?.has(Buffer.from(from.bytes).toString("hex")) !== true;
       const id = localId(session, from.bytes);
-      const errno = id === undefined ? ENOSPC : pm.createSubflow(session.token, { ...from, id }, to);
+      const errno = id === undefined ? ENOSPC : pm.createSubflow(session.token, { ...from, id, backup }, to);
       if (errno !== 0 && fresh) forgetLocalId(session, from.bytes);
       counts[errno === 0 ? "created" : "refused"]++;
       report({ kind: "subflow", token: session.token, from: endpointText(from), to: endpointText(to), errno });
@@ -364,6 +381,11 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
 
 const sessionsText = (count: number): string => `${count} MPTCP ${count === 1 ? "session is" : "sessions are"}`;
 
+/** A subflow that is asked for. Its priority may be set while it is. */
+interface Opening extends Ends {
+  backup: boolean;
+}
+
 /** Checks a helper's addresses at once, and queues the rest. The errno of what is queued shows in the reports only. */
 function request(
   { session }: Delivery,
@@ -371,13 +393,14 @@ function request(
   local: Uint8Array,
   remote: Uint8Array,
   ends: Ends,
-  act: (session: Session, from: Endpoint, to: Endpoint) => number,
+  plan: (session: Session, from: Endpoint, to: Endpoint) => () => number,
 ): number {
   const from = endpoint(local, ends.local);
   const to = endpoint(remote, ends.remote);
   if (!from || !to || from.bytes.length !== to.bytes.length) return EINVAL;
   if (!session.established) return ENOTCONN;
-  queue.push(() => void act(session, from, to));
+  const act = plan(session, from, to);
+  queue.push(() => void act());
   return 0;
 }
 

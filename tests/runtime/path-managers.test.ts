@@ -56,8 +56,12 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
     lab.inside(s, "ip", "mptcp", "endpoint", "flush");
   });
 
-  const start = (program: string, params: Record<string, unknown> = {}): NetlinkBackend =>
-    (backend = startNetlinkBackend(compiled(program), { netns: c, params, report: (report) => reports.push(report) }));
+  const start = (program: string, params: Record<string, unknown> = {}, text?: string): NetlinkBackend =>
+    (backend = startNetlinkBackend(compiled(program, undefined, text), {
+      netns: c,
+      params,
+      report: (report) => reports.push(report),
+    }));
   const announce = (address: string, device: string): void =>
     void lab.inside(s, "ip", "mptcp", "endpoint", "add", address, "dev", device, "signal");
   const connect = async (host = "10.1.0.2"): Promise<{ id: number; accepted: number; port: number }> => {
@@ -300,6 +304,25 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
     await close(id);
   });
 
+  it("opens a backup, and says so with the join", async () => {
+    start("spare", {}, SPARE);
+    const { id, accepted, port } = await connect();
+    await settled(port, ["10.1.0.1 10.1.0.2", "10.2.0.1 10.2.0.2", "10.2.0.1 10.1.0.2"]);
+    const flags = wire.segments.flatMap((one) =>
+      one.destinationPort === port && one.syn && !one.ack
+        ? one.options.filter(({ hex }) => hex.startsWith("1e0c"))
+        : [],
+    );
+    // Bit 0 of the fourth digit is B (RFC 8684, section 3.2).
+    expect(flags.map(({ hex }) => hex.slice(0, 6)).toSorted()).toEqual(["1e0c10", "1e0c11"]);
+    const backups = openSessions(c)
+      .filter((session) => session.to.endsWith(`:${port}`))
+      .flatMap(({ subflows }) => subflows.filter((one) => one.backup).map(({ to }) => to.replace(/:.*/, "")));
+    expect(backups).toEqual(["10.2.0.2"]);
+    await intact(id, accepted);
+    await close(id);
+  });
+
   it("serves two sessions at once, each with its own mesh", async () => {
     announce("10.2.0.2", "v1");
     start("fullmesh");
@@ -386,3 +409,19 @@ function locals(backend: NetlinkBackend): Uint8Array[] {
   const map = backend.machine.maps.get("localAddrs")!;
   return [...map.keys()].flatMap((key) => map.read(key) ?? []).filter((value) => value.some((byte) => byte !== 0));
 }
+
+/** A spare subflow on the second link, and another that is none. */
+const SPARE = `
+import { be32, ipv4, license, param } from "tsbpf";
+import { pathManager } from "tsbpf/mptcp";
+license("GPL");
+export const spare = param(be32, ipv4("10.2.0.1"));
+export const far = param(be32, ipv4("10.2.0.2"));
+export const pm = pathManager({
+  fullyEstablished(session, isMaster) {
+    if (!isMaster) return;
+    session.openSubflow({ from: { addr: spare }, to: { addr: far, port: session.remotePort }, backup: true });
+    session.openSubflow({ from: { addr: spare }, to: { addr: session.remoteIp4, port: session.remotePort }, backup: false });
+  },
+});
+`;

@@ -214,6 +214,8 @@ export const manager = pathManager({
   addRemoteAddress(session, remote) {
     if (port(remote) === htons(80)) session.openSubflow({ to: { addr: remote.addr, port: remote.port } });
     if (remote.family === 10) session.openSubflow({ to: { addr: remote.addr6 } });
+    session.openSubflow({ from: { addr: session.localIp4 }, to: { addr: remote.addr, port: remote.port }, backup: seen });
+    session.openSubflow({ to: { addr: remote.addr }, backup: false });
     session.closeSubflow();
     session.setPriority(true, { to: { addr: remote.addr } });
   },
