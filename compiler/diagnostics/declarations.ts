@@ -17,11 +17,6 @@ export const declarations = {
     (f) => `${f.name} has no fields`,
     () => "give it one: struct({ value: u32 })",
   ),
-  "param-type": row<{ found: string }>(
-    "error",
-    (f) => `a param cannot be of type ${f.found}`,
-    () => "use an integer type, or an array map with initial values",
-  ),
   "global-type": row<{ found: string }>(
     "error",
     (f) => `a variable at the top level cannot hold ${f.found}`,
@@ -131,6 +126,11 @@ export const declarations = {
     "error",
     () => "write never runs: nothing calls startWriting()",
     () => "call conn.startWriting() in established, or remove write",
+  ),
+  "length-without-write": row(
+    "error",
+    () => "length never runs: this option has no write",
+    () => "add write(conn, option) { … }, or leave length out: what is only read is as long as its payload",
   ),
   "writes-alone": row(
     "warning",

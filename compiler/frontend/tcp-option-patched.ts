@@ -3,8 +3,8 @@ import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS } from "../bpf/kinds/sock-ops.ts";
 import type { Value } from "../ir/ir.ts";
 import { need } from "./module-state.ts";
 import type { EventProgram } from "./program-builder.ts";
+import { magicBits } from "./experiments.ts";
 import {
-  magicBits,
   payloadOperand,
   segment,
   varies,

@@ -9,6 +9,7 @@ import type { Value } from "../ir/ir.ts";
 import type { StructLayout } from "../layout.ts";
 import { has } from "../bpf/kernels.ts";
 import { constantContext, constantInteger, fieldType } from "./declare.ts";
+import { DEFAULT_EXPERIMENT_KIND, isExperimentKind } from "./experiments.ts";
 import { say, spanOf, type ModuleState } from "./module-state.ts";
 import { readCell, WISH_BYTES, wishInMemory, writeCell } from "./cells.ts";
 import type { Context, Memory, Operand, Scalar, Wish, WordCell } from "./operand.ts";
@@ -20,9 +21,6 @@ import { patchedEvents } from "./tcp-option-patched.ts";
 import { U32 } from "./types.ts";
 import { SIDE } from "./values.ts";
 
-/** RFC 6994: the kinds shared by experiments, and the one used unless the program says otherwise. */
-const EXPERIMENT_KINDS = [253, 254];
-const DEFAULT_EXPERIMENT_KIND = 254;
 /** Kinds that the kernel writes or reads itself (net/ipv4/tcp_input.c, mptcp/options.c). */
 const KERNEL_KINDS = [0, 1, 2, 3, 4, 5, 8, 19, 29, 30, 34];
 
@@ -260,6 +258,9 @@ const calls = (state: ModuleState, ...names: readonly string[]): boolean => {
 /** An option that is written but never started would silently do nothing. */
 function checkWriting(program: EventProgram, option: OptionDeclaration): void {
   const write = option.handlers.get("write");
+  const length = option.handlers.get("length");
+  if (length && !write)
+    say(program.state, "length-without-write", spanOf(length.file, length.node.name ?? length.node), undefined);
   if (!write || calls(program.state, "startWriting")) return;
   const span = spanOf(write.file, write.node.name ?? write.node);
   // A file with `write` alone is on its way; one with `established` has forgotten the call.
@@ -294,11 +295,9 @@ function declaration(program: EventProgram): OptionDeclaration | undefined {
   }
   if (experiment !== undefined && (experiment < 0 || experiment > 0xffff))
     return void say(state, "experiment-id", span(experimentNode!), { id: experiment });
-  if (
-    experiment !== undefined ? !EXPERIMENT_KINDS.includes(kind) : kind < 0 || kind > 252 || KERNEL_KINDS.includes(kind)
-  ) {
+  if (experiment !== undefined ? !isExperimentKind(kind) : kind < 0 || kind > 252 || KERNEL_KINDS.includes(kind)) {
     const node = kindNode ?? experimentNode!;
-    if (experiment === undefined && EXPERIMENT_KINDS.includes(kind))
+    if (experiment === undefined && isExperimentKind(kind))
       return void say(state, "experiment-missing", span(entity.call), { kind });
     return void say(state, "option-kind", span(node), {
       kind,
@@ -351,9 +350,6 @@ function exclusively(program: EventProgram, node: ts.Expression | undefined, wri
   if (writes && !state.writers.some((one) => one.name === mine.name)) state.writers.push(mine);
   return exclusive;
 }
-
-/** An experiment's identifier as the half-word that lies in memory. */
-export const magicBits = (experiment: number): bigint => BigInt(((experiment & 0xff) << 8) | (experiment >> 8));
 
 /** The payload behind the option's first bytes. */
 export const payloadOperand = (option: OptionDeclaration, base: Value, offset: number, readOnly?: string): Operand => {

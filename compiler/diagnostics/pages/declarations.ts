@@ -29,15 +29,6 @@ export const declarationPages = {
       ["import { license, struct }", "import { license, struct, u32 }"],
     ],
   },
-  "param-type": {
-    summary: "a param is no integer",
-    why: "A param is a number that the loader sets: tsbpf run --set name=5. What is larger is a map, which the loader and scripts fill.",
-    right: [
-      ["export const list = param(array(u8, 4), 0);", "export const first = param(u8, 0);"],
-      ["import { array, license, param, u8 }", "import { license, param, u8 }"],
-      ["ctx.reply = 1;", "ctx.reply = first;"],
-    ],
-  },
   "global-type": {
     summary: "a variable at the top level holds what has no bytes of its own",
     why: "Variables at the top level lie in a section of the object. A map, a connection or a function cannot be put there.",
@@ -167,6 +158,11 @@ export const declarationPages = {
     summary: "an option has write, and nothing starts it",
     why: "The kernel asks for options only where a program has said so, because each question costs time on every segment. startWriting() says it, as a rule in established.",
     right: [["established() {}", "established(conn) {\n    conn.startWriting();\n  }"]],
+  },
+  "length-without-write": {
+    summary: "an option has length, and no write",
+    why: "length says how much of the payload the next segment has, and is asked where the option is written. Without write nobody asks it, and whatever is wrong in it would never show.",
+    right: [["  length() {\n    return 1;\n  },\n", ""]],
   },
   "writes-alone": {
     summary: "an option has write and no event that could start it",
