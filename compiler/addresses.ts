@@ -59,6 +59,35 @@ const MAPPED = new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
 export const isMapped = (bytes: Uint8Array): boolean =>
   bytes.length === 16 && MAPPED.every((byte, at) => bytes[at] === byte);
 
+/** Bits before an IPv4 address in ::ffff:0:0/96. */
+const MAPPED_BITS = 96;
+
+/**
+ * "10.0.0.0/8" or "2001:db8::/32" as an address of 4 or 16 bytes and how many of its bits count; an address alone counts whole.
+ * IPv4 in 16 bytes is ::ffff:0:0/96. Undefined when the text holds no such address; `bits` is when the length is none, which goes to `longest`.
+ */
+export function prefixBytes(
+  text: string,
+  size: number,
+): { readonly address: Uint8Array; readonly bits: number | undefined; readonly longest: number } | undefined {
+  const [written = "", length, ...more] = text.split("/");
+  const isIpv4 = octets(written) !== undefined;
+  if (!isIpv4 && size === 4) return undefined;
+  const bytes = parseIpv6(isIpv4 ? `::ffff:${written}` : written);
+  if (!bytes || (size !== 4 && size !== 16)) return undefined;
+  const address = bytes.subarray(16 - size);
+  const before = isIpv4 && size === 16 ? MAPPED_BITS : 0;
+  const longest = 8 * size - before;
+  const count = length === undefined ? longest : /^\d{1,3}$/.test(length) ? Number(length) : Infinity;
+  return { address, bits: more.length > 0 || count > longest ? undefined : count + before, longest };
+}
+
+/** The text of the first `bits` bits of an address: of IPv4 in IPv6 as IPv4. */
+export function prefixText(address: Uint8Array, bits: number): string {
+  const mapped = isMapped(address) && bits >= MAPPED_BITS;
+  return mapped ? `${addressText(address.subarray(12))}/${bits - MAPPED_BITS}` : `${addressText(address)}/${bits}`;
+}
+
 /** "10.0.0.1", "2001:db8::1", or "::ffff:10.0.0.1" for IPv4 in an IPv6 socket. */
 export function addressText(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join(".");

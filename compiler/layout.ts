@@ -39,6 +39,10 @@ export interface CStringLayout {
   readonly size: number;
 }
 
+/** Is it an IPv6 address, `array(be32, 4)`? So is a list of four IPv4 addresses, which nobody has asked for yet. */
+export const isIp6 = (layout: Layout): boolean =>
+  layout.kind === "array" && layout.length === 4 && layout.of.kind === "be" && layout.of.bits === 32;
+
 export const sizeOf = (layout: Layout): number => {
   switch (layout.kind) {
     case "int":

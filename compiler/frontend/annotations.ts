@@ -5,7 +5,7 @@ import { unlessCheckerFails } from "./checker-failure.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { say, spanOf } from "./module-state.ts";
 import { builtinNamed, resolveName } from "./names.ts";
-import { BE32, BOOL, I32, isAggregate, isPrimitive, isScalar, PRIMITIVES, sameLayout, type DslType } from "./types.ts";
+import { BOOL, I32, IP6, isAggregate, isPrimitive, isScalar, PRIMITIVES, sameLayout, type DslType } from "./types.ts";
 import { roleNamed } from "./roles.ts";
 import { stringType, TCP_STATE } from "./values.ts";
 
@@ -119,7 +119,7 @@ function builtinType(name: string): DslType | undefined {
   const role = roleNamed(name);
   if (role) return { kind: "context", role };
   if (name === "Errno") return I32;
-  if (name === "Ip6") return { kind: "array", of: BE32, length: 4 };
+  if (name === "Ip6") return IP6;
   if (name === "OptionKind") return PRIMITIVES["u8"];
   if (name === "Op" || name === "Callback" || Object.hasOwn(OPTION_NAMES, name)) return PRIMITIVES["u32"];
   if (name === "TcpState") return TCP_STATE;

@@ -17,7 +17,7 @@ import { ERROR, type Operand } from "./operand.ts";
 import { PROGRAM_KINDS } from "./program-kinds.ts";
 import { roleRow } from "./roles.ts";
 import { join } from "./shapes.ts";
-import { BE16, BE32, BE64, I32, PRIMITIVES, rangeOf, typeName, U16, U32, U64, U8, type DslType } from "./types.ts";
+import { BE16, BE32, BE64, I32, IP6, PRIMITIVES, rangeOf, typeName, U16, U32, U64, U8, type DslType } from "./types.ts";
 import { cast, convert, describe, isNumeric, knownRange, literal } from "./values.ts";
 import { expression } from "./visit.ts";
 
@@ -117,11 +117,10 @@ const ipv6: Builtin = (f, call) => {
   if (text === undefined) return ERROR;
   const bytes = parseIpv6(text);
   if (!bytes) return fail(f, "bad-address", args![0]!, { text, example: "2001:db8::1" });
-  const layout = { kind: "array", of: BE32, length: 4 } as const;
-  const variable = constantBytes(f.state, "ip6", layout, bytes, at(f, call));
+  const variable = constantBytes(f.state, "ip6", IP6, bytes, at(f, call));
   return {
     kind: "place",
-    type: layout,
+    type: IP6,
     at: { base: f.b.global(variable.name, at(f, call)), offset: 0, align: 4, readOnly: "it is a constant" },
   };
 };

@@ -22,9 +22,9 @@ import { entityAt } from "./names.ts";
 import type { ParsedFile } from "./project.ts";
 import {
   isAggregate,
+  FIELD_TYPES,
   isPrimitive,
   isScalar,
-  PRIMITIVES,
   typeName,
   U32,
   U8,
@@ -167,7 +167,7 @@ export function fieldType(f: Lowering, written: ts.Expression): Layout | undefin
     }
   }
   const entity = entityAt(f, node);
-  if (entity?.kind === "builtin" && Object.hasOwn(PRIMITIVES, entity.name)) return PRIMITIVES[entity.name];
+  if (entity?.kind === "builtin" && Object.hasOwn(FIELD_TYPES, entity.name)) return FIELD_TYPES[entity.name];
   if (entity?.kind === "struct" || entity?.kind === "layout") return entity.layout;
   if (entity?.kind !== "error") fail(f, "not-a-field-type", node, { text: node.getText(f.file.tree).slice(0, 40) });
   return undefined;
@@ -273,7 +273,7 @@ function constantDeclaration(
   const named = entityAt(f, init);
   if (named && named.kind !== "global" && named.kind !== "object") {
     if (named.kind !== "builtin") return named;
-    if (PRIMITIVES[named.name] || isMapKind(named.name)) return named;
+    if (Object.hasOwn(FIELD_TYPES, named.name) || isMapKind(named.name)) return named;
   }
   return scalarConstant(f, declaration, init);
 }
@@ -292,7 +292,7 @@ function uninitialised(f: Lowering, name: string, declaration: Declaration & { k
   return makeGlobal(f, name, declaration, type, undefined);
 }
 
-/** `param(u16, 20)`: read-only data that the loader may set. */
+/** `param(u16, 20)`, of any type that has bytes: read-only data that the loader may set. */
 function param(
   f: Lowering,
   name: string,
@@ -302,10 +302,6 @@ function param(
   const [typeNode, initial] = call.arguments;
   const type = typeNode && fieldType(f, typeNode);
   if (!type || !initial) return BAD_ENTITY;
-  if (!isPrimitive(type)) {
-    fail(f, "param-type", typeNode, { found: typeName(type) });
-    return BAD_ENTITY;
-  }
   const bytes = encode(f, type, initial);
   if (!bytes) return BAD_ENTITY;
   f.state.names.add(keptName(name));

@@ -4,6 +4,7 @@ import { sizeOf, type Layout } from "../layout.ts";
 import { propertyValue } from "./aggregates.ts";
 import { bare, fail, type Lowering } from "./lowering.ts";
 import { entityAt } from "./names.ts";
+import type { Memory } from "./operand.ts";
 import { paddedBytes, utf8 } from "./strings.ts";
 import { irType, isPrimitive, isScalar, sameLayout, typeName, type DslType, type ScalarType } from "./types.ts";
 import { convert, describe } from "./values.ts";
@@ -107,13 +108,18 @@ function encodeNamed(f: Lowering, layout: Layout, node: ts.Expression, into: Uin
     }
   }
   const entity = entityAt(f, node);
-  if (entity?.kind === "global" && !entity.mutable && sameLayout(entity.variable.layout, layout)) {
+  if (
+    entity?.kind === "global" &&
+    !entity.mutable &&
+    !entity.variable.param &&
+    sameLayout(entity.variable.layout, layout)
+  ) {
     into.set(entity.variable.init);
     return true;
   }
   const operand = expression(f, node);
   if (operand.kind === "place" && sameLayout(operand.type, layout)) {
-    const known = entity?.kind === "constant" ? constantString(f, operand) : undefined;
+    const known = constantAt(f, operand.at, sizeOf(layout));
     if (known) {
       into.set(known);
       return true;
@@ -124,10 +130,8 @@ function encodeNamed(f: Lowering, layout: Layout, node: ts.Expression, into: Uin
   return false;
 }
 
-/** Bytes of a constant that lies in read-only data. */
-function constantString(f: Lowering, operand: { at: { base: { name?: string } } }): Uint8Array | undefined {
-  const variable = f.state.globals.find(
-    (one) => one.name === operand.at.base.name && one.section === ".rodata" && !one.param,
-  );
-  return variable?.init;
+/** Bytes of a constant that lies in read-only data: a string, an address, a part of a struct. */
+function constantAt(f: Lowering, { base, offset }: Memory, bytes: number): Uint8Array | undefined {
+  const variable = f.state.globals.find((one) => one.name === base.name && one.section === ".rodata" && !one.param);
+  return variable?.init.slice(offset, offset + bytes);
 }

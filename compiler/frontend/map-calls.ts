@@ -3,21 +3,23 @@ import { ts } from "ts-morph";
 import type { Type, Value } from "../ir/ir.ts";
 import { ANY_POINTER } from "../ir/types.ts";
 import { alignOf, sizeOf, type Layout } from "../layout.ts";
-import { buildsAggregate, storeExpression } from "./aggregates.ts";
+import { build, buildsAggregate, storeExpression } from "./aggregates.ts";
 import { roleRow } from "./roles.ts";
 import { argumentsOf } from "./arguments.ts";
 import { isLiteral } from "./constant-expressions.ts";
 import { fieldOf, loadField } from "./context-fields.ts";
 import type { MapEntity } from "./entities.ts";
 import { at, bare, fail, pointerTo, scratch, type Lowering } from "./lowering.ts";
-import { mapRow, type MapKind } from "./map-kinds.ts";
+import { isPrefixKey, mapRow, type MapKind, type PrefixKey } from "./map-kinds.ts";
 import { asPlace, loadPrimitive, copyPlace, newSlot } from "./memory.ts";
 import { ERROR, type Operand, type Root, type Scalar } from "./operand.ts";
 import { copied, holding, replace, textOf } from "./references.ts";
+import { addressOf, type Address } from "./socket-address.ts";
 import {
   BE32,
   bytesOf,
   I32,
+  IP6,
   irType,
   isPrimitive,
   type Primitive,
@@ -46,6 +48,8 @@ const METHODS = {
   HashMap: { get, ref, set: update, delete: remove },
   LruHashMap: { get, ref, set: update, delete: remove },
   Ipv4Trie: { get },
+  Ipv6Trie: { get },
+  IpTrie: { get },
   SkStorage: { get: storage("get"), getOrCreate: storage("getOrCreate"), delete: storage("delete") },
   RingBuf: { output },
 } as const satisfies Readonly<Record<MapKind, Readonly<Record<string, Method>>>>;
@@ -71,7 +75,6 @@ const status = (f: Lowering, result: Value, node: ts.Node): Scalar => ({
 });
 /** Slots that are numbered, and all exist. */
 export const isArray = (map: MapEntity): boolean => mapRow(map.mapKind).key === "index";
-const hasPrefixes = (map: MapEntity): boolean => mapRow(map.mapKind).key === "ipv4-prefix";
 
 /** A slot for short use that holds this value. */
 function filled(f: Lowering, layout: Primitive, value: Value, name: string, node: ts.Node): Value {
@@ -121,21 +124,59 @@ function keyPointer(
   node: ts.Expression,
 ): { readonly pointer: Value; readonly known?: bigint | undefined } | undefined {
   const { key: layout } = map.spec;
-  if (!hasPrefixes(map) && layout && isPrimitive(layout)) {
+  const { key } = mapRow(map.mapKind);
+  if (isPrefixKey(key)) {
+    const pointer = PREFIXES[key](f, node);
+    return pointer && { pointer };
+  }
+  if (layout && isPrimitive(layout)) {
     const value = convert(f, expression(f, node, layout), layout, node);
     return value && { pointer: filled(f, layout, value, "key", node), known: f.b.constantOf(value) };
   }
-  if (!hasPrefixes(map)) {
-    const pointer = inMemory(f, layout!, node, "key");
-    return pointer && { pointer };
-  }
+  const pointer = inMemory(f, layout!, node, "key");
+  return pointer && { pointer };
+}
+
+/** An address as the longest prefix of a trie, in memory. */
+const PREFIXES: Readonly<Record<PrefixKey, (f: Lowering, node: ts.Expression) => Value | undefined>> = {
+  "ipv4-prefix"(f, node) {
+    const span = at(f, node);
+    const address = convert(f, expression(f, node, BE32), BE32, node);
+    if (!address) return undefined;
+    const pointer = scratch(f, 8, 4, "prefix", span);
+    f.b.store(4, pointer, 0, f.b.constant("w32", 32n, span), span);
+    f.b.store(4, pointer, 4, address, span);
+    return pointer;
+  },
+  "ipv6-prefix"(f, node) {
+    const address = ip6Operand(f, node);
+    const place = address.kind === "place" || address.kind === "nullable" ? asPlace(f, address, node) : undefined;
+    if (place && sameLayout(place.type, IP6)) return ip6Prefix(f, { place }, node);
+    if (address.kind !== "error")
+      fail(f, "type-mismatch", node, { expected: "an IPv6 address", found: describe(address) });
+    return undefined;
+  },
+  "ip-prefix"(f, node) {
+    const address = addressOf(f, ip6Operand(f, node), node);
+    return address && ip6Prefix(f, address, node);
+  },
+};
+const ip6Operand = (f: Lowering, node: ts.Expression): Operand =>
+  buildsAggregate(f, node) ? (build(f, IP6, node, "address") ?? ERROR) : expression(f, node, IP6);
+
+/** An IPv4 address is ::ffff:0:0/96 and itself. */
+const MAPPED_WORD = 0xffff_0000n;
+function ip6Prefix(f: Lowering, address: Address, node: ts.Node): Value {
   const span = at(f, node);
-  const address = convert(f, expression(f, node, BE32), BE32, node);
-  if (!address) return undefined;
-  const pointer = scratch(f, 8, 4, "prefix", span);
-  f.b.store(4, pointer, 0, f.b.constant("w32", 32n, span), span);
-  f.b.store(4, pointer, 4, address, span);
-  return { pointer };
+  const pointer = scratch(f, 20, 4, "prefix", span);
+  f.b.store(4, pointer, 0, f.b.constant("w32", 128n, span), span);
+  if (address.place) copyPlace(f, IP6, { base: pointer, offset: 4, align: 4 }, address.place.at, node);
+  else {
+    f.b.zero(pointer, 4, 8, 4, span);
+    f.b.store(4, pointer, 12, f.b.constant("w32", MAPPED_WORD, span), span);
+    f.b.store(4, pointer, 16, address.value, span);
+  }
+  return pointer;
 }
 
 /** The pointer that map_lookup_elem gives, or 0. */

@@ -9,19 +9,26 @@ import { fieldType, positiveCount } from "./declare.ts";
 import { encode } from "./encode.ts";
 import type { MapEntity } from "./entities.ts";
 import { at, bare, fail, type Lowering } from "./lowering.ts";
-import { mapRow, type MapKind, type MapRow } from "./map-kinds.ts";
+import { mapRow, type MapKind, type MapRow, type PrefixKey } from "./map-kinds.ts";
 import { freshName, need, spanOf, type ModuleState } from "./module-state.ts";
-import { BE32, U32 } from "./types.ts";
+import { BE32, IP6, U32 } from "./types.ts";
 
 /** Key of a longest-prefix-match trie: struct bpf_lpm_trie_key, and the address. */
-export const PREFIX_KEY = structLayout(
-  "Ipv4Prefix",
-  [
-    { name: "length", layout: U32 },
-    { name: "address", layout: BE32 },
-  ],
-  false,
-);
+const prefixKey = (name: string, address: Layout): Layout =>
+  structLayout(
+    name,
+    [
+      { name: "length", layout: U32 },
+      { name: "address", layout: address },
+    ],
+    false,
+  );
+const IP6_PREFIX = prefixKey("Ipv6Prefix", IP6);
+const PREFIX_KEYS = {
+  "ipv4-prefix": prefixKey("Ipv4Prefix", BE32),
+  "ipv6-prefix": IP6_PREFIX,
+  "ip-prefix": IP6_PREFIX,
+} as const satisfies Record<PrefixKey, Layout>;
 /** A socket's file descriptor. */
 const SOCKET_KEY: Layout = { kind: "int", bits: 32, signed: true };
 const PAGE = 4096;
@@ -121,7 +128,9 @@ function keyOf(f: Lowering, row: MapRow, properties: ReadonlyMap<string, ts.Expr
     case "socket":
       return SOCKET_KEY;
     case "ipv4-prefix":
-      return PREFIX_KEY;
+    case "ipv6-prefix":
+    case "ip-prefix":
+      return PREFIX_KEYS[row.key];
     case "none":
       return undefined;
   }

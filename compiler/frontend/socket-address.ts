@@ -3,8 +3,8 @@ import type { ts } from "ts-morph";
 import type { Value } from "../ir/ir.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { asPlace, copyPlace } from "./memory.ts";
-import type { Operand } from "./operand.ts";
-import { BE32 } from "./types.ts";
+import type { Operand, Place } from "./operand.ts";
+import { BE32, IP6, sameLayout } from "./types.ts";
 import { convert, describe } from "./values.ts";
 
 export const AF_INET = 2n;
@@ -23,36 +23,36 @@ export interface Endpoint {
   readonly addrNode: ts.Expression;
   readonly port?: Value;
 }
+/** The word of an IPv4 address, or where an IPv6 address lies. */
+export type Address =
+  { readonly value: Value; readonly place?: undefined } | { readonly place: Place; readonly value?: undefined };
+/** An address of either family; reports what is none. */
+export function addressOf(f: Lowering, addr: Operand, node: ts.Expression): Address | undefined {
+  if (addr.kind === "error") return undefined;
+  if (addr.kind !== "place" && addr.kind !== "nullable") {
+    const value = convert(f, addr, BE32, node);
+    return value && { value };
+  }
+  const place = asPlace(f, addr, node);
+  if (place && sameLayout(place.type, IP6)) return { place };
+  return void fail(f, "type-mismatch", node, { expected: "an IPv4 or IPv6 address", found: describe(addr) });
+}
+
 /** Fills a socket address at `pointer + offset`. */
 export function sockaddr(f: Lowering, end: Endpoint, pointer: Value, offset: number): End | undefined {
   const span = at(f, end.addrNode);
-  const isPlace = end.addr.kind === "place" || end.addr.kind === "nullable";
-  const place = isPlace ? asPlace(f, end.addr, end.addrNode) : undefined;
-  if (
-    isPlace &&
-    !(
-      place?.type.kind === "array" &&
-      place.type.length === 4 &&
-      place.type.of.kind === "be" &&
-      place.type.of.bits === 32
-    )
-  ) {
-    return void fail(f, "type-mismatch", end.addrNode, {
-      expected: "an IPv4 or IPv6 address",
-      found: describe(end.addr),
-    });
-  }
+  const found = addressOf(f, end.addr, end.addrNode);
+  if (!found) return undefined;
+  const { value, place } = found;
   const family = place ? 6 : 4;
   const { bytes, addressAt } = SOCKADDR[family];
-  const value = place ? undefined : convert(f, end.addr, BE32, end.addrNode);
-  if (!place && !value) return undefined;
   const half = (n: bigint): Value => f.b.constant("w32", n, span);
   f.b.store(2, pointer, offset, half(place ? AF_INET6 : AF_INET), span);
   f.b.store(2, pointer, offset + 2, end.port ?? half(0n), span);
   if (value) {
     f.b.store(4, pointer, offset + addressAt, value, span);
     f.b.zero(pointer, offset + 8, 8, 4, span);
-  } else if (place) {
+  } else {
     f.b.zero(pointer, offset + 4, 4, 4, span);
     copyPlace(f, place.type, { base: pointer, offset: offset + addressAt, align: 4 }, place.at, end.addrNode);
     f.b.zero(pointer, offset + 24, 4, 4, span);

@@ -50,6 +50,8 @@ export const I64 = int(64, true);
 export const BE16: BigEndianLayout = { kind: "be", bits: 16 };
 export const BE32: BigEndianLayout = { kind: "be", bits: 32 };
 export const BE64: BigEndianLayout = { kind: "be", bits: 64 };
+/** An IPv6 address. */
+export const IP6: ArrayLayout = { kind: "array", of: BE32, length: 4 };
 export const BOOL: BoolType = { kind: "bool" };
 
 /** The names of the primitive types. */
@@ -64,6 +66,8 @@ export const PRIMITIVES: Readonly<Record<string, Primitive>> = {
   be32: BE32,
   be64: BE64,
 };
+/** The names of the language for types of fields. */
+export const FIELD_TYPES: Readonly<Record<string, Layout>> = { ...PRIMITIVES, Ip6: IP6 };
 
 export interface Range {
   readonly min: bigint;

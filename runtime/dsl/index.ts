@@ -3,8 +3,18 @@ import { parseIpv6 } from "../../compiler/addresses.ts";
 import { onlyInBytecode } from "./map-classes.ts";
 import { hostOrder, networkOrder, parseIpv4 } from "./network-order.ts";
 
-export { ArrayMap, HashMap, Ipv4Trie, LruHashMap, PerCpuArray, RingBuf, SkStorage } from "./map-classes.ts";
-export { array, be16, be32, be64, cstr, cstring, i32, i64, sizeOf, struct, u16, u32, u64, u8 } from "./schema.ts";
+export {
+  ArrayMap,
+  HashMap,
+  IpTrie,
+  Ipv4Trie,
+  Ipv6Trie,
+  LruHashMap,
+  PerCpuArray,
+  RingBuf,
+  SkStorage,
+} from "./map-classes.ts";
+export { array, be16, be32, be64, cstr, cstring, i32, i64, Ip6, sizeOf, struct, u16, u32, u64, u8 } from "./schema.ts";
 
 export const htons = (host: number): symbol => networkOrder(16, BigInt(host));
 export const htonl = (host: number): symbol => networkOrder(32, BigInt(host));

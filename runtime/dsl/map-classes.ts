@@ -46,5 +46,7 @@ export const PerCpuArray = mapClass("percpu_array", ["get", "ref", "set"]);
 export const HashMap = mapClass("hash", ["get", "ref", "set", "delete"]);
 export const LruHashMap = mapClass("lru_hash", ["get", "ref", "set", "delete"]);
 export const Ipv4Trie = mapClass("lpm_trie", ["get"]);
+export const Ipv6Trie = mapClass("lpm_trie", ["get"]);
+export const IpTrie = mapClass("lpm_trie", ["get"]);
 export const SkStorage = mapClass("sk_storage", ["get", "getOrCreate", "delete"]);
 export const RingBuf = mapClass("ringbuf", ["output"]);

@@ -44,6 +44,9 @@ export const array = (of: Schema, length: number): Schema => ({
   zero: () => Array.from({ length }, () => of.zero()),
 });
 
+/** An IPv6 address. */
+export const Ip6 = array(be32, 4);
+
 /** A zero-padded string; equal ones are the same object. */
 export interface FixedString {
   readonly text: string;

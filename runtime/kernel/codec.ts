@@ -3,11 +3,12 @@
  *
  * - Integers up to 32 bits are numbers, 64-bit ones bigints.
  * - Big-endian fields are read as their value in host order (port 443 is 443; 10.0.0.1 is 0x0a000001). An address may be
- *   written as "10.0.0.1" too. `format.ts` prints them the way people write them.
+ *   written as "10.0.0.1" too, and one of IPv6 as "2001:db8::1" instead of its four words. `format.ts` prints them the way people write them.
  * - Structs are plain objects, arrays are arrays, zero-padded strings are strings.
  * - Fields that are not given are zero, as in the language; padding is always zero.
  */
-import { sizeOf, type Layout, type StructLayout } from "../../compiler/layout.ts";
+import { parseIpv6 } from "../../compiler/addresses.ts";
+import { isIp6, sizeOf, type Layout, type StructLayout } from "../../compiler/layout.ts";
 import { hostOrder, parseIpv4 } from "../dsl/network-order.ts";
 import { decoderFor, readText, type Decoder } from "./decoder.ts";
 import { RuntimeError } from "./errors.ts";
@@ -31,7 +32,7 @@ export function codecFor(layout: Layout): Codec {
     case "cstring":
       return text(layout.size);
     case "array":
-      return { ...list(codecFor(layout.of), layout.length), read: lazily(layout) };
+      return { ...(isIp6(layout) ? address6 : list)(codecFor(layout.of), layout.length), read: lazily(layout) };
     case "struct":
       return struct(layout);
   }
@@ -133,6 +134,25 @@ function list(element: Codec, length: number): Omit<Codec, "read"> {
       if (!items) throw wrong(path, value, "an array");
       if (items.length > length) throw wrong(path, `an array of ${items.length}`, `at most ${length} elements`);
       items.forEach((item, index) => element.write(view, offset + index * element.size, item, `${path}[${index}]`));
+    },
+  };
+}
+
+/** An IPv6 address: four words, or text. */
+function address6(word: Codec, length: number): Omit<Codec, "read"> {
+  const words = list(word, length);
+  return {
+    ...words,
+    write(view, offset, value, path) {
+      if (typeof value !== "string") return words.write(view, offset, value, path);
+      const bytes = parseIpv6(value);
+      if (!bytes)
+        throw wrong(
+          path,
+          value,
+          "an IPv6 address like 2001:db8::1 (or ::ffff:10.0.0.1, which stands for an IPv4 address)",
+        );
+      new Uint8Array(view.buffer, view.byteOffset + offset, bytes.length).set(bytes);
     },
   };
 }

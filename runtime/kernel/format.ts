@@ -1,6 +1,6 @@
 /** Values for people and for scripts: addresses as dotted quads, 64-bit integers as JSON can hold them, values read from text. */
-import { addressText, parseIpv6 } from "../../compiler/addresses.ts";
-import type { Layout } from "../../compiler/layout.ts";
+import { addressText } from "../../compiler/addresses.ts";
+import { isIp6, type Layout, type StructLayout } from "../../compiler/layout.ts";
 import type { Value } from "./codec.ts";
 import { RuntimeError } from "./errors.ts";
 
@@ -48,26 +48,13 @@ export const exact = (value: bigint): number | string =>
 export const dottedQuad = (host: number): string =>
   [host >>> 24, (host >>> 16) & 255, (host >>> 8) & 255, host & 255].join(".");
 
-/** An IPv6 address is array(be32, 4) in the language; so is a list of four IPv4 addresses, which nobody has asked for yet. */
-const isIp6 = (layout: Layout): boolean =>
-  layout.kind === "array" && layout.length === 4 && layout.of.kind === "be" && layout.of.bits === 32;
-
 function ip6Text(words: readonly Value[]): string {
   const bytes = new DataView(new ArrayBuffer(16));
   words.forEach((word, index) => bytes.setUint32(4 * index, Number(word)));
   return addressText(new Uint8Array(bytes.buffer));
 }
-function ip6Words(text: string, path: string): number[] {
-  const bytes = parseIpv6(text);
-  if (!bytes)
-    throw new RuntimeError("bad-value", `${path}: "${text}" is not an IPv6 address`, {
-      help: "write one such as 2001:db8::1",
-    });
-  const view = new DataView(bytes.buffer, bytes.byteOffset, 16);
-  return [0, 4, 8, 12].map((at) => view.getUint32(at));
-}
 
-/** A value from the command line: `7`, `0x10`, `10.0.0.1`, `cubic`, or JSON for structs and arrays. */
+/** A value from the command line: `7`, `0x10`, `10.0.0.1`, `2001:db8::1`, `cubic`, `low=1,high=9` for a struct, or JSON. */
 export function parseValue(layout: Layout, text: string, path: string): unknown {
   switch (layout.kind) {
     case "int":
@@ -83,11 +70,26 @@ export function parseValue(layout: Layout, text: string, path: string): unknown 
     case "cstring":
       return text.startsWith('"') ? parseJson(text, path) : text;
     case "array":
-      if (isIp6(layout) && text.includes(":")) return ip6Words(text, path);
+      if (isIp6(layout) && !/^\s*\[/.test(text)) return text;
       return fromJson(layout, parseJson(text, path));
     case "struct":
-      return fromJson(layout, parseJson(text, path));
+      return /^\s*\{/.test(text) ? fromJson(layout, parseJson(text, path)) : fromFields(layout, text, path);
   }
+}
+
+/** `low=1,high=9`: fields whose own text has no comma. */
+function fromFields(layout: StructLayout, text: string, path: string): unknown {
+  const names = layout.fields.map((field) => field.name);
+  const help = `write ${names.map((name) => `${name}=…`).join(",")} (fields left out are 0), or JSON: '{"${names[0]}": …}'`;
+  return Object.fromEntries(
+    text.split(",").map((part) => {
+      const [, name, value] = /^\s*([^=]+?)\s*=(.*)$/.exec(part) ?? [];
+      const field = layout.fields.find((candidate) => candidate.name === name);
+      if (!field || value === undefined)
+        throw new RuntimeError("bad-value", `${path}: "${part}" is no field and its value`, { help });
+      return [name, parseValue(field.layout, value.trim(), `${path}.${name}`)];
+    }),
+  );
 }
 
 /** JSON to what the codec takes: strings of digits become bigints for 64-bit integers. */
@@ -99,7 +101,6 @@ export function fromJson(layout: Layout, value: unknown): unknown {
     /^-?\d+$/.test(value)
   )
     return BigInt(value);
-  if (isIp6(layout) && typeof value === "string") return ip6Words(value, "an address");
   if (layout.kind === "array" && Array.isArray(value)) return value.map((item) => fromJson(layout.of, item));
   if (layout.kind === "struct" && typeof value === "object" && value !== null)
     return Object.fromEntries(

@@ -1,5 +1,5 @@
 /** Keys of longest-prefix-match tries as people write them: "10.0.0.0/8", "2001:db8::/32", or JSON with every field. */
-import { parseIpv4 as wordOf, parseIpv6 } from "../../compiler/addresses.ts";
+import { prefixBytes, prefixText } from "../../compiler/addresses.ts";
 import { sizeOf, type Layout } from "../../compiler/layout.ts";
 import { decode, encode, type Value } from "./codec.ts";
 import { RuntimeError } from "./errors.ts";
@@ -8,29 +8,18 @@ import { parseValue } from "./format.ts";
 /** struct bpf_lpm_trie_key: 32 bits of length in host order, then the address as on the wire. */
 const LENGTH_BYTES = 4;
 
-/** The bytes of an address of 4 or 16 bytes; undefined when the text is none. */
-function addressBytes(text: string, size: number): Uint8Array | undefined {
-  if (size === 16) return parseIpv6(text);
-  const word = size === 4 ? wordOf(text) : undefined;
-  return word === undefined
-    ? undefined
-    : Uint8Array.from([0, 8, 16, 24], (shift) => Number((word >> BigInt(shift)) & 0xffn));
-}
-
 /** A key from text, as the map's handle takes it. Throws RuntimeError. */
 export function parsePrefixKey(layout: Layout, text: string): unknown {
   const size = sizeOf(layout) - LENGTH_BYTES;
-  const example = size === 16 ? "2001:db8::/32" : "10.0.0.0/8";
+  const example = size === 16 ? "2001:db8::/32, or 10.0.0.0/8, which is ::ffff:10.0.0.0/104" : "10.0.0.0/8";
   const wrong = (why: string): RuntimeError =>
     new RuntimeError("bad-value", `key: ${text} ${why}`, { help: `write a prefix, such as ${example}` });
-  const [address = "", bits = String(size * 8), ...more] = text.split("/");
-  const bytes = addressBytes(address, size);
-  if (bytes) {
-    if (more.length > 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > size * 8)
-      throw wrong(`is no prefix: its length goes from 0 to ${size * 8}`);
+  const found = prefixBytes(text, size);
+  if (found) {
+    if (found.bits === undefined) throw wrong(`is no prefix: its length goes from 0 to ${found.longest}`);
     const key = new Uint8Array(LENGTH_BYTES + size);
-    new DataView(key.buffer).setUint32(0, Number(bits), true);
-    key.set(bytes, LENGTH_BYTES);
+    new DataView(key.buffer).setUint32(0, found.bits, true);
+    key.set(found.address, LENGTH_BYTES);
     return decode(layout, key);
   }
   if (!/^\s*[{[]/.test(text)) throw wrong("is neither a prefix nor an address");
@@ -43,9 +32,10 @@ export function parsePrefixKey(layout: Layout, text: string): unknown {
   return value;
 }
 
-/** "10.0.0.0/8" for a key that was read; undefined when it holds no address. */
+/** "10.0.0.0/8" for a key that was read, of IPv4 in IPv6 too; undefined when it holds no address. */
 export function showPrefixKey(layout: Layout, value: Value): string | undefined {
   const bytes = encode(layout, value, "key");
-  if (bytes.length !== LENGTH_BYTES + 4) return undefined;
-  return `${bytes.subarray(LENGTH_BYTES).join(".")}/${new DataView(bytes.buffer).getUint32(0, true)}`;
+  const address = bytes.subarray(LENGTH_BYTES);
+  if (address.length !== 4 && address.length !== 16) return undefined;
+  return prefixText(address, new DataView(bytes.buffer).getUint32(0, true));
 }

@@ -6,14 +6,21 @@ import type {
   be64,
   CString,
   HashMap,
+  Ip6,
+  IpTrie,
   Ipv4Trie,
+  Ipv6Trie,
   LruHashMap,
+  ParamMark,
   PerCpuArray,
   Program,
   RingBuf,
 } from "tsbpf";
 import type { MapHandle } from "./maps.ts";
 import type { GlobalHandle, LoadedObject, ProgramHandle, RingHandle } from "./object.ts";
+
+/** An IPv6 address as text, or as its four words in host order. */
+export type HostAddress6 = string | readonly (number | string)[];
 
 /** A value of the language as the handles give and take it. */
 export type HostValue<T> = T extends be32
@@ -26,11 +33,13 @@ export type HostValue<T> = T extends be32
         ? number
         : T extends CString<number>
           ? string
-          : T extends readonly (infer E)[]
-            ? readonly HostValue<E>[]
-            : T extends object
-              ? { readonly [K in keyof T]: HostValue<T[K]> }
-              : T;
+          : T extends Ip6
+            ? HostAddress6
+            : T extends readonly (infer E)[]
+              ? readonly HostValue<E>[]
+              : T extends object
+                ? { readonly [K in keyof T]: HostValue<T[K]> }
+                : T;
 
 type KeysOf<M, T> = { [K in keyof M]: M[K] extends T ? K : never }[keyof M];
 
@@ -43,16 +52,22 @@ export interface FromSource<M> {
         ? MapHandle<number, HostValue<V>>
         : M[K] extends HashMap<infer Key, infer V> | LruHashMap<infer Key, infer V>
           ? MapHandle<HostValue<Key>, HostValue<V>>
-          : M[K] extends Ipv4Trie<infer V>
-            ? MapHandle<{ readonly length: number; readonly address: number | string }, HostValue<V>>
-            : MapHandle;
+          : M[K] extends Ipv6Trie<infer V> | IpTrie<infer V>
+            ? MapHandle<{ readonly length: number; readonly address: HostAddress6 }, HostValue<V>>
+            : M[K] extends Ipv4Trie<infer V>
+              ? MapHandle<{ readonly length: number; readonly address: number | string }, HostValue<V>>
+              : MapHandle;
   };
   readonly rings: {
     readonly [K in keyof M as M[K] extends { readonly output: unknown } ? K : never]: M[K] extends RingBuf<infer V>
       ? RingHandle<HostValue<V>>
       : RingHandle;
   };
-  readonly params: { readonly [K in KeysOf<M, number | bigint>]: M[K] extends bigint ? bigint : number };
+  readonly params: {
+    readonly [K in KeysOf<M, number | bigint | symbol | ParamMark<unknown>>]: HostValue<
+      M[K] extends ParamMark<infer T> ? T : M[K]
+    >;
+  };
   readonly globals: { readonly [K in KeysOf<M, number | bigint>]: GlobalHandle<M[K] extends bigint ? bigint : number> };
   readonly programs: { readonly [K in KeysOf<M, Program<string>>]: ProgramHandle };
 }

@@ -1,5 +1,5 @@
 /** The `.d.ts` beside an object: types of its maps, rings, params, globals and programs, for `load<typeof import(…)>`-like use. */
-import type { Layout, StructLayout } from "../../compiler/layout.ts";
+import { isIp6, type Layout, type StructLayout } from "../../compiler/layout.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { isKeyless, isPerCpu, isRingType } from "../../compiler/bpf/map-types.ts";
 
@@ -51,7 +51,7 @@ export function typesFor(module: BpfModule): string {
   const declarations = [...structs].map(([type, layout]) => interfaceText(type, layout, structs)).join("\n");
   return [
     "// Written by tsbpf build --types. Integers up to 32 bits are numbers, 64-bit ones bigints;",
-    "// big-endian fields are their value in host order, and IPv4 addresses may be given as text.",
+    "// big-endian fields are their value in host order, and addresses may be given as text.",
     'import type { GlobalHandle, MapHandle, ProgramHandle, RingHandle } from "tsbpf/runtime";',
     "",
     ...(declarations === "" ? [] : [declarations]),
@@ -79,7 +79,7 @@ function typeName(layout: Layout, structs: Map<string, StructLayout>): string {
     case "cstring":
       return "string";
     case "array":
-      return `readonly ${wrapped(typeName(layout.of, structs))}[]`;
+      return `${isIp6(layout) ? "string | " : ""}readonly ${wrapped(typeName(layout.of, structs))}[]`;
     case "struct": {
       const plain = layout.name.replace(/[^A-Za-z0-9_$]/g, "_") || "Anonymous";
       for (let number = 1; ; number++) {

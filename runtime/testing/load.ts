@@ -17,7 +17,7 @@ import { exportsOf, viewOf } from "./views.ts";
 
 export interface LoadOptions {
   /** Values for `param` constants, by name. */
-  readonly params?: Readonly<Record<string, number | bigint>>;
+  readonly params?: Readonly<Record<string, unknown>>;
   /** Absent: follows from the imports. "linux-6.8": mainline, from that version on. */
   readonly target?: TargetName | `linux-${string}`;
   /** Clock, CPUs and failing helpers; several programs may share one. */

@@ -1,8 +1,9 @@
 /** Maps as a test sees them: keys and values as JavaScript values, through the layouts that the compiler knows. */
+import { addressText, prefixBytes, prefixText } from "../../compiler/addresses.ts";
 import { isPerCpu } from "../../compiler/bpf/map-types.ts";
 import { sizeOf, type Layout } from "../../compiler/layout.ts";
 import type { MapSpec } from "../../compiler/module.ts";
-import { hostOrder, networkOrder, parseIpv4 } from "../dsl/network-order.ts";
+import { hostOrder } from "../dsl/network-order.ts";
 import { errnoText } from "../vm/errno.ts";
 import { UPDATE, type VmMap } from "../vm/maps/map.ts";
 import { isRingBuffer } from "../vm/maps/ring-buffer.ts";
@@ -52,7 +53,7 @@ export function mapView(spec: MapSpec, map: VmMap, host: Host): object {
   const perCpu = isPerCpu(spec.type);
   const key = spec.key ?? u32;
   const encodeKey = (given: unknown): Uint8Array =>
-    trie ? prefixKey(name, given) : toBytes(key, given, `${name} key`);
+    trie ? prefixKey(name, sizeOf(key) - 4, given) : toBytes(key, given, `${name} key`);
   const decode = (copies: readonly Uint8Array[]): unknown =>
     perCpu ? copies.map((bytes) => fromBytes(value, bytes)) : fromBytes(value, copies[0]!);
   return {
@@ -75,28 +76,34 @@ export function mapView(spec: MapSpec, map: VmMap, host: Host): object {
     *[Symbol.iterator]() {
       for (const one of map.keys()) {
         const copies = map.read(one);
-        if (copies) yield [trie ? prefixText(one) : fromBytes(key, one), decode(copies)];
+        if (copies) yield [trie ? prefixOf(one) : fromBytes(key, one), decode(copies)];
       }
     },
   };
 }
 
-/** "10.0.0.0/8", or an address, which stands for itself (a prefix of 32 bits). */
-function prefixKey(name: string, given: unknown): Uint8Array {
-  const [text, length] = typeof given === "string" ? given.split("/") : [undefined, "32"];
-  const address = text === undefined ? hostOrder(32, given) : parseIpv4(text);
-  const bits = Number(length ?? "32");
-  if (address === undefined || !Number.isInteger(bits) || bits < 0 || bits > 32)
-    throw new TypeError(
-      `${name}: ${String(given)} is neither a prefix such as "10.0.0.0/8" nor an address such as ipv4("10.0.0.1")`,
-    );
-  const bytes = new Uint8Array(8);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, bits, true);
-  view.setUint32(4, Number(address));
+/** "10.0.0.0/8" or "2001:db8::/32", or an address, which stands for itself (a prefix of all its bits). */
+function prefixKey(name: string, size: number, given: unknown): Uint8Array {
+  const found = prefixBytes(typeof given === "string" ? given : addressIn(given), size);
+  if (found?.bits === undefined) {
+    const text = typeof given === "string" ? `"${given}"` : String(given);
+    const [prefix, address] =
+      size === 4 ? ["10.0.0.0/8", 'ipv4("10.0.0.1")'] : ["2001:db8::/32", 'ipv6("2001:db8::1")'];
+    throw new TypeError(`${name}: ${text} is neither a prefix such as "${prefix}" nor an address such as ${address}`);
+  }
+  const bytes = new Uint8Array(4 + size);
+  new DataView(bytes.buffer).setUint32(0, found.bits, true);
+  bytes.set(found.address, 4);
   return bytes;
 }
-const prefixText = (key: Uint8Array): string => {
-  const view = new DataView(key.buffer, key.byteOffset);
-  return `${networkOrder(32, BigInt(view.getUint32(4))).description}/${view.getUint32(0, true)}`;
-};
+function addressIn(given: unknown): string {
+  const words = Array.isArray(given) ? given.map((word) => hostOrder(32, word)) : [hostOrder(32, given)];
+  const bytes = new DataView(new ArrayBuffer(4 * words.length));
+  for (const [index, word] of words.entries()) {
+    if (word === undefined) return "";
+    bytes.setUint32(4 * index, Number(word));
+  }
+  return addressText(new Uint8Array(bytes.buffer));
+}
+const prefixOf = (key: Uint8Array): string =>
+  prefixText(key.subarray(4), new DataView(key.buffer, key.byteOffset).getUint32(0, true));

@@ -1,5 +1,5 @@
 /** JavaScript values of a test to and from the bytes that programs see. Network order is a symbol here (runtime/dsl/network-order.ts). */
-import { sizeOf, type Layout } from "../../compiler/layout.ts";
+import { isIp6, sizeOf, type Layout } from "../../compiler/layout.ts";
 import { hostOrder, networkOrder } from "../dsl/network-order.ts";
 import { cstr } from "../dsl/schema.ts";
 
@@ -70,7 +70,7 @@ function write(layout: Layout, value: unknown, view: DataView, at: number, path:
     }
     case "array": {
       if (!Array.isArray(value) || value.length > layout.length)
-        throw wrong(path, value, `an array of ${layout.length}`);
+        throw wrong(path, value, isIp6(layout) ? 'an IPv6 address: write ipv6("…")' : `an array of ${layout.length}`);
       const step = sizeOf(layout.of);
       return value.forEach((item, index) => write(layout.of, item, view, at + index * step, `${path}[${index}]`));
     }

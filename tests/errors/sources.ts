@@ -533,7 +533,7 @@ export function grown(seed: number): string {
       () => `export const extra${next(100)} = ${expression(2)};`,
       () => `let g${next(100)}${next(2) ? `: ${pick(TYPES)}` : ""} = ${expression(1)};`,
       () =>
-        `export const m${next(100)} = new ${pick(["HashMap", "ArrayMap", "LruHashMap", "PerCpuArray", "SkStorage", "RingBuf", "Ipv4Trie"])}({ key: ${pick(["u32", "S", "u64"])}, value: ${pick(["u32", "S", "Big", "u64", "be32"])}, maxEntries: ${pick(NUMBERS)}${pick(["", ", pinned: true", ", initial: [1, 2]", ", bytes: 4096"])} });`,
+        `export const m${next(100)} = new ${pick(["HashMap", "ArrayMap", "LruHashMap", "PerCpuArray", "SkStorage", "RingBuf", "Ipv4Trie", "Ipv6Trie", "IpTrie"])}({ key: ${pick(["u32", "S", "u64"])}, value: ${pick(["u32", "S", "Big", "u64", "be32"])}, maxEntries: ${pick(NUMBERS)}${pick(["", ", pinned: true", ", initial: [1, 2]", ", bytes: 4096"])} });`,
       () =>
         `class T${next(9)} extends struct({ ${many(3, () => `${pick(MEMBERS)}: ${pick(["u8", "u64", "array(u8, 3)", "S", "cstring(4)", "be16", "T1", "array(S, 2)"])}`, ", ")} }${pick(["", ", { packed: true }"])}) {}`,
       () => `type T${next(100)} = ${pick(TYPES)};`,
@@ -545,7 +545,7 @@ export function grown(seed: number): string {
       () => `${expression(1)};`.replace(/^([{[]|function|class|let)/, "void $1"),
     ])();
   return [
-    'import { array, ArrayMap, HashMap, LruHashMap, PerCpuArray, SkStorage, RingBuf, Ipv4Trie, atomicAdd, be16, be32, clamp, cstr, cstring, htonl, htons, inPrefix, ipv4, ipv6, ktimeNs, license, log, max, min, ntohl, ntohs, param, randomU32, range, sizeOf, struct, i32, i64, u8, u16, u32, u64, type CString, type FixedArray, type Ip6, type Ref } from "tsbpf";',
+    'import { array, ArrayMap, HashMap, LruHashMap, PerCpuArray, SkStorage, RingBuf, Ipv4Trie, Ipv6Trie, IpTrie, Ip6, atomicAdd, be16, be32, clamp, cstr, cstring, htonl, htons, inPrefix, ipv4, ipv6, ktimeNs, license, log, max, min, ntohl, ntohs, param, randomU32, range, sizeOf, struct, i32, i64, u8, u16, u32, u64, type CString, type FixedArray, type Ref } from "tsbpf";',
     'import { Op, Callback, sockOps, tcpOption, type CcName, type OptionConn, type SockOpsCtx, type TcpConn, type TcpState } from "tsbpf/tcp";',
     'license("GPL");',
     "class S extends struct({ a: u8, b: u32, list: array(u32, 3), port: be16, wide: u64, text: cstring(8) }) {}",
@@ -553,7 +553,7 @@ export function grown(seed: number): string {
     "export const counts = new HashMap({ key: u32, value: u32, maxEntries: 4 });",
     "export const slots = new ArrayMap({ value: S, maxEntries: 2 });",
     "export const ring = new RingBuf({ value: S, bytes: 4096 });",
-    "export const limit = param(u16, 20);",
+    "export const limit = param(u16, 20); export const whole = param(S, new S({ a: 1 })); export const six = param(Ip6, ipv6('::1'));",
     "const K = 5; const table = [1, 2, 3] as const; let count: u32 = 0;",
     ...Array.from({ length: 3 }, (_, n) => helper(n)),
     ...Array.from({ length: next(3) }, top),

@@ -117,13 +117,32 @@ describe("codecs", () => {
     expect(() => encode(be(32), "10.0.0.256", "addr")).toThrow("IPv4");
     const address: Layout = { kind: "array", of: be(32), length: 4 };
     for (const text of ["2001:db8::1", "::", "::ffff:192.0.2.1"]) {
-      const words = parseValue(address, text, "k") as Value;
+      const words = decode(address, encode(address, parseValue(address, text, "k"), "k"));
       expect([show(address, words), toJson(address, words)]).toEqual([text, text]);
-      expect(fromJson(address, text)).toEqual(words);
+      expect(decode(address, encode(address, fromJson(address, text), "k"))).toEqual(words);
     }
-    expect(parseValue(address, "2001:db8::1", "k")).toEqual([0x20010db8, 0, 0, 1]);
-    expect(() => parseValue(address, "2001:db8:::1", "k")).toThrow("is not an IPv6 address");
+    expect(decode(address, encode(address, "2001:db8::1", "k"))).toEqual([0x20010db8, 0, 0, 1]);
+    for (const text of ["2001:db8:::1", "10.0.0.1"])
+      expect(() => encode(address, parseValue(address, text, "k"), "k")).toThrow("is not an IPv6 address");
     expect(() => parseValue(int(8), "seven", "k")).toThrow('"seven" is not a number');
+  });
+
+  it("take a struct as a list of its fields", () => {
+    const layout = structLayout(
+      "S",
+      [
+        { name: "low", layout: int(16) },
+        { name: "gateway", layout: { kind: "array", of: be(32), length: 4 } },
+        { name: "name", layout: { kind: "cstring", size: 8 } },
+      ],
+      false,
+    );
+    const read = (text: string): Value => decode(layout, encode(layout, parseValue(layout, text, "param limits"), "p"));
+    expect(show(layout, read("low=7, gateway=fd00::1,name=a=b"))).toBe('{ low: 7, gateway: fd00::1, name: "a=b" }');
+    expect(show(layout, read('{"low": 7}'))).toBe('{ low: 7, gateway: ::, name: "" }');
+    for (const text of ["high=7", "low", "low=7,", ""])
+      expect(() => read(text), text).toThrow("no field and its value");
+    expect(() => read("low=x")).toThrow('param limits.low: "x" is not a number');
   });
 
   it("keep 64-bit values that JSON numbers cannot hold", () => {

@@ -3,13 +3,14 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ipv4 } from "tsbpf";
 import { load, type LoadedObject } from "../../runtime/api.ts";
 import { compiled } from "./compiled.ts";
 import { openLab, until, whyNot, type Lab, type Peer } from "./lab.ts";
 import { repository } from "./repository.ts";
 
 const SOURCE = `
-import { array, ArrayMap, be16, be32, be64, cstr, cstring, HashMap, htonl, htonll, htons, i32, i64, ipv4, license, param, PerCpuArray, RingBuf, struct, u16, u32, u64, u8 } from "tsbpf";
+import { array, ArrayMap, be16, be32, be64, cstr, cstring, HashMap, htonl, htonll, htons, i32, i64, Ip6, IpTrie, ipv4, ipv6, license, param, PerCpuArray, RingBuf, struct, u16, u32, u64, u8 } from "tsbpf";
 import { Op, sockOps } from "tsbpf/tcp";
 license("GPL");
 class Deep extends struct({ low: u8, high: i64, port: be16 }, { packed: true }) {}
@@ -25,7 +26,14 @@ export const slots = new ArrayMap({ value: All, maxEntries: 1 });
 export const each = new PerCpuArray({ value: u64, maxEntries: 1 });
 export const ring = new RingBuf({ value: All, bytes: 65536 });
 export const wanted = param(u64, 5n);
+class Limits extends struct({ low: u16, gateway: be32, peer: Ip6 }) {}
+export const gateway = param(be32, ipv4("10.0.0.1"));
+export const server = param(Ip6, ipv6("2001:db8::1"));
+export const limits = param(Limits, { low: 1, gateway: ipv4("10.0.0.2"), peer: ipv6("2001:db8::2") });
+export const near = new IpTrie({ value: u32, maxEntries: 4 });
 export let runs: u64 = 0n;
+/** What the params and the trie say, bit by bit. */
+export let told: u32 = 0;
 export const writer = sockOps((ctx) => {
   switch (ctx.op) {
     case Op.TcpConnect: {
@@ -50,6 +58,14 @@ export const writer = sockOps((ctx) => {
       const count = each.ref(0);
       if (count) count.value += 1n;
       runs += 1n;
+      told = 0;
+      if (gateway === ipv4("192.0.2.1")) told |= 1;
+      if (server[3] === limits.peer[3] && server[0] !== limits.peer[0]) told |= 2;
+      if (limits.low === 700) told |= 4;
+      if (near.get(ctx.remoteIp4) !== undefined) told |= 8;
+      if (near.get(server) !== undefined) told |= 16;
+      if (near.get(limits.peer) !== undefined) told |= 32;
+      if (near.get(limits.gateway) !== undefined) told |= 64;
       break;
     }
     default:
@@ -86,7 +102,16 @@ describe.skipIf(skip)(skip ? `values that a program wrote (skipped: ${skip})` : 
     const net = lab.netns("c");
     const group = lab.cgroup("typed");
     client = await lab.peer(net, group);
-    object = load(compiled("typed", "mainline", SOURCE), { params: { wanted: 18446744073709551615n } });
+    object = load(compiled("typed", "mainline", SOURCE), {
+      params: {
+        wanted: 18446744073709551615n,
+        gateway: "192.0.2.1",
+        server: "fd00::9",
+        limits: { low: 700, peer: "2001:db8::9", gateway: ipv4("10.9.9.9") },
+      },
+    });
+    object.maps["near"]!.set({ length: 96 + 8, address: "::ffff:127.0.0.0" }, 1);
+    object.maps["near"]!.set({ length: 8, address: "fd00::" }, 2);
     lab.defer(() => object.close());
     object.attach(group);
     await client.call("listen", { host: "127.0.0.1", port: 7000 });
@@ -108,6 +133,9 @@ describe.skipIf(skip)(skip ? `values that a program wrote (skipped: ${skip})` : 
     expect(object.maps["table"]!.batch()).toEqual([[key, WRITTEN]]);
     expect(object.maps["slots"]!.get(0)).toEqual(WRITTEN);
     expect(object.globals["runs"]!.get()).toBe(1n);
+    expect(object.globals["told"]!.get()).toBe(1 + 2 + 4 + 8 + 16);
+    expect(object.globals["gateway"]!.get()).toBe(0xc0000201);
+    expect(object.globals["server"]!.get()).toEqual([0xfd000000, 0, 0, 9]);
     expect((object.maps["each"]!.get(0) as bigint[]).reduce((sum, one) => sum + one)).toBe(1n);
     object.maps["slots"]!.set(0, { ...WRITTEN, addr: "10.0.0.1" });
     expect(object.maps["slots"]!.get(0)).toEqual(WRITTEN);
@@ -159,6 +187,16 @@ object.maps.table.get(1);
 // @ts-expect-error a bigint is needed
 load<typeof import("./program.ts")>("program.o", { params: { wanted: 3 } });
 console.log(runs);
+load<typeof import("./program.ts")>("program.o", {
+  params: { gateway: "10.0.0.9", server: "fd00::1", limits: { low: 3, gateway: 7, peer: [1, 2, 3, 4] } },
+});
+// @ts-expect-error an address is a text or its number
+load<typeof import("./program.ts")>("program.o", { params: { gateway: 1n } });
+// @ts-expect-error no such field
+load<typeof import("./program.ts")>("program.o", { params: { limits: { low: 3, gateway: 7, peer: "::", high: 1 } } });
+// @ts-expect-error no param
+load<typeof import("./program.ts")>("program.o", { params: { near: 1 } });
+object.maps.near.set({ length: 8, address: "fd00::" }, 2);
 `,
       );
       writeFileSync(
