@@ -86,11 +86,11 @@ function optionSlot(
   return { base, payload: ownMemory(base, before, before, node), length };
 }
 
-/** What stands in front: kind, `length`, and an experiment's identifier. */
+/** What stands in front, in a slot of zeros where there is no length: kind, `length`, and an experiment's identifier. */
 function storeHead(f: Lowering, { kind, experiment }: Head, slot: Value, length: number, node: ts.Node): void {
   const span = at(f, node);
   f.b.store(1, slot, 0, f.b.constant("w32", BigInt(kind), span), span);
-  f.b.store(1, slot, 1, f.b.constant("w32", BigInt(length), span), span);
+  if (length > 0) f.b.store(1, slot, 1, f.b.constant("w32", BigInt(length), span), span);
   if (experiment !== undefined) f.b.store(2, slot, 2, f.b.constant("w32", magicBits(experiment), span), span);
 }
 

@@ -30,6 +30,11 @@ const notAssignable: Reword = (text, whole) => {
     /Property '(\w+)' is missing in type/.exec(whole) ??
     /missing the following properties from type '[^']*': ([\w, ]+)/.exec(whole);
   if (to.startsWith("(this: void")) return handlerMismatch(from, to);
+  if (to.includes("NewSubflow") && /backup: (true|boolean)/.test(from))
+    return {
+      message: "a backup is opened between two ends that are given",
+      help: "add the other one: from: { addr }, or to: { addr, port }",
+    };
   if (INTEGER.test(from) && INTEGER.test(to)) {
     if (from.startsWith("i") && to.startsWith("u"))
       return {
