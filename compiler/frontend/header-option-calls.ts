@@ -100,7 +100,7 @@ function storeOption(f: Lowering, context: Context, call: ts.CallExpression): Op
   const args = argumentsOf(f, call, "storeOption", 2);
   const head = args && optionHead(f, args[0]!);
   if (!head) return ERROR;
-  const payload = args![1]!;
+  const payload = args[1]!;
   const literal = buildsAggregate(f, payload) ? layoutOfLiteral(f, payload) : undefined;
   if (buildsAggregate(f, payload) && !literal) return ERROR;
   const place = literal ? build(f, literal, payload, "payload") : asPlace(f, expression(f, payload), payload);

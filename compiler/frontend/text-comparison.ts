@@ -6,12 +6,21 @@ import { asPlace, inside, loadPrimitive } from "./memory.ts";
 import type { Memory, Operand, Place } from "./operand.ts";
 import { U16, U32, U64, U8, type Primitive } from "./types.ts";
 
-/** The sizes of two texts that can be compared; undefined where they are none, or not as long. */
+/** The size of a text that lies in memory. */
+function sizeOfText(one: Operand): number | undefined {
+  const type = one.kind === "place" ? one.type : one.kind === "nullable" && !one.ref ? one.of : undefined;
+  return type?.kind === "cstring" ? type.size : undefined;
+}
+/** The size of two texts that can be compared; undefined where they are none, or not as long. */
 export function textsOf(left: Operand, right: Operand): number | undefined {
-  const [a, b] = [left, right].map((one) =>
-    one.kind === "place" ? one.type : one.kind === "nullable" && !one.ref ? one.of : undefined,
-  );
-  return a?.kind === "cstring" && b?.kind === "cstring" && a.size === b.size ? a.size : undefined;
+  const size = sizeOfText(left);
+  return size === sizeOfText(right) ? size : undefined;
+}
+/** A string beside a text in memory, as one that can be compared with it. */
+export function textBeside(left: Operand, right: Operand): string | undefined {
+  const [text, other] = left.kind === "text" ? [left, right] : [right, left];
+  const size = sizeOfText(other);
+  return text.kind === "text" && size !== undefined ? `cstr(${JSON.stringify(text.text)}, ${size})` : undefined;
 }
 
 /** A comparison of two texts. One that is missing equals none. */

@@ -30,11 +30,6 @@ const notAssignable: Reword = (text, whole) => {
     /Property '(\w+)' is missing in type/.exec(whole) ??
     /missing the following properties from type '[^']*': ([\w, ]+)/.exec(whole);
   if (to.startsWith("(this: void")) return handlerMismatch(from, to);
-  if (to.includes("NewSubflow") && /backup: (true|boolean)/.test(from))
-    return {
-      message: "a backup is opened between two ends that are given",
-      help: "add the other one: from: { addr }, or to: { addr, port }",
-    };
   if (INTEGER.test(from) && INTEGER.test(to)) {
     if (from.startsWith("i") && to.startsWith("u"))
       return {
@@ -219,18 +214,10 @@ const WORDS: Readonly<Record<number, Reword>> = {
   2552: suggestion,
   2561: suggestion,
   2724: noExport,
-  2367: (text) => {
-    const texts = /'CString<(\d+)>.*and '("[^"]*")'|'("[^"]*")' and 'CString<(\d+)>/.exec(text);
-    return texts
-      ? {
-          message: "a text in memory is compared with a string",
-          help: `write === cstr(${texts[2] ?? texts[3]}, ${texts[1] ?? texts[4]})`,
-        }
-      : {
-          message: "the two can never be equal: they are of different types",
-          help: "convert one of them, or compare something else",
-        };
-  },
+  2367: say(
+    "the two can never be equal: they are of different types",
+    "convert one of them, or compare something else",
+  ),
   2448: say("this is used before it is declared", "move the declaration up"),
   2454: say("this has no value on some path", "give it one where it is declared"),
   2532: undefinedValue,
