@@ -129,6 +129,8 @@ function statement(context: Context): Made {
       return referCall(context);
     case 24:
       return only(context, withElement(context) ?? assignment(context));
+    case 26:
+      return twins(context);
     case 27:
     case 28:
     case 29:
@@ -306,6 +308,61 @@ function guardedStore(context: Context): Stmt[] | undefined {
       then: [{ kind: "set", place: to, op: "", value: scalarExpr(context, of, 1) }],
       else: choices.below(3) === 2 ? inner(context, 1) : [],
     },
+  ];
+}
+
+/**
+ * Two branches that do the same with values that are the same in some places and others in some, and what is done with one of the values behind
+ * them: equal code that may stand once, if it is seen which values differ where.
+ */
+function twins(context: Context): Made {
+  const { choices } = context;
+  const type = pick(choices, ["u32", "u64"] as const);
+  const names = [0, 1, 2].map(() => freshName(context, "x"));
+  const lets = names.map((name): Stmt => ({
+    kind: "let",
+    name,
+    type,
+    fixed: true,
+    init: unnarrowed(context, scalarExpr(context, type, 1)),
+  }));
+  const after = {
+    ...context,
+    variables: [...context.variables, ...names.map((name) => ({ name, type, writable: false }))],
+  };
+  const read = (name: string): Expr => ({ kind: "read", type, place: { root: name, path: [], type } });
+  const integers = ["u32", "u64", "i32", "i64"] as const;
+  const rows: { readonly place: Place; readonly op: ArithmeticOp; readonly with: bigint }[] = [];
+  for (let count = 3 + choices.below(4); count > 0; count--) {
+    const place = placeOf(context, pick(choices, integers), true);
+    if (place)
+      rows.push({ place, op: pick(choices, ["+", "^", "*", "-"] as const), with: BigInt(1 + choices.below(9)) });
+  }
+  if (rows.length === 0) return only(context, assignment(context));
+  spend(context, 4 * rows.length);
+  /** Mostly the first, so that the branches agree in some places. */
+  const one = (): string => names[[0, 0, 1, 2][choices.below(4)]!]!;
+  const value = (of: string, { place, op, with: by }: (typeof rows)[number]): Expr => {
+    const right: Expr = { kind: "literal", type, value: by };
+    const made: Expr = { kind: "arithmetic", type, op, left: read(of), right };
+    return place.type === type ? made : { kind: "cast", type: place.type as IntName, value: made };
+  };
+  const branch = (): Stmt[] =>
+    rows.map((row): Stmt => ({ kind: "set", place: row.place, op: "", value: value(one(), row) }));
+  const test = boolExpr(context, 2);
+  const behind = rows[0]!;
+  return [
+    [
+      ...lets,
+      { kind: "if", test, then: branch(), else: branch() },
+      {
+        kind: "set",
+        place: behind.place,
+        op: "^",
+        value: { kind: "cast", type: behind.place.type as IntName, value: read(one()) },
+      },
+    ],
+    after,
   ];
 }
 
