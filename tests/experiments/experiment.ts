@@ -103,7 +103,7 @@ export interface Experiment {
   readonly tools: readonly string[];
   steps(options: Options): readonly Step[];
   /** Runs on this machine before `open`: compiles what the rig loads into a folder that a virtual machine sees too. */
-  prepare?(folder: string): void;
+  prepare?(folder: string): Promise<void>;
   open(lab: Lab, options: Options, folder: string): Promise<Rig> | Rig;
   figures(samples: readonly Sample[]): readonly Figure[];
   table(samples: readonly Sample[]): readonly Row[];

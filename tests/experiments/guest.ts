@@ -4,24 +4,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { repository } from "../runtime/repository.ts";
-import type { Environment, Measured, Options, Step } from "./experiment.ts";
+import { TASK, type Finding, type Task } from "./task.ts";
 
-/** What the inside is told, as a file in the folder that both see. */
-export interface Task {
-  readonly experiment: string;
-  readonly steps: readonly Step[];
-  readonly options: Options;
-}
-/** What it tells. */
-export interface Finding {
-  readonly step: Step;
-  readonly measured: Measured;
-  readonly environment: Environment;
-}
-export const TASK = "task.json";
 /** An emulated machine may need this many times the seconds of a step. */
 const PATIENCE = 6;
-const BOOT_SECONDS = 120;
+const BOOT_SECONDS = 300;
 
 async function bundle(): Promise<string> {
   const outfile = join(repository, "node_modules/.cache/tsbpf-tests/experiments-inside.mjs");
@@ -30,15 +17,12 @@ async function bundle(): Promise<string> {
     entryPoints: [join(repository, "tests/experiments/inside.ts")],
     outfile,
     bundle: true,
-    external: ["koffi"],
+    // The compiler stays outside: programs are compiled before.
+    external: ["koffi", "./objects.ts"],
     platform: "node",
     target: "node20",
     format: "esm",
     logLevel: "warning",
-    // ts-morph is CommonJS and asks for Node's modules at run time.
-    banner: {
-      js: 'import{createRequire as __cr}from"node:module";import{fileURLToPath as __fu}from"node:url";import{dirname as __dn}from"node:path";const require=__cr(import.meta.url),__filename=__fu(import.meta.url),__dirname=__dn(__filename);',
-    },
   });
   return outfile;
 }

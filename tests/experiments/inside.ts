@@ -1,10 +1,10 @@
-/** Runs inside the virtual machine: the task that guest.ts has left in a folder. usage: node inside.mjs FOLDER */
+/** Runs inside the virtual machine: the task of guest.ts, left in a folder. usage: node inside.mjs FOLDER */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openLab } from "../runtime/lab.ts";
 import { environment } from "./environment.ts";
-import { TASK, type Finding, type Task } from "./guest.ts";
 import { EXPERIMENTS } from "./table.ts";
+import { TASK, type Finding, type Task } from "./task.ts";
 
 const folder = process.argv[2]!;
 const { experiment, steps, options } = JSON.parse(readFileSync(join(folder, TASK), "utf8")) as Task;

@@ -100,7 +100,7 @@ async function measure(experiment: Experiment, steps: readonly Step[], progress:
     say(progress.add(experiment.name, step));
   };
   try {
-    experiment.prepare?.(folder);
+    await experiment.prepare?.(folder);
     if (experiment.where === "patched") {
       let stopped = (): void => undefined;
       await runInside(

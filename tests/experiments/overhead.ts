@@ -3,12 +3,10 @@ import { execFileSync, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { writeObject } from "../../compiler/object/write.ts";
 import { load, type LoadedObject } from "../../runtime/api.ts";
 import { enableStats } from "../../runtime/kernel/bpf.ts";
 import { closeFd } from "../../runtime/kernel/fd.ts";
 import { compileC, repository } from "../bench/clang.ts";
-import { compiled } from "../runtime/compiled.ts";
 import type { Lab } from "../runtime/lab.ts";
 import { interleaved, ratiosOf, valuesOf, type Experiment, type Rig, type Sample } from "./experiment.ts";
 import { estimate, median, quantile, short, type Estimate } from "./statistics.ts";
@@ -40,7 +38,7 @@ const QUICK = { runs: 2, seconds: 0.25 };
 const FULL = { runs: 20, seconds: 40 };
 
 const objectOf = (folder: string, program: Program, maker: string): string =>
-  join(folder, `${program}.${maker === "ours" ? "ours" : "clang"}.o`);
+  join(folder, `${program}${maker === "ours" ? "" : ".clang"}.o`);
 
 async function open(lab: Lab, seconds: number, folder: string): Promise<Rig> {
   const c = lab.netns("c");
@@ -186,11 +184,11 @@ export const overhead: Experiment = {
     const share = Object.values(TRAFFIC).reduce((sum, one) => sum + one, 2 * STATS_SHARE);
     return interleaved(VARIANTS, runs ?? usual.runs, () => (seconds ?? usual.seconds) * share + 0.3);
   },
-  prepare(folder) {
+  async prepare(folder) {
+    const { compileInto } = await import("./objects.ts");
     execFileSync("cc", ["-O2", "-o", join(folder, "traffic"), join(SOURCES, "traffic.c")]);
     for (const program of NAMES) {
-      const source = readFileSync(join(SOURCES, `${program}.ts`), "utf8");
-      writeFileSync(objectOf(folder, program, "ours"), writeObject(compiled(program, "mainline", source)));
+      compileInto(folder, program, "mainline", join(SOURCES, `${program}.ts`));
       writeFileSync(
         objectOf(folder, program, "clang's"),
         compileC(join(SOURCES, `${program}.c`), "clang-19", "v3", "mainline"),

@@ -1,6 +1,10 @@
 /** All experiments, in the paper's order. */
+import { delayedAck } from "./delayed-ack.ts";
 import type { Experiment } from "./experiment.ts";
+import { fig5 } from "./fig5.ts";
+import { fig6 } from "./fig6.ts";
 import { overhead } from "./overhead.ts";
 import { tables } from "./tables.ts";
+import { userTimeout } from "./user-timeout.ts";
 
-export const EXPERIMENTS: readonly Experiment[] = [overhead, tables];
+export const EXPERIMENTS: readonly Experiment[] = [overhead, fig5, fig6, userTimeout, delayedAck, tables];

@@ -2,9 +2,9 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { repository } from "../runtime/repository.ts";
 
-export const repository = fileURLToPath(new URL("../..", import.meta.url));
+export { repository };
 const script = (name: string) => join(repository, "kernel", name);
 
 /** With TSBPF_KERNEL_DEBUG=1 the tests run on the kernel with lockdep and KASAN instead. */

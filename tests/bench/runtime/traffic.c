@@ -3,14 +3,21 @@
  *   traffic server ADDRESS PORT          answers every byte with a byte; what begins with 'b' it reads without an answer
  *   traffic rr ADDRESS PORT SECONDS      one connection, byte by byte; prints exchanges per second
  *   traffic crr ADDRESS PORT SECONDS     a connection for each exchange
+ *   traffic flow ADDRESS PORT COUNT BYTES  that many connections of so many bytes; prints for each the milliseconds
+ *                                        from connecting until the other end has read them all and closed
+ *   traffic send ADDRESS PORT BYTES      one connection; prints, once all is acknowledged, how many data segments left, how
+ *                                        many ACKs came back, and the retransmission timeout in microseconds
  *   traffic bulk ADDRESS PORT SECONDS    one connection, one way; prints bits per second
  */
 #include <arpa/inet.h>
-#include <netinet/tcp.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -55,6 +62,47 @@ static void exchange(int fd)
 }
 
 static char bulk[128 * 1024];
+
+static void put_all(int fd, long bytes)
+{
+	while (bytes > 0) {
+		ssize_t put = write(fd, bulk, bytes < (long)sizeof(bulk) ? bytes : (long)sizeof(bulk));
+
+		if (put < 0)
+			die("write");
+		bytes -= put;
+	}
+}
+
+static void send_all(struct sockaddr_in *to, long bytes)
+{
+	int fd = dial(to), waiting = 1;
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	put_all(fd, bytes);
+	while (waiting > 0) {
+		usleep(1000);
+		if (ioctl(fd, SIOCOUTQ, &waiting))
+			die("ioctl");
+	}
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
+		die("getsockopt");
+	printf("%u %u %u\n", info.tcpi_data_segs_out, info.tcpi_segs_in - info.tcpi_data_segs_in, info.tcpi_rto);
+}
+
+static double flow(struct sockaddr_in *to, long bytes)
+{
+	double start = now();
+	int fd = dial(to);
+
+	put_all(fd, bytes);
+	shutdown(fd, SHUT_WR);
+	if (read(fd, &(char){ 0 }, 1) != 0)
+		die("read");
+	close(fd);
+	return (now() - start) * 1e3;
+}
 
 static void serve(struct sockaddr_in *at)
 {
@@ -103,6 +151,16 @@ int main(int argc, char **argv)
 	address.sin_port = htons(atoi(argv[3]));
 	if (!strcmp(argv[1], "server"))
 		serve(&address);
+	memset(bulk, 'b', sizeof(bulk));
+	if (!strcmp(argv[1], "flow")) {
+		for (; count < atol(argv[4]); count++)
+			printf("%.3f\n", flow(&address, atol(argv[5])));
+		return 0;
+	}
+	if (!strcmp(argv[1], "send")) {
+		send_all(&address, atol(argv[4]));
+		return 0;
+	}
 	start = now();
 	end = start + atof(argv[4]);
 	if (!strcmp(argv[1], "rr")) {
@@ -113,7 +171,6 @@ int main(int argc, char **argv)
 	} else if (!strcmp(argv[1], "bulk")) {
 		int fd = dial(&address);
 
-		memset(bulk, 'b', sizeof(bulk));
 		while (now() < end) {
 			ssize_t put = write(fd, bulk, sizeof(bulk));
 
