@@ -69,7 +69,7 @@ function whyNotThis(experiment: Experiment): string | undefined {
   return experiment.tools.length === 0 ? undefined : whyNot();
 }
 
-/** What must be undone however the run ends. */
+/** What must be undone however the run ends: by a signal, an error, or a pipe that nobody reads any more. */
 const open = new Set<() => void>();
 function undoing(step: () => void): () => void {
   const once = (): void => {
@@ -78,13 +78,15 @@ function undoing(step: () => void): () => void {
   open.add(once);
   return once;
 }
+process.on("exit", () => {
+  for (const step of [...open].toReversed()) step();
+});
 for (const [signal, code] of [
   ["SIGINT", 130],
   ["SIGTERM", 143],
   ["SIGHUP", 129],
 ] as const)
   process.on(signal, () => {
-    for (const step of [...open].toReversed()) step();
     say("interrupted; what was measured is kept: --resume goes on");
     process.exit(code);
   });

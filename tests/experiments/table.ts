@@ -4,7 +4,8 @@ import type { Experiment } from "./experiment.ts";
 import { fig5 } from "./fig5.ts";
 import { fig6 } from "./fig6.ts";
 import { overhead } from "./overhead.ts";
+import { pathManagers } from "./path-managers.ts";
 import { tables } from "./tables.ts";
 import { userTimeout } from "./user-timeout.ts";
 
-export const EXPERIMENTS: readonly Experiment[] = [overhead, fig5, fig6, userTimeout, delayedAck, tables];
+export const EXPERIMENTS: readonly Experiment[] = [overhead, fig5, fig6, userTimeout, delayedAck, pathManagers, tables];

@@ -3,6 +3,9 @@
  *   traffic server ADDRESS PORT          answers every byte with a byte; what begins with 'b' it reads without an answer
  *   traffic rr ADDRESS PORT SECONDS      one connection, byte by byte; prints exchanges per second
  *   traffic crr ADDRESS PORT SECONDS     a connection for each exchange
+ *   traffic mptcp-server ADDRESS PORT    the same for Multipath TCP
+ *   traffic sessions ADDRESS PORT COUNT MS  Multipath TCP: that many sessions, one after the other; each exchanges a byte and
+ *                                        is kept open for so many milliseconds
  *   traffic flow ADDRESS PORT COUNT BYTES  that many connections of so many bytes; prints for each the milliseconds
  *                                        from connecting until the other end has read them all and closed
  *   traffic send ADDRESS PORT BYTES      one connection; prints, once all is acknowledged, how many data segments left, how
@@ -21,6 +24,12 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+static int protocol;
 
 static double now(void)
 {
@@ -45,7 +54,7 @@ static void no_delay(int fd)
 
 static int dial(struct sockaddr_in *to)
 {
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM, protocol);
 
 	if (fd < 0 || connect(fd, (void *)to, sizeof(*to)))
 		die("connect");
@@ -109,7 +118,7 @@ static void serve(struct sockaddr_in *at)
 	struct pollfd fds[64] = { { .events = POLLIN } };
 	int count = 1, one = 1;
 
-	fds[0].fd = socket(AF_INET, SOCK_STREAM, 0);
+	fds[0].fd = socket(AF_INET, SOCK_STREAM, protocol);
 	setsockopt(fds[0].fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fds[0].fd, (void *)at, sizeof(*at)) || listen(fds[0].fd, 1024))
 		die("listen");
@@ -149,12 +158,24 @@ int main(int argc, char **argv)
 		return 2;
 	inet_pton(AF_INET, argv[2], &address.sin_addr);
 	address.sin_port = htons(atoi(argv[3]));
-	if (!strcmp(argv[1], "server"))
+	if (!strcmp(argv[1], "mptcp-server") || !strcmp(argv[1], "sessions"))
+		protocol = IPPROTO_MPTCP;
+	if (strstr(argv[1], "server"))
 		serve(&address);
 	memset(bulk, 'b', sizeof(bulk));
 	if (!strcmp(argv[1], "flow")) {
 		for (; count < atol(argv[4]); count++)
 			printf("%.3f\n", flow(&address, atol(argv[5])));
+		return 0;
+	}
+	if (!strcmp(argv[1], "sessions")) {
+		for (; count < atol(argv[4]); count++) {
+			int fd = dial(&address);
+
+			exchange(fd);
+			usleep(1000 * atol(argv[5]));
+			close(fd);
+		}
 		return 0;
 	}
 	if (!strcmp(argv[1], "send")) {

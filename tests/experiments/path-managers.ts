@@ -1,0 +1,159 @@
+/** Path managers: how long after a session is fully established the next subflow's SYN leaves, by who decides it. */
+import { execFileSync, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseObject, startKernelPathManager, startNetlinkBackend } from "../../runtime/api.ts";
+import { repository } from "../bench/clang.ts";
+import { pause, until, type Lab } from "../runtime/lab.ts";
+import { interleaved, seriesOf, type Experiment, type Options, type Rig, type Sample } from "./experiment.ts";
+import { joinDelays, readPcap } from "./pcap.ts";
+import { distribution, estimate, median, quantile, short, shown } from "./statistics.ts";
+
+const KERNEL = "ndiffports in the kernel";
+const NETLINK = "ndiffports over netlink";
+const ENDPOINTS = "the kernel's own endpoints";
+const VARIANTS = [KERNEL, NETLINK, ENDPOINTS] as const;
+const PORT = 9000;
+const SERVER = "10.98.0.2";
+/** For the kernel's endpoints: a second address of the client's. */
+const SECOND = "10.98.0.3";
+const SESSIONS = { full: 100, quick: 20 };
+/** How long a session stays open for its subflow. */
+const OPEN_MS = 60;
+
+async function open(lab: Lab, options: Options, folder: string): Promise<Rig> {
+  const [c, s] = [lab.netns("c"), lab.netns("s")];
+  lab.wire(c, "v0", ["10.98.0.1/24", `${SECOND}/24`], s, "v1", [`${SERVER}/24`]);
+  const group = lab.cgroup("client");
+  for (const net of [c, s]) lab.inside(net, "ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", "0");
+  const traffic = join(folder, "traffic");
+  const server = spawn("nsenter", [`--net=/run/netns/${s}`, traffic, "mptcp-server", SERVER, String(PORT)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  lab.defer(() => void server.kill("SIGKILL"));
+  await new Promise((resolve) => server.stdout.once("data", resolve));
+  const { module } = parseObject(readFileSync(join(folder, "ndiffports.o")), "ndiffports");
+  const params = { extraSubflows: 1 };
+  /** Begins to decide, and gives what ends it. */
+  const START: Readonly<Record<(typeof VARIANTS)[number], () => () => void>> = {
+    [KERNEL]: () => {
+      const running = startKernelPathManager(module, group, { netns: c, params });
+      return () => running.close();
+    },
+    [NETLINK]: () => {
+      const running = startNetlinkBackend(module, { netns: c, params });
+      return () => running.close();
+    },
+    [ENDPOINTS]: () => {
+      lab.ip(c, "mptcp", "endpoint", "add", SECOND, "subflow");
+      return () => void lab.ip(c, "mptcp", "endpoint", "flush");
+    },
+  };
+
+  return {
+    async measure({ variant, repetition }) {
+      const stop = START[variant as keyof typeof START]();
+      const file = join(folder, `${VARIANTS.indexOf(variant as keyof typeof START)}-${repetition}.pcap`);
+      const words = [
+        "-i",
+        "v0",
+        "-s",
+        "120",
+        "--time-stamp-precision=nano",
+        "-B",
+        "8192",
+        "-Z",
+        "root",
+        "-w",
+        file,
+        "tcp",
+      ];
+      const dump = spawn("nsenter", [`--net=/run/netns/${c}`, "tcpdump", ...words], {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      let said = "";
+      dump.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+      const ended = new Promise((resolve) => dump.once("close", resolve));
+      try {
+        await until("tcpdump listens", () => said.includes("listening on"), 60_000);
+        const sessions = options.quick ? SESSIONS.quick : SESSIONS.full;
+        const command = `echo $$ > ${group}/cgroup.procs; exec nsenter --net=/run/netns/${c} ${traffic} sessions ${SERVER} ${PORT} ${sessions} ${OPEN_MS}`;
+        const child = spawn("sh", ["-c", command], { stdio: ["ignore", "inherit", "inherit"] });
+        const code = await new Promise((resolve) => child.once("close", resolve));
+        if (code !== 0) throw new Error(`the sessions ended with ${String(code)}`);
+        await pause(200);
+        dump.kill("SIGINT");
+        await ended;
+        const us = joinDelays(readPcap(readFileSync(file)));
+        return { metrics: { sessions, joined: us.length, medianUs: median(us) }, series: { us } };
+      } finally {
+        dump.kill("SIGKILL");
+        stop();
+      }
+    },
+  };
+}
+
+const present = (samples: readonly Sample[]): string[] =>
+  VARIANTS.filter((name) => seriesOf(samples, name, "us").length > 0);
+const delay = (samples: readonly Sample[], variant: string): number => median(seriesOf(samples, variant, "us"));
+
+export const pathManagers: Experiment = {
+  name: "path-managers",
+  title: "Path managers: from “fully established” to the next subflow's SYN",
+  about:
+    "On the patched kernel in QEMU, whose processor is emulated: ratios say something, microseconds little. One session after the other, each with one exchange; kernel timestamps of a capture on the client's side, from the first " +
+    "segment of the server's that acknowledges data to the next SYN with MP_JOIN. The same bytecode decides in the kernel and over netlink, there in the process that `tsbpf run` is, with nothing else to do. mptcpd is not measured yet.",
+  where: "patched",
+  tools: ["ip", "nsenter", "tcpdump", "cc"],
+  paper: [],
+  steps: ({ quick, runs }) =>
+    interleaved(
+      VARIANTS,
+      runs ?? (quick ? 1 : 10),
+      () => ((quick ? SESSIONS.quick : SESSIONS.full) * OPEN_MS * 1.3) / 1000 + 2,
+    ),
+  async prepare(folder) {
+    const { compileInto } = await import("./objects.ts");
+    compileInto(folder, "ndiffports", "patched");
+    execFileSync("cc", [
+      "-O2",
+      "-static",
+      "-o",
+      join(folder, "traffic"),
+      join(repository, "tests/bench/runtime/traffic.c"),
+    ]);
+  },
+  open,
+  figures: (samples) => [
+    {
+      kind: "lines",
+      title: "From “fully established” to the next subflow's SYN",
+      x: "microseconds",
+      y: "part of the sessions",
+      logarithmic: true,
+      steps: true,
+      points: present(samples).flatMap((series) =>
+        distribution(seriesOf(samples, series, "us")).map((point) => ({ series, ...point })),
+      ),
+    },
+  ],
+  table: (samples) =>
+    VARIANTS.map((name) => {
+      const us = seriesOf(samples, name, "us");
+      const all = samples.filter((one) => one.variant === name).reduce((sum, one) => sum + one.metrics["sessions"]!, 0);
+      return {
+        what: name,
+        ours: `${shown(estimate(us), " µs")}, 95 % within ${short(quantile(us, 0.95))} µs; ${us.length} of ${all} sessions`,
+      };
+    }),
+  verdict(samples) {
+    const missing = VARIANTS.filter((name) => !present(samples).includes(name));
+    if (missing.length > 0) return { reproduced: false, because: `no subflow was opened by: ${missing.join(", ")}.` };
+    const times = delay(samples, NETLINK) / delay(samples, KERNEL);
+    return {
+      reproduced: times >= 10,
+      because: `in the kernel the next SYN leaves ${short(times)} times sooner than over netlink (${short(delay(samples, KERNEL))} µs and ${short(delay(samples, NETLINK))} µs; 10 times was the aim); the kernel's own endpoints take ${short(delay(samples, ENDPOINTS))} µs.`,
+    };
+  },
+};
