@@ -21,13 +21,16 @@ p { margin: .4rem 0; } .soft { color: var(--soft); font-size: .88rem; }
 .verdict { padding: .5rem .8rem; border-left: 4px solid var(--bad); background: var(--card); border-radius: 0 6px 6px 0; }
 .verdict.good { border-color: var(--good); } .verdict b { color: var(--bad); } .verdict.good b { color: var(--good); }
 figure { margin: 1rem 0; overflow-x: auto; } figure > svg { display: block; width: 100%; min-width: 34rem; height: auto; }
-.table { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+summary { cursor: pointer; color: var(--soft); } .table { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line); }
 nav ul { list-style: none; padding: 0; } nav li { display: flex; gap: .8rem; padding: .15rem 0; } nav .mark { flex: 0 0 5.6rem; font-weight: 600; color: var(--bad); } nav .mark.good { color: var(--good); }
 a { color: inherit; }
 `;
 
 export const word = ({ reproduced }: Verdict): string => (reproduced ? "Reproduced" : "Differs");
+
+/** Of more rows a table is shown when it is asked for. */
+const LONG_TABLE = 16;
 
 function table({ experiment, samples }: Section): string {
   const paper = new Map(experiment.paper.map((one) => [one.what, one]));
@@ -42,7 +45,10 @@ function table({ experiment, samples }: Section): string {
     const value = theirs ? `${escaped(theirs.value)} <span class="soft">${escaped(theirs.place)}</span>` : "–";
     return `<tr><td>${escaped(what)}</td><td>${value}</td><td>${escaped(ours)}</td></tr>`;
   });
-  return `<div class="table"><table><thead><tr><th></th><th>the paper</th><th>here</th></tr></thead><tbody>${cells.join("")}</tbody></table></div>`;
+  const whole = `<div class="table"><table><thead><tr><th></th><th>the paper</th><th>here</th></tr></thead><tbody>${cells.join("")}</tbody></table></div>`;
+  return cells.length > LONG_TABLE
+    ? `<details><summary>${cells.length} rows of numbers</summary>${whole}</details>`
+    : whole;
 }
 
 /** On what a section's samples were taken, how many there are, and when. */
