@@ -35,6 +35,8 @@ export interface Endpoint {
   measured(rtt: number): void;
   readonly done: boolean;
   readonly broken: boolean;
+  /** Sends nothing any more, and waits for nothing. */
+  giveUp(): void;
   /** Runs something as one event of the history. */
   noted(title: string, run: (entry: HistoryEntry) => void): void;
 }
@@ -268,6 +270,13 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
     },
     get broken() {
       return broken;
+    },
+    giveUp() {
+      broken = true;
+      timer++;
+      answerTimer++;
+      queued = 0;
+      flying = [];
     },
   };
 }

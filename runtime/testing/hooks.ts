@@ -184,7 +184,10 @@ export const countArrival = (connection: Connection, segment: SegmentFacts): voi
 /** Data is taken after programs have seen the segment's options. */
 const takeData = (connection: Connection, segment: SegmentFacts): void => {
   const { fields } = connection;
-  connection.fields = { ...fields, bytesReceived: fields.bytesReceived + BigInt(segment.payload) };
+  // What came before, in a copy of a segment, is not received again.
+  const known =
+    segment.seq === undefined ? 0 : Math.min(Math.max((fields.rcvNxt - segment.seq) | 0, 0), segment.payload);
+  connection.fields = { ...fields, bytesReceived: fields.bytesReceived + BigInt(segment.payload - known) };
 };
 
 /** The patched kernel tells of each option it does not know, by itself. */

@@ -28,14 +28,17 @@ export interface Segment {
   readonly payload: number;
   readonly options: Uint8Array;
   readonly at: number;
-  readonly fate: "delivered" | "lost" | "stripped";
+  readonly fate: Fate;
 }
+export type Fate = "delivered" | "lost" | "stripped" | "duplicated" | "rewritten" | "reset";
+type Treatment = "drop" | "reset" | "duplicate" | { readonly options: Uint8Array | readonly number[] };
 export interface PathOptions {
   readonly delayMs?: number;
   readonly loss?: number;
   readonly reorder?: number;
   readonly strip?: readonly number[] | true;
   readonly pass?: (segment: Omit<Segment, "fate">) => boolean;
+  readonly middlebox?: (segment: Omit<Segment, "fate">) => Treatment | undefined | void;
   readonly seed?: number;
 }
 export interface NetworkView {
@@ -48,6 +51,8 @@ export interface NetworkView {
   readonly segments: readonly Segment[];
 }
 
+/** A header has 60 bytes, 20 of them without options. */
+const MOST_OPTION_BYTES = 40;
 /** Events of one transfer: far above any real one, so that a model that goes in circles ends. */
 const MOST_EVENTS = 500_000;
 const SYN_RETRIES = 6;
@@ -145,12 +150,31 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
         at: queue.now(),
       };
       const lost = dice() < loss || path.pass?.(facts) === false;
-      const options = path.strip === undefined ? packet.options : without(packet.options, path.strip);
-      const stripped = options.length < packet.options.length;
-      segments.push({ ...facts, fate: lost ? "lost" : stripped ? "stripped" : "delivered" });
+      const treated = (!lost && path.middlebox?.(facts)) || undefined;
+      const rewritten = typeof treated === "object" ? Uint8Array.from(treated.options) : packet.options;
+      if (rewritten.length > MOST_OPTION_BYTES)
+        throw new RangeError(
+          `a segment has at most ${MOST_OPTION_BYTES} bytes of options, the middlebox gives ${rewritten.length}`,
+        );
+      const options = path.strip === undefined ? rewritten : without(rewritten, path.strip);
+      const fate: Fate =
+        lost || treated === "drop"
+          ? "lost"
+          : treated === "reset"
+            ? "reset"
+            : options.length < rewritten.length
+              ? "stripped"
+              : treated === undefined
+                ? "delivered"
+                : treated === "duplicate"
+                  ? "duplicated"
+                  : "rewritten";
+      segments.push({ ...facts, fate });
       const late = dice() < reorder ? delayMs * 3 * dice() : 0;
-      if (!lost)
-        queue.after(delayMs + late, () => receive(from === "client" ? "server" : "client", { ...packet, options }));
+      const arrive = (): void => receive(from === "client" ? "server" : "client", { ...packet, options });
+      if (fate === "reset") return queue.after(delayMs, reset);
+      if (fate === "lost") return;
+      for (let copy = 0; copy < (fate === "duplicated" ? 2 : 1); copy++) queue.after(delayMs + late, arrive);
     },
   });
   const end = (side: "client" | "server"): Endpoint => {
@@ -192,6 +216,7 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
     ends.server.noted(title, (entry) => void deliver(loaded, connection, { op: number, fullSocket: false }, entry));
   };
   const receive = (side: "client" | "server", packet: Packet): void => {
+    if (wasReset) return;
     const one = ends[side];
     if (packet.flags & FLAGS.syn) {
       if (side === "server") {
@@ -224,8 +249,21 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
     }
     if (one.connection.open) one.arrive(packet);
   };
+  /** Both ends get a RST that neither has sent (tcp_reset). */
+  let wasReset = false;
+  const reset = (): void => {
+    wasReset = true;
+    for (const side of ["client", "server"] as const) {
+      const one = ends[side];
+      if (one.connection.open)
+        one.noted("is reset", (entry) => stateChanges(one.loaded, one.connection, "close", entry));
+      one.connection.open = false;
+      one.giveUp();
+      forgetSocket(one.loaded, one.connection);
+    }
+  };
   const sendSyn = (): void => {
-    if (ends.client.connection.open || handshake.tries++ > SYN_RETRIES) return;
+    if (wasReset || ends.client.connection.open || handshake.tries++ > SYN_RETRIES) return;
     handshake.synSentAt = queue.now();
     // It takes a number of its own, like a byte of data; the second one takes the same.
     ends.client.emit(FLAGS.syn, 0, handshake.tries === 1 ? 0 : -1);
@@ -255,13 +293,15 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
       update("client", { packetsOut: 1 });
       event("client", op.NeedsEcn.op, "asks for ECN");
       sendSyn();
-      queue.run(both, moved);
+      queue.run(() => wasReset || both(), moved);
       // A third ACK that is lost is made up for by the client's next segment: see transfer.
+      if (wasReset) throw new Error("the connection was reset while it was made");
       if (!ends.client.connection.open)
         throw new Error(`the handshake failed: no SYN came through in ${handshake.tries} tries`);
     },
     transfer(from, bytes) {
       network.open();
+      if (wasReset) throw new Error("the connection was reset");
       const one = ends[from];
       if (from === "server" && !ends.server.connection.open)
         throw new Error("the server cannot send: the client's third ACK was lost and nothing followed it");
@@ -270,6 +310,7 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
       if (!queue.run(settled, moved)) throw new Error("the transfer does not come to an end");
     },
     close() {
+      if (wasReset) return;
       const change = (side: "client" | "server", to: ConnectionFields["state"]): void =>
         ends[side].noted(`state ${to}`, (entry) => stateChanges(ends[side].loaded, ends[side].connection, to, entry));
       const next = (n: number): number => (n + 1) >>> 0;
