@@ -16,7 +16,7 @@ export const programNames: readonly string[] = readdirSync(programsFolder)
 
 const needsPatched = (text: string): boolean => /from "tsbpf\/(mptcp|delack)"/.test(text);
 /** Options that are longer than the patched kernel's may be. */
-const LONG: readonly string[] = ["trace-context"];
+const LONG: readonly string[] = ["trace-context", "client-address"];
 const needsMainline = (text: string): boolean => /import \{[^}]*\bsockOps\b[^}]*\} from "tsbpf\/tcp"/.test(text);
 
 export const sourceText = (name: string): string => readFileSync(join(programsFolder, `${name}.ts`), "utf8");

@@ -5,69 +5,12 @@ import { load, type LoadedObject } from "../../runtime/api.ts";
 import { mapInfo } from "../../runtime/kernel/info.ts";
 import { capture, type Capture, type Segment } from "./capture.ts";
 import { compiled } from "./compiled.ts";
+import { flagsOf, lifeSource, optionOf, toldOf, type Seen } from "./option-life-program.ts";
 import { openLab, pause, until, whyNot, type Lab, type Peer } from "./lab.ts";
 
 const skip = whyNot();
-const KIND = 100;
-/** Writes on every segment what it was told of it; notes what arrives. */
-const SOURCE = `
-import { ArrayMap, be16, htons, license, min, struct, u16, u32, u8 } from "tsbpf";
-import { tcpOption, type ArrivingSegment, type LeavingSegment } from "tsbpf/tcp";
-license("GPL");
-class Told extends struct({ flags: u8, again: u8, payload: be16, syn: u8, cookie: u8 }) {}
-class Seen extends struct({ count: u32, option: u8, again: u8, syn: u8 }) {}
-export const seen = new ArrayMap({ value: Seen, maxEntries: 32 });
-export const afterwards = new ArrayMap({ value: u32, maxEntries: 1 });
-const leaves = (s: LeavingSegment): u32 => (s.fin ? 1 : 0) | (s.syn ? 2 : 0) | (s.rst ? 4 : 0) | (s.psh ? 8 : 0) | (s.ack ? 16 : 0);
-const arrives = (s: ArrivingSegment): u32 => (s.fin ? 1 : 0) | (s.syn ? 2 : 0) | (s.rst ? 4 : 0) | (s.psh ? 8 : 0) | (s.ack ? 16 : 0);
-export const life = tcpOption({
-  kind: ${KIND},
-  payload: Told,
-  connecting(conn) { conn.startWriting(); },
-  listening(conn) {
-    conn.startWriting();
-    conn.setSockOpt("TCP_SAVE_SYN", 1);
-  },
-  established(conn, side) {
-    const syn = conn.synOption(${KIND}, Told);
-    if (side === "server" && syn) afterwards.set(0, u32(syn.flags) + 0x100);
-  },
-  write(conn, option, segment) {
-    option.flags = u8(leaves(segment));
-    option.again = segment.retransmitted ? 1 : 0;
-    option.payload = htons(u16(min(segment.payload, 65535)));
-    option.cookie = segment.cookie ? 1 : 0;
-    if (!segment.syn || !segment.ack) return;
-    const syn = conn.synOption(${KIND}, Told);
-    if (syn) option.syn = syn.flags | 0x80;
-  },
-  parse(conn, option, segment) {
-    const flags = arrives(segment);
-    const one = seen.get(flags & 31);
-    if (!one) return;
-    one.count += 1;
-    one.option = option.flags;
-    if (segment.retransmitted) one.again = 1;
-    one.syn |= option.syn;
-  },
-});
-`;
+const SOURCE = lifeSource(true);
 const { syn, ack, fin, rst, psh } = TCP_FLAGS;
-interface Seen {
-  readonly count: number;
-  readonly option: number;
-  readonly again: number;
-  readonly syn: number;
-}
-/** What a segment says that the program was told of it. */
-interface Told {
-  readonly flags: number;
-  readonly again: boolean;
-  readonly payload: number;
-  readonly syn: number;
-  readonly cookie: boolean;
-}
-
 describe.skipIf(skip)(skip ? `the life of an option (skipped: ${skip})` : "the life of an option", () => {
   let lab: Lab;
   let client: Peer;
@@ -119,23 +62,6 @@ describe.skipIf(skip)(skip ? `the life of an option (skipped: ${skip})` : "the l
   };
   const of = (number: number): readonly Segment[] =>
     wire.segments.filter(({ sourcePort, destinationPort }) => sourcePort === number || destinationPort === number);
-  const optionOf = (segment: Segment, kind = KIND): string | undefined =>
-    segment.options.find((one) => one.kind === kind)?.hex;
-  const toldOf = (segment: Segment): Told | undefined => {
-    const hex = optionOf(segment);
-    if (hex === undefined) return undefined;
-    const bytes = Buffer.from(hex, "hex");
-    return {
-      flags: bytes[2]!,
-      again: bytes[3] === 1,
-      payload: bytes.readUInt16BE(4),
-      syn: bytes[6]!,
-      cookie: bytes[7] === 1,
-    };
-  };
-  const flagsOf = (one: Segment): number =>
-    (one.fin ? fin : 0) | (one.syn ? syn : 0) | (one.rst ? rst : 0) | (one.ack ? ack : 0);
-
   it(
     "leaves on SYN, SYN-ACK, third ACK, data, pure ACK and FIN, with what the segment is",
     { timeout: 60_000 },
@@ -291,6 +217,101 @@ describe.skipIf(skip)(skip ? `the life of an option (skipped: ${skip})` : "the l
       const several = ofClient.filter((one) => one.payload > 2 * full);
       expect(several.some((one) => one.payload % full === 0)).toBe(true);
       expect(several.filter((one) => one.payload % (full + 28) === 0)).toEqual([]);
+    },
+  );
+
+  it(
+    "client-address: from the third ACK to the first acknowledged data, believed of the proxy",
+    { timeout: 60_000 },
+    async () => {
+      const near = attach("client", "client-address");
+      const far = attach("server", "client-address");
+      const ids = (object: LoadedObject, map: string): number => mapInfo(object.mapFds.get(map)!).id;
+      const trust = far.maps["proxies"]!;
+      trust.set({ length: 96 + 24, address: "::ffff:10.95.0.0" }, 1);
+      for (const [map, kind, bytes] of [
+        ["clients4", 200, [0x12, 0x34, 203, 0, 113, 9]],
+        ["clients6", 201, [0x12, 0x34, 0x20, 0x01, 0x0d, 0xb8, ...new Array<number>(11).fill(0), 9]],
+      ] as const) {
+        const to = await listen();
+        const known = server.accepted.length;
+        const id = await client.call<number>("connect", {
+          host: "10.95.0.2",
+          port: to,
+          storage: { map: ids(near, map), bytes },
+        });
+        for (const length of [4, 4, 50_000]) {
+          await client.call("send", { id, length });
+          await pause(50);
+        }
+        await until(
+          "the echo",
+          async () => (await client.call<{ received: number }>("state", { id })).received === 50_008,
+        );
+        const ofClient = of(to).filter((one) => one.destinationPort === to);
+        const hex = Buffer.from([kind, 2 + bytes.length, ...bytes]).toString("hex");
+        expect(optionOf(ofClient[0]!, kind)).toBeUndefined();
+        expect([ofClient[1]!, ofClient[2]!].map((one) => optionOf(one, kind))).toEqual([hex, hex]);
+        expect(
+          optionOf(
+            ofClient.findLast((one) => one.payload > 0)!,
+            kind,
+          ),
+        ).toBeUndefined();
+        const accepted = await until("accepted", () => server.accepted[known]);
+        expect(await server.call("storage", { id: accepted, map: ids(far, map), length: bytes.length })).toEqual([
+          ...bytes,
+        ]);
+      }
+      // Of a peer that is no proxy.
+      trust.set({ length: 96 + 24, address: "::ffff:10.95.0.0" }, 0);
+      const to = await listen();
+      const known = server.accepted.length;
+      const storage = { map: ids(near, "clients4"), bytes: [0, 1, 2, 3, 4, 5] };
+      const id = await client.call<number>("connect", { host: "10.95.0.2", port: to, storage });
+      await client.call("send", { id, length: 4 });
+      const accepted = await until("accepted", () => server.accepted[known]);
+      await until(
+        "the data",
+        async () => (await server.call<{ received: number }>("state", { id: accepted })).received === 4,
+      );
+      await expect(server.call("storage", { id: accepted, map: ids(far, "clients4"), length: 6 })).rejects.toThrow(
+        "errno 2",
+      );
+    },
+  );
+
+  it(
+    "telemetry: on every segment but the SYNs, and nothing to echo where no switch is",
+    { timeout: 60_000 },
+    async () => {
+      for (const side of ["client", "server"] as const) attach(side, "telemetry", undefined, { tagFrequencyKey: 5 });
+      const to = await listen();
+      await connection(to);
+      const options = of(to).map((one) => ({ syn: one.syn, hex: optionOf(one, 0x72) }));
+      expect(options.length).toBeGreaterThan(4);
+      for (const { syn, hex } of options) expect(hex).toBe(syn ? undefined : "720c50000000000000000000");
+    },
+  );
+
+  it(
+    "initial-window-both: asked for on the SYN-ACK, and granted to the client's first flight",
+    { timeout: 60_000 },
+    async () => {
+      attach("client", "initial-window-both", undefined, { wantedWindow: 20 });
+      attach("server", "initial-window-both", undefined, { wantedWindow: 40 });
+      const to = await listen("sink");
+      const known = server.accepted.length;
+      const id = await client.call<number>("connect", { host: "10.95.0.2", port: to });
+      const window = lab.inside(nets.client, "ss", "-tniH", `( dport = :${to} )`);
+      expect(window).toMatch(/\bcwnd:40\b/);
+      await until("accepted", () => server.accepted[known]);
+      await client.call("send", { id, length: 4 });
+      const ofServer = of(to).filter((one) => one.sourcePort === to);
+      expect(optionOf(ofServer[0]!, 66)).toBe("42040028");
+      const ofClient = of(to).filter((one) => one.destinationPort === to);
+      expect([ofClient[0]!, ofClient[1]!].map((one) => optionOf(one, 66))).toEqual([undefined, "42040014"]);
+      expect(ofServer.slice(1).filter((one) => optionOf(one, 66) !== undefined)).toEqual([]);
     },
   );
 });

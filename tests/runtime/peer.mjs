@@ -71,6 +71,30 @@ function track(stream) {
   return { id, state };
 }
 
+/** What hangs on a socket, in a map by its number: stores `bytes` there, or reads as many as `length`. */
+function storageOf(fd, { map, bytes, length }) {
+  const ask = (command, attr) => {
+    const result = Number(syscall(SYS_BPF, command, attr, attr.length));
+    return result < 0 ? fail(`bpf ${command}`) : result;
+  };
+  const byId = Buffer.alloc(128);
+  byId.writeUInt32LE(map, 0);
+  const mapFd = ask(14, byId);
+  try {
+    const key = Buffer.alloc(4);
+    key.writeInt32LE(fd, 0);
+    const value = Buffer.from(bytes ?? new Uint8Array(length));
+    const attr = Buffer.alloc(128);
+    attr.writeUInt32LE(mapFd, 0);
+    attr.writeBigUInt64LE(BigInt(koffi.address(key)), 8);
+    attr.writeBigUInt64LE(BigInt(koffi.address(value)), 16);
+    ask(bytes ? 2 : 1, attr);
+    return [...value];
+  } finally {
+    close(mapFd);
+  }
+}
+
 const commands = {
   /** mode: "sink" counts and hashes, "echo" sends back, "reply:N" answers every chunk with N bytes, "once:N" the first, "close" ends after one chunk. */
   async listen({ protocol = "tcp", host, port, mode = "sink", options = [] }) {
@@ -99,8 +123,10 @@ const commands = {
     servers.set(id, server);
     return id;
   },
-  connect({ protocol = "tcp", host, port, from, options = [] }) {
+  /** `storage`: what hangs on the socket before it connects. */
+  connect({ protocol = "tcp", host, port, from, options = [], storage }) {
     const fd = open(protocol, host);
+    if (storage) storageOf(fd, storage);
     for (const [level, option, value] of options)
       if (setsockopt(fd, level, option, Buffer.from(value), value.length) < 0) fail(`setsockopt ${level} ${option}`);
     if (from) {
@@ -145,29 +171,11 @@ const commands = {
     if (getsockopt(fd, level, option, value, size) < 0) return { errno: koffi.errno() };
     return { bytes: [...value.subarray(0, size[0])] };
   },
-  /** What hangs on a socket, in a map by its number: stores `bytes` there, or reads as many as `length`. */
-  storage({ id, map, bytes, length }) {
-    const fd = sockets.get(id).fd ?? sockets.get(id).stream._handle.fd;
-    const ask = (command, attr) => {
-      const result = Number(syscall(SYS_BPF, command, attr, attr.length));
-      return result < 0 ? fail(`bpf ${command}`) : result;
-    };
-    const byId = Buffer.alloc(128);
-    byId.writeUInt32LE(map, 0);
-    const mapFd = ask(14, byId);
-    try {
-      const key = Buffer.alloc(4);
-      key.writeInt32LE(fd, 0);
-      const value = Buffer.from(bytes ?? new Uint8Array(length));
-      const attr = Buffer.alloc(128);
-      attr.writeUInt32LE(mapFd, 0);
-      attr.writeBigUInt64LE(BigInt(koffi.address(key)), 8);
-      attr.writeBigUInt64LE(BigInt(koffi.address(value)), 16);
-      ask(bytes ? 2 : 1, attr);
-      return [...value];
-    } finally {
-      close(mapFd);
-    }
+  descriptor({ id }) {
+    return sockets.get(id).fd ?? sockets.get(id).stream._handle.fd;
+  },
+  storage({ id, ...what }) {
+    return storageOf(sockets.get(id).fd ?? sockets.get(id).stream._handle.fd, what);
   },
   ports({ id }) {
     const { stream } = sockets.get(id);

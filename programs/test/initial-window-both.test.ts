@@ -1,0 +1,45 @@
+import { ipv4 } from "tsbpf";
+import { connect, load } from "tsbpf/testing";
+import { describe, expect, test } from "vitest";
+
+const source = new URL("../initial-window-both.ts", import.meta.url);
+type Module = typeof import("../initial-window-both.ts");
+const near = ipv4("10.1.2.3");
+const far = ipv4("10.1.2.4");
+
+describe.each(["mainline", "patched"] as const)("initial window, both ways, on %s", (target) => {
+  const open = async () => {
+    const client = await load<Module>(source, { target, params: { wantedWindow: 30 } });
+    const server = await load<Module>(source, { target, params: { wantedWindow: 40 } });
+    return connect(
+      client.initialWindowBoth.on({ localIp4: near, remoteIp4: far }),
+      server.initialWindowBoth.on({ remoteIp4: near }),
+    );
+  };
+  /** Data segments that left at once with the first one. */
+  const flight = (network: Awaited<ReturnType<typeof open>>, from: "client" | "server"): number => {
+    const data = network.segments.filter((one) => one.from === from && one.payload > 0);
+    return data.filter((one) => one.at === data[0]!.at).length;
+  };
+
+  test("the server asks on the SYN-ACK alone, the client from its third ACK on", async () => {
+    const network = await open();
+    network.transfer("client", 3_000);
+    const options = (from: "client" | "server") =>
+      network.segments.filter((one) => one.from === from).map((one) => [...one.options]);
+    expect(options("server")[0]).toEqual([66, 4, 0, 40]);
+    expect(options("server").slice(1).flat()).toEqual([]);
+    expect(options("client")[0]).toEqual([]);
+    expect(options("client")[1]).toEqual([66, 4, 0, 30]);
+  });
+
+  test("the client's first flight is what the server asked for, and the other way round", async () => {
+    const network = await open();
+    network.transfer("client", 90_000);
+    expect(flight(network, "client")).toBe(40);
+    const other = await open();
+    other.transfer("client", 100);
+    other.transfer("server", 90_000);
+    expect(flight(other, "server")).toBe(30);
+  });
+});
