@@ -7,6 +7,7 @@ import { parseValue, show, toJson } from "../kernel/format.ts";
 import type { MapHandle } from "../kernel/maps.ts";
 import { openMap, openObject } from "../kernel/pins.ts";
 import { parsePrefixKey, showPrefixKey } from "../kernel/prefix.ts";
+import { socketOf } from "../kernel/sockets.ts";
 import { isKeyless, isPerCpu, isRingType } from "../../compiler/bpf/map-types.ts";
 import { drained, err, out, outputFailed, say, whenLost } from "./output.ts";
 import { jsonText, line } from "./report.ts";
@@ -68,15 +69,30 @@ function openByName(where: string, options: MapOptions): { readonly map: MapHand
 }
 
 const isTrie = (map: MapHandle): boolean => map.shape.type === "lpm_trie";
-const keyOf = (map: MapHandle, text: string): Value =>
-  (isTrie(map) ? parsePrefixKey(map.shape.key, text) : parseValue(map.shape.key, text, "key")) as Value;
+const hangsOnSockets = (map: MapHandle): boolean => map.shape.type === "sk_storage";
+/** Does something with a key that is given as text; of a socket a descriptor of ours, for as long. */
+function withKey<T>(map: MapHandle, text: string, run: (key: Value) => T): T {
+  if (!hangsOnSockets(map))
+    return run((isTrie(map) ? parsePrefixKey(map.shape.key, text) : parseValue(map.shape.key, text, "key")) as Value);
+  const [, pid, fd] = /^(\d{1,9}):(\d{1,9})$/.exec(text) ?? [];
+  if (pid === undefined || fd === undefined)
+    throw new RuntimeError("bad-value", `key: ${text} is no socket`, {
+      help: "write PID:FD, a process and its descriptor, as ss -tnp lists them (pid=4711,fd=8 is 4711:8)",
+    });
+  const socket = socketOf(Number(pid), Number(fd));
+  try {
+    return run(socket.fd);
+  } finally {
+    socket.close();
+  }
+}
 const keyText = (map: MapHandle, key: Value): string =>
   (isTrie(map) ? showPrefixKey(map.shape.key, key) : undefined) ?? show(map.shape.key, key);
 
 export function get(where: string, key: string, options: MapOptions): Promise<number> {
   const { map, value, close } = find(where, options);
   try {
-    const found = map.get(keyOf(map, key));
+    const found = withKey(map, key, (at) => map.get(at));
     if (options.json) line(found === undefined ? null : toJson(value, found));
     else if (found === undefined) say(`${where} has no such key`);
     else out(show(value, found));
@@ -89,7 +105,7 @@ export function get(where: string, key: string, options: MapOptions): Promise<nu
 export function set(where: string, key: string, text: string, options: MapOptions): Promise<number> {
   const { map, close } = find(where, options);
   try {
-    map.set(keyOf(map, key), parseValue(map.shape.value, text, "value") as Value);
+    withKey(map, key, (at) => map.set(at, parseValue(map.shape.value, text, "value") as Value));
     whenLost("the value is stored all the same");
     if (options.json) line({ stored: true });
     return Promise.resolve(0);
@@ -102,7 +118,7 @@ export function set(where: string, key: string, text: string, options: MapOption
 export function remove(where: string, key: string, options: MapOptions): Promise<number> {
   const { map, close } = find(where, options);
   try {
-    const deleted = map.delete(keyOf(map, key));
+    const deleted = withKey(map, key, (at) => map.delete(at));
     whenLost(deleted ? "the key is deleted all the same" : "nothing was deleted");
     if (options.json) line({ deleted });
     else if (!deleted) say(`${where} has no such key`);

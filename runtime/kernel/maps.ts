@@ -287,7 +287,7 @@ function storeError(shape: MapShape, result: number, mode: UpdateMode): RuntimeE
 
 const lookupHelp = (type: string, errno: number): string | undefined =>
   (errno === EINVAL || errno === -524 || errno === -95) && type.endsWith("_storage")
-    ? "per-socket storage is read by the socket's descriptor, in the process that owns it; it cannot be listed"
+    ? "per-socket storage is read by a descriptor of the socket (tsbpf map get OBJECT/MAP PID:FD); it cannot be listed"
     : undefined;
 const deleteHelp = (type: string, errno: number): string | undefined =>
   errno === EINVAL && type.endsWith("array")

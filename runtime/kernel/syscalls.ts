@@ -38,6 +38,10 @@ export interface Syscalls {
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): number;
   /** getsockopt(2) into `into`; the length written, or the negative errno. */
   getsockopt(fd: number, level: number, option: number, into: Uint8Array): number;
+  /** pidfd_open(2): a descriptor of a process, or the negative errno. */
+  openProcess(pid: number): number;
+  /** pidfd_getfd(2): a copy of descriptor `fd` of that process, or the negative errno. */
+  takeDescriptor(process: number, fd: number): number;
   /** Calls back on the event loop whenever the descriptor is readable, until closed. */
   watch(fd: number, readable: () => void): Watch;
   /** Where the bytes lie. They must stay referenced for as long as the kernel may use the address. */
@@ -63,6 +67,9 @@ const BPF_SYSCALL: Readonly<Record<string, number>> = {
   s390x: 351,
 };
 
+/** Numbers that every architecture has alike. */
+const PIDFD_OPEN = 434;
+const PIDFD_GETFD = 438;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;
@@ -130,6 +137,8 @@ function open(): Syscalls {
       const result = checked(getsockopt(fd, level, option, addressOf(into), addressOf(new Uint8Array(length.buffer))));
       return result < 0 ? result : length[0]!;
     },
+    openProcess: (pid) => checked(syscall(PIDFD_OPEN, pid, 0, 0)),
+    takeDescriptor: (process, fd) => checked(syscall(PIDFD_GETFD, process, fd, 0)),
     watch(fd, readable) {
       let open = true;
       // The callback's first argument is a status, whatever the declarations say. libuv stops after an error on the

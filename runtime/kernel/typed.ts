@@ -15,6 +15,7 @@ import type {
   PerCpuArray,
   Program,
   RingBuf,
+  SkStorage,
 } from "tsbpf";
 import type { MapHandle } from "./maps.ts";
 import type { GlobalHandle, LoadedObject, ProgramHandle, RingHandle } from "./object.ts";
@@ -43,20 +44,25 @@ export type HostValue<T> = T extends be32
 
 type KeysOf<M, T> = { [K in keyof M]: M[K] extends T ? K : never }[keyof M];
 
+/** What hangs on sockets, by a descriptor of this process: its own, or one that `socketOf()` took. It cannot be listed. */
+export type StorageHandle<V> = Pick<MapHandle<number, V>, "name" | "shape" | "fd" | "get" | "set" | "delete">;
+
 /** Handles for `typeof import("./program.ts")`. */
 export interface FromSource<M> {
   readonly maps: {
-    readonly [K in keyof M as M[K] extends { readonly get: unknown } ? K : never]: M[K] extends PerCpuArray<infer V>
-      ? MapHandle<number, readonly HostValue<V>[]>
-      : M[K] extends ArrayMap<infer V>
-        ? MapHandle<number, HostValue<V>>
-        : M[K] extends HashMap<infer Key, infer V> | LruHashMap<infer Key, infer V>
-          ? MapHandle<HostValue<Key>, HostValue<V>>
-          : M[K] extends Ipv6Trie<infer V> | IpTrie<infer V>
-            ? MapHandle<{ readonly length: number; readonly address: HostAddress6 }, HostValue<V>>
-            : M[K] extends Ipv4Trie<infer V>
-              ? MapHandle<{ readonly length: number; readonly address: number | string }, HostValue<V>>
-              : MapHandle;
+    readonly [K in keyof M as M[K] extends { readonly get: unknown } ? K : never]: M[K] extends SkStorage<infer V>
+      ? StorageHandle<HostValue<V>>
+      : M[K] extends PerCpuArray<infer V>
+        ? MapHandle<number, readonly HostValue<V>[]>
+        : M[K] extends ArrayMap<infer V>
+          ? MapHandle<number, HostValue<V>>
+          : M[K] extends HashMap<infer Key, infer V> | LruHashMap<infer Key, infer V>
+            ? MapHandle<HostValue<Key>, HostValue<V>>
+            : M[K] extends Ipv6Trie<infer V> | IpTrie<infer V>
+              ? MapHandle<{ readonly length: number; readonly address: HostAddress6 }, HostValue<V>>
+              : M[K] extends Ipv4Trie<infer V>
+                ? MapHandle<{ readonly length: number; readonly address: number | string }, HostValue<V>>
+                : MapHandle;
   };
   readonly rings: {
     readonly [K in keyof M as M[K] extends { readonly output: unknown } ? K : never]: M[K] extends RingBuf<infer V>

@@ -20,7 +20,9 @@ export function typesFor(module: BpfModule): string {
         const key = map.key ? name(map.key) : "number";
         return [
           map.name,
-          `MapHandle<${key}, ${isPerCpu(map.type) ? `readonly ${wrapped(value)}[]` : value}>`,
+          map.type === "sk_storage"
+            ? `StorageHandle<${value}>`
+            : `MapHandle<${key}, ${isPerCpu(map.type) ? `readonly ${wrapped(value)}[]` : value}>`,
           `${map.type}, ${map.maxEntries} entries`,
         ];
       }),
@@ -52,7 +54,7 @@ export function typesFor(module: BpfModule): string {
   return [
     "// Written by tsbpf build --types. Integers up to 32 bits are numbers, 64-bit ones bigints;",
     "// big-endian fields are their value in host order, and addresses may be given as text.",
-    'import type { GlobalHandle, MapHandle, ProgramHandle, RingHandle } from "tsbpf/runtime";',
+    'import type { GlobalHandle, MapHandle, ProgramHandle, RingHandle, StorageHandle } from "tsbpf/runtime";',
     "",
     ...(declarations === "" ? [] : [declarations]),
     "export interface Loaded {",
