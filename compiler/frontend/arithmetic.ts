@@ -5,7 +5,7 @@ import type { IntLayout } from "../layout.ts";
 import { isConstantExpression } from "./constant-expressions.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { ERROR, type Operand, type Scalar } from "./operand.ts";
-import { textBeside, textComparison, textsOf } from "./text-comparison.ts";
+import { textComparison, textHelp, textsOf } from "./text-comparison.ts";
 import { BOOL, I32, irType, rangeOf, typeName, U32, U64, within, type Range } from "./types.ts";
 import { byteOrderCall, constantOf, describe, isNumeric, knownRange, literal, toScalar } from "./values.ts";
 
@@ -342,11 +342,9 @@ export function comparison(
   if (!equality) return void bothNumeric(f, operator.text, left, right, node);
   const texts = textsOf(left, right);
   if (texts !== undefined) return textComparison(f, operator.unsigned, left, right, texts, node);
-  const written = textBeside(left, right);
-  if (written) {
-    const help = `write ${operator.text} ${written}`;
-    return void fail(f, "not-comparable", node, { left: describe(left), right: describe(right), help });
-  }
+  const unlike = textHelp(operator.text, left, right);
+  if (unlike !== undefined)
+    return void fail(f, "not-comparable", node, { left: describe(left), right: describe(right), help: unlike });
   const leftText = left.kind === "text";
   const l = toScalar(f, left, leftNode, right.kind === "scalar" && leftText ? right.type : undefined);
   const r = l && toScalar(f, right, rightNode, l.type);

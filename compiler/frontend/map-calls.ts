@@ -153,7 +153,11 @@ const PREFIXES: Readonly<Record<PrefixKey, (f: Lowering, node: ts.Expression) =>
     const place = address.kind === "place" || address.kind === "nullable" ? asPlace(f, address, node) : undefined;
     if (place && sameLayout(place.type, IP6)) return ip6Prefix(f, { place }, node);
     if (address.kind !== "error")
-      fail(f, "type-mismatch", node, { expected: "an IPv6 address", found: describe(address) });
+      fail(f, "type-mismatch", node, {
+        expected: "an IPv6 address",
+        found: describe(address),
+        ...(address.kind === "scalar" && address.type.kind === "be" ? { help: "use an IpTrie, which takes both" } : {}),
+      });
     return undefined;
   },
   "ip-prefix"(f, node) {

@@ -16,11 +16,13 @@ export function textsOf(left: Operand, right: Operand): number | undefined {
   const size = sizeOfText(left);
   return size === sizeOfText(right) ? size : undefined;
 }
-/** A string beside a text in memory, as one that can be compared with it. */
-export function textBeside(left: Operand, right: Operand): string | undefined {
+/** What to do where a text in memory is compared with a string, or with a text that is not as long. */
+export function textHelp(operator: string, left: Operand, right: Operand): string | undefined {
   const [text, other] = left.kind === "text" ? [left, right] : [right, left];
   const size = sizeOfText(other);
-  return text.kind === "text" && size !== undefined ? `cstr(${JSON.stringify(text.text)}, ${size})` : undefined;
+  if (size === undefined) return undefined;
+  if (text.kind === "text") return `write ${operator} cstr(${JSON.stringify(text.text)}, ${size})`;
+  return sizeOfText(text) === undefined ? undefined : `give both the same size, as in cstr("…", ${size})`;
 }
 
 /** A comparison of two texts. One that is missing equals none. */
