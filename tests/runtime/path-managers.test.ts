@@ -7,6 +7,7 @@ import { openSessions } from "../../runtime/mptcp/sock-diag.ts";
 import { capture, type Capture } from "./capture.ts";
 import { compiled } from "./compiled.ts";
 import { openLab, pause, until, whyNot, type Lab, type Peer } from "./lab.ts";
+import { SPARE } from "./spare.ts";
 
 const noMptcp =
   existsSync("/proc/sys/net/mptcp/path_manager") || existsSync("/proc/sys/net/mptcp/pm_type")
@@ -409,19 +410,3 @@ function locals(backend: NetlinkBackend): Uint8Array[] {
   const map = backend.machine.maps.get("localAddrs")!;
   return [...map.keys()].flatMap((key) => map.read(key) ?? []).filter((value) => value.some((byte) => byte !== 0));
 }
-
-/** A spare subflow on the second link, and another that is none. */
-const SPARE = `
-import { be32, ipv4, license, param } from "tsbpf";
-import { pathManager } from "tsbpf/mptcp";
-license("GPL");
-export const spare = param(be32, ipv4("10.2.0.1"));
-export const far = param(be32, ipv4("10.2.0.2"));
-export const pm = pathManager({
-  fullyEstablished(session, isMaster) {
-    if (!isMaster) return;
-    session.openSubflow({ from: { addr: spare }, to: { addr: far, port: session.remotePort }, backup: true });
-    session.openSubflow({ from: { addr: spare }, to: { addr: session.remoteIp4, port: session.remotePort }, backup: false });
-  },
-});
-`;
