@@ -58,6 +58,17 @@ describe.skipIf(skip)(
       expect(found.get("warning")).toBeUndefined();
     });
 
+    it("opens a backup, and tells the peer", async () => {
+      const found = await findings("backup");
+      const pairs = ["10.1.0.1 10.1.0.2", "10.2.0.1 10.1.0.2", "10.2.0.1 10.2.0.2"];
+      expect(found.get("backup")).toMatchObject({ pairs, intact: true });
+      // Bit 0 of the fourth digit is B.
+      expect(found.get("backups")).toMatchObject({
+        backups: ["10.2.0.1 10.2.0.2"],
+        priorities: [expect.stringMatching(/^1e0[34]51/)],
+      });
+    });
+
     it("follows addresses that are announced late, removed, and announced again", async () => {
       const found = await findings("removal");
       for (const name of ["fullmesh before", "fullmesh removed"])

@@ -2,7 +2,7 @@
  * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
  * object per finding on standard output, which runtime-*.test.ts on the host judges.
  *
- *   scenario paths | removal | locals | accept | life | options | room | shared | limits | record | fidelity CONTROL…
+ *   scenario paths | removal | locals | accept | backup | life | options | room | shared | limits | record | fidelity CONTROL…
  */
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,6 +18,7 @@ import { traceKernel, whyNoDelay } from "../../runtime/fidelity/rig.ts";
 import { limitsOfKernel, recordKernel, whyNoLoss } from "../../runtime/recorder/kernel.ts";
 import { recordMptcp } from "../../runtime/recorder/mptcp.ts";
 import { SESSIONS } from "../../runtime/recorder/session.ts";
+import { SPARE } from "../../runtime/spare.ts";
 import { sharedWriting } from "../../runtime/shared-writing/scenario.ts";
 import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts";
 import { life } from "./life.ts";
@@ -30,7 +31,7 @@ const plain = (facts: Record<string, unknown>): Record<string, unknown> =>
   ) as Record<string, unknown>;
 const PATIENCE = 60_000;
 
-const PATH_PARTS = ["paths", "removal", "locals", "accept"] as const;
+const PATH_PARTS = ["paths", "removal", "locals", "accept", "backup"] as const;
 type PathPart = (typeof PATH_PARTS)[number];
 const isPathPart = (part: string | undefined): part is PathPart => PATH_PARTS.some((one) => one === part);
 
@@ -126,7 +127,8 @@ async function paths(lab: Lab, part: PathPart): Promise<void> {
     params: Record<string, unknown>,
     steps: (object: LoadedObject) => Promise<void>,
   ): Promise<void> => {
-    const running = startKernelPathManager(compiled(program, "patched"), group, {
+    const text = program === "spare" ? SPARE : undefined;
+    const running = startKernelPathManager(compiled(program, "patched", text), group, {
       netns: c,
       params,
       warn: (text) => report("warning", { text }),
@@ -166,6 +168,25 @@ async function paths(lab: Lab, part: PathPart): Promise<void> {
       lab.ip(c, "addr", "del", "10.3.0.1/24", "dev", "v2");
     });
     forget();
+    return;
+  }
+  if (part === "backup") {
+    await run("spare", {}, async () => {
+      const session = await connect();
+      await settle("backup", session, 3);
+      const flags = wire.segments
+        .filter((one) => one.destinationPort === session.port)
+        .flatMap(({ options }) => options.filter(({ hex }) => hex.startsWith("1e")).map(({ hex }) => hex));
+      const backups = openSessions(c)
+        .filter(({ to }) => to.endsWith(`:${session.port}`))
+        .flatMap(({ subflows }) => subflows.filter((one) => one.backup).map((one) => `${one.from} ${one.to}`));
+      report("backups", {
+        backups: backups.map((one) => one.replaceAll(/:\d+/g, "")),
+        // MP_PRIO (RFC 8684, section 3.3.8), with or without an address id.
+        priorities: [...new Set(flags.filter((hex) => /^1e0[34]5/.test(hex)))],
+      });
+      await client.call("close", { id: session.id });
+    });
     return;
   }
   if (part === "accept") {
