@@ -53,7 +53,18 @@ export interface MapSpec {
   readonly pinned: boolean;
   /** Values that the loader stores before anything is attached. */
   readonly initial: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[];
+  /** Parts of a value that the kernel keeps to itself; in objects of other compilers only. */
+  readonly kept?: readonly KeptPart[];
   readonly span?: Span;
+}
+
+/** Bytes of a map's value with rules of their own: a lock, a timer, a list, or a pointer that keeps an object of the kernel's (kptr). */
+export interface KeptPart {
+  /** In bytes. */
+  readonly offset: number;
+  readonly bytes: number;
+  /** Of a pointer: the struct of the kernel's, and whether it owns what it leads to. */
+  readonly pointer?: { readonly struct: string; readonly owned: boolean };
 }
 
 /** A variable in .rodata (constants and params), .data or .bss. Sections become one-entry array maps. */
@@ -66,6 +77,8 @@ export interface GlobalVar {
   readonly init: Uint8Array;
   /** A `param`: the loader may set it before the program is loaded. */
   readonly param: boolean;
+  /** As of a map's value; offsets from the variable's start. */
+  readonly kept?: readonly KeptPart[];
   readonly span?: Span;
 }
 export type GlobalSection = ".rodata" | ".data" | ".bss";

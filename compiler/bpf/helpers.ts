@@ -45,6 +45,7 @@ export type ArgKind =
   | "stack-or-null"
   | "scalar"
   | "btf"
+  | "btf-or-null"
   | "percpu-btf"
   | "kptr"
   | "dynptr"
@@ -287,7 +288,7 @@ export const HELPERS = {
   copy_from_user_task: { id: 191, args: ["mem-out", "size-or-zero", "any", "btf", "any"], returns: "integer", effect: "writes", changes: ["maps", "socket"], gplOnly: true, sleeps: true },
   skb_set_tstamp: { id: 192, args: ["ctx", "any", "any"], returns: "integer", effect: "writes", changes: ["maps", "socket"] },
   ima_file_hash: { id: 193, args: ["btf", "mem-out", "size"], returns: "integer", effect: "writes", changes: ["maps", "socket"], sleeps: true },
-  kptr_xchg: { id: 194, args: ["kptr", "btf"], returns: "btf-or-null", effect: "writes", changes: ["maps", "socket"], releases: 1 },
+  kptr_xchg: { id: 194, args: ["kptr", "btf-or-null"], returns: "btf-or-null", effect: "writes", changes: ["maps", "socket"], releases: 1 },
   map_lookup_percpu_elem: { id: 195, args: ["map", "key", "any"], returns: "value-or-null", effect: "reads", packetArgs: true },
   skc_to_mptcp_sock: { id: 196, args: ["sock-common"], returns: "btf-or-null", effect: "reads" },
   dynptr_from_mem: { id: 197, args: ["mem-out", "size-or-zero", "any", "dynptr"], returns: "integer", effect: "writes", changes: ["maps", "socket"] },

@@ -221,6 +221,7 @@ const WANTED_OF = {
   "socket-or-null": "a pointer",
   "btf-sock": "a pointer",
   "btf-sock-or-null": "a pointer",
+  "btf-or-null": "a pointer",
   ringbuf: "a pointer",
   "spin-lock": "a pointer to memory",
   timer: "a pointer to memory",

@@ -1,9 +1,10 @@
 /** Variables of .rodata, .data and .bss, and where the sections that carry these names as a prefix end up in them. */
 import { type Layout, sizeOf } from "../layout.ts";
-import type { GlobalSection, GlobalVar } from "../module.ts";
+import type { GlobalSection, GlobalVar, KeptPart } from "../module.ts";
 import { LINKAGE, type Btf } from "./btf.ts";
 import { clipped, type FormatProblem } from "./bytes.ts";
 import { SECTION_TYPE, SYMBOL_TYPE, symbolsBySection, type ElfFile, type ElfSymbol } from "./elf.ts";
+import { keptParts } from "./kept-parts.ts";
 import { layoutReader } from "./type-layouts.ts";
 
 /** A module has one section of each kind; clang's .rodata.str1.1, .rodata.cst16 and the like are appended to theirs. */
@@ -50,6 +51,7 @@ export function readGlobals(elf: ElfFile, btf: Btf | undefined, problems: Format
         layout,
         init: content.slice(part.start, part.end),
         param: kind === ".rodata" && (known?.settable ?? false),
+        ...(known && known.kept.length > 0 ? { kept: known.kept } : {}),
       });
     }
   });
@@ -95,6 +97,7 @@ interface KnownVariable {
   readonly layout: Layout;
   /** `const volatile`: the compiler did not take its value for granted, so a loader may change it. */
   readonly settable: boolean;
+  readonly kept: readonly KeptPart[];
 }
 /** By section and name. */
 function variableTypes(btf: Btf | undefined): ReadonlyMap<string, KnownVariable> {
@@ -108,7 +111,8 @@ function variableTypes(btf: Btf | undefined): ReadonlyMap<string, KnownVariable>
       if (variable?.kind !== "var") continue;
       const layout = layoutOf(variable.type);
       const settable = isVolatile(btf, variable.type) && variable.linkage === LINKAGE.global;
-      if (layout) known.set(`${section.name} ${variable.name}`, { layout, settable });
+      const kept = keptParts(btf, variable.type);
+      if (layout) known.set(`${section.name} ${variable.name}`, { layout, settable, kept });
     }
   }
   return known;

@@ -1,9 +1,10 @@
 /** Maps as BTF defines them: variables of the data section .maps whose structs tell type, sizes and flags (libbpf's convention). */
 import { MAP_TYPES } from "../bpf/map-types.ts";
 import { sizeOf, type Layout } from "../layout.ts";
-import type { MapSpec } from "../module.ts";
+import type { KeptPart, MapSpec } from "../module.ts";
 import { resolved, type Btf, type BtfType } from "./btf.ts";
 import { clipped, type FormatProblem } from "./bytes.ts";
+import { keptParts } from "./kept-parts.ts";
 import { layoutOfSize, layoutReader } from "./type-layouts.ts";
 
 const MAP_TYPE_NAMES = new Map<number, string>(Object.entries(MAP_TYPES).map(([name, { number }]) => [number, name]));
@@ -46,6 +47,7 @@ function readMap(name: string, id: number, btf: Btf, layoutOf: (id: number) => L
     return { trouble: `its definition has ${definition.members.length} members` };
   const numbers = new Map<string, number>();
   const layouts = new Map<string, Layout>();
+  let kept: readonly KeptPart[] = [];
   for (const member of definition.members) {
     const pointed = resolved(btf, member.type);
     switch (member.name) {
@@ -54,6 +56,7 @@ function readMap(name: string, id: number, btf: Btf, layoutOf: (id: number) => L
         const layout = pointed?.kind === "ptr" ? layoutOf(pointed.type) : undefined;
         if (!layout) return { trouble: `its ${member.name} has no size` };
         layouts.set(member.name, layout);
+        if (member.name === "value" && pointed?.kind === "ptr") kept = keptParts(btf, pointed.type);
         break;
       }
       case "type":
@@ -106,6 +109,7 @@ function readMap(name: string, id: number, btf: Btf, layoutOf: (id: number) => L
       flags: numbers.get("map_flags") ?? 0,
       pinned: pinning === PINNING.byName,
       initial: [],
+      ...(kept.length > 0 ? { kept } : {}),
     },
   };
 }

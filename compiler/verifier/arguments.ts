@@ -1,8 +1,10 @@
 /** Arguments of helper calls: types, sizes, and the memory that the helper will read or write. */
 import { packetForHelper, type ProgramTypeName } from "../bpf/kinds/index.ts";
 import type { ArgKind, Helper, HelperName } from "../bpf/helpers.ts";
+import { beginsWith } from "../bpf/kernel-types.ts";
 import { MAP_FLAGS } from "../bpf/map-types.ts";
 import { regsOf, source, type Env } from "./env.ts";
+import { checkExchanged, exchangedPart } from "./kept-pointers.ts";
 import { leadsTo, typesOf } from "./kernel-structs.ts";
 import { checkAlignment, checkMapPermission, checkPacket, checkRegion, checkUnmodified } from "./memory.ts";
 import { isKnown } from "./scalar.ts";
@@ -13,6 +15,7 @@ import {
   isNull,
   isPacket,
   isSpill,
+  isStructPointer,
   typeName,
   type Reg,
   type RegType,
@@ -29,6 +32,8 @@ export interface CallFacts {
   reference: number;
   /** Register whose reference the call releases. */
   released?: number;
+  /** What an exchange with a map is about. */
+  exchanged?: { readonly struct: string };
   /** Bytes of the memory that is returned. */
   allocated: number;
   /** Largest value of the last size argument. */
@@ -44,7 +49,16 @@ interface Memory {
   readonly raw: boolean;
 }
 
-const MEMORY = ["fp", "pkt", "pkt_meta", "map_value", "mem", "ringbuf_mem"] as const satisfies readonly RegType[];
+const MEMORY = [
+  "fp",
+  "pkt",
+  "pkt_meta",
+  "map_value",
+  "mem",
+  "rdonly_mem",
+  "ringbuf_mem",
+  "trusted_ptr_",
+] as const satisfies readonly RegType[];
 const MEMORY_NAMES = "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_";
 const SOCKETS = ["sock_common", "sock", "tcp_sock", "xdp_sock"] as const satisfies readonly RegType[];
 
@@ -95,7 +109,7 @@ function checkArgument(
   if (kind === "value" || kind === "value-or-null" || kind === "value-out") kind = valueKind(name, kind, facts);
   if (!(isNull(reg) && mayBeNull(kind))) {
     checkType(env, reg, kind, index);
-    checkOffset(reg, index, helper.releases === position);
+    checkOffset(reg, index, helper.releases === position, isMemory(kind));
   }
   if (helper.releases === position) {
     if (reg.ref === 0 && !isNull(reg))
@@ -144,8 +158,12 @@ function accepted(kind: ArgKind): { readonly types: readonly RegType[]; readonly
     case "socket-or-null":
       return { types: ["sock"], names: "sock" };
     case "btf-sock":
-    case "btf-sock-or-null":
       return { types: [...SOCKETS, "ptr_", "trusted_ptr_"], names: [...SOCKETS, "ptr_", "trusted_ptr_"].join(", ") };
+    case "btf-sock-or-null":
+      return {
+        types: [...SOCKETS, "ptr_", "trusted_ptr_", "rcu_ptr_"],
+        names: [...SOCKETS, "ptr_", "trusted_ptr_", "rcu_ptr_"].join(", "),
+      };
     case "ringbuf":
       return { types: ["ringbuf_mem"], names: "ringbuf_mem" };
     case "const-str":
@@ -172,7 +190,7 @@ function checkType(env: Env, reg: Reg, kind: ArgKind, index: number): void {
 }
 
 const ANY_OFFSET: ReadonlySet<RegType> = new Set<RegType>([...MEMORY, "scalar"]);
-function checkOffset(reg: Reg, index: number, released: boolean): void {
+function checkOffset(reg: Reg, index: number, released: boolean, memoryOfStruct: boolean): void {
   if (released) {
     if (reg.off !== 0)
       reject(
@@ -184,7 +202,8 @@ function checkOffset(reg: Reg, index: number, released: boolean): void {
     return;
   }
   if (!reg.nullable && ANY_OFFSET.has(reg.type)) return;
-  if (reg.type === "ptr_" || reg.type === "trusted_ptr_") {
+  if (isStructPointer(reg)) {
+    if (memoryOfStruct) return;
     if (reg.off !== 0) unsupported("pointers into kernel structures");
     checkUnmodified(reg, index, true);
     return;
@@ -237,14 +256,21 @@ function checkMeaning(
       return;
     case "btf-sock":
     case "btf-sock-or-null":
+      if (isStructPointer(reg) && !isSocketStruct(env, reg))
+        reject("helper-arg", `R${index} is of type ${reg.struct} but sock_common is expected`, index);
       return;
+    case "btf-or-null":
+      return checkExchanged(env, facts.exchanged!, index);
     case "btf":
       // The one helper that takes a struct which is known here.
       if (name === "tcp_send_ack" && leadsTo(typesOf(env), reg, "tcp_sock")) return;
       return unsupported(`${kind} arguments (bpf_${name})`);
+    case "kptr":
+      if (reg.type !== "map_value") unsupported(`${kind} arguments (bpf_${name})`);
+      facts.exchanged = exchangedPart(reg, index);
+      return;
     case "spin-lock":
     case "timer":
-    case "kptr":
     case "dynptr":
     case "percpu-btf":
       return unsupported(`${kind} arguments (bpf_${name})`);
@@ -252,6 +278,13 @@ function checkMeaning(
       return;
   }
 }
+
+/** Whether a struct of the kernel's is a socket; one that is not known here came from a function that gives sockets. */
+const isSocketStruct = (env: Env, { struct }: Reg): boolean =>
+  struct === undefined ||
+  (env.program.kernel
+    ? env.program.kernel.liesAt(struct, 0, "sock_common")
+    : beginsWith(typesOf(env), struct, "sock_common"));
 
 /** Memory of a length that is only known to lie in a range: the largest must fit. */
 function checkSize(env: Env, index: number, reg: Reg, memory: Memory, emptyAllowed: boolean, facts: CallFacts): void {
@@ -268,7 +301,7 @@ function checkSize(env: Env, index: number, reg: Reg, memory: Memory, emptyAllow
 }
 
 /** `facts` present: the helper fills exactly these bytes, so that they need not be initialised before. */
-function checkMemory(
+export function checkMemory(
   env: Env,
   index: number,
   size: number,
@@ -285,6 +318,7 @@ function checkMemory(
     case "map_value":
       checkMapPermission(reg.map!, reg.off, size, memory.access);
       checkRegion(env, index, reg.off, size, reg.map!.value, emptyAllowed);
+      if (reg.map!.kept && keptIn(reg, size)) unsupported("memory with parts that the kernel keeps to itself");
       return;
     case "mem":
     case "ringbuf_mem":
@@ -293,14 +327,35 @@ function checkMemory(
     case "fp":
       checkStack(env, reg, index, size, memory, emptyAllowed, facts);
       return;
+    case "trusted_ptr_": {
+      const { kernel } = env.program;
+      if (!kernel || reg.struct === undefined) return unsupported("kernel structures as memory arguments");
+      if (memory.access === "write") reject("other", "only read is supported", index);
+      if (!isKnown(reg.value) || reg.value.smin !== 0n || reg.off < 0)
+        reject("struct-offset", `R${index} is ptr_${reg.struct} invalid variable offset`, index);
+      const met = kernel.walk(reg.struct, reg.off, size);
+      if (met.kind === "wrong") reject("other", met.message, index);
+      return;
+    }
     case "ptr_":
-    case "trusted_ptr_":
+    case "rcu_ptr_":
+    case "untrusted_ptr_":
       return unsupported("kernel structures as memory arguments");
+    case "rdonly_mem":
+      if (memory.access === "write") reject("helper-arg", `R${index} cannot write into rdonly_mem`, index);
+      checkRegion(env, index, reg.off, size, reg.size, emptyAllowed);
+      return;
     default:
       if (emptyAllowed && size === 0 && isNull(reg)) return;
       reject(reg.nullable ? "null-check" : "helper-arg", `R${index} type=${typeName(reg)} expected=fp`, index);
   }
 }
+
+/** Whether memory that is handed out has parts that the kernel keeps to itself. */
+const keptIn = ({ map, off, value }: Reg, size: number): boolean =>
+  map!.kept!.some(
+    (part) => off + Number(value.smin) < part.offset + part.bytes && off + Number(value.smax) + size > part.offset,
+  );
 
 function checkStack(
   env: Env,

@@ -214,8 +214,11 @@ const MOVABLE: ReadonlySet<RegType> = new Set<RegType>([
   "pkt",
   "mem",
   "ringbuf_mem",
+  "rdonly_mem",
   "ptr_",
   "trusted_ptr_",
+  "rcu_ptr_",
+  "untrusted_ptr_",
 ]);
 
 /** Pointer plus or minus a number. `pointerLeft` is false for `number op pointer`. */

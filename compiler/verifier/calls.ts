@@ -83,8 +83,11 @@ function checkAvailable(env: Env, name: HelperName, helper: Helper): void {
     reject("helper-arg", `program of this type cannot use helper bpf_${name}#${helper.id}`);
   if (helper.gplOnly && !env.program.gpl)
     reject("other", "cannot call GPL-restricted function from non-GPL compatible program");
-  if (helper.sleeps && !hasFlag(env, "sleepable"))
-    reject("helper-arg", "helper call might sleep in a non-sleepable prog");
+  if (!helper.sleeps) return;
+  if (!hasFlag(env, "sleepable")) reject("helper-arg", "helper call might sleep in a non-sleepable prog");
+  if (env.state.inRcu) reject("helper-arg", `sleepable helper bpf_${name}#${helper.id} in rcu_read_lock region`);
+  if (env.state.preempt > 0)
+    reject("helper-arg", `sleepable helper bpf_${name}#${helper.id} in non-preemptible region`);
 }
 
 function release(env: Env, name: HelperName, facts: CallFacts): void {
@@ -136,11 +139,16 @@ function resultType(env: Env, name: HelperName, helper: Helper, facts: CallFacts
     case "ringbuf-or-null":
       return pointer("ringbuf_mem", { size: facts.allocated, ...nullable() });
     case "btf-or-null": {
+      if (facts.exchanged) {
+        const id = newId(env);
+        env.state.references = [...env.state.references, { id, insn: env.insn }];
+        return pointer("ptr_", { struct: facts.exchanged.struct, nullable: true, id, ref: id });
+      }
       const struct = CAST_TO[name];
       return pointer("ptr_", { ...nullable(), ...(struct === undefined ? {} : { struct }) });
     }
     case "btf":
-      return pointer("trusted_ptr_");
+      return pointer("trusted_ptr_", name === "get_current_task_btf" ? { struct: "task_struct" } : {});
     case "dynptr-mem-or-null":
       return unsupported("dynptrs");
   }
@@ -176,10 +184,13 @@ function integerResult(name: HelperName, facts: CallFacts, rules: Rules): Reg {
 export function checkReferences(env: Env, complaint: string): void {
   if (env.state.frames.length > 1) return;
   if (env.state.references.length > 0) reject("ref-leak", complaint);
+  if (env.state.inRcu) reject("ref-leak", `${complaint} (bpf_rcu_read_lock-ed region)`);
+  if (env.state.preempt > 0) reject("ref-leak", `${complaint} (bpf_preempt_disable-ed region)`);
 }
 
 /** Enters a function of the program; the caller's r1 to r5 are its arguments. */
 export function callLocal(env: Env): void {
+  if (env.state.inRcu || env.state.preempt > 0) unsupported("calls of functions in an RCU or non-preemptible section");
   const target = env.insn + 1 + insnAt(env).imm;
   const subprogram = env.structure.subprograms.findIndex((candidate) => candidate.start === target);
   const { frames } = env.state;

@@ -1,9 +1,11 @@
 /** Programs in the format of the verifier corpus: raw instructions in hex with their maps, and one answer per program. */
 import { kernels } from "../bpf/kernels.ts";
-import { decodeSlots } from "../bpf/raw.ts";
+import { decodeSlots, type RawInsn } from "../bpf/raw.ts";
 import { NEWEST, type Version } from "../bpf/verifier-rules.ts";
 import { MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
 import { isGplCompatible } from "../bpf/licenses.ts";
+import { isKfuncCall } from "./decode.ts";
+import { entryOf } from "./kernel-structs.ts";
 import { verify, type Options, type Program, type Result, type VerifierMap } from "./verify.ts";
 
 export interface CorpusMap {
@@ -28,6 +30,10 @@ export interface CorpusProgram {
   /** By the file descriptor that stands in the `lddw` immediates. */
   readonly maps?: Readonly<Record<string, CorpusMap>>;
   readonly license?: string;
+  /** Of struct_ops: which member of which of the kernel's structs it is. */
+  readonly ops?: { readonly struct: string; readonly member: string };
+  /** Names of the kernel's functions; the immediate of a call is the position in this list. */
+  readonly calls?: readonly string[];
 }
 
 /** One line of `tsbpf verify --corpus … --json`. */
@@ -58,8 +64,12 @@ export function corpusProgram(program: CorpusProgram, release: Version = NEWEST)
     const made = corpusMap(map);
     if (made !== undefined) maps.set(Number(fd), made);
   }
+  const insns = decodeSlots(new Uint8Array(Buffer.from(program.insns, "hex")));
+  const entry = program.ops && entryOf(program.ops);
   return {
-    insns: decodeSlots(new Uint8Array(Buffer.from(program.insns, "hex"))),
+    insns,
+    ...(entry ? { entry } : {}),
+    ...(program.calls ? { kfuncs: callsIn(insns, program.calls) } : {}),
     type: program.type,
     attach: program.attach,
     flags: program.flags,
@@ -70,6 +80,15 @@ export function corpusProgram(program: CorpusProgram, release: Version = NEWEST)
     features: kernels.mainline.features,
   };
 }
+
+/** Names of functions by the calls of them, whose immediates are positions in the list. */
+export const callsIn = (insns: readonly RawInsn[], names: readonly string[]): ReadonlyMap<number, string> =>
+  new Map(
+    insns.flatMap((insn, slot) => {
+      const name = isKfuncCall(insn) ? names[insn.imm] : undefined;
+      return name === undefined ? [] : [[slot, name] as const];
+    }),
+  );
 
 /** Verifies one program of a corpus. */
 export interface CorpusOptions extends Options {

@@ -3,6 +3,7 @@ import type { KernelTypes } from "../bpf/kernel-types.ts";
 import type { Kernel } from "../bpf/kernels.ts";
 import type { ContextLayout } from "../bpf/kinds/access.ts";
 import type { RawInsn } from "../bpf/raw.ts";
+import type { KernelFunction, WholeKernel } from "../bpf/whole-kernel.ts";
 import type { Rules, Version } from "../bpf/verifier-rules.ts";
 import type { Entry } from "./kernel-structs.ts";
 import type { Flow } from "./flow.ts";
@@ -44,6 +45,12 @@ export interface Program {
   readonly features: Kernel["features"];
   /** The kernel's structs; absent: those of the repository. */
   readonly types?: KernelTypes;
+  /** The kernel's types as a whole: whatever the program looks into is judged by them. */
+  readonly kernel?: WholeKernel;
+  /** Of a tracepoint with types: what it hands on. */
+  readonly traced?: KernelFunction & { readonly tracepoint: string };
+  /** Why the kernel takes it for nothing that it calls. */
+  readonly refused?: string;
   /** Of struct_ops: as which function it is called. */
   readonly entry?: Entry;
   /** Names of the kernel's functions, by the calls of them. */
@@ -68,10 +75,15 @@ export interface Pending {
 }
 /** A state at a prune point. */
 export interface Explored {
+  readonly insn: number;
   readonly state: State;
   readonly parent: Explored | undefined;
   /** Paths from here that are not finished yet. */
   branches: number;
+  /** How many states lie before it on its path. */
+  readonly depth: number;
+  /** The first state on the path that a path from here has come back to, where iterators end the loop. */
+  entry: Explored | undefined;
   hits: number;
   misses: number;
 }
@@ -110,6 +122,9 @@ export const newId = (env: Env): number => ++env.lastId;
 export const insnAt = (env: Env): RawInsn => env.program.insns[env.insn]!;
 export const hasFlag = (env: Env, flag: keyof typeof LOAD_FLAGS): boolean =>
   (env.program.flags & LOAD_FLAGS[flag]) !== 0;
+
+/** What RCU keeps alive stays: a program that may not sleep is in an RCU section from its start to its end. */
+export const inRcu = (env: Env): boolean => env.state.inRcu || !hasFlag(env, "sleepable");
 
 /** The register to be read. */
 export function source(env: Env, index: number): Reg {

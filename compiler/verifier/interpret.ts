@@ -29,6 +29,7 @@ import {
 } from "./decode.ts";
 import { checkTarget, goOn, insnAt, later, regsOf, source, type Env } from "./env.ts";
 import { conditionalJump } from "./jumps.ts";
+import { widen } from "./iterators.ts";
 import { callKfunc } from "./kernel-structs.ts";
 import { checkAccess, checkUnmodified, noteAccessType } from "./memory.ts";
 import { anyOfBytes } from "./scalar.ts";
@@ -266,7 +267,10 @@ function jump(env: Env, insn: RawInsn): boolean {
         reject("encoding", "BPF_EXIT uses reserved fields");
       return exit(env);
     default: {
-      if (insn.code === MAY_GOTO) unsupported("may_goto");
+      if (insn.code === MAY_GOTO) {
+        mayGoto(env, insn);
+        return false;
+      }
       const condition = jmpOf(insn.code);
       if (condition === undefined)
         return reject("other", `invalid BPF_JMP/JMP32 opcode ${operationOf(insn.code).toString(16)}`);
@@ -276,13 +280,32 @@ function jump(env: Env, insn: RawInsn): boolean {
   }
 }
 
+/** The kernel takes it when a hidden counter has run out: both ways, and the way on as often as it brings something new. */
+function mayGoto(env: Env, insn: RawInsn): void {
+  if (insn.src !== 0 || insn.dst !== 0 || insn.imm !== 0) reject("encoding", `invalid may_goto imm ${insn.imm}`);
+  const forward = env.replay?.(env.insn);
+  const on = copyState(env.state);
+  on.turns++;
+  widen(env, on);
+  later(env, env.insn + 1, on, false);
+  goOn(env, forward ?? true);
+  if (forward === false) {
+    env.state = on;
+    env.insn++;
+  } else env.insn += 1 + insn.off;
+}
+
 function exit(env: Env): boolean {
   if (env.state.frames.length > 1) {
     returnLocal(env);
     return false;
   }
   checkReferences(env, "BPF_EXIT instruction in main prog would lead to reference leak");
-  const { entry } = env.program;
+  const { entry, traced } = env.program;
+  if (traced) {
+    source(env, 0);
+    return true;
+  }
   // A function that returns nothing may leave anything in r0.
   if (entry && !entry.member.returns) return true;
   const result = source(env, 0);

@@ -10,11 +10,14 @@ import {
   type KernelStruct,
   type KernelTypes,
 } from "../bpf/kernel-types.ts";
-import { kfunc, KFUNCS, type Kfunc, type KfuncName } from "../bpf/kfuncs.ts";
+import { ITERATORS, kfunc, KFUNCS, type IteratorName, type Kfunc, type KfuncName } from "../bpf/kfuncs.ts";
 import { opMember, writablePlaces, type OpMember, type WritablePlaces } from "../bpf/kinds/struct-ops.ts";
+import { trustOf } from "../bpf/kernel-calls.ts";
 import { hasCome } from "../bpf/since.ts";
-import { newId, regsOf, source, type Env } from "./env.ts";
-import { checkIterator, forkNext } from "./iterators.ts";
+import type { KernelFunction, WholeKernel } from "../bpf/whole-kernel.ts";
+import { inRcu, newId, regsOf, source, type Env } from "./env.ts";
+import { checkIterator, forkNext, type IteratorShape } from "./iterators.ts";
+import { callByTypes } from "./kernel-calls.ts";
 import { anyOfBytes, isKnown } from "./scalar.ts";
 import { pointer, scalar, typeName, UNINITIALISED, type Reg } from "./state.ts";
 import * as tnum from "./tnum.ts";
@@ -47,29 +50,69 @@ export function argumentAt({ member }: Entry, off: number, size: number, base: n
   return pointer("trusted_ptr_", { struct: arg.struct });
 }
 
+/** An argument of a tracepoint with types (btf_ctx_access). */
+export function tracedArgument({ params }: KernelFunction, off: number, size: number, base: number): Reg {
+  if (off < 0 || off % 8 !== 0) return reject("ctx-access", `offset ${off} is not multiple of 8`, base);
+  const type = params[off / 8]?.type;
+  if (!type) return reject("ctx-access", `there is no ${off / 8 + 1}-th argument`, base);
+  if (type.kind === "number" || type.kind === "memory") return ANY;
+  if (type.kind !== "struct") return unsupported("an argument of a tracepoint that is no number and no struct");
+  if (size !== 8) return reject("ctx-access", `invalid bpf_context access off=${off} size=${size}`, base);
+  return pointer("trusted_ptr_", { struct: type.name });
+}
+
 /** A load or store through a pointer to a struct. */
 export function structAccess(
-  { program }: Env,
+  env: Env,
   types: KernelTypes,
   reg: Reg,
   off: number,
   access: { readonly base: number; readonly size: number; readonly kind: "read" | "write" },
 ): Reg | undefined {
+  const { program } = env;
   const { base, size, kind } = access;
+  const whole = program.kernel;
   const struct = reg.struct === undefined ? undefined : types.structs.get(reg.struct);
-  if (!struct) return unsupported("reads of kernel structures by BTF");
+  const name = struct?.name ?? (whole ? reg.struct : undefined);
+  if (name === undefined) return unsupported("reads of kernel structures by BTF");
   if (!isKnown(reg.value) || reg.value.smin !== 0n)
     return reject(
       "struct-offset",
-      `R${base} is ptr_${struct.name} invalid variable offset: off=${off}, var_off=${tnum.show(reg.value.bits)}`,
+      `R${base} is ptr_${name} invalid variable offset: off=${off}, var_off=${tnum.show(reg.value.bits)}`,
       base,
     );
-  if (off < 0) return reject("other", `R${base} is ptr_${struct.name} invalid negative access: off=${off}`, base);
+  if (off < 0) return reject("other", `R${base} is ptr_${name} invalid negative access: off=${off}`, base);
+  if (kind === "read" && whole) return walked(env, whole, reg, off, size, base);
+  const places = writablePlaces(program.entry ? [program.entry.ops] : [], name);
+  if (kind === "write" && !places) reject("other", "only read is supported", base);
+  if (!struct || !places)
+    return struct ? readable(types, struct, off, size, base) : unsupported("writes to kernel structures");
   if (kind === "read") return readable(types, struct, off, size, base);
-  const places = writablePlaces(program.entry ? [program.entry.ops] : [], struct.name);
-  if (!places) reject("other", "only read is supported", base);
   writable(types, struct, places, { off, size, base });
   return undefined;
+}
+
+/** What a load gives by the kernel's own types, and how far it may be trusted (check_ptr_to_btf_access). */
+function walked(env: Env, kernel: WholeKernel, reg: Reg, off: number, size: number, base: number): Reg {
+  const untrusted = reg.type === "untrusted_ptr_";
+  const met = kernel.walk(reg.struct!, off, size);
+  if (met.kind === "wrong") return reject("other", met.message, base);
+  if (met.kind === "number") return ANY;
+  const to = { struct: met.to };
+  if (met.mark === "user" || met.mark === "percpu")
+    return unsupported(`${met.member} of ${met.of}, which is __${met.mark}`);
+  if (untrusted || met.union) return pointer("untrusted_ptr_", to);
+  const trusted = reg.type === "trusted_ptr_" || reg.type === "rcu_ptr_" || reg.ref !== 0;
+  if (!trusted) return pointer("ptr_", to);
+  const trust = trustOf(reg.struct!, met.member);
+  const maybe = (): Partial<Reg> => ({ ...to, nullable: true, id: newId(env) });
+  if (trust === "trusted") return pointer("trusted_ptr_", to);
+  if (trust === "trusted-or-null") return pointer("trusted_ptr_", maybe());
+  // A program that may sleep is in no RCU section unless it says so.
+  if (!inRcu(env)) return pointer("untrusted_ptr_", to);
+  if (trust === "rcu") return pointer("rcu_ptr_", to);
+  if (trust === "rcu-or-null" || met.mark === "rcu") return pointer("rcu_ptr_", maybe());
+  return pointer("ptr_", to);
 }
 
 /** The first member in which the bytes lie decides, as for the kernel. */
@@ -146,10 +189,13 @@ export const leadsTo = (types: KernelTypes, reg: Reg, wanted: string): boolean =
   reg.value.smin === 0n &&
   beginsWith(types, reg.struct, wanted);
 
+const shapeOf = (name: IteratorName): IteratorShape => ({ name, bytes: ITERATORS[name].bytes });
+
 /** A call of a function of the kernel. */
 export function callKfunc(env: Env): void {
   const { program } = env;
   const name = program.kfuncs?.get(env.insn);
+  if (name !== undefined && program.kernel) return callByTypes(env, program.kernel, name);
   if (name === undefined || !Object.hasOwn(KFUNCS, name)) return unsupported("calls of kernel functions (kfuncs)");
   const row: Kfunc = kfunc(name as KfuncName);
   if (!row.kinds) return unsupported(`${name}, a function of the kernel`);
@@ -167,7 +213,7 @@ export function callKfunc(env: Env): void {
     if (wanted === "number") {
       if (reg.type !== "scalar") reject("helper-arg", `R${index} is not a scalar`, index);
     } else if (typeof wanted !== "object") unsupported(`the arguments of ${name}`);
-    else if ("iterator" in wanted) checkIterator(env, row, wanted.iterator, index);
+    else if ("iterator" in wanted) checkIterator(env, row.iterates!, shapeOf(wanted.iterator), index);
     else if (!leadsTo(typesOf(env), reg, wanted.struct)) {
       if (reg.type === "scalar")
         reject(
@@ -186,7 +232,7 @@ export function callKfunc(env: Env): void {
   const address = regs[1]!;
   regs.fill(UNINITIALISED, 0, 6);
   const result = resultOf(env, name, row);
-  if (iterator !== undefined && row.iterates === "next") forkNext(env, iterator, address, result);
+  if (iterator !== undefined && row.iterates === "next") forkNext(env, shapeOf(iterator), address, result);
   else regs[0] = result;
 }
 

@@ -5,7 +5,8 @@ import { MAP_FLAGS } from "../bpf/map-types.ts";
 import { signExtend } from "./alu.ts";
 import { hasFlag, newId, regsOf, type Env } from "./env.ts";
 import { anyOfBytes, isKnown, isZero, known, S64_MIN, truncate } from "./scalar.ts";
-import { argumentAt, structAccess, typesOf } from "./kernel-structs.ts";
+import { keptAccess } from "./kept-pointers.ts";
+import { argumentAt, structAccess, tracedArgument, typesOf } from "./kernel-structs.ts";
 import { MAX_OFFSET, readFixed, readVariable, stackRange, writeFixed, writeVariable } from "./stack.ts";
 import {
   accessCategory,
@@ -137,7 +138,8 @@ export function noteAccessType(env: Env, reg: Reg): void {
     env.accessTypes.set(env.insn, type);
     return;
   }
-  const rewritten = (name: string): boolean => /^(ctx|sock|sock_common|tcp_sock|xdp_sock|ptr_|trusted_ptr_)/.test(name);
+  const rewritten = (name: string): boolean =>
+    /^(ctx|sock|sock_common|tcp_sock|xdp_sock|(trusted_|rcu_|untrusted_)?ptr_)/.test(name);
   if (before !== type && (rewritten(before) || rewritten(type)))
     reject("ptr-arith", "same insn cannot be used with different pointers");
 }
@@ -179,9 +181,17 @@ function accessThrough(env: Env, reg: Reg, access: Access): Reg | undefined {
     case "map_value":
       checkMapPermission(reg.map!, off, size, kind);
       checkRegion(env, base, off, size, reg.map!.value, false);
+      if (reg.map!.kept) {
+        const met = keptAccess(env, reg, off, access);
+        if (met) return met;
+      }
       return kind === "read" ? mapContent(reg, off, access) : undefined;
     case "mem":
     case "ringbuf_mem":
+      checkRegion(env, base, off, size, reg.size, false);
+      return ANY;
+    case "rdonly_mem":
+      if (kind === "write") reject("other", `R${base} cannot write into rdonly_mem`, base);
       checkRegion(env, base, off, size, reg.size, false);
       return ANY;
     case "ctx":
@@ -205,6 +215,8 @@ function accessThrough(env: Env, reg: Reg, access: Access): Reg | undefined {
       return socketField(reg, off, access);
     case "ptr_":
     case "trusted_ptr_":
+    case "rcu_ptr_":
+    case "untrusted_ptr_":
       return structAccess(env, typesOf(env), reg, off, access);
     case "map_ptr":
       return mapStructField(reg, off, access);
@@ -226,7 +238,12 @@ function mapContent(reg: Reg, off: number, { size, signExtends }: Access): Reg {
 
 function contextField(env: Env, reg: Reg, off: number, access: Access): Reg | undefined {
   checkUnmodified(reg, access.base);
-  const { entry } = env.program;
+  const { entry, traced } = env.program;
+  if (traced) {
+    if (access.kind === "write")
+      reject("ctx-access", `invalid bpf_context access off=${off} size=${access.size}`, access.base);
+    return tracedArgument(traced, off, access.size, access.base);
+  }
   if (entry) {
     if (access.kind === "write")
       reject("ctx-access", `invalid bpf_context access off=${off} size=${access.size}`, access.base);

@@ -3,6 +3,7 @@ import { disassemble } from "../bpf/disassemble.ts";
 import type { KernelTypes } from "../bpf/kernel-types.ts";
 import type { Kernel } from "../bpf/kernels.ts";
 import type { Version } from "../bpf/verifier-rules.ts";
+import type { WholeKernel } from "../bpf/whole-kernel.ts";
 import { report, type Diagnostic, type Note } from "../diagnostics.ts";
 import type { BpfModule, BpfProgram, LineEntry } from "../module.ts";
 import type { Span } from "../span.ts";
@@ -29,6 +30,8 @@ export interface ModuleOptions {
   readonly verbose?: boolean;
   /** The kernel's structs; absent: those of the repository. */
   readonly types?: KernelTypes;
+  /** The kernel's types as a whole, for which an object of another compiler has been made whole (compiler/object/complete.ts). */
+  readonly kernel?: WholeKernel;
 }
 
 /** The versions whose verifiers must take what is made for a kernel: what the oldest follows the newest does too, but for rules that were made stricter. */
@@ -51,9 +54,9 @@ export function verifyProgram(
   program: BpfProgram,
   target: string,
   release: Version,
-  { verbose = false, types }: ModuleOptions = {},
+  { verbose = false, types, kernel }: ModuleOptions = {},
 ): ProgramVerdict {
-  const input = verifierProgram(module, program, target, release, types);
+  const input = verifierProgram(module, program, target, release, types, kernel);
   const log = boundedLog();
   const options: Options = verbose
     ? {

@@ -1,14 +1,18 @@
 /** From a program of a module, with relocations in place of map descriptors, to the verifier's input. */
 import type { KernelTypes } from "../bpf/kernel-types.ts";
 import { kernelNamed, isTarget } from "../bpf/kernels.ts";
+import { CERTAIN_TRACEPOINTS } from "../bpf/kernel-calls.ts";
 import { KFUNCS } from "../bpf/kfuncs.ts";
 import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
 import { CALL, PSEUDO } from "../bpf/opcodes.ts";
-import type { Version } from "../bpf/verifier-rules.ts";
+import { isOpsStruct } from "../bpf/kinds/struct-ops.ts";
+import { isAtLeast, NEWEST, type Version } from "../bpf/verifier-rules.ts";
+import type { WholeKernel } from "../bpf/whole-kernel.ts";
 import { sizeOf } from "../layout.ts";
 import type { BpfModule, BpfProgram, Extern, GlobalSection, GlobalVar, MapSpec } from "../module.ts";
 import { isGplCompatible } from "../bpf/licenses.ts";
 import { link } from "../link.ts";
+import { LOAD_FLAGS } from "./env.ts";
 import { entryOf } from "./kernel-structs.ts";
 import type { Program, VerifierMap } from "./verify.ts";
 
@@ -27,6 +31,7 @@ function verifierMap(map: MapSpec): VerifierMap | undefined {
     value: map.value === undefined ? 0 : sizeOf(map.value),
     max: map.maxEntries,
     flags: map.flags,
+    ...(map.kept ? { kept: map.kept } : {}),
   };
 }
 
@@ -34,7 +39,17 @@ function verifierMap(map: MapSpec): VerifierMap | undefined {
 function sectionMap(section: GlobalSection, globals: readonly GlobalVar[]): VerifierMap {
   const members = globals.filter((global) => global.section === section);
   const bytes = members.reduce((end, global) => Math.max(end, global.offset + sizeOf(global.layout)), 0);
-  const base = { name: section, type: "array", key: 4, value: bytes, max: 1 } as const;
+  const kept = members.flatMap((one) =>
+    (one.kept ?? []).map((part) => ({ ...part, offset: one.offset + part.offset })),
+  );
+  const base = {
+    name: section,
+    type: "array",
+    key: 4,
+    value: bytes,
+    max: 1,
+    ...(kept.length > 0 ? { kept } : {}),
+  } as const;
   if (section !== ".rodata") return { ...base, flags: MAP_FLAGS.mmapable };
   const frozen = new Uint8Array(bytes);
   for (const { offset, init } of members) frozen.set(init.subarray(0, bytes - offset), offset);
@@ -47,16 +62,31 @@ function sectionMap(section: GlobalSection, globals: readonly GlobalVar[]): Veri
 
 const isKnownFunction = ({ kind, name }: Extern): boolean => kind === "function" && Object.hasOwn(KFUNCS, name);
 /** The first reference to something of the running kernel that is not known here. */
-function externOf({ externs }: BpfProgram): Program["unknown"] {
-  const first = externs?.find((one) => !isKnownFunction(one));
+function externOf({ externs }: BpfProgram, kernel: WholeKernel | undefined): Program["unknown"] {
+  // What is known of a function is asked where it is called.
+  const first = externs?.find((one) => (kernel ? one.kind !== "function" : !isKnownFunction(one)));
   return first && { what: `${first.name}, a ${first.kind} of the kernel (an extern)`, insn: first.slot };
 }
 
 /** Offsets in programs of other compilers are those of whatever kernel they were compiled with, until a loader has corrected them. */
-const foreignOf = (module: BpfModule, program: BpfProgram): Program["unknown"] =>
-  program.type === "struct_ops" && !isTarget(module.target)
-    ? { what: "struct_ops programs of other compilers", insn: 0 }
-    : undefined;
+function foreignOf(module: BpfModule, program: BpfProgram, kernel: WholeKernel | undefined): Program["unknown"] {
+  if (program.type !== "struct_ops" || isTarget(module.target)) return undefined;
+  if (!kernel) return { what: "struct_ops programs of other compilers without the kernel's types", insn: 0 };
+  return program.implements ? undefined : { what: "struct_ops programs that no struct refers to", insn: 0 };
+}
+
+/** Whether libbpf loads it as one that may sleep. */
+const sleeps = ({ section, type }: BpfProgram): boolean => type === "syscall" || /^\??[a-z_.]+\.s(\/|$)/.test(section);
+/** What a tracepoint hands to the program; undefined where that is not known for certain. */
+function tracedBy({ section, type }: BpfProgram, kernel: WholeKernel): Program["traced"] {
+  const name = /^\??tp_btf\/(\w+)$/.exec(section)?.[1];
+  if (type !== "tracing" || name === undefined || !CERTAIN_TRACEPOINTS.has(name)) return undefined;
+  const found = kernel.tracepoint(name);
+  return found && { ...found, tracepoint: name };
+}
+
+/** A member that is not in the tables: of a struct that is, the kernels up to the newest known refuse it. */
+const isRefused = (struct: string, release: Version): boolean => isOpsStruct(struct) && isAtLeast(NEWEST, release);
 
 /** What the verifier needs to know of a program; `target` names the kernel, as in compiler/bpf/kernels.ts, `release` its verifier. */
 export function verifierProgram(
@@ -65,6 +95,7 @@ export function verifierProgram(
   target: string,
   release: Version,
   types?: KernelTypes,
+  kernel?: WholeKernel,
 ): Program {
   const maps = new Map<number, VerifierMap>();
   const descriptors = new Map<string, number>();
@@ -77,7 +108,7 @@ export function verifierProgram(
     if (map !== undefined) maps.set(fd, map);
     return fd;
   };
-  let unknown = externOf(program) ?? foreignOf(module, program);
+  let unknown = externOf(program, kernel) ?? foreignOf(module, program, kernel);
   const insns = link(program, (relocation) => {
     if (relocation.kind === "global") {
       const fd = describe(relocation.section, () => sectionMap(relocation.section, module.globals));
@@ -93,17 +124,25 @@ export function verifierProgram(
       };
     return { src: PSEUDO.mapFd, low: describe(`map ${relocation.map}`, () => known), high: 0 };
   });
-  const kfuncs = new Map((program.externs ?? []).filter(isKnownFunction).map(({ slot, name }) => [slot, name]));
+  const called = (program.externs ?? []).filter((one) => (kernel ? one.kind === "function" : isKnownFunction(one)));
+  const kfuncs = new Map(called.map(({ slot, name }) => [slot, name.replace(/___.*$/, "")]));
   for (const slot of kfuncs.keys()) insns[slot] = { ...insns[slot]!, src: CALL.kfunc, imm: 0 };
   const entry = program.implements && entryOf(program.implements);
+  const place = entry ? undefined : program.implements;
+  const refused = place !== undefined && isRefused(place.struct, release);
+  if (place && !refused) unknown ??= { what: `${place.member} of struct ${place.struct}`, insn: 0 };
+  const traced = kernel && tracedBy(program, kernel);
   return {
     insns,
     ...(types ? { types } : {}),
+    ...(kernel ? { kernel } : {}),
     ...(entry ? { entry } : {}),
     ...(kfuncs.size > 0 ? { kfuncs } : {}),
     type: program.type,
     attach: program.attachType,
-    flags: 0,
+    flags: kernel && sleeps(program) ? LOAD_FLAGS.sleepable : 0,
+    ...(traced ? { traced } : {}),
+    ...(refused ? { refused: `attach to unsupported member ${place.member} of struct ${place.struct}` } : {}),
     maps,
     typed: true,
     ...(unknown === undefined ? {} : { unknown }),

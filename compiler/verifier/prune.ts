@@ -2,6 +2,7 @@
  * Stopping early: a state that is covered by one from which everything was explored needs no exploring of its own;
  * a state that is the same as an earlier one of its own path will never end.
  */
+import { MAY_GOTO } from "./decode.ts";
 import type { Needs } from "./flow.ts";
 import { same, within } from "./scalar.ts";
 import {
@@ -17,6 +18,7 @@ import {
   type Slot,
   type State,
 } from "./state.ts";
+import { isActive, turnsDiffer } from "./iterators.ts";
 import { rejectAt } from "./verdict.ts";
 import { hasFlag, type Env, type Explored } from "./env.ts";
 
@@ -26,23 +28,48 @@ type Ids = Map<number, number>;
 /** Says whether the current path may end here, and remembers the state where that may help later. */
 export function seenBefore(env: Env): boolean {
   const known = env.explored.get(env.insn);
-  const often = hasFlag(env, "testStateFrequency");
+  const asks = env.structure.asksIterator.has(env.insn);
+  const counts = env.program.insns[env.insn]!.code === MAY_GOTO;
+  const often = hasFlag(env, "testStateFrequency") || asks || counts;
   let remember = often || (env.jumps - env.jumpsAtState >= 2 && env.processed - env.processedAtState >= 8);
   if (known !== undefined) {
     for (let index = 0; index < known.length; index++) {
       const old = known[index]!;
       if (old.branches > 0) {
-        if (mayLoop(old.state, env.state) && equalStates(env, old.state, env.rules.exactLoops))
+        if (counts && old.state.turns !== env.state.turns && equalStates(env, old.state, "range")) {
+          comesBackTo(env.parent, old);
+          old.hits++;
+          return true;
+        }
+        if (asks) {
+          // The iterator comes to its end at last: nothing new will be met on the way round, if all that may matter is covered.
+          if (isActive(env) && equalStates(env, old.state, "range")) {
+            comesBackTo(env.parent, old);
+            old.hits++;
+            return true;
+          }
+        } else if (
+          mayLoop(old.state, env.state) &&
+          equalStates(env, old.state, env.rules.exactLoops ? "exact" : "needed") &&
+          old.state.turns === env.state.turns &&
+          !turnsDiffer(old.state, env.state)
+        )
           // The kernel's log ends with the instruction that went back.
           rejectAt("infinite-loop", env.previous, `infinite loop detected at insn ${env.insn}`);
         // On the way round a loop states are only remembered now and then.
         if (!often && env.jumps - env.jumpsAtState < 20 && env.processed - env.processedAtState < 100) remember = false;
-      } else if (equalStates(env, old.state, false)) {
-        old.hits++;
-        return true;
+      } else {
+        // Of a loop that is not finished, nobody knows yet what matters.
+        const open = openEntry(old);
+        if (equalStates(env, old.state, open ? "range" : "needed")) {
+          if (open) comesBackTo(env.parent, open);
+          old.hits++;
+          return true;
+        }
       }
       if (remember) old.misses++;
-      if (old.misses > old.hits * 3 + 3) known.splice(index--, 1);
+      const patience = (asks || counts) && old.branches > 0 ? 64 : 3;
+      if (old.misses > old.hits * patience + patience) known.splice(index--, 1);
     }
   }
   if (remember) rememberState(env, known);
@@ -50,7 +77,16 @@ export function seenBefore(env: Env): boolean {
 }
 
 function rememberState(env: Env, known: Explored[] | undefined): void {
-  const state: Explored = { state: copyState(env.state), parent: env.parent, branches: 1, hits: 0, misses: 0 };
+  const state: Explored = {
+    insn: env.insn,
+    state: copyState(env.state),
+    parent: env.parent,
+    branches: 1,
+    depth: (env.parent?.depth ?? 0) + 1,
+    entry: undefined,
+    hits: 0,
+    misses: 0,
+  };
   if (known === undefined) env.explored.set(env.insn, [state]);
   else known.push(state);
   env.parent = state;
@@ -63,7 +99,22 @@ function rememberState(env: Env, known: Explored[] | undefined): void {
 export function endPath(env: Env): void {
   for (let state = env.parent; state !== undefined; state = state.parent) {
     if (--state.branches > 0) return;
+    const open = openEntry(state);
+    if (open) comesBackTo(state.parent, open);
   }
+}
+
+/** A path from this state leads back to an earlier one. */
+function comesBackTo(state: Explored | undefined, entry: Explored): void {
+  if (!state || state === entry) return;
+  const known = openEntry(state);
+  if (!known || entry.depth < known.depth) state.entry = entry;
+}
+/** The first state that paths from here lead back to, if something is still to be explored from it. */
+function openEntry(state: Explored): Explored | undefined {
+  let entry = state.entry;
+  while (entry?.entry && entry.entry.depth < entry.depth) entry = entry.entry;
+  return entry && entry.branches > 0 ? entry : undefined;
 }
 
 /** The innermost registers are the same to the last detail; only then is a loop looked for. */
@@ -93,9 +144,15 @@ function sameKind(a: Reg, b: Reg): boolean {
   );
 }
 
-function equalStates(env: Env, old: State, exact: boolean): boolean {
+/**
+ * How like two states must be: in what is needed behind them; in everything, a range within another; or to the last detail.
+ */
+type Likeness = "needed" | "range" | "exact";
+
+function equalStates(env: Env, old: State, likeness: Likeness): boolean {
+  const exact = likeness === "exact";
   const now = env.state;
-  if (old.frames.length !== now.frames.length) return false;
+  if (old.frames.length !== now.frames.length || old.inRcu !== now.inRcu || old.preempt !== now.preempt) return false;
   for (let depth = 0; depth < now.frames.length - 1; depth++) {
     if (old.frames[depth + 1]!.callsite !== now.frames[depth + 1]!.callsite) return false;
   }
@@ -115,13 +172,13 @@ function equalStates(env: Env, old: State, exact: boolean): boolean {
       )
         return false;
     }
-    const needs = exact ? undefined : env.flow.needs(at);
+    const needs = likeness === "needed" ? env.flow.needs(at) : undefined;
     for (let index = 0; index < 10; index++) {
       if (((liveRegs >> index) & 1) === 0) continue;
       const demanded = needs === undefined || ((needs.demandedRegs >> index) & 1) === 1;
       if (!covers(before.regs[index]!, frame.regs[index]!, ids, exact, demanded)) return false;
     }
-    if (!coversStack(before, frame, ids, needs)) return false;
+    if (!coversStack(before, frame, ids, needs, exact)) return false;
   }
   return true;
 }
@@ -193,12 +250,12 @@ function covers(old: Reg, now: Reg, ids: Ids, exact: boolean, demanded: boolean)
   }
 }
 
-function coversStack(old: Frame, now: Frame, ids: Ids, needs: Needs | undefined): boolean {
-  const count = Math.max(old.stack.length, needs === undefined ? now.stack.length : 0);
+function coversStack(old: Frame, now: Frame, ids: Ids, needs: Needs | undefined, exact: boolean): boolean {
+  const count = Math.max(old.stack.length, exact ? now.stack.length : 0);
   for (let index = 0; index < count; index++) {
     if (needs !== undefined && !needs.isSlotLive(index)) continue;
     const demanded = needs === undefined || needs.isSlotDemanded(index);
-    if (!coversSlot(old.stack[index], now.stack[index], ids, needs === undefined, demanded)) return false;
+    if (!coversSlot(old.stack[index], now.stack[index], ids, exact, demanded)) return false;
   }
   return true;
 }

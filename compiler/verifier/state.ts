@@ -3,6 +3,7 @@
  * Registers and stack slots are immutable values; a frame's arrays are private to its state and change in place.
  */
 import { MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
+import type { KeptPart } from "../module.ts";
 import { ANYTHING, known, show as showScalar, ZERO, type Scalar } from "./scalar.ts";
 import * as tnum from "./tnum.ts";
 import type { Category } from "./verdict.ts";
@@ -25,8 +26,13 @@ export type RegType =
   | "xdp_sock"
   | "mem"
   | "ringbuf_mem"
+  /** Memory that programs may only read. */
+  | "rdonly_mem"
+  /** To a struct of the kernel's: vouched for; vouched for as long as nobody frees it (RCU); found by following another; found, who knows how. */
   | "trusted_ptr_"
+  | "rcu_ptr_"
   | "ptr_"
+  | "untrusted_ptr_"
   /** Part of an iterator, on the stack alone: `off` is which part, `size` is 1 where it is drained. */
   | "iter";
 
@@ -40,6 +46,8 @@ export interface VerifierMap {
   readonly flags: number;
   /** Content of a frozen map of one element that programs may only read: loads from it are constants. */
   readonly frozen?: Uint8Array;
+  /** Parts of values with rules of their own. */
+  readonly kept?: readonly KeptPart[];
   /** Byte ranges of `frozen` that the loader may still change. */
   readonly varying?: readonly { readonly start: number; readonly end: number }[];
 }
@@ -71,6 +79,8 @@ export interface Reg {
   readonly size: number;
   /** The kernel's struct that a pointer by BTF leads to; absent: not known here. */
   readonly struct?: string;
+  /** Of an iterator: how often it was asked on the way here. */
+  readonly turns?: number;
 }
 /** Ranges of packet pointers that were found to lie past the packet. */
 export const AT_PACKET_END = -1;
@@ -95,6 +105,8 @@ export const scalar = (value: Scalar): Reg => (value === ANYTHING ? ANY_SCALAR :
 export const scalarOf = (value: bigint): Reg => scalar(known(value));
 /** A pointer at offset 0. */
 export const pointer = (type: RegType, extra: Partial<Reg> = {}): Reg => ({ ...BLANK, type, value: ZERO, ...extra });
+/** Whether it leads to a struct of the kernel's, by what the kernel's types say. */
+export const isStructPointer = ({ type }: Reg): boolean => type.endsWith("ptr_");
 export const isPointer = (reg: Reg): boolean => reg.type !== "scalar" && reg.type !== "?";
 export const isNull = (reg: Reg): boolean =>
   reg.type === "scalar" && reg.value.bits.mask === 0n && reg.value.bits.value === 0n;
@@ -155,6 +167,12 @@ export interface Reference {
 export interface State {
   readonly frames: Frame[];
   references: readonly Reference[];
+  /** How often `may_goto` went on on the way here. */
+  turns: number;
+  /** In an RCU section that the program has entered (bpf_rcu_read_lock). */
+  inRcu: boolean;
+  /** How often it has forbidden others to interrupt it (bpf_preempt_disable). */
+  preempt: number;
 }
 
 export const currentFrame = (state: State): Frame => state.frames[state.frames.length - 1]!;
@@ -162,6 +180,9 @@ export const copyFrame = (frame: Frame): Frame => ({ ...frame, regs: frame.regs.
 export const copyState = (state: State): State => ({
   frames: state.frames.map(copyFrame),
   references: state.references,
+  turns: state.turns,
+  inRcu: state.inRcu,
+  preempt: state.preempt,
 });
 
 export function newFrame(callsite: number, subprogram: number, depth: number): Frame {
@@ -188,7 +209,7 @@ export function replaceRegs(state: State, change: (reg: Reg) => Reg): void {
 export function typeName(reg: Reg): string {
   if (reg.struct !== undefined && !reg.nullable) return `${reg.type}${reg.struct}`;
   if (!reg.nullable) return reg.type;
-  return reg.type === "trusted_ptr_" || reg.type === "ptr_" ? `${reg.type}or_null_` : `${reg.type}_or_null`;
+  return isStructPointer(reg) ? `${reg.type}or_null_` : `${reg.type}_or_null`;
 }
 
 /** A register as in the kernel's log. */

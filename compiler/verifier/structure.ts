@@ -33,6 +33,8 @@ export interface Structure {
   readonly subprograms: readonly Subprogram[];
   /** Slots where the kernel compares the state with earlier ones. */
   readonly prunePoints: ReadonlySet<number>;
+  /** Calls that ask an iterator for more: states there are always kept. */
+  readonly asksIterator: ReadonlySet<number>;
 }
 
 const MAX_DIRECT_OFFSET = 1 << 29;
@@ -45,14 +47,15 @@ export function checkStructure(
   maps: ReadonlyMap<number, VerifierMap>,
   typed: boolean,
   rules: Rules,
+  asksIterator: ReadonlySet<number> = new Set(),
 ): Structure {
   const subprograms = findSubprograms(insns);
   checkJumps(insns, subprograms);
   if (!typed) checkEarlyEnds(insns, subprograms.slice(1));
   checkWords(insns, maps, rules);
   if (!rules.entersLoopsAnywhere) checkBackEdges(insns);
-  const prunePoints = checkReachability(insns, subprograms);
-  return { subprograms, prunePoints };
+  const prunePoints = new Set([...checkReachability(insns, subprograms), ...asksIterator]);
+  return { subprograms, prunePoints, asksIterator };
 }
 
 function findSubprograms(insns: readonly RawInsn[]): Subprogram[] {

@@ -5,11 +5,12 @@
  * one that was walked before. Where it cannot tell, it says so ("unsupported") rather than guess.
  */
 import { rulesOf } from "../bpf/verifier-rules.ts";
-import { contextLayout, kindOf } from "../bpf/kinds/index.ts";
+import { contextLayout, kindOf, maySleep } from "../bpf/kinds/index.ts";
 import { hasCome, mapTypeSince, programTypeSince } from "../bpf/since.ts";
 import { LOAD_FLAGS, type Env, type Outcome, type Program } from "./env.ts";
 import { createFlow } from "./flow.ts";
 import { step } from "./interpret.ts";
+import { iterates } from "./kernel-calls.ts";
 import { assumeOf, type Assumption } from "./jumps.ts";
 import { endPath, seenBefore } from "./prune.ts";
 import { checkStackDepth } from "./stack-depth.ts";
@@ -72,6 +73,7 @@ export function verify(program: Program, options: Options = {}): Result {
     if (program.insns.length > MAX_PROCESSED) rejectAt("other", "none", "the program is too large");
     if (program.unknown !== undefined)
       return { verdict: "unsupported", feature: program.unknown.what, insn: program.unknown.insn };
+    if (program.refused !== undefined) rejectAt("other", "none", program.refused);
     env = prepare(program);
     explore(env, options);
     const stack = checkStackDepth(program.insns, env.structure, env.stackDepth, env.rules);
@@ -97,9 +99,16 @@ export function verify(program: Program, options: Options = {}): Result {
 
 /** The context's layout; struct_ops programs have their function's arguments instead. */
 const contextOf = (program: Program): Env["context"] | undefined =>
-  program.entry
-    ? { bytes: 8 * program.entry.member.args.length, ranges: [] }
-    : contextLayout(program.type, program.attach, program.features, program.release);
+  program.traced
+    ? { bytes: 8 * program.traced.params.length, ranges: [] }
+    : program.entry
+      ? { bytes: 8 * program.entry.member.args.length, ranges: [] }
+      : contextLayout(program.type, program.attach, program.features, program.release);
+
+function structureOf({ insns, maps, typed, release, kfuncs, kernel }: Program): Structure {
+  const asks = [...(kfuncs ?? [])].flatMap(([slot, name]) => (iterates(kernel, name) === "next" ? [slot] : []));
+  return checkStructure(insns, maps, typed, rulesOf(release), new Set(asks));
+}
 
 function prepare(program: Program): Env {
   const context = contextOf(program);
@@ -108,9 +117,17 @@ function prepare(program: Program): Env {
     rejectAt("other", "none", `programs of type ${program.type} are not known`);
   for (const { type } of program.maps.values())
     if (!hasCome(mapTypeSince(type), program.release)) rejectAt("other", "none", `maps of type ${type} are not known`);
+  const sleepable = (program.flags & LOAD_FLAGS.sleepable) !== 0;
+  if (program.type === "syscall" && !sleepable) rejectAt("other", "none", "Syscall programs can only be sleepable");
+  if (sleepable && !maySleep(program.type, program.attach))
+    rejectAt(
+      "other",
+      "none",
+      "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable",
+    );
   if ((program.flags & LOAD_FLAGS.testRegInvariants) !== 0 && !rulesOf(program.release).invariantsFlag)
     rejectAt("other", "none", "unknown flags");
-  const structure = checkStructure(program.insns, program.maps, program.typed, rulesOf(program.release));
+  const structure = structureOf(program);
   return newEnv(program, structure, context, undefined);
 }
 
@@ -127,7 +144,7 @@ export function newEnv(program: Program, structure: Structure, context: Env["con
     explored: new Map(),
     accessTypes: new Map(),
     stackDepth: [],
-    state: { frames: [frame], references: [] },
+    state: { frames: [frame], references: [], turns: 0, inRcu: false, preempt: 0 },
     insn: 0,
     previous: 0,
     parent: undefined,
@@ -190,7 +207,7 @@ export function replayPath(program: Program, path: Rejection["path"]): readonly 
   try {
     const context = contextOf(program);
     if (context === undefined) return [];
-    const structure = checkStructure(program.insns, program.maps, program.typed, rulesOf(program.release));
+    const structure = structureOf(program);
     const env = newEnv(program, structure, context, () => left.shift()?.taken ?? false);
     while (env.processed++ < MAX_PROCESSED) {
       steps.push({ insn: env.insn, state: copyState(env.state) });

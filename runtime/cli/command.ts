@@ -160,6 +160,7 @@ Examples:
     .addOption(
       kernelOption("whose verifier is asked (default: the newest known, and the oldest that an object of ours is for)"),
     )
+    .option("--btf <file>", "the kernel's types, for objects of other compilers (default: the running kernel's)")
     .option("--json", "print JSON instead of text")
     .addHelpText("after", "\nExample:\n  tsbpf build programs/ndiffports.ts && tsbpf verify ndiffports.o")
     .action((files: string[], options: VerifyOptions) => finish(verifyCommand(files, options)));

@@ -1,12 +1,21 @@
 /** `tsbpf verify`: what the kernel's verifier would say of objects, or of the programs of a corpus file. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { release as runningRelease } from "node:os";
+import type { KernelTypes } from "../../compiler/bpf/kernel-types.ts";
 import { isRange, kernelNamed, kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
+import type { WholeKernel } from "../../compiler/bpf/whole-kernel.ts";
 import { NEWEST, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
-import { readObject } from "../../compiler/object/read.ts";
+import type { Btf } from "../../compiler/object/btf.ts";
+import { complete } from "../../compiler/object/complete.ts";
+import { readObject, type ReadObject } from "../../compiler/object/read.ts";
+import { wholeKernel } from "../../compiler/object/whole-kernel.ts";
 import { corpusAnswer, type CorpusAnswer, type CorpusProgram } from "../../compiler/verifier/corpus.ts";
-import { verifyProgram } from "../../compiler/verifier/module.ts";
+import { verifyProgram, type ModuleOptions } from "../../compiler/verifier/module.ts";
+import type { BpfModule } from "../../compiler/module.ts";
 import { readObjectFile, reason, trouble, TroubleError } from "../files/files.ts";
+import { runningSetting } from "../kernel/running-config.ts";
+import { btfOf, kernelTypesIn } from "../project/kernel-types.ts";
 import { problemText } from "./disasm.ts";
 import { colour, err, json, out, outputFailed, say, troubleText } from "./output.ts";
 
@@ -16,6 +25,8 @@ export interface VerifyOptions {
   readonly target?: TargetName;
   /** Whose verifier is asked. */
   readonly kernel?: Version;
+  /** The kernel's types, for objects of other compilers; absent: the running kernel's. */
+  readonly btf?: string;
   readonly json?: boolean;
 }
 
@@ -42,17 +53,23 @@ export function verifyCommand(files: readonly string[], options: VerifyOptions):
 }
 
 function verifyObject(file: string, options: VerifyOptions): { ok: boolean; json: object } {
-  const { module, problems } = readObject(readObjectFile(file));
-  if (!module)
-    throw trouble("bad-object", `${file}: ${problems.map(problemText).join("; ")}`, "give a BPF object file (ELF)");
+  const read = readObject(readObjectFile(file));
+  if (!read.module)
+    throw trouble(
+      "bad-object",
+      `${file}: ${read.problems.map(problemText).join("; ")}`,
+      "give a BPF object file (ELF)",
+    );
+  const { module, types, running } = forKernel({ ...read, module: read.module }, options);
   const kernel = options.target ? kernels[options.target] : kernelNamed(module.target);
   const proved = isRange(kernel) && module.kernel !== undefined ? versionIn(module.kernel) : undefined;
-  const release = options.kernel ?? proved ?? kernel.newest;
+  const release = options.kernel ?? proved ?? running ?? kernel.newest;
   if (module.programs.length === 0 && !options.json) say(`${file}: no programs in this object, so nothing to verify`);
   let ok = true;
   const programs = module.programs.map((program) => {
     const { result, diagnostics, log } = verifyProgram(module, program, kernel.name, release, {
       verbose: options.verbose ?? false,
+      ...types,
     });
     if (result.verdict === "reject") ok = false;
     if (!options.json) {
@@ -73,6 +90,46 @@ function verifyObject(file: string, options: VerifyOptions): { ok: boolean; json
     return { name: program.name, verdict: result.verdict, ...facts, diagnostics: shown, ...(log ? { log } : {}) };
   });
   return { ok, json: { object: file, ok, kernel: release, programs } };
+}
+
+const VMLINUX = "/sys/kernel/btf/vmlinux";
+interface OpenKernel {
+  readonly btf: Btf;
+  readonly types: KernelTypes;
+  readonly whole: WholeKernel;
+}
+/** By file: reading one takes longer than most objects. */
+const opened = new Map<string, OpenKernel>();
+function openKernel(file: string): OpenKernel {
+  const known = opened.get(file);
+  if (known) return known;
+  const btf = btfOf(file);
+  const made = { btf, types: kernelTypesIn(btf, file), whole: wholeKernel(btf) };
+  opened.set(file, made);
+  return made;
+}
+
+interface ForKernel {
+  readonly module: BpfModule;
+  readonly types: Pick<ModuleOptions, "types" | "kernel">;
+  /** The running kernel's version, where the object was made whole for it. */
+  readonly running?: Version;
+}
+/** An object of another compiler as that kernel's loader would make it; ours is whole as it is. */
+function forKernel(read: ReadObject & { readonly module: BpfModule }, { btf: path }: VerifyOptions): ForKernel {
+  const { module } = read;
+  const file = path ?? VMLINUX;
+  if (module.target !== "unknown" || (path === undefined && !existsSync(VMLINUX))) return { module, types: {} };
+  const asks = read.kernelInfo?.programs.some(({ core }) => core.length > 0);
+  if (!asks && !module.structOps && !module.programs.some(({ externs }) => externs)) return { module, types: {} };
+  const known = openKernel(file);
+  const version = path === undefined ? versionIn(runningRelease()) : undefined;
+  const done = complete(read, { btf: known.btf, setting: path === undefined ? runningSetting : () => undefined });
+  return {
+    module: done.module,
+    types: { types: known.types, kernel: known.whole },
+    ...(version === undefined ? {} : { running: version }),
+  };
 }
 
 /** One answer per program, whatever the program is; the exit code says only whether the file could be read. */

@@ -73,6 +73,8 @@ function freeze(fd: number, content: Uint8Array): void {
 export interface LoadRequest {
   readonly type: number;
   readonly attach: number;
+  /** Of the kernel's type that the program belongs to. */
+  readonly attachBtfId?: number;
   readonly flags: number;
   readonly insns: readonly RawInsn[];
   /** Default: GPL. */
@@ -103,6 +105,7 @@ export function loadProgram(request: LoadRequest): LoadResult {
     ...(asksForLog ? { log_level: request.logLevel, log_size: LOG_BYTES, log_buf: logBuffer } : {}),
     prog_flags: request.flags,
     expected_attach_type: request.attach,
+    ...(request.attachBtfId === undefined ? {} : { attach_btf_id: request.attachBtfId }),
   });
   if (result >= 0) closeFd(result);
   const log = asksForLog && logBuffer ? new TextDecoder().decode(logBuffer.subarray(0, logBuffer.indexOf(0))) : "";

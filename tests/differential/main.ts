@@ -1,8 +1,9 @@
-/** `npm run test:differential -- vm|containment|verifier|states|contexts|helpers|objects …`: the long runs against the kernel and the verifier, which CI does in small. */
+/** `npm run test:differential -- vm|containment|verifier|selftests|states|contexts|helpers|objects …`: the long runs against the kernel and the verifier, which CI does in small. */
 import { containmentMain } from "./containment-run.ts";
 import { contextsMain } from "./contexts-run.ts";
 import { helpersMain } from "./helpers-run.ts";
 import { objectsMain } from "./objects-run.ts";
+import { selftestsMain } from "./selftests-run.ts";
 import { statesMain, verifierMain } from "./verifier-run.ts";
 import { vmMain } from "./vm.ts";
 
@@ -10,6 +11,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => number>> = 
   vm: vmMain,
   containment: containmentMain,
   verifier: verifierMain,
+  selftests: selftestsMain,
   states: statesMain,
   contexts: contextsMain,
   helpers: helpersMain,

@@ -3,6 +3,7 @@
  *
  *   npm run test:differential -- verifier --count 30000 --seed 1     mutants of the corpus and of our own objects
  *   npm run test:differential -- verifier --of cgroup_sockopt        of programs of one type
+ *   npm run test:differential -- verifier --objects DIR              of other compilers' objects, made whole for this kernel
  *   npm run test:differential -- states --count 20000 --seed 1       register states on random programs of numbers
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -10,12 +11,21 @@ import { kernels } from "../../compiler/bpf/kernels.ts";
 import { corpusProgram, type CorpusProgram } from "../../compiler/verifier/corpus.ts";
 import type { Program } from "../../compiler/verifier/verify.ts";
 import { verifierProgram } from "../../compiler/verifier/program.ts";
+import { EXTRACTED } from "../../compiler/bpf/kernel-types.ts";
+import { complete } from "../../compiler/object/complete.ts";
+import { extractTypes } from "../../compiler/object/extract-types.ts";
+import { readObject } from "../../compiler/object/read.ts";
+import { wholeKernel } from "../../compiler/object/whole-kernel.ts";
+import { runningSetting } from "../../runtime/kernel/running-config.ts";
+import { runningTypes } from "../../runtime/kernel/running-types.ts";
+import { isFunctionAddress } from "../../compiler/verifier/decode.ts";
 import { compile } from "../../compiler/compile.ts";
 import { numberProgram } from "./generate.ts";
 import { kernelUnavailable, runningRelease } from "./kernel.ts";
 import { random } from "./mutate.ts";
+import { withNumberedCalls } from "../verifier/corpus/entry.ts";
 import { compareStates } from "./states.ts";
-import { compare, table, type Seed } from "./verifier.ts";
+import { askKernel, compare, table, type Seed } from "./verifier.ts";
 
 /** Longer ones say little more and take long. */
 const LONGEST = 3000;
@@ -28,7 +38,7 @@ function option(args: readonly string[], name: string, otherwise: number): numbe
 /** As the kernel would see it without BTF and with parameters at their initial values, which are constants by then. */
 export function asLoaded(program: Program): Program {
   const maps = [...program.maps].map(([fd, map]) => [fd, { ...map, varying: [] }] as const);
-  return { ...program, maps: new Map(maps), typed: false };
+  return withNumberedCalls({ ...program, maps: new Map(maps), typed: false });
 }
 
 /** Programs to mutate, found from the repository's root: the corpus where it is at hand, and our own for the mainline kernel, each several times over. */
@@ -55,6 +65,28 @@ export function mutationSeeds(): Seed[] {
   return [...corpus, ...new Array<Seed[]>(repeated).fill(own).flat()];
 }
 
+/** Maps that are made here have no types, and so no parts that the kernel keeps to itself; nor are there callbacks without types. */
+const plain = ({ maps, insns }: Program): boolean =>
+  [...maps.values()].every(({ kept, type }) => !kept && type !== "user_ringbuf") && !insns.some(isFunctionAddress);
+
+/** Programs of objects in a folder, whoever compiled them, made whole for the running kernel; those that it takes, and nothing else. */
+export function objectSeeds(folder: string): Seed[] {
+  const { btf } = runningTypes();
+  const types = extractTypes(btf, EXTRACTED, "the running kernel");
+  const kernel = wholeKernel(btf);
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(".o"))
+    .flatMap((file): Seed[] => {
+      const read = readObject(new Uint8Array(readFileSync(`${folder}/${file}`)));
+      if (!read.module) return [];
+      const { module } = complete({ ...read, module: read.module }, { btf, setting: runningSetting });
+      return module.programs
+        .map((program) => verifierProgram(module, program, "mainline", runningRelease(), types, kernel))
+        .map((program, at) => ({ name: `${file} (${module.programs[at]!.name})`, program: asLoaded(program) }))
+        .filter(({ program }) => program.unknown === undefined && plain(program) && askKernel(program).accepted);
+    });
+}
+
 /** Exit code 0 if no mutant was accepted that the kernel rejects, and the count was reached; 3 where the kernel cannot be asked. */
 export function verifierMain(args: readonly string[]): number {
   const reason = kernelUnavailable();
@@ -63,7 +95,10 @@ export function verifierMain(args: readonly string[]): number {
     return 3;
   }
   const only = args.includes("--of") ? args[args.indexOf("--of") + 1] : undefined;
-  const seeds = mutationSeeds().filter(({ program }) => only === undefined || program.type === only);
+  const folder = args.includes("--objects") ? args[args.indexOf("--objects") + 1] : undefined;
+  const seeds = (folder === undefined ? mutationSeeds() : objectSeeds(folder)).filter(
+    ({ program }) => only === undefined || program.type === only,
+  );
   const result = compare(seeds, {
     seed: option(args, "seed", 1),
     rejected: option(args, "count", 30_000),

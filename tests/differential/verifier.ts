@@ -6,6 +6,10 @@ import { MAP_TYPES } from "../../compiler/bpf/map-types.ts";
 import { KINDS, type ProgramTypeName } from "../../compiler/bpf/kinds/index.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { verify, type Program, type VerifierMap } from "../../compiler/verifier/verify.ts";
+import { callsIn } from "../../compiler/verifier/corpus.ts";
+import { isKfuncCall } from "../../compiler/verifier/decode.ts";
+import { runningTypes } from "../../runtime/kernel/running-types.ts";
+import { callNames } from "../verifier/corpus/entry.ts";
 import { createMap, loadProgram } from "./kernel.ts";
 import { mutate, random, type Random } from "./mutate.ts";
 import { complaint, reasonOf } from "./reasons.ts";
@@ -77,13 +81,34 @@ export interface KernelVerdict {
   readonly message: string;
   readonly insn: number | undefined;
 }
+/** Which function of which struct it is, by the running kernel's numbers. */
+function attachmentOf({ entry, traced, attach }: Program): { readonly attach: number; readonly attachBtfId?: number } {
+  if (traced) {
+    const { types } = runningTypes().btf;
+    const id = types.findIndex((one) => one?.kind === "typedef" && one.name === `btf_trace_${traced.tracepoint}`);
+    return { attach, attachBtfId: id };
+  }
+  const struct = entry && runningTypes().struct(entry.ops);
+  const member = struct?.members.find(({ name }) => name === entry?.member.member);
+  return struct && member ? { attach: member.index, attachBtfId: struct.id } : { attach };
+}
+/** Calls of the kernel's functions by its numbers; of others by one that it does not have. */
+function withKernelFunctions({ kfuncs }: Program, insns: readonly RawInsn[]): readonly RawInsn[] {
+  if (!kfuncs) return insns;
+  return insns.map((insn, slot) => {
+    if (!isKfuncCall(insn)) return insn;
+    const name = kfuncs.get(slot);
+    return { ...insn, imm: (name === undefined ? undefined : runningTypes().functionId(name)) ?? 0x7fff_ffff };
+  });
+}
+
 /** What the running kernel says: the verdict without a log, and for rejections the message in a second try. */
 export function askKernel(program: Program): KernelVerdict {
   const request = {
     type: KINDS[program.type as ProgramTypeName].number,
-    attach: program.attach,
     flags: program.flags,
-    insns: withKernelMaps(program),
+    ...attachmentOf(program),
+    insns: withKernelFunctions(program, withKernelMaps(program)),
     license: program.gpl ? "GPL" : "Proprietary",
   };
   const { errno } = loadProgram({ ...request, logLevel: 0 });
@@ -125,9 +150,21 @@ export function mutant(
     [type, attach] = rng.pick(TYPES);
     notes.push(`type ${type}`);
   }
+  const names = seed.program.kfuncs && callNames(seed.program.kfuncs);
+  const { entry, traced, ...rest } = seed.program;
   // Flags of the seed, but not those that only make a test of the kernel slower.
   flags &= ~(4 | 8);
-  return { program: { ...seed.program, insns, type, attach, flags }, edits: notes };
+  const program = {
+    ...rest,
+    ...(type === "struct_ops" && entry ? { entry } : {}),
+    ...(type === "tracing" && traced ? { traced } : {}),
+    ...(names ? { kfuncs: callsIn(insns, names) } : {}),
+    insns,
+    type,
+    attach,
+    flags,
+  };
+  return { program, edits: notes };
 }
 
 export interface CompareOptions {

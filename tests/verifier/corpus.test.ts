@@ -41,6 +41,38 @@ test("our corpus has programs of every outcome, and labels of every release whos
   }
 });
 
+const structOps = readCorpus("struct-ops");
+describe.each(structOps.labels)(
+  "congestion controls, ours and clang's, by Linux $kernel on $date",
+  ({ accepts, insns }) => {
+    test("no false accept, few false rejects, the kernel's instruction", { timeout: 120_000 }, () => {
+      expect(structOps.programs.length).toBeGreaterThan(1500);
+      const answers = structOps.programs.map((program, index) => ({
+        name: program.name,
+        answer: corpusAnswer(program),
+        accepts: accepts[index] === 1,
+        insn: insns[index],
+      }));
+      const of = (verdict: string, label: boolean): string[] =>
+        answers.filter((one) => one.answer.verdict === verdict && one.accepts === label).map(({ name }) => name);
+      const accepted = accepts.filter((one) => one === 1).length;
+      expect(Math.min(accepted, accepts.length - accepted)).toBeGreaterThan(300);
+      expect(of("accept", false)).toEqual([]);
+      expect(of("reject", true)).toEqual([]);
+      expect(answers.filter(({ answer }) => answer.verdict === "unsupported").length / answers.length).toBeLessThan(
+        0.1,
+      );
+      // Those that nobody has changed are all taken.
+      expect(answers.filter(({ name, answer }) => !name.startsWith("mutant") && answer.verdict !== "accept")).toEqual(
+        [],
+      );
+      const placed = answers.filter((one) => one.answer.verdict === "reject" && one.insn !== undefined);
+      const equal = placed.filter((one) => one.answer.failingInsn === one.insn);
+      expect(equal.length / placed.length).toBeGreaterThanOrEqual(0.97);
+    });
+  },
+);
+
 interface Labelled extends CorpusProgram {
   readonly verdict: "accept" | "reject";
   readonly failingInsn?: number;

@@ -127,6 +127,13 @@ export function attachTypesOf(type: string): readonly number[] {
   const found = Object.values(kindOf(type)?.sections ?? {}).map(({ attach }) => (attach ? ATTACH_TYPES[attach] : 0));
   return found.length === 0 ? [0] : [...new Set(found)];
 }
+const SLEEPING_TRACES: ReadonlySet<number> = new Set(
+  (["trace_fentry", "trace_fexit", "modify_return", "trace_iter"] as const).map((name) => ATTACH_TYPES[name]),
+);
+/** Whether programs may be loaded as ones that sleep (can_be_sleepable of kernel/bpf/verifier.c). */
+export const maySleep = (type: string, attach: number): boolean =>
+  type === "tracing" ? SLEEPING_TRACES.has(attach) : ["lsm", "kprobe", "struct_ops", "syscall"].includes(type);
+
 /** The attach type of a program type that has only one; the others carry theirs in the program. */
 export function onlyAttachType(type: string): number | undefined {
   const [first, ...more] = attachTypesOf(type);

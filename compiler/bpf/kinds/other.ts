@@ -11,6 +11,10 @@ export const ext = { number: 28, sections: { freplace: { prefix: true } } } as c
 export const syscall = {
   number: 31,
   sections: { syscall: {} },
+  layout: {
+    bytes: 65535,
+    ranges: [{ name: "(whatever the caller passes)", start: 0, end: 65535, read: "up-to-8", write: "up-to-8" }],
+  },
   // prettier-ignore
   helpers: [
     "probe_read", "perf_event_output", "get_stackid", "probe_read_str", "get_socket_cookie", "get_stack",

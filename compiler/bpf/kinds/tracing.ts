@@ -1,5 +1,5 @@
 /** Kinds that watch the kernel itself. */
-import { TRACING } from "./helper-groups.ts";
+import { SOCKET_CASTS, TRACING } from "./helper-groups.ts";
 import type { Kind } from "./kind.ts";
 
 const PREFIX = { prefix: true } as const;
@@ -74,6 +74,22 @@ export const tracing = {
     iter: { attach: "trace_iter", prefix: true },
     "iter.s": { attach: "trace_iter", prefix: true },
   },
+  // bpf_sk_storage_get_tracing_proto and its sibling take a socket that may be missing.
+  signatures: {
+    sk_storage_get: ["map", "btf-sock-or-null", "value-or-null", "any"],
+    sk_storage_delete: ["map", "btf-sock-or-null"],
+  },
+  // Of tracepoints with types (tp_btf): the rest depends on what is traced.
+  helpers: [
+    ...TRACING,
+    "skb_output",
+    "xdp_output",
+    "sock_from_file",
+    "get_socket_cookie",
+    "sk_storage_get",
+    "sk_storage_delete",
+    ...SOCKET_CASTS,
+  ],
 } as const satisfies Kind;
 
 export const lsm = {

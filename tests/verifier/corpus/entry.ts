@@ -4,6 +4,20 @@ import type { CorpusMap, CorpusProgram } from "../../../compiler/verifier/corpus
 import { mapTypeNumber } from "../../../compiler/verifier/state.ts";
 import type { Program } from "../../../compiler/verifier/verify.ts";
 
+/** Each function once, in the order of the calls. */
+export const callNames = (kfuncs: ReadonlyMap<number, string>): readonly string[] => [...new Set(kfuncs.values())];
+
+/** Calls by position in the list of their names, as in a corpus: what a mutant moves stays what it was. */
+export function withNumberedCalls(program: Program): Program {
+  if (!program.kfuncs) return program;
+  const names = callNames(program.kfuncs);
+  const insns = program.insns.map((insn, slot) => {
+    const name = program.kfuncs!.get(slot);
+    return name === undefined ? insn : { ...insn, imm: names.indexOf(name) };
+  });
+  return { ...program, insns };
+}
+
 /** The program as an entry of the corpus. */
 export function entry(name: string, program: Program): CorpusProgram {
   const maps: Record<string, CorpusMap> = {};
@@ -14,5 +28,16 @@ export function entry(name: string, program: Program): CorpusProgram {
     maps[fd] = { type: mapTypeNumber(map), key, value, max, flags, ...frozen };
   }
   const insns = Buffer.from(encodeSlots(program.insns)).toString("hex");
-  return { name, type: program.type, attach: program.attach, flags: program.flags, insns, maps };
+  const { type, attach, flags, entry: as, kfuncs } = program;
+  const calls = kfuncs ? callNames(kfuncs) : undefined;
+  return {
+    name,
+    type,
+    attach,
+    flags,
+    insns,
+    maps,
+    ...(as ? { ops: { struct: as.ops, member: as.member.member } } : {}),
+    ...(calls ? { calls } : {}),
+  };
 }

@@ -20,11 +20,14 @@ export interface Corpus {
   readonly labels: readonly Labels[];
 }
 
+/** `struct-ops`: functions of the kernel's structs, by the one kernel whose structs the repository's extract has. */
+export type CorpusName = "corpus" | "struct-ops";
 /** Commands run bundled, from the repository's root, as tests do. */
-const FILE = join(process.cwd(), "tests/verifier/corpus/corpus.json.br");
-export const readCorpus = (): Corpus => JSON.parse(brotliDecompressSync(readFileSync(FILE)).toString()) as Corpus;
-export function writeCorpus(corpus: Corpus): number {
+const fileOf = (name: CorpusName): string => join(process.cwd(), `tests/verifier/corpus/${name}.json.br`);
+export const readCorpus = (name: CorpusName = "corpus"): Corpus =>
+  JSON.parse(brotliDecompressSync(readFileSync(fileOf(name))).toString()) as Corpus;
+export function writeCorpus(corpus: Corpus, name: CorpusName = "corpus"): number {
   const bytes = brotliCompressSync(JSON.stringify(corpus), { params: { [constants.BROTLI_PARAM_LGWIN]: 24 } });
-  writeFileSync(FILE, bytes);
+  writeFileSync(fileOf(name), bytes);
   return bytes.length;
 }

@@ -5,15 +5,24 @@
  *   kernel/run.sh --kernel 6.1 npm run -s corpus -- --label > labels.json
  *   npm run corpus -- --add labels.json                    adds, or replaces, that kernel's labels
  *
+ *   npm run corpus -- --struct-ops                         congestion controls, ours and clang's of the same in C, and mutants of them
+ *
  * The programs: bundled ones, random ones of the test suite's generators, and mutants of both.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import { encodeSlots } from "../../../compiler/bpf/raw.ts";
+import { EXTRACTED, kernelTypes, printKernelTypes } from "../../../compiler/bpf/kernel-types.ts";
 import { compile } from "../../../compiler/compile.ts";
+import { complete } from "../../../compiler/object/complete.ts";
+import { extractTypes } from "../../../compiler/object/extract-types.ts";
+import { readObject } from "../../../compiler/object/read.ts";
 import { corpusProgram, verifyCorpusProgram, type CorpusProgram } from "../../../compiler/verifier/corpus.ts";
 import { verifierProgram } from "../../../compiler/verifier/program.ts";
 import type { Result } from "../../../compiler/verifier/verify.ts";
+import { runningSetting } from "../../../runtime/kernel/running-config.ts";
+import { runningTypes } from "../../../runtime/kernel/running-types.ts";
+import { cFile, compileC } from "../../bench/clang.ts";
 import { numberProgram } from "../../differential/generate.ts";
 import { kernelUnavailable, runningRelease } from "../../differential/kernel.ts";
 import { mutate, random } from "../../differential/mutate.ts";
@@ -74,6 +83,49 @@ function programs(): CorpusProgram[] {
   );
 }
 
+const TWINS = ["cubic", "dctcp", "congestion-control"];
+/** Congestion controls: the bundled ones, and what clang makes of them in C (tests/bench/c), for the running kernel; each with mutants. */
+function structOpsPrograms(): CorpusProgram[] {
+  const types = extractTypes(runningTypes().btf, EXTRACTED, "the running kernel");
+  if (printKernelTypes({ ...types, release: "" }) !== printKernelTypes({ ...kernelTypes(), release: "" }))
+    throw new Error("the running kernel's structs are not those of the repository's extract");
+  const isOne = ({ type }: CorpusProgram): boolean => type === "struct_ops";
+  const bundled = readdirSync("programs")
+    .filter((file) => file.endsWith(".ts"))
+    .flatMap((file) => own(`programs/${file}`, readFileSync(`programs/${file}`, "utf8")))
+    .filter(isOne);
+  const foreign = TWINS.flatMap((file) => {
+    const read = readObject(compileC(cFile(file), "clang-19", "v3", "mainline"));
+    const module = complete(
+      { ...read, module: read.module! },
+      { btf: runningTypes().btf, setting: runningSetting },
+    ).module;
+    return module.programs
+      .filter(({ type }) => type === "struct_ops")
+      .map((program) => {
+        // Judged by the extract, as ours are: whoever runs the test may have another kernel.
+        const judged = verifierProgram({ ...module, target: "mainline" }, program, "mainline", runningRelease());
+        return entry(`clang, ${file}.c: ${program.name}`, asLoaded(judged));
+      });
+  });
+  const seeds = [...bundled, ...foreign];
+  const rng = random(1);
+  const decoded = seeds.map((seed) => corpusProgram(seed));
+  const donors = decoded.map(({ insns }) => insns);
+  const mutants = Array.from({ length: MUTANTS }, (_, index): CorpusProgram => {
+    const which = rng.below(seeds.length);
+    const { insns } = mutate(decoded[which]!.insns, rng, donors);
+    return {
+      ...seeds[which]!,
+      name: `mutant ${index} of ${seeds[which]!.name}`,
+      insns: Buffer.from(encodeSlots(insns)).toString("hex"),
+    };
+  });
+  return [...seeds, ...mutants].filter(
+    (program) => program.insns.length > 0 && !isLong(verifyCorpusProgram(program, { budget: BUDGET })),
+  );
+}
+
 /** Asks the running kernel. */
 function label(list: readonly CorpusProgram[]): Labels {
   const insns: Record<number, number> = {};
@@ -99,9 +151,10 @@ if (command === "--add") {
 } else if (command === "--label") {
   console.log(JSON.stringify(label(readCorpus().programs)));
 } else {
-  const list = programs();
+  const name = command === "--struct-ops" ? "struct-ops" : "corpus";
+  const list = name === "struct-ops" ? structOpsPrograms() : programs();
   const labels = label(list);
   const refused = labels.accepts.filter((one) => one === 0).length;
-  const bytes = writeCorpus({ programs: list, labels: [labels] });
+  const bytes = writeCorpus({ programs: list, labels: [labels] }, name);
   console.log(`${list.length} programs, ${refused} refused by ${labels.kernel}: ${bytes} bytes`);
 }
