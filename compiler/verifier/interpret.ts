@@ -30,7 +30,7 @@ import {
 import { checkTarget, goOn, insnAt, later, regsOf, source, type Env } from "./env.ts";
 import { conditionalJump } from "./jumps.ts";
 import { widen } from "./iterators.ts";
-import { callKfunc } from "./kernel-structs.ts";
+import { callKfunc } from "./kfuncs.ts";
 import { checkAccess, checkUnmodified, noteAccessType } from "./memory.ts";
 import { anyOfBytes } from "./scalar.ts";
 import {

@@ -52,6 +52,12 @@ type Verdict = "accept" | "reject";
 const run = (command: string, args: readonly string[], cwd?: string): string =>
   execFileSync(command, args, { encoding: "utf8", maxBuffer: 1 << 28, ...(cwd === undefined ? {} : { cwd }) });
 
+/** What libbpf wants of the tree's <asm/barrier.h>, for any processor. */
+const BARRIERS = `#define smp_mb() __sync_synchronize()
+#define smp_load_acquire(at) __atomic_load_n(at, __ATOMIC_ACQUIRE)
+#define smp_store_release(at, value) __atomic_store_n(at, value, __ATOMIC_RELEASE)
+`;
+
 /** Compiles the selftests and a loader of libbpf's, and gives the kernel's labels by object and program. */
 function labelled(folder: string): {
   readonly objects: readonly string[];
@@ -68,7 +74,6 @@ function labelled(folder: string): {
         "tools/testing/selftests/bpf",
         "tools/lib/bpf",
         "tools/include",
-        "tools/arch/x86/include",
         "include/uapi/linux/bpf.h",
         "scripts/bpf_doc.py",
       ].map((part) => `linux-source-6.12/${part}`),
@@ -87,7 +92,10 @@ function labelled(folder: string): {
     run("bpftool", ["btf", "dump", "file", "/sys/kernel/btf/vmlinux", "format", "c"]),
   );
   const label = join(folder, "label");
-  const uapi = [`-I${join(tree, "tools/include")}`, `-I${join(tree, "tools/include/uapi")}`];
+  // The machine's own <asm/…> serves: that of the tree is not in the package.
+  rmSync(join(tree, "tools/include/uapi/asm"), { recursive: true, force: true });
+  writeFileSync(join(tree, "tools/include/asm/barrier.h"), BARRIERS);
+  const uapi = [join(tree, "tools/include"), join(tree, "tools/include/uapi")].map((one) => `-I${one}`);
   const sources = readdirSync(library)
     .filter((name) => name.endsWith(".c"))
     .map((name) => join(library, name));
@@ -121,8 +129,8 @@ function labelled(folder: string): {
         `-I${headers}`,
         `-I${join(tree, "tools/testing/selftests/bpf")}`,
         `-I${progs}`,
-        ...uapi.reverse(),
         "-I/usr/include/x86_64-linux-gnu",
+        ...uapi,
         "-fno-strict-aliasing",
         "-Wno-everything",
         "-c",
