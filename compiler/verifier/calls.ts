@@ -190,7 +190,9 @@ export function checkReferences(env: Env, complaint: string): void {
 
 /** Enters a function of the program; the caller's r1 to r5 are its arguments. */
 export function callLocal(env: Env): void {
-  if (env.state.inRcu || env.state.preempt > 0) unsupported("calls of functions in an RCU or non-preemptible section");
+  // Functions that others may call, too, are not told apart here, and those may not be called everywhere.
+  if ((env.state.inRcu && hasFlag(env, "sleepable")) || env.state.preempt > 0)
+    unsupported("calls of functions in an RCU or non-preemptible section");
   const target = env.insn + 1 + insnAt(env).imm;
   const subprogram = env.structure.subprograms.findIndex((candidate) => candidate.start === target);
   const { frames } = env.state;

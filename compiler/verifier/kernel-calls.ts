@@ -40,7 +40,7 @@ export function callByTypes(env: Env, kernel: WholeKernel, name: string): void {
   checkAllowed(env, name, call);
   enterOrLeave(env, name);
   if (flags.includes("rcu-protected") && !inRcu(env)) reject("iterator", `expected an RCU CS when using ${name}`);
-  if (program.gpl === false) reject("other", "cannot call kernel function from non-GPL compatible program");
+  if (!program.gpl) reject("other", "cannot call kernel function from non-GPL compatible program");
   let released = 0;
   let shape: IteratorShape | undefined;
   found.params.forEach((param, position) => {

@@ -20,10 +20,10 @@ import { runningSetting } from "../../runtime/kernel/running-config.ts";
 import { runningTypes } from "../../runtime/kernel/running-types.ts";
 import { isFunctionAddress } from "../../compiler/verifier/decode.ts";
 import { compile } from "../../compiler/compile.ts";
+import { withNumberedCalls } from "../verifier/corpus/entry.ts";
 import { numberProgram } from "./generate.ts";
 import { kernelUnavailable, runningRelease } from "./kernel.ts";
 import { random } from "./mutate.ts";
-import { withNumberedCalls } from "../verifier/corpus/entry.ts";
 import { compareStates } from "./states.ts";
 import { askKernel, compare, table, type Seed } from "./verifier.ts";
 
