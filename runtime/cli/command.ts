@@ -15,7 +15,7 @@ import { explain } from "./explain.ts";
 import { init, type InitOptions } from "./init.ts";
 import { kernelOption } from "./kernel-option.ts";
 import { colour, err, out, troubleText } from "./output.ts";
-import { types } from "./types.ts";
+import { types, type TypesOptions } from "./types.ts";
 import { verifyCommand, type VerifyOptions } from "./verify.ts";
 import { vmCommand, type VmOptions } from "./vm.ts";
 
@@ -144,11 +144,15 @@ Examples:
 
   program
     .command("types")
-    .description("print the types of maps, params and variables, for programs in user space")
-    .argument("<file>", "TypeScript source, or a BPF object")
+    .description(
+      "print the types of maps, params and variables, for programs in user space; or of structs of the kernel",
+    )
+    .argument("<file>", "TypeScript source, or a BPF object; vmlinux: the kernel")
+    .argument("[struct...]", "of vmlinux: names of the kernel's structs")
+    .option("--btf <file>", "of vmlinux: the kernel's types (default: the running kernel's)")
     .option("--json", "print layouts as JSON instead of declarations")
-    .addHelpText("after", "\nExample:\n  tsbpf types ndiffports.o > ndiffports.d.ts")
-    .action((file: string, options: { json?: boolean }) => finish(types(file, options)));
+    .addHelpText("after", "\nExamples:\n  tsbpf types ndiffports.o > ndiffports.d.ts\n  tsbpf types vmlinux tcp_sock")
+    .action((file: string, structs: string[], options: TypesOptions) => finish(types(file, structs, options)));
 
   program
     .command("verify")

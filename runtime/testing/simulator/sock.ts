@@ -1,4 +1,5 @@
 /** The fields of a connection, under the names that programs know them by. The kernel's raw values: `srttUs` is kept in eighths, flags are 0 or 1. */
+import { CA_STATES } from "../../../compiler/bpf/congestion-names.ts";
 import type { TCP_SOCK } from "../../../compiler/bpf/tcp-sock-members.ts";
 
 /** What the model has no notion of. */
@@ -15,12 +16,13 @@ type Unknown =
 export type SockField = Exclude<keyof typeof TCP_SOCK, Unknown> | "sndCwndUsed" | "maxPacingRate";
 export type Sock = Record<SockField, number>;
 
-/** The kernel's numbers (include/net/tcp.h, include/uapi/linux/tcp.h). */
-export const CA = { Open: 0, Disorder: 1, Cwr: 2, Recovery: 3, Loss: 4 } as const;
-export const EVENT = { TxStart: 0, CwndRestart: 1, CompleteCwr: 2, Loss: 3, EcnNoCe: 4, EcnIsCe: 5 } as const;
-export const ECN = { Ok: 1, QueueCwr: 2, DemandCwr: 4, Seen: 8 } as const;
-/** icsk_ack.pending. */
-export const PENDING = { Scheduled: 1, Timer: 2, Now: 16 } as const;
+/** The numbers that the language has names for. */
+export {
+  ACK_PENDING as PENDING,
+  CA_EVENTS as EVENT,
+  CA_STATES as CA,
+  ECN_FLAGS as ECN,
+} from "../../../compiler/bpf/congestion-names.ts";
 
 export const INFINITE_SSTHRESH = 0x7fff_ffff;
 export const INITIAL_WINDOW = 10;
@@ -76,7 +78,7 @@ export const freshSock = (mss: number): Sock => ({
   segsOut: 0,
   dataSegsOut: 0,
   totalRetrans: 0,
-  caState: CA.Open,
+  caState: CA_STATES.Open,
   retransmits: 0,
   rto: 0,
   ackPending: 0,
@@ -89,7 +91,7 @@ export const freshSock = (mss: number): Sock => ({
 });
 
 export const inFlight = (sock: Sock): number => sock.packetsOut - sock.sackedOut - sock.lostOut + sock.retransOut;
-export const isReducing = (sock: Sock): boolean => sock.caState === CA.Cwr || sock.caState === CA.Recovery;
+export const isReducing = (sock: Sock): boolean => sock.caState === CA_STATES.Cwr || sock.caState === CA_STATES.Recovery;
 export const isSlowStart = (sock: Sock): boolean => sock.sndCwnd < sock.sndSsthresh;
 /** The threshold to go back to when nothing was lost after all, or after an idle time. */
 export const currentThreshold = (sock: Sock): number =>

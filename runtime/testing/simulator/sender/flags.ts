@@ -23,4 +23,4 @@ export const FLAG = {
   ForwardProgress: BITS.DataAcked | BITS.SynAcked | BITS.DataSacked,
 } as const;
 /** What `inAckEvent` is given. */
-export const ACK_EVENT = { SlowPath: 1, WinUpdate: 2, Ece: 4 } as const;
+export { ACK_FLAGS as ACK_EVENT } from "../../../../compiler/bpf/congestion-names.ts";
