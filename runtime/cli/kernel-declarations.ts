@@ -45,13 +45,15 @@ function membersOf(
   used: Set<string>,
   depth: number,
 ): string[] {
-  return struct.members.flatMap((member) => {
+  return struct.members.flatMap((member, index) => {
     const type = resolved(btf, member.type);
     const at = base + member.offset;
     const anonymous = isStruct(type) && type.name === "" ? type : undefined;
     if (anonymous && member.name === "" && depth < DEEPEST)
       return membersOf(btf, anonymous, at, wanted, used, depth + 1);
-    if (sizeOfType(btf, member.type) === 0 && type?.kind !== "array") return [];
+    // Nothing is there: the kernel marks its groups of members so. At the end it is an array of any length.
+    const last = index === struct.members.length - 1;
+    if (sizeOfType(btf, member.type) === 0 && !(type?.kind === "array" && last)) return [];
     const indent = "  ".repeat(depth);
     const head = `${indent}/** ${placeOf(at, member, btf)} */\n${indent}readonly ${identifier(member.name)}: `;
     if (!anonymous || depth >= DEEPEST) return [`${head}${typeText(btf, member.type, wanted, used)};`];
