@@ -43,21 +43,22 @@ function membersOf(
   base: number,
   wanted: Set<string>,
   used: Set<string>,
-  depth: number,
+  indented: number,
+  depth = 0,
 ): string[] {
   return struct.members.flatMap((member, index) => {
     const type = resolved(btf, member.type);
     const at = base + member.offset;
     const anonymous = isStruct(type) && type.name === "" ? type : undefined;
     if (anonymous && member.name === "" && depth < DEEPEST)
-      return membersOf(btf, anonymous, at, wanted, used, depth + 1);
+      return membersOf(btf, anonymous, at, wanted, used, indented, depth + 1);
     // Nothing is there: the kernel marks its groups of members so. At the end it is an array of any length.
     const last = index === struct.members.length - 1;
     if (sizeOfType(btf, member.type) === 0 && !(type?.kind === "array" && last)) return [];
-    const indent = "  ".repeat(depth);
+    const indent = "  ".repeat(indented);
     const head = `${indent}/** ${placeOf(at, member, btf)} */\n${indent}readonly ${identifier(member.name)}: `;
     if (!anonymous || depth >= DEEPEST) return [`${head}${typeText(btf, member.type, wanted, used)};`];
-    const inner = membersOf(btf, anonymous, at, wanted, used, depth + 1);
+    const inner = membersOf(btf, anonymous, at, wanted, used, indented + 1, depth + 1);
     return [`${head}{\n${inner.join("\n")}\n${indent}};`];
   });
 }

@@ -186,7 +186,8 @@ export function selftestsMain(args: readonly string[]): number {
       }
     }
     console.log(`${labels.size} programs of ${objects.length} files (the kernel: we)`);
-    for (const [what, number] of [...counts].sort(([a], [b]) => (a < b ? -1 : 1))) console.log(`${String(number).padStart(5)}  ${what}`);
+    for (const [what, number] of [...counts].sort(([a], [b]) => (a < b ? -1 : 1)))
+      console.log(`${String(number).padStart(5)}  ${what}`);
     for (const [what, number] of [...features].sort((a, b) => b[1] - a[1]))
       console.log(`${String(number).padStart(5)}  cannot tell: ${what}`);
     return counts.has("reject: accept") ? 1 : 0;

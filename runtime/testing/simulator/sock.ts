@@ -91,7 +91,8 @@ export const freshSock = (mss: number): Sock => ({
 });
 
 export const inFlight = (sock: Sock): number => sock.packetsOut - sock.sackedOut - sock.lostOut + sock.retransOut;
-export const isReducing = (sock: Sock): boolean => sock.caState === CA_STATES.Cwr || sock.caState === CA_STATES.Recovery;
+export const isReducing = (sock: Sock): boolean =>
+  sock.caState === CA_STATES.Cwr || sock.caState === CA_STATES.Recovery;
 export const isSlowStart = (sock: Sock): boolean => sock.sndCwnd < sock.sndSsthresh;
 /** The threshold to go back to when nothing was lost after all, or after an idle time. */
 export const currentThreshold = (sock: Sock): number =>
