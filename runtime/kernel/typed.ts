@@ -44,6 +44,10 @@ export type HostValue<T> = T extends be32
 
 type KeysOf<M, T> = { [K in keyof M]: M[K] extends T ? K : never }[keyof M];
 
+/** Params, and variables that are numbers or addresses. */
+type DataOf<M> = KeysOf<M, number | bigint | symbol | ParamMark<unknown>>;
+type DataValue<T> = HostValue<T extends ParamMark<infer V> ? V : T>;
+
 /** What hangs on sockets, by a descriptor of this process: its own, or one that `socketOf()` took. It cannot be listed. */
 export type StorageHandle<V> = Pick<MapHandle<number, V>, "name" | "shape" | "fd" | "get" | "set" | "delete">;
 
@@ -69,12 +73,8 @@ export interface FromSource<M> {
       ? RingHandle<HostValue<V>>
       : RingHandle;
   };
-  readonly params: {
-    readonly [K in KeysOf<M, number | bigint | symbol | ParamMark<unknown>>]: HostValue<
-      M[K] extends ParamMark<infer T> ? T : M[K]
-    >;
-  };
-  readonly globals: { readonly [K in KeysOf<M, number | bigint>]: GlobalHandle<M[K] extends bigint ? bigint : number> };
+  readonly params: { readonly [K in DataOf<M>]: DataValue<M[K]> };
+  readonly globals: { readonly [K in DataOf<M>]: GlobalHandle<DataValue<M[K]>> };
   readonly programs: { readonly [K in KeysOf<M, Program<string>>]: ProgramHandle };
 }
 

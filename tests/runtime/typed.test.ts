@@ -197,6 +197,9 @@ load<typeof import("./program.ts")>("program.o", { params: { limits: { low: 3, g
 // @ts-expect-error no param
 load<typeof import("./program.ts")>("program.o", { params: { near: 1 } });
 object.maps.near.set({ length: 8, address: "fd00::" }, 2);
+const at: number | string = object.globals.gateway.get();
+const low: number = object.globals.limits.get().low;
+console.log(at, low);
 `,
       );
       writeFileSync(
