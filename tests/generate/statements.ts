@@ -347,14 +347,38 @@ function twins(context: Context): Made {
     const made: Expr = { kind: "arithmetic", type, op, left: read(of), right };
     return place.type === type ? made : { kind: "cast", type: place.type as IntName, value: made };
   };
-  const branch = (): Stmt[] =>
-    rows.map((row): Stmt => ({ kind: "set", place: row.place, op: "", value: value(one(), row) }));
+  const set = (row: (typeof rows)[number]): Stmt => ({
+    kind: "set",
+    place: row.place,
+    op: "",
+    value: value(one(), row),
+  });
+  // From some row on, perhaps, in both ways of a decision that both branches come to.
+  const from = choices.below(2) === 1 ? choices.below(rows.length) : rows.length;
+  const decision = { op: pick(choices, ["<", ">", "<=", ">="] as const), than: BigInt(choices.below(9)) };
+  const decide = (): Expr => ({
+    kind: "compare",
+    type: "boolean",
+    as: type,
+    op: decision.op,
+    left: read(one()),
+    right: { kind: "literal", type, value: decision.than },
+  });
+  const otherwise = choices.below(2) === 1;
+  const branch = (): Stmt[] => {
+    const rest = rows.slice(from);
+    const made = rows.slice(0, from).map(set);
+    if (rest.length === 0) return made;
+    return [...made, { kind: "if", test: decide(), then: rest.map(set), else: otherwise ? rest.map(set) : [] }];
+  };
   const test = boolExpr(context, 2);
+  // One of them may go on elsewhere.
+  const leaves = choices.below(4) === 3 ? leave(context) : [];
   const behind = rows[0]!;
   return [
     [
       ...lets,
-      { kind: "if", test, then: branch(), else: branch() },
+      { kind: "if", test, then: [...branch(), ...leaves], else: branch() },
       {
         kind: "set",
         place: behind.place,
