@@ -2,8 +2,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { kernels, type TargetName } from "../compiler/bpf/kernels.ts";
+import { has, kernels, TARGETS, type TargetName } from "../compiler/bpf/kernels.ts";
 import { compile, type CompileOptions, type CompileResult } from "../compiler/compile.ts";
+import { isLanguageModule, MODULE_NEEDS, type LanguageModule } from "../compiler/frontend/project.ts";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 export const programsFolder = join(root, "programs");
@@ -14,19 +15,25 @@ export const programNames: readonly string[] = readdirSync(programsFolder)
   .map((file) => file.slice(0, -3))
   .sort();
 
-const needsPatched = (text: string): boolean => /from "tsbpf\/(mptcp|delack)"/.test(text);
-/** Options that are longer than the patched kernel's may be. */
-const LONG: readonly string[] = ["trace-context", "client-address"];
-const needsMainline = (text: string): boolean => /import \{[^}]*\bsockOps\b[^}]*\} from "tsbpf\/tcp"/.test(text);
-
 export const sourceText = (name: string): string => readFileSync(join(programsFolder, `${name}.ts`), "utf8");
+
+/** Bytes of the longest option of a program, where it is longer than some target's may be. */
+const LONGEST_OPTION: Readonly<Record<string, number>> = { "trace-context": 26, "client-address": 20 };
+/** Modules of the language that a source imports. */
+const modulesOf = (text: string): LanguageModule[] =>
+  [...text.matchAll(/from "(tsbpf[^"]*)"/g)].map(([, name]) => name!).filter(isLanguageModule);
+/** The low level has the events of one kernel, and not of those whose options have events of their own. */
+const isLowLevel = (text: string): boolean => /import \{[^}]*\bsockOps\b[^}]*\} from "tsbpf\/tcp"/.test(text);
 
 /** Every target a program can run on. */
 export function targetsOf(name: string): readonly TargetName[] {
   const text = sourceText(name);
-  if (needsPatched(text)) return ["patched"];
-  if (needsMainline(text) || LONG.includes(name)) return ["mainline"];
-  return Object.keys(kernels) as TargetName[];
+  const needs = modulesOf(text).flatMap((module) => MODULE_NEEDS[module] ?? []);
+  return TARGETS.filter((target) => {
+    const kernel = kernels[target];
+    if (isLowLevel(text) && has(kernel, "tcp-option-events")) return false;
+    return needs.every((feature) => kernel.features.has(feature)) && (LONGEST_OPTION[name] ?? 0) <= kernel.maxOption;
+  });
 }
 
 export const builds: readonly { readonly name: string; readonly target: TargetName }[] = programNames.flatMap((name) =>

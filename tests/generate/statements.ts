@@ -339,7 +339,8 @@ function twins(context: Context): Made {
       rows.push({ place, op: pick(choices, ["+", "^", "*", "-"] as const), with: BigInt(1 + choices.below(9)) });
   }
   if (rows.length === 0) return only(context, assignment(context));
-  spend(context, 4 * rows.length);
+  // In both branches, and a store into a packed struct is one of each byte.
+  spend(context, 16 * rows.length);
   /** Mostly the first, so that the branches agree in some places. */
   const one = (): string => names[[0, 0, 1, 2][choices.below(4)]!]!;
   const value = (of: string, { place, op, with: by }: (typeof rows)[number]): Expr => {

@@ -14,6 +14,8 @@ import { mapMethods } from "../../compiler/frontend/map-calls.ts";
 import { MAPS, type MapKind } from "../../compiler/frontend/map-kinds.ts";
 import { PROGRAM_KINDS, type ProgramKind } from "../../compiler/frontend/program-kinds.ts";
 import { ROLES, type Role } from "../../compiler/frontend/roles.ts";
+import { freshFields } from "../../runtime/testing/connection.ts";
+import { IMPLEMENTATIONS } from "../../runtime/vm/helpers.ts";
 import { MAP_KINDS } from "../../runtime/vm/maps/create.ts";
 import * as mapClasses from "../../runtime/dsl/map-classes.ts";
 import { root } from "../programs.ts";
@@ -182,6 +184,31 @@ describe.each(Object.keys(MAPS) as MapKind[])("map %s", (kind) => {
       NOT_IN_SCRIPTS[kind] === undefined,
     );
   });
+});
+
+test("no target is named as tests name a release of one", () => {
+  expect(TARGETS.filter((name) => /^linux-\d/.test(name))).toEqual([]);
+});
+
+test("a test may set every field of the model's connections", () => {
+  const declared = propertiesOf(typesNamed("SessionFields")).keys();
+  expect(sorted(declared)).toEqual(sorted([...Object.keys(freshFields()), "localIp6", "remoteIp6"]));
+});
+
+test.each(Object.keys(ROLES) as Role[])("properties of role %s are fields of its kind", (role) => {
+  const { kind } = ROLES[role];
+  const fields: object = COMPILED[kind].fields;
+  const used = Object.values(PROPERTIES[role]).flatMap((row) => ("field" in row ? [row.field] : []));
+  expect(used.filter((field) => !Object.hasOwn(fields, field))).toEqual([]);
+});
+
+test("helpers that the language calls are there in the virtual machine", () => {
+  const folder = join(root, "compiler/frontend");
+  const called = readdirSync(folder)
+    .filter((file) => file.endsWith(".ts") && !file.includes(".generated."))
+    .flatMap((file) => [...readFileSync(join(folder, file), "utf8").matchAll(/\.call\(\s*"(\w+)"/g)].map((call) => call[1]!));
+  expect(called.length).toBeGreaterThan(10);
+  expect([...new Set(called)].filter((name) => !Object.hasOwn(IMPLEMENTATIONS, name))).toEqual([]);
 });
 
 test("tests may load for every target", () => {
