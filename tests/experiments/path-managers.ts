@@ -19,7 +19,7 @@ const SERVER = "10.98.0.2";
 const SECOND = "10.98.0.3";
 const SESSIONS = { full: 100, quick: 20 };
 /** How long a session stays open for its subflow. */
-const OPEN_MS = 60;
+const OPEN_MS = 250;
 
 async function open(lab: Lab, options: Options, folder: string): Promise<Rig> {
   const [c, s] = [lab.netns("c"), lab.netns("s")];
