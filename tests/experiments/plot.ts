@@ -72,7 +72,7 @@ function legend(series: readonly string[]): { readonly markup: string; readonly 
   const { range } = colourOf(series);
   let [x, y] = [10, 40];
   const entries = series.map((name, index) => {
-    const width = 26 + 6.4 * name.length;
+    const width = 34 + 6.8 * name.length;
     if (x + width > WIDTH) [x, y] = [10, y + 18];
     const entry = `<rect x="${x}" y="${y - 8}" width="10" height="10" rx="2" fill="${range[index]}"/><text x="${x + 15}" y="${y + 1}" font-size="12">${escaped(name)}</text>`;
     x += width;

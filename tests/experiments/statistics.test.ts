@@ -55,11 +55,12 @@ describe("statistics of the experiments", () => {
     expect(shown(estimate([]))).toBe("not measured");
   });
 
-  it("ends a distribution at the largest value, with all of them", () => {
+  it("has a distribution from none at the smallest value to all at the largest", () => {
     const points = distribution([5, 1, 3], 3);
-    expect(points[0]!.x).toBe(1);
-    expect(points.at(-1)).toEqual({ x: 5, y: 1 });
-    expect(distribution(Array.from({ length: 1000 }, (_, index) => index))).toHaveLength(200);
+    expect(points.map(({ x }) => x)).toEqual([1, 1, 3, 5]);
+    expect(points.map(({ y }) => y)).toEqual([0, 1 / 3, 2 / 3, 1]);
+    expect(distribution([])).toEqual([]);
+    expect(distribution(Array.from({ length: 1000 }, (_, index) => index))).toHaveLength(201);
   });
 
   it("writes numbers with three digits that count", () => {

@@ -51,13 +51,14 @@ export function estimate(values: readonly number[], seed = 1): Estimate {
   };
 }
 
-/** The distribution of values as points: `x`, and which part of the values is no more; at most `points` of them. */
+/** The distribution of values as points from 0 to 1: `x`, and which part of the values is no more; about `points` of them. */
 export function distribution(values: readonly number[], points = 200): { readonly x: number; readonly y: number }[] {
   const count = Math.min(points, values.length);
-  return Array.from({ length: count }, (_, index) => {
-    const y = (index + 1) / count;
-    return { x: quantile(values, count === 1 ? 0.5 : index / (count - 1)), y };
-  });
+  const steps = Array.from({ length: count }, (_, index) => ({
+    x: quantile(values, count === 1 ? 0.5 : index / (count - 1)),
+    y: (index + 1) / count,
+  }));
+  return count === 0 ? [] : [{ x: steps[0]!.x, y: 0 }, ...steps];
 }
 
 /** A number as people read it: three digits that count. */
