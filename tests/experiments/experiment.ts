@@ -86,8 +86,9 @@ export interface Row {
   readonly ours: string;
 }
 export interface Verdict {
-  readonly reproduced: boolean;
-  /** The sentence after "Reproduced:" or "Differs:". */
+  /** Undefined where the samples cannot tell: too few, or of a machine that was too busy. */
+  readonly reproduced: boolean | undefined;
+  /** The sentence after "Reproduced:", "Differs:" or "Cannot tell:". */
   readonly because: string;
 }
 
@@ -139,3 +140,11 @@ export function ratiosOf(samples: readonly Sample[], variant: string, base: stri
 /** What a series holds, over all repetitions of a variant. */
 export const seriesOf = (samples: readonly Sample[], variant: string, series: string): number[] =>
   samples.filter((one) => one.variant === variant).flatMap((one) => [...(one.series?.[series] ?? [])]);
+
+/** What the samples of an experiment say. Quick ones only show that it works. */
+export function verdictOf(experiment: Pick<Experiment, "verdict">, samples: readonly Sample[]): Verdict {
+  const verdict = experiment.verdict(samples);
+  return samples.some((one) => one.quick)
+    ? { reproduced: undefined, because: `a quick run is too short. As far as it goes: ${verdict.because}` }
+    : verdict;
+}

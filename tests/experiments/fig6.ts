@@ -74,6 +74,8 @@ function ratios(samples: readonly Sample[], queue: Queue, window: number): numbe
     }),
   );
 }
+/** Of fewer pages no distribution says much. */
+const FEWEST_PAGES = 20;
 /** Parts of the pages that load faster or slower by more than this are counted. */
 const NOTABLE = 0.02;
 const share = (values: readonly number[], holds: (one: number) => boolean): number =>
@@ -156,6 +158,11 @@ export const fig6: Experiment = {
     const figures =
       `with a long queue up to ${short(Math.max(...best, 0))} % of the pages load faster with more than ${USUAL} segments (the paper: about 70 %); ` +
       `with a queue of 20 packets, ${largest} segments take × ${short(median(short20))} of the time where the long queue has × ${short(gain)}, and ${short(slower(short20))} % of the pages are slower.`;
+    if (short20.length < FEWEST_PAGES)
+      return {
+        reproduced: undefined,
+        because: `${short20.length} pages are too few, ${FEWEST_PAGES} are needed. As far as it goes: ${figures}`,
+      };
     return {
       reproduced: helps && hurts,
       because:

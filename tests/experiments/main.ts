@@ -19,7 +19,7 @@ import { cachedKernel, missingTool } from "../kernel/kernel.ts";
 import { openLab, whyNot, type Lab } from "../runtime/lab.ts";
 import { repository } from "../runtime/repository.ts";
 import { environment } from "./environment.ts";
-import type { Environment, Experiment, Options, Sample, Step } from "./experiment.ts";
+import { verdictOf, type Environment, type Experiment, type Options, type Sample, type Step } from "./experiment.ts";
 import { runInside } from "./guest.ts";
 import { toPng, toSvg } from "./plot.ts";
 import { Progress } from "./progress.ts";
@@ -143,7 +143,7 @@ function report(): void {
     }
   writeFileSync(join(out, "report.html"), toHtml(sections));
   for (const { experiment, samples } of sections) {
-    const verdict = experiment.verdict(samples);
+    const verdict = verdictOf(experiment, samples);
     console.log(`${experiment.name.padEnd(18)} ${word(verdict)}: ${verdict.because}`);
   }
   console.log(`report: ${join(out, "report.html")}`);

@@ -1,5 +1,5 @@
 /** The report: one file that a browser opens by itself, by day and by night, on a screen of any width. */
-import type { Experiment, Row, Sample, Verdict } from "./experiment.ts";
+import { verdictOf, type Experiment, type Row, type Sample, type Verdict } from "./experiment.ts";
 import { toSvg } from "./plot.ts";
 
 export interface Section {
@@ -23,11 +23,12 @@ p { margin: .4rem 0; } .soft { color: var(--soft); font-size: .88rem; }
 figure { margin: 1rem 0; overflow-x: auto; } figure > svg { display: block; width: 100%; min-width: 34rem; height: auto; }
 summary { cursor: pointer; color: var(--soft); } .table { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line); }
-nav ul { list-style: none; padding: 0; } nav li { display: flex; gap: .8rem; padding: .15rem 0; } nav .mark { flex: 0 0 5.6rem; font-weight: 600; color: var(--bad); } nav .mark.good { color: var(--good); }
+nav ul { list-style: none; padding: 0; } nav li { display: flex; gap: .8rem; padding: .15rem 0; } nav .mark { flex: 0 0 6.4rem; font-weight: 600; color: var(--bad); } nav .mark.good { color: var(--good); }
 a { color: inherit; }
 `;
 
-export const word = ({ reproduced }: Verdict): string => (reproduced ? "Reproduced" : "Differs");
+export const word = ({ reproduced }: Verdict): string =>
+  reproduced === undefined ? "Cannot tell" : reproduced ? "Reproduced" : "Differs";
 
 /** Of more rows a table is shown when it is asked for. */
 const LONG_TABLE = 16;
@@ -65,7 +66,7 @@ export function origin(samples: readonly Sample[]): string {
 }
 
 function section({ experiment, samples }: Section): string {
-  const verdict = experiment.verdict(samples);
+  const verdict = verdictOf(experiment, samples);
   const figures = experiment
     .figures(samples)
     .map((figure, index) => `<figure id="${experiment.name}-${index + 1}">${toSvg(figure).trim()}</figure>`);
@@ -79,7 +80,7 @@ function section({ experiment, samples }: Section): string {
 
 export function toHtml(sections: readonly Section[]): string {
   const contents = sections.map(({ experiment, samples }) => {
-    const verdict = experiment.verdict(samples);
+    const verdict = verdictOf(experiment, samples);
     return `<li><span class="mark${verdict.reproduced ? " good" : ""}">${word(verdict)}</span> <a href="#${experiment.name}">${escaped(experiment.title)}</a></li>`;
   });
   return (

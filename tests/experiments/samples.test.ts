@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { interleaved, ratiosOf, valuesOf, type Sample } from "./experiment.ts";
+import { interleaved, ratiosOf, valuesOf, verdictOf, type Sample } from "./experiment.ts";
 import { addSample, beginSamples, missingSteps, readSamples } from "./samples.ts";
 
 const sample = (variant: string, repetition: number, value = 1): Sample => ({
@@ -40,6 +40,12 @@ describe("samples of the experiments", () => {
     const steps = interleaved(["a", "b"], 2, () => 1);
     expect(steps.map((one) => `${one.variant}${one.repetition}`)).toEqual(["a0", "b0", "b1", "a1"]);
     expect(missingSteps(steps, [sample("b", 0), sample("a", 1)]).map((one) => one.variant)).toEqual(["a", "b"]);
+  });
+
+  it("cannot tell from quick samples", () => {
+    const experiment = { verdict: () => ({ reproduced: true, because: "it is so." }) };
+    expect(verdictOf(experiment, [sample("a", 0)]).reproduced).toBe(true);
+    expect(verdictOf(experiment, [sample("a", 0), { ...sample("a", 1), quick: true }]).reproduced).toBe(undefined);
   });
 
   it("compares repetition with repetition", () => {
