@@ -18,6 +18,8 @@ const SERVER = "10.98.0.2";
 /** For the kernel's endpoints: a second address of the client's. */
 const SECOND = "10.98.0.3";
 const SESSIONS = { full: 100, quick: 20 };
+/** Subflows that must have been opened by each for a verdict; a session in ten may be too late for its own. */
+const FEWEST_SESSIONS = 900;
 /** How long a session stays open for its subflow. */
 const OPEN_MS = 250;
 
@@ -102,7 +104,7 @@ export const pathManagers: Experiment = {
   name: "path-managers",
   title: "Path managers: from “fully established” to the next subflow's SYN",
   about:
-    "On the patched kernel in QEMU, whose processor is emulated: ratios say something, microseconds little. One session after the other, each with one exchange; kernel timestamps of a capture on the client's side, from the first " +
+    "On the patched kernel in QEMU, whose processor is emulated: microseconds say little, and a ratio to what runs in user space says less than on a real one, because emulation and a busy machine slow a process more than the kernel. One session after the other, each with one exchange; kernel timestamps of a capture on the client's side, from the first " +
     "segment of the server's that acknowledges data to the next SYN with MP_JOIN. The same bytecode decides in the kernel and over netlink, there in the process that `tsbpf run` is, with nothing else to do. mptcpd is not measured yet.",
   where: "patched",
   tools: ["ip", "nsenter", "tcpdump", "cc"],
@@ -152,9 +154,13 @@ export const pathManagers: Experiment = {
     if (missing.length > 0)
       return { reproduced: undefined, because: `no subflow was opened by: ${missing.join(", ")}.` };
     const times = delay(samples, NETLINK) / delay(samples, KERNEL);
-    return {
-      reproduced: times >= 10,
-      because: `in the kernel the next SYN leaves ${short(times)} times sooner than over netlink (${short(delay(samples, KERNEL))} µs and ${short(delay(samples, NETLINK))} µs; 10 times was the aim); the kernel's own endpoints take ${short(delay(samples, ENDPOINTS))} µs.`,
-    };
+    const fewest = Math.min(...VARIANTS.map((name) => seriesOf(samples, name, "us").length));
+    const figures = `in the kernel the next SYN leaves ${short(times)} times sooner than over netlink (${short(delay(samples, KERNEL))} µs and ${short(delay(samples, NETLINK))} µs; 10 times was the aim); the kernel's own endpoints take ${short(delay(samples, ENDPOINTS))} µs.`;
+    return fewest < FEWEST_SESSIONS
+      ? {
+          reproduced: undefined,
+          because: `${fewest} sessions are few; ${FEWEST_SESSIONS} of each are needed. As far as it goes, ${figures}`,
+        }
+      : { reproduced: times >= 10, because: figures };
   },
 };
