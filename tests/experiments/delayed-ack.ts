@@ -155,7 +155,7 @@ export const delayedAck: Experiment = {
     `On the patched kernel in QEMU, whose processor is emulated: times over the path of ${PATHS[0]} ms are mostly the processor's. ${TRANSFER / 1e6} MB are sent once, with segments of one MTU, ` +
     `and then ${FLOWS.count} short flows of ${FLOWS.bytes / 1000} KB, timed from connecting until the receiver has closed. The sender asks; the receiver delays by the smallest round trip divided by what it was asked for, and not below 2 ms. ` +
     "Quick ACKs at the beginning of a connection are Linux's own in all variants.",
-  where: "patched",
+  where: "guest",
   tools: ["ip", "nsenter", "tc", "cc"],
   paper: [],
   steps: ({ quick, runs }: Options) =>

@@ -98,7 +98,7 @@ export interface Experiment {
   /** How it is measured, and what that leaves out. */
   readonly about: string;
   /** Where it runs: on this machine's kernel, or on the patched one in QEMU. */
-  readonly where: "here" | "patched";
+  readonly where: "here" | "guest";
   readonly paper: readonly PaperFigure[];
   /** Programs that it calls; without one of them it is left out, with the reason. */
   readonly tools: readonly string[];

@@ -105,7 +105,7 @@ export const fig6: Experiment = {
     `On the patched kernel in QEMU: ${PATH.mbit} Mbit/s and ${PATH.delayMs} ms each way between client and nginx. Pages are graphs generated from published distributions of how pages are composed ` +
     `(pages/generate.ts says which, pages.txt has them), loaded by a replayer that opens six connections to a host as browsers do; nothing is computed, drawn or looked up in DNS. Each page is compared with itself under ${USUAL} segments, in the same repetition; ` +
     `faster and slower mean by more than ${100 * NOTABLE} %.`,
-  where: "patched",
+  where: "guest",
   tools: ["ip", "nsenter", "tc", "ss", "nginx", "cc"],
   paper: [
     { what: "pages that load faster with a larger window", value: "about 70 %, a few slower", place: "Figure 6" },

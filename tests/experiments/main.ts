@@ -65,7 +65,7 @@ function chosen(): readonly Experiment[] {
 function whyNotThis(experiment: Experiment): string | undefined {
   const tool = missingTool(...experiment.tools);
   if (tool) return tool;
-  if (experiment.where === "patched") return cachedKernel().missing ?? missingTool("qemu-system-x86_64");
+  if (experiment.where === "guest") return cachedKernel().missing ?? missingTool("qemu-system-x86_64");
   return experiment.tools.length === 0 ? undefined : whyNot();
 }
 
@@ -103,7 +103,7 @@ async function measure(experiment: Experiment, steps: readonly Step[], progress:
   };
   try {
     await experiment.prepare?.(folder);
-    if (experiment.where === "patched") {
+    if (experiment.where === "guest") {
       let stopped = (): void => undefined;
       await runInside(
         { experiment: experiment.name, steps, options },

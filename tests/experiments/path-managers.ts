@@ -106,7 +106,7 @@ export const pathManagers: Experiment = {
   about:
     "On the patched kernel in QEMU, whose processor is emulated: microseconds say little, and a ratio to what runs in user space says less than on a real one, because emulation and a busy machine slow a process more than the kernel. One session after the other, each with one exchange; kernel timestamps of a capture on the client's side, from the first " +
     "segment of the server's that acknowledges data to the next SYN with MP_JOIN. The same bytecode decides in the kernel and over netlink, there in the process that `tsbpf run` is, with nothing else to do. mptcpd is not measured yet.",
-  where: "patched",
+  where: "guest",
   tools: ["ip", "nsenter", "tcpdump", "cc"],
   paper: [],
   steps: ({ quick, runs }) =>
