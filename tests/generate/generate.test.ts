@@ -40,6 +40,7 @@ describe("what the generator makes", () => {
     ["structs of a list in turn", /for \(const i\d+ of [\w.]*parts\)/],
     ["a copy that is said", /const c\d+: (\w+) = new \1\(\w/],
     ["a case that changes something", /case \(.*(\+\+|--| = )/],
+    ["branches that do the same with other values", /out.*x\d+ [-+*^] \d+n?\)?\);?\n[^]*else \{[^]*x\d+ [-+*^] /],
     ["a case that calls", /case func\d/],
     ["a default before a case", /default: \{[^}]*\}\n *case/],
     ["a constant of a declared type", /const K\d: u8 = /],
@@ -59,7 +60,7 @@ describe("what the generator makes", () => {
       generateProgram(choices);
       return generate(choices.taken).text;
     };
-    expect(Array.from({ length: 300 }, (_, i) => 1 + i).some((seed) => form.test(made(seed)))).toBe(true);
+    expect(Array.from({ length: 600 }, (_, i) => 1 + i).some((seed) => form.test(made(seed)))).toBe(true);
   });
 });
 
