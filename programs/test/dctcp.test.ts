@@ -81,6 +81,8 @@ test("a receiver says of each segment whether it was marked", () => {
   expect([sk.acksSent, sk.ackPending]).toEqual([[5000], AckPending.Timer]);
   dctcp.cwndEvent(sk, CaEvent.EcnNoCe);
   expect([sk.acksSent, sk.ecnFlags & EcnFlag.DemandCwr]).toEqual([[5000, 7000], 0]);
+  // What came before is acknowledged as it came: the first without a mark, the second with one.
+  expect(sk.ecnFlagsOfAcks.map((flags) => flags & EcnFlag.DemandCwr)).toEqual([0, EcnFlag.DemandCwr]);
 });
 
 test("without ECN its windows are those of NewReno", () => {

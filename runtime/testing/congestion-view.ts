@@ -45,6 +45,8 @@ export function stateView(object: KernelObject, layout: Layout): object {
 
 interface Connection extends Readonly<Record<string, unknown>> {
   readonly acksSent: number[];
+  readonly ecnFlagsOfAcks: number[];
+  readonly ecnFlags: number;
 }
 
 const internals = new WeakMap<object, HookViewParts>();
@@ -60,12 +62,12 @@ export function congestionView(parts: HookViewParts): object {
   function socket(given: Readonly<Record<string, unknown>> = {}): object {
     const { state, ...fields } = given;
     const made = viewStruct(machine, viewed, "tcp_sock", { ...FRESH, ...fields }, "a TcpSock");
-    const acks: number[] = [];
     const kept = layout && stateView(viewed.get(made)!, layout);
     if (kept && state) Object.assign(kept, state);
     return Object.defineProperties(made, {
       state: { enumerable: true, value: kept },
-      acksSent: { enumerable: true, value: acks },
+      acksSent: { enumerable: true, value: [] },
+      ecnFlagsOfAcks: { enumerable: true, value: [] },
     });
   }
 
@@ -75,7 +77,13 @@ export function congestionView(parts: HookViewParts): object {
       ops: "tcp_congestion_ops",
       viewed,
       makes: `a connection that ${name}.socket() made`,
-      services: (sk) => ({ socket: sk, sendAck: (rcvNxt) => void sk.acksSent.push(rcvNxt) }),
+      services: (sk) => ({
+        socket: sk,
+        sendAck(rcvNxt) {
+          sk.acksSent.push(rcvNxt);
+          sk.ecnFlagsOfAcks.push(sk.ecnFlags);
+        },
+      }),
     }),
   };
   internals.set(made, parts);
