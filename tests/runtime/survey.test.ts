@@ -90,7 +90,8 @@ describe.skipIf(skip)(skip ? `sessions without events (skipped: ${skip})` : "ses
     await server.call("resetAll", { port });
     await until("they are forgotten", () => backend!.sessions.size === 0, PATIENCE);
     expect(told("MptcpCloseSession")).toBe(100);
-    expect(backend!.counts).toMatchObject({ lost: 100, found: 0 });
+    // A look may come before the kernel's word of a session is read; then it is found by it.
+    expect(backend!.counts).toMatchObject({ lost: 100 });
   });
 
   it("after an overrun every session is managed", async () => {
