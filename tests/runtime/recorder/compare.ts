@@ -21,9 +21,9 @@ function firsts(records: readonly Recorded[]): Map<string, Recorded> {
 }
 /**
  * Kinds that come or not as time will have it: an acknowledgement that goes by itself between the peer's FIN and the
- * application's, and what it brings to the other side.
+ * application's, and what it brings to the other side. By mainline's numbers, and by the patched kernel's.
  */
-const TIMING = [/^op 1[45] in state 8$/, /^op 13 in state 5$/];
+const TIMING = [/^op (?:1[45]|6[45]) in state 8$/, /^op (?:13|66) in state 5$/];
 
 const text = (value: unknown): string => (Array.isArray(value) ? value.join(".") : String(value));
 const isZero = (value: unknown): boolean => Number(value) === 0;
