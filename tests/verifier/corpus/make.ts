@@ -67,9 +67,14 @@ function programs(): CorpusProgram[] {
     return { name: `numbers ${index}`, type: "socket_filter", attach: 0, flags: 0, insns };
   });
   const seeds = [...bundled, ...bundled, ...bundled, ...indexed, ...numbers];
+  return short([...bundled, ...indexed, ...numbers, ...mutantsOf(seeds, rng)]);
+}
+
+/** Programs with something changed in them: of a seed, with parts of the others. */
+function mutantsOf(seeds: readonly CorpusProgram[], rng: ReturnType<typeof random>): CorpusProgram[] {
   const decoded = seeds.map((seed) => corpusProgram(seed));
   const donors = decoded.map(({ insns }) => insns);
-  const mutants = Array.from({ length: MUTANTS }, (_, index): CorpusProgram => {
+  return Array.from({ length: MUTANTS }, (_, index): CorpusProgram => {
     const which = rng.below(seeds.length);
     const { insns } = mutate(decoded[which]!.insns, rng, donors);
     return {
@@ -78,10 +83,10 @@ function programs(): CorpusProgram[] {
       insns: Buffer.from(encodeSlots(insns)).toString("hex"),
     };
   });
-  return [...bundled, ...indexed, ...numbers, ...mutants].filter(
-    (program) => program.insns.length > 0 && !isLong(verifyCorpusProgram(program, { budget: BUDGET })),
-  );
 }
+/** Without those that are empty, and those that take the verifier long. */
+const short = (programs: readonly CorpusProgram[]): CorpusProgram[] =>
+  programs.filter((program) => program.insns.length > 0 && !isLong(verifyCorpusProgram(program, { budget: BUDGET })));
 
 const TWINS = ["cubic", "dctcp", "congestion-control"];
 /** Congestion controls: the bundled ones, and what clang makes of them in C (tests/bench/c), for the running kernel; each with mutants. */
@@ -109,21 +114,7 @@ function structOpsPrograms(): CorpusProgram[] {
       });
   });
   const seeds = [...bundled, ...foreign];
-  const rng = random(1);
-  const decoded = seeds.map((seed) => corpusProgram(seed));
-  const donors = decoded.map(({ insns }) => insns);
-  const mutants = Array.from({ length: MUTANTS }, (_, index): CorpusProgram => {
-    const which = rng.below(seeds.length);
-    const { insns } = mutate(decoded[which]!.insns, rng, donors);
-    return {
-      ...seeds[which]!,
-      name: `mutant ${index} of ${seeds[which]!.name}`,
-      insns: Buffer.from(encodeSlots(insns)).toString("hex"),
-    };
-  });
-  return [...seeds, ...mutants].filter(
-    (program) => program.insns.length > 0 && !isLong(verifyCorpusProgram(program, { budget: BUDGET })),
-  );
+  return short([...seeds, ...mutantsOf(seeds, random(1))]);
 }
 
 /** Asks the running kernel. */
