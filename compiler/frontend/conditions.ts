@@ -2,7 +2,7 @@
 import { ts } from "ts-morph";
 import type { Label } from "../ir/build.ts";
 import { pointerIn, unlessMissing } from "./access.ts";
-import { comparison, COMPARISONS } from "./arithmetic.ts";
+import { comparison, COMPARISONS } from "./comparisons.ts";
 import { at, bare, fail, type Lowering } from "./lowering.ts";
 import { ERROR, UNDEFINED, type Operand } from "./operand.ts";
 import { pointerOf } from "./roles.ts";

@@ -1,7 +1,7 @@
 /** The switch statement. */
 import { ts } from "ts-morph";
 import type { Label } from "../ir/build.ts";
-import { comparison } from "./arithmetic.ts";
+import { comparison } from "./comparisons.ts";
 import { compare, mayBeMissing } from "./conditions.ts";
 import { hasEffect } from "./effects.ts";
 import { at, bare, scoped, type Lowering } from "./lowering.ts";
