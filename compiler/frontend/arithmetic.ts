@@ -1,4 +1,4 @@
-/** Arithmetic, comparisons and shifts: which type an operation has, and what its result can be. */
+/** Arithmetic and shifts: which type an operation has, and what its result can be. */
 import { ts } from "ts-morph";
 import type { BinaryOp, Value } from "../ir/ir.ts";
 import type { IntLayout } from "../layout.ts";
