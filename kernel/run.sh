@@ -2,8 +2,10 @@
 # Boots the patched kernel in QEMU and runs a command in it, in this repository.
 #
 #   kernel/run.sh [--debug-config] [--unpatched] [--timeout SECONDS] [--cpus N]
-#                 [--memory MB] [--kernel RELEASE|BZIMAGE] COMMAND [ARGUMENT…]
+#                 [--memory MB] [--icount] [--kernel RELEASE|BZIMAGE] COMMAND [ARGUMENT…]
 #
+# --icount makes every instruction take one nanosecond of the machine's own time, on
+# one processor: its clocks count instructions, and waiting takes no time.
 # --kernel 6.1 boots another release, unpatched, which build.sh builds (5.10, 6.1, 6.12).
 # The host's file system is the root, under a writable overlay that is thrown
 # away; cgroup2 is on /sys/fs/cgroup, bpffs on /sys/fs/bpf.  Output and exit
@@ -22,6 +24,7 @@ memory=2048
 kernel=
 build_args=()
 boot_args=
+icount=
 # The tag by which the kernel finds its root; before 5.15 there was one name for what is on no block device.
 root_tag=root
 
@@ -34,6 +37,7 @@ while [ $# -gt 0 ]; do
 		# grants the method which tells how interrupts are wired; the BIOS has a table.
 		boot_args=" acpi=noirq"
 		build_args+=("$1"); shift ;;
+	--icount) icount=yes; cpus=1; shift ;;
 	--unpatched) build_args+=("$1"); shift ;;
 	--timeout) seconds=${2:?}; shift 2 ;;
 	--cpus) cpus=${2:?}; shift 2 ;;
@@ -90,7 +94,9 @@ trap 'exit 129' HUP
 accel=(-accel "tcg,thread=multi")
 # Where others want the processors, an emulated one may stand still for as long as RCU waits before it reports a stall (21 s).
 stall=" rcupdate.rcu_cpu_stall_timeout=120"
-if [ -z "${TSBPF_NO_KVM:-}" ] && [ -w /dev/kvm ] &&
+if [ -n "$icount" ]; then
+	accel=(-accel "tcg,thread=single" -icount "shift=0,sleep=off")
+elif [ -z "${TSBPF_NO_KVM:-}" ] && [ -w /dev/kvm ] &&
 	timeout 5 qemu-system-x86_64 -accel kvm -cpu host -machine none -S \
 		-display none -monitor stdio <<< quit > /dev/null 2>&1; then
 	accel=(-accel kvm)

@@ -10,12 +10,17 @@ export interface Options {
   readonly seconds?: number | undefined;
 }
 
+/** On this machine's kernel, or on the patched one in QEMU. */
+export type Place = "here" | "guest";
+
 /** One measurement: a variant, for the n-th time. */
 export interface Step {
   readonly variant: string;
   readonly repetition: number;
   /** How long it will take, about. */
   readonly seconds: number;
+  /** Where this one is taken, if not where its experiment says. */
+  readonly where?: Place | undefined;
 }
 export interface Measured {
   readonly metrics: Readonly<Record<string, number>>;
@@ -97,8 +102,9 @@ export interface Experiment {
   readonly title: string;
   /** How it is measured, and what that leaves out. */
   readonly about: string;
-  /** Where it runs: on this machine's kernel, or on the patched one in QEMU. */
-  readonly where: "here" | "guest";
+  readonly where: Place;
+  /** Options of kernel/run.sh for the virtual machine. */
+  readonly machine?: readonly string[];
   readonly paper: readonly PaperFigure[];
   /** Programs that it calls; without one of them it is left out, with the reason. */
   readonly tools: readonly string[];
@@ -112,11 +118,16 @@ export interface Experiment {
 }
 
 /** All variants in each repetition, so that what else the machine does weighs on all of them; the order turns. */
-export function interleaved(variants: readonly string[], runs: number, seconds: (variant: string) => number): Step[] {
+export function interleaved(
+  variants: readonly string[],
+  runs: number,
+  seconds: (variant: string) => number,
+  where?: (variant: string) => Place,
+): Step[] {
   return Array.from({ length: runs }, (_, repetition) =>
     variants.map((_, index) => {
       const variant = variants[(index + repetition) % variants.length]!;
-      return { variant, repetition, seconds: seconds(variant) };
+      return { variant, repetition, seconds: seconds(variant), ...(where ? { where: where(variant) } : {}) };
     }),
   ).flat();
 }

@@ -30,6 +30,7 @@ async function bundle(): Promise<string> {
 /** Runs a task, and gives `found` each finding as it comes; `started` is told how to end the machine. */
 export async function runInside(
   task: Task,
+  machine: readonly string[],
   folder: string,
   found: (finding: Finding) => void,
   started: (stop: () => void) => void,
@@ -38,7 +39,7 @@ export async function runInside(
   const seconds = BOOT_SECONDS + PATIENCE * task.steps.reduce((sum, step) => sum + step.seconds, 0);
   const child = spawn(
     join(repository, "kernel/run.sh"),
-    ["--timeout", String(Math.ceil(seconds)), process.execPath, await bundle(), folder],
+    [...machine, "--timeout", String(Math.ceil(seconds)), process.execPath, await bundle(), folder],
     { stdio: ["ignore", "pipe", "pipe"] },
   );
   started(() => void child.kill("SIGTERM"));

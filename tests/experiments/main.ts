@@ -11,7 +11,7 @@
  *   --seed N         (default 1)
  *   --list           what there is
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -19,7 +19,15 @@ import { cachedKernel, missingTool } from "../kernel/kernel.ts";
 import { openLab, whyNot, type Lab } from "../runtime/lab.ts";
 import { repository } from "../runtime/repository.ts";
 import { environment } from "./environment.ts";
-import { verdictOf, type Environment, type Experiment, type Options, type Sample, type Step } from "./experiment.ts";
+import {
+  verdictOf,
+  type Environment,
+  type Experiment,
+  type Options,
+  type Place,
+  type Sample,
+  type Step,
+} from "./experiment.ts";
 import { runInside } from "./guest.ts";
 import { toPng, toSvg } from "./plot.ts";
 import { Progress } from "./progress.ts";
@@ -29,44 +37,69 @@ import { EXPERIMENTS } from "./table.ts";
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
-const { values: flags, positionals: names } = parseArgs({
-  allowPositionals: true,
-  options: {
-    quick: { type: "boolean", default: false },
-    resume: { type: "boolean", default: false },
-    report: { type: "boolean", default: false },
-    list: { type: "boolean", default: false },
-    out: { type: "string" },
-    runs: { type: "string" },
-    seconds: { type: "string" },
-    seed: { type: "string", default: "1" },
-  },
-});
-const number = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
+function refuse(why: string): never {
+  say(
+    `${why}; usage: npm run experiments -- [NAME…] [--quick] [--resume] [--report] [--out FOLDER] [--runs N] [--seconds N] [--seed N] [--list]`,
+  );
+  process.exit(2);
+}
+/** The number that a flag has: above 0, and whole where it says so. */
+function numberOf(name: string, text: string | undefined, whole?: "whole"): number | undefined {
+  if (text === undefined) return undefined;
+  const number = text.trim() === "" ? NaN : Number(text);
+  if (!(number > 0 && number < 1e6) || (whole && !Number.isInteger(number)))
+    refuse(`--${name} takes a ${whole ? "whole " : ""}number above 0 and below a million, not '${text}'`);
+  return number;
+}
+const FLAGS = {
+  quick: { type: "boolean", default: false },
+  resume: { type: "boolean", default: false },
+  report: { type: "boolean", default: false },
+  list: { type: "boolean", default: false },
+  out: { type: "string" },
+  runs: { type: "string" },
+  seconds: { type: "string" },
+  seed: { type: "string" },
+} as const;
+function flagsOf() {
+  try {
+    return parseArgs({ allowPositionals: true, options: FLAGS });
+  } catch (error) {
+    // Node's words for a flag that there is none of, or that lacks its value.
+    return refuse((error as Error).message.split(". ")[0]!);
+  }
+}
+const { values: flags, positionals: names } = flagsOf();
 const options: Options = {
   quick: flags.quick,
-  seed: Number(flags.seed),
-  runs: number(flags.runs),
-  seconds: number(flags.seconds),
+  seed: numberOf("seed", flags.seed, "whole") ?? 1,
+  runs: numberOf("runs", flags.runs, "whole"),
+  seconds: numberOf("seconds", flags.seconds),
 };
 const out = resolve(flags.out ?? join(repository, flags.quick ? "build/experiments-quick" : "build/experiments"));
 const fileOf = (experiment: Experiment): string => join(out, `${experiment.name}.jsonl`);
 
 function chosen(): readonly Experiment[] {
   for (const name of names)
-    if (!EXPERIMENTS.some((one) => one.name === name)) {
-      say(`no experiment is called '${name}'; there are: ${EXPERIMENTS.map((one) => one.name).join(", ")}`);
-      process.exit(2);
-    }
+    if (!EXPERIMENTS.some((one) => one.name === name))
+      refuse(`no experiment is called '${name}' (there are ${EXPERIMENTS.map((one) => one.name).join(", ")})`);
   return names.length === 0 ? EXPERIMENTS : EXPERIMENTS.filter((one) => names.includes(one.name));
 }
 
-/** Why an experiment cannot run here; undefined where it can. */
-function whyNotThis(experiment: Experiment): string | undefined {
+/** Why an experiment cannot run there; undefined where it can. */
+function whyNotThis(experiment: Experiment, where: Place): string | undefined {
   const tool = missingTool(...experiment.tools);
   if (tool) return tool;
-  if (experiment.where === "guest") return cachedKernel().missing ?? missingTool("qemu-system-x86_64");
+  if (where === "guest") return cachedKernel().missing ?? missingTool("qemu-system-x86_64");
   return experiment.tools.length === 0 ? undefined : whyNot();
+}
+
+const PLACES: readonly Place[] = ["here", "guest"];
+/** What is missing of an experiment in one place. */
+interface Work {
+  readonly experiment: Experiment;
+  readonly where: Place;
+  readonly steps: readonly Step[];
 }
 
 /** What must be undone however the run ends: by a signal, an error, or a pipe that nobody reads any more. */
@@ -91,22 +124,23 @@ for (const [signal, code] of [
     process.exit(code);
   });
 
-async function measure(experiment: Experiment, steps: readonly Step[], progress: Progress): Promise<void> {
+async function measure({ experiment, where, steps }: Work, progress: Progress): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "tsbpf-experiment-"));
   const clean = undoing(() => rmSync(folder, { recursive: true, force: true }));
   const here = environment();
-  const keep = (step: Step, measured: Pick<Sample, "metrics" | "series">, where: Environment): void => {
+  const keep = (step: Step, measured: Pick<Sample, "metrics" | "series">, environment: Environment): void => {
     const { variant, repetition } = step;
     const base = { experiment: experiment.name, variant, repetition, seed: options.seed, quick: options.quick };
-    addSample(fileOf(experiment), { ...base, at: new Date().toISOString(), environment: where, ...measured });
+    addSample(fileOf(experiment), { ...base, at: new Date().toISOString(), environment, ...measured });
     say(progress.add(experiment.name, step));
   };
   try {
     await experiment.prepare?.(folder);
-    if (experiment.where === "guest") {
+    if (where === "guest") {
       let stopped = (): void => undefined;
       await runInside(
         { experiment: experiment.name, steps, options },
+        experiment.machine ?? [],
         folder,
         (one) => keep(one.step, one.measured, { ...one.environment, versions: here.versions }),
         (stop) => (stopped = undoing(stop)),
@@ -156,24 +190,24 @@ if (flags.list) {
 let failed = false;
 if (!flags.report) {
   const work = chosen().flatMap((experiment) => {
-    const why = whyNotThis(experiment);
-    if (why) {
-      say(`${experiment.name} is left out: ${why}`);
-      return [];
-    }
     const kept = flags.resume ? readSamples(fileOf(experiment)).filter((one) => one.quick === options.quick) : [];
-    const steps = missingSteps(experiment.steps(options), kept);
-    if (steps.length > 0 || !existsSync(fileOf(experiment))) beginSamples(fileOf(experiment), kept);
-    return [{ experiment, steps }];
+    const missing = missingSteps(experiment.steps(options), kept);
+    const work = PLACES.flatMap((where): Work[] => {
+      const steps = missing.filter((step) => (step.where ?? experiment.where) === where);
+      const why = steps.length > 0 ? whyNotThis(experiment, where) : undefined;
+      if (why) say(`${experiment.name} is left out ${where === "guest" ? "in QEMU" : "here"}: ${why}`);
+      return steps.length === 0 || why ? [] : [{ experiment, where, steps }];
+    });
+    if (work.length > 0) beginSamples(fileOf(experiment), kept);
+    return work;
   });
   const progress = new Progress(work.flatMap((one) => one.steps));
-  for (const { experiment, steps } of work) {
-    if (steps.length === 0) continue;
+  for (const one of work) {
     try {
-      await measure(experiment, steps, progress);
+      await measure(one, progress);
     } catch (error) {
       failed = true;
-      say(`${experiment.name} failed: ${error instanceof Error ? error.message : String(error)}`);
+      say(`${one.experiment.name} failed: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 }

@@ -6,7 +6,11 @@ import { writeObject } from "../../compiler/object/write.ts";
 import { programFile } from "../bench/clang.ts";
 import { compiled } from "../runtime/compiled.ts";
 
-/** Compiles a program, of `programs/` unless its file is told, into FOLDER/NAME.o. */
-export function compileInto(folder: string, name: string, target: TargetName, file = programFile(name)): void {
-  writeFileSync(join(folder, `${name}.o`), writeObject(compiled(name, target, readFileSync(file, "utf8"))));
+/** The object of a program's text. `name` is for messages. */
+export const compileText = (name: string, target: TargetName, text: string): Uint8Array =>
+  writeObject(compiled(name, target, text));
+/** Compiles a program of `programs/` into FOLDER/NAME.o. */
+export function compileInto(folder: string, name: string, target: TargetName): void {
+  const text = readFileSync(programFile(name), "utf8");
+  writeFileSync(join(folder, `${name}.o`), compileText(name, target, text));
 }

@@ -56,13 +56,16 @@ function table({ experiment, samples }: Section): string {
 export function origin(samples: readonly Sample[]): string {
   const runs = Math.max(...samples.map((one) => one.repetition)) + 1;
   const variants = new Set(samples.map((one) => one.variant)).size;
-  const { kernel, cpu, cpus, versions } = samples.at(-1)!.environment;
+  const { versions } = samples.at(-1)!.environment;
+  const machines = [
+    ...new Set(samples.map(({ environment: { kernel, cpus, cpu } }) => `Linux ${kernel}, ${cpus} × ${cpu}`)),
+  ];
   const days = [...new Set(samples.map((one) => one.at.slice(0, 10)))].join(", ");
   const tools = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const quick = samples.some((one) => one.quick)
     ? " A quick run: it shows that the experiment works, its figures say little."
     : "";
-  return `${days}; ${runs} run${runs === 1 ? "" : "s"} of each of ${variants} variant${variants === 1 ? "" : "s"}; Linux ${kernel}, ${cpus} × ${cpu}; seed ${samples[0]!.seed}; ${tools.join(", ")}.${quick}`;
+  return `${days}; ${runs} run${runs === 1 ? "" : "s"} of each of ${variants} variant${variants === 1 ? "" : "s"}; ${machines.join(" and ")}; seed ${samples[0]!.seed}; ${tools.join(", ")}.${quick}`;
 }
 
 function section({ experiment, samples }: Section): string {

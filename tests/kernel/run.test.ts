@@ -49,6 +49,12 @@ describe.skipIf(missing)(missing ? `kernel/run.sh (skipped: ${missing})` : "kern
     expect(stderr).toContain(report);
   });
 
+  test("--icount: the machine's clocks count instructions, so that waiting takes no time", () => {
+    // More seconds than the machine is given.
+    const { code, stdout } = runInVm(["--icount", "bash", "-c", "sleep 3000; nproc"], 600);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "1\n" });
+  });
+
   test("fails with 126 when the kernel panics", () => {
     const { code, stderr } = runInVm(["bash", "-c", "echo c > /proc/sysrq-trigger; sleep 1000"], 300);
     expect(code).toBe(126);

@@ -1,10 +1,5 @@
 /* Counterpart of write-parse-options.ts, as a good C programmer writes it. */
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_endian.h>
-
-#define SOL_TCP 6
-#define TCP_USER_TIMEOUT 18
+#include "../c/tcp.h"
 
 struct option {
 	__u8 kind;
@@ -18,6 +13,39 @@ struct {
 	__type(value, __u32);
 } last SEC(".maps");
 
+#ifdef PATCHED
+SEC("sockops")
+int write_parse_options(struct patched_sock_ops *skops)
+{
+	__u32 zero = 0, timeout, *slot;
+
+	switch (skops->op) {
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		SET_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG);
+		break;
+	case BPF_TCP_OPTIONS_SIZE_CALC:
+		skops->reply = sizeof(struct option);
+		break;
+	case BPF_TCP_OPTIONS_WRITE:
+		/* Kind and length come first in memory, so they are the low bytes. */
+		skops->reply = 66 | sizeof(struct option) << 8 | (__u32)bpf_htons(1) << 16;
+		break;
+	case BPF_TCP_PARSE_OPTIONS:
+		if (skops->args[0] != 66 || skops->args[1] != sizeof(struct option))
+			break;
+		timeout = bpf_ntohs(skops->args[2] >> 16) * 60000;
+		bpf_setsockopt(skops, SOL_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+		if (bpf_getsockopt(skops, SOL_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout)))
+			break;
+		slot = bpf_map_lookup_elem(&last, &zero);
+		if (slot)
+			*slot = timeout;
+		break;
+	}
+	return 1;
+}
+#else
 SEC("sockops")
 int write_parse_options(struct bpf_sock_ops *skops)
 {
@@ -54,5 +82,6 @@ int write_parse_options(struct bpf_sock_ops *skops)
 	}
 	return 1;
 }
+#endif
 
 char _license[] SEC("license") = "GPL";

@@ -1,7 +1,5 @@
 /* Counterpart of write.ts, as a good C programmer writes it. */
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_endian.h>
+#include "../c/tcp.h"
 
 struct option {
 	__u8 kind;
@@ -9,6 +7,26 @@ struct option {
 	__be16 value;
 };
 
+#ifdef PATCHED
+SEC("sockops")
+int write_option(struct patched_sock_ops *skops)
+{
+	switch (skops->op) {
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		SET_FLAGS(skops, BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG);
+		break;
+	case BPF_TCP_OPTIONS_SIZE_CALC:
+		skops->reply = sizeof(struct option);
+		break;
+	case BPF_TCP_OPTIONS_WRITE:
+		/* Kind and length come first in memory, so they are the low bytes. */
+		skops->reply = 66 | sizeof(struct option) << 8 | (__u32)bpf_htons(1) << 16;
+		break;
+	}
+	return 1;
+}
+#else
 SEC("sockops")
 int write_option(struct bpf_sock_ops *skops)
 {
@@ -29,5 +47,6 @@ int write_option(struct bpf_sock_ops *skops)
 	}
 	return 1;
 }
+#endif
 
 char _license[] SEC("license") = "GPL";
