@@ -18,7 +18,7 @@ import type { BpfModule } from "./module.ts";
 import { writeObject } from "./object/write.ts";
 import { looseOffsets } from "./verifier/loose-offsets.ts";
 import type { FoundImport, SourceFile } from "./span.ts";
-import { judgesOf, verifyModule } from "./verifier/module.ts";
+import { isTooComplex, judgesOf, verifyModule } from "./verifier/module.ts";
 
 export interface CompileOptions {
   /** Absent: follows from the imports (`tsbpf/mptcp` and `tsbpf/delack` need the patched kernel). */
@@ -175,7 +175,7 @@ export function emitProven(
     if (round === ROUNDS) return said;
     let more = false;
     for (const [program, verdict] of verdicts) {
-      if (!failed(verdict)) continue;
+      if (!failed(verdict) || isTooComplex(verdict)) continue;
       const before: Guards = guards.get(program.name) ?? new Map();
       const offsets = emitted.offsets.get(program.name) ?? [];
       const loose =

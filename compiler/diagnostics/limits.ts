@@ -29,6 +29,13 @@ export const limits = {
       `${f.program} needs ${f.count} instructions, the limit is ${f.limit}${f.blame === undefined ? "" : `: ${f.blame}`}`,
     () => "do less per turn, lower the loop's bound, or raise the limit: --max-insns N",
   ),
+  "too-complex": row<{ program: string; times: number }>(
+    "error",
+    (f) =>
+      `${f.program} has more paths than the kernel's verifier follows${f.times > 1 ? `: one path comes by this decision ${f.times} times, and each time it goes two ways` : ""}`,
+    () =>
+      "give its loops fewer turns, or decide less often inside of them; what each way leaves different keeps the ways apart",
+  ),
   "stack-too-large": row<{ program: string; bytes: number; limit: number; largest: string | undefined }>(
     "error",
     (f) =>

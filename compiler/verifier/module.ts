@@ -37,14 +37,22 @@ export interface ModuleOptions {
 /** The versions whose verifiers must take what is made for a kernel: what the oldest follows the newest does too, but for rules that were made stricter. */
 export const judgesOf = ({ oldest, newest }: Judged): readonly Version[] => [...new Set([oldest, newest])];
 
+/** The verifier's limit, which no check in front of an instruction would change. */
+export const isTooComplex = (diagnostics: readonly Diagnostic[]): boolean =>
+  diagnostics.some(({ key }) => key === "too-complex");
+
 /** Verifies all programs of a module for a kernel: the diagnostics of those that it would refuse. Pure and total. */
 export function verifyModule(module: BpfModule, kernel: Judged): readonly Diagnostic[] {
   const releases = judgesOf(kernel);
   return module.programs.flatMap((program) => {
-    const verdicts = releases.map(
-      (release) => verifyProgram(module, program, kernel.name, release, kernel).diagnostics,
-    );
-    return verdicts.find((diagnostics) => diagnostics.length > 0) ?? [];
+    let first: readonly Diagnostic[] = [];
+    for (const release of releases) {
+      const { diagnostics } = verifyProgram(module, program, kernel.name, release, kernel);
+      // What one of them is not able to follow to its end says more than where another lost sight.
+      if (isTooComplex(diagnostics)) return diagnostics;
+      if (first.length === 0) first = diagnostics;
+    }
+    return first;
   });
 }
 
@@ -91,9 +99,25 @@ function diagnosticsOf(program: BpfProgram, input: Program, result: Result, ours
       const span = at === undefined ? program.span : spanAt(program, at);
       // What the language cannot say before its loops are unrolled.
       if (ours && result.category === "struct-offset") return [report("state-index", span, undefined)];
+      if (ours && result.category === "too-complex") return [tooComplex(program, result)];
       return [report("verifier-rejects", span, facts, notesOf(program, input, result))];
     }
   }
+}
+
+/** Where the verifier happens to give up says nothing: the decision that its path met most often does. */
+function tooComplex(program: BpfProgram, { path, message }: Rejection): Diagnostic {
+  const places = new Map<string, { readonly span: Span | undefined; times: number }>();
+  for (const { insn } of path) {
+    const span = spanAt(program, insn);
+    const place = span === undefined ? "" : `${span.file} ${span.start} ${span.end}`;
+    const known = places.get(place);
+    if (known) known.times++;
+    else places.set(place, { span, times: 1 });
+  }
+  const [most] = [...places.values()].sort((a, b) => b.times - a.times);
+  const facts = { program: program.name, times: most?.times ?? 0 };
+  return report("too-complex", most?.span ?? program.span, facts, [{ text: `the kernel says: ${message}` }]);
 }
 
 /** The source of an instruction: that of the last entry at or before it. */

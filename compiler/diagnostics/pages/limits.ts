@@ -38,6 +38,11 @@ export const limitPages = {
     why: "A program has at most 4096 instructions, after unrolling and optimization; the message says which loop or call has the most of them. --max-insns N lifts it up to a million for programs that the privileged load.",
     right: [["range(400)", "range(40)"]],
   },
+  "too-complex": {
+    summary: "the kernel's verifier gives up on this many paths",
+    why: "The verifier walks every way through a program, and stops at a million instructions. Two ways that come to the same place become one where nothing differs that matters afterwards. A condition in each turn of a loop that leaves a local variable different, which an index or an address is made of, doubles the ways with every turn: twenty turns are a million. Fewer turns help, and so does a value that is computed without a decision.",
+    right: [["if ((ctx.mss >> i) & 1) at = at * 3 + i;", "at = at * 3 + i * ((ctx.mss >> i) & 1);"]],
+  },
   "stack-too-large": {
     summary: "local values need more than 512 bytes together",
     why: "BPF programs have 512 bytes of stack, calls included. Values in a map are not on the stack: get() refers to where they are.",
