@@ -1,6 +1,7 @@
 /** What each instruction-set level has (LLVM's -mcpu=v1 … v4), and what kernels allow besides. */
-import type { Kernel, TargetName } from "./kernels.ts";
+import type { Kernel } from "./kernels.ts";
 import type { Condition } from "./opcodes.ts";
+import { isAtLeast } from "./verifier-rules.ts";
 
 export interface Isa {
   /** 32-bit arithmetic and comparisons that clear the upper half. */
@@ -9,7 +10,7 @@ export interface Isa {
   readonly lessThan: boolean;
   /** Signed division and modulo, sign-extending moves. */
   readonly signed: boolean;
-  /** Immediates may be stored into the context (Linux 6.4; memory and stack always take them). */
+  /** Immediates may be stored into the context: since Linux 6.4. Memory and stack always take them. */
   readonly contextImmediates: boolean;
 }
 
@@ -20,11 +21,9 @@ export const LEVELS = {
   v4: { alu32: true, lessThan: true, signed: true },
 } as const satisfies Record<Kernel["isa"], Omit<Isa, "contextImmediates">>;
 
-const CONTEXT_IMMEDIATES = { mainline: false, patched: true } as const satisfies Record<TargetName, boolean>;
-
-export const isaOf = (kernel: Kernel): Isa => ({
-  ...LEVELS[kernel.isa],
-  contextImmediates: CONTEXT_IMMEDIATES[kernel.name],
+export const isaOf = ({ isa, oldest }: Pick<Kernel, "isa" | "oldest">): Isa => ({
+  ...LEVELS[isa],
+  contextImmediates: isAtLeast(oldest, "6.4"),
 });
 
 /** The condition with its operands exchanged. */

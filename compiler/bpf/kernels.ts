@@ -125,7 +125,7 @@ export const kernels = { mainline: withTypes(ROWS.mainline), patched: withTypes(
 export const TARGETS = Object.keys(kernels) as readonly TargetName[];
 export const isTarget = (name: string): name is TargetName => Object.hasOwn(kernels, name);
 
-/** The kernel that an object says it is for; objects of other compilers name none and are taken for mainline's. */
+/** The kernel that an object says it is for; objects of other compilers name none and are taken for mainline's (the virtual machine gives them all there is). */
 export const kernelNamed = (name: string): Kernel => (isTarget(name) ? kernels[name] : kernels.mainline);
 
 /** Whether a target is more than one release, so that its objects say from which one on they run. */

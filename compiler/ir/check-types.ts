@@ -3,11 +3,9 @@ import { HELPERS, type ArgKind, type Helper } from "../bpf/helpers.ts";
 import { contextFieldAt, hasContextFields } from "../bpf/kinds/index.ts";
 import { beginsWith, kernelTypes } from "../bpf/kernel-types.ts";
 import { kfunc, KFUNCS, type Kfunc } from "../bpf/kfuncs.ts";
+import { MAX_REG_ARGUMENTS } from "../bpf/limits.ts";
 import type { Call, Func, Inst, IrModule, Type, Value } from "./ir.ts";
 import { ANY_POINTER, contextOf, FIELD_POINTERS, fits, isPointer, kfuncResult, RESULT_POINTERS } from "./types.ts";
-
-/** r1 to r5. */
-const MOST_ARGUMENTS = 5;
 
 const width = (type: Type): bigint => (type === "w32" ? 32n : 64n);
 const isWord = (value: Value | undefined): boolean => value !== undefined && !isPointer(value.type);
@@ -167,7 +165,7 @@ function wrongKfuncCall({ args, result }: Call, callee: Kfunc): string | undefin
 }
 
 function wrongHelperCall({ args, result }: Call, helper: Helper): string | undefined {
-  const most = helper.variadic ? MOST_ARGUMENTS : helper.args.length;
+  const most = helper.variadic ? MAX_REG_ARGUMENTS : helper.args.length;
   if (args.length < helper.args.length || args.length > most)
     return `the helper takes ${helper.args.length} arguments, not ${args.length}`;
   for (const [at, kind] of helper.args.entries()) {

@@ -3,11 +3,8 @@ import { callersFirst, callsOf } from "../ir/calls.ts";
 import { isFunctionCall, type Func, type IrModule, type Type, type Value } from "../ir/ir.ts";
 import { ANY_POINTER, either } from "../ir/types.ts";
 import { definitions, visitUses } from "../ir/walk.ts";
-import { MAX_FRAMES } from "../bpf/limits.ts";
+import { MAX_FRAMES, MAX_REG_ARGUMENTS } from "../bpf/limits.ts";
 import { sharpen, type Signature } from "./sharpen.ts";
-
-/** r1 to r5. */
-const MOST_ARGUMENTS = 5;
 
 /**
  * A module in which only functions that stay are left, with types of what they are really given, and without what they do not read;
@@ -26,7 +23,7 @@ export function settleFunctions(module: IrModule): { readonly module: IrModule; 
   for (const func of typed.functions) {
     deepen(func, depths.get(func.name)!);
     const escapes = func.returns === "ptr slot" || func.returns === ANY_POINTER;
-    if (func.params.length > MOST_ARGUMENTS || depths.get(func.name)! > MAX_FRAMES || escapes) unfit.add(func.name);
+    if (func.params.length > MAX_REG_ARGUMENTS || depths.get(func.name)! > MAX_FRAMES || escapes) unfit.add(func.name);
   }
   return { module: typed, unfit };
 }

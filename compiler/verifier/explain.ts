@@ -2,7 +2,7 @@
 
 import { helperName, type HelperName } from "../bpf/helpers.ts";
 import type { RawInsn } from "../bpf/raw.ts";
-import { returnRange } from "../bpf/kinds/index.ts";
+import { callableSince, returnRange } from "../bpf/kinds/index.ts";
 import { KFUNCS, type KfuncName } from "../bpf/kfuncs.ts";
 import { hasCome, helperSince } from "../bpf/since.ts";
 import { isPacket, showReg, typeName, type Reg } from "./state.ts";
@@ -23,11 +23,12 @@ const regOf = (rejection: Rejection): Reg | undefined => {
 const KFUNC_REFUSED = /^calling kernel function (\w+) is not allowed$/;
 
 /** The helper that is called at the failing instruction. */
-function calledAt({ insns }: Program, at: number | undefined): string | undefined {
+function calledAt({ insns }: Program, at: number | undefined): HelperName | undefined {
   const insn: RawInsn | undefined = at === undefined ? undefined : insns[at];
-  const name = insn?.code === 0x85 && insn.src === 0 ? helperName(insn.imm) : undefined;
-  return name === undefined ? undefined : `bpf_${name}`;
+  return insn?.code === 0x85 && insn.src === 0 ? helperName(insn.imm) : undefined;
 }
+
+const named = (called: HelperName | undefined): string | undefined => called && `bpf_${called}`;
 
 const boundsOf = (reg: Reg): string => {
   const low = reg.value.smin + BigInt(reg.off);
@@ -135,20 +136,25 @@ const RULES: readonly {
   {
     category: "helper-arg",
     pattern: /cannot use helper/,
-    explain: ({ program, rejection }) => ({
-      problem: `programs of type ${program.type} may not call ${calledAt(program, rejection.failingInsn)} on Linux ${program.release}`,
-    }),
+    explain: ({ program, rejection }) => {
+      const called = calledAt(program, rejection.failingInsn);
+      const since = called && callableSince(program.type, program.attach, called);
+      return {
+        problem: `programs of type ${program.type} may not call ${named(called) ?? "this"} on Linux ${program.release}`,
+        ...(since ? { remedy: `leave it out, or ask for newer kernels alone: --kernel ${since}` } : {}),
+      };
+    },
   },
   {
     category: "other",
     pattern: /^invalid func/,
     explain: ({ program, rejection }) => {
       const called = calledAt(program, rejection.failingInsn);
-      const since = called === undefined ? undefined : helperSince(called.slice("bpf_".length) as HelperName);
+      const since = called && helperSince(called);
       return since === undefined
         ? { problem: `Linux ${program.release} has no such helper` }
         : {
-            problem: `${called} came with Linux ${since}, and Linux ${program.release} has not got it`,
+            problem: `${named(called)} came with Linux ${since}, and Linux ${program.release} has not got it`,
             remedy: `leave it out, or ask for newer kernels alone: --kernel ${since}`,
           };
     },
@@ -175,7 +181,7 @@ const RULES: readonly {
   {
     category: "helper-arg",
     explain: ({ program, rejection, reg }) => ({
-      problem: `${calledAt(program, rejection.failingInsn) ?? "the helper"} does not take ${reg === undefined ? "this argument" : `${typeName(reg)} as argument ${rejection.register}`}: ${rejection.message}`,
+      problem: `${named(calledAt(program, rejection.failingInsn)) ?? "the helper"} does not take ${reg === undefined ? "this argument" : `${typeName(reg)} as argument ${rejection.register}`}: ${rejection.message}`,
     }),
   },
   {

@@ -2,6 +2,7 @@
 import { COMPILED, isCompiled, type CompiledKind, type ContextField } from "../../compiler/bpf/kinds/index.ts";
 import { isPerCpu } from "../../compiler/bpf/map-types.ts";
 import { isTarget, kernelOf, kernels, type Kernel } from "../../compiler/bpf/kernels.ts";
+import { MAX_FUNC_ARGUMENTS } from "../../compiler/bpf/limits.ts";
 import { versionIn } from "../../compiler/bpf/verifier-rules.ts";
 import { CALL, PSEUDO } from "../../compiler/bpf/opcodes.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
@@ -105,8 +106,6 @@ const SOCKET_BYTES = 80;
 /** As much of a segment, or of an option's value (one page), as a program is shown. */
 /** Room for structs of the kernel's: some hundred connections. */
 const OBJECT_BYTES = 1024 * 1024;
-/** As many arguments as a function of the kernel's takes in registers. */
-const MOST_ARGUMENTS = 6;
 const PACKET_BYTES = { read: 2048, "read-write": 4096 } as const;
 
 /** Throws VmFault when the object cannot be loaded: an unknown map type, say, or instructions that no engine runs. */
@@ -207,10 +206,10 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
   const objectAt = (address: bigint): KernelObject | undefined => kernelObjects.get(address);
   const subflows = new Map<KernelObject, readonly KernelObject[]>();
   const subflowsOf = (session: KernelObject): readonly KernelObject[] => subflows.get(session) ?? [];
-  const argumentsRegion = memory.allocate({ name: "the arguments", size: 8 * MOST_ARGUMENTS, access: "read-only" });
+  const argumentsRegion = memory.allocate({ name: "the arguments", size: 8 * MAX_FUNC_ARGUMENTS, access: "read-only" });
   /** The context of a struct_ops program. */
   const withArguments = (args: NonNullable<Run["args"]>): ProgramContext => {
-    const view = new DataView(memory.bytes.buffer, memory.arenaStart + argumentsRegion.start, 8 * MOST_ARGUMENTS);
+    const view = new DataView(memory.bytes.buffer, memory.arenaStart + argumentsRegion.start, 8 * MAX_FUNC_ARGUMENTS);
     args.forEach((arg, index) =>
       view.setBigUint64(8 * index, typeof arg === "bigint" ? BigInt.asUintN(64, arg) : arg.address, true),
     );

@@ -1,7 +1,11 @@
 /** The tables under compiler/bpf against the kernel's own words: headers, running kernel, patched kernel, libbpf. */
 import { spawnSync } from "node:child_process";
+import { release } from "node:os";
 import { describe, expect, test } from "vitest";
 import { HELPERS } from "../../compiler/bpf/helpers.ts";
+import { KFUNCS } from "../../compiler/bpf/kfuncs.ts";
+import { MAX_FUNC_ARGUMENTS, MAX_REG_ARGUMENTS } from "../../compiler/bpf/limits.ts";
+import { OPS_STRUCTS, type OpsStruct } from "../../compiler/bpf/kinds/struct-ops.ts";
 import { MAP_FLAGS, MAP_TYPES } from "../../compiler/bpf/map-types.ts";
 import { ALU, ATOMIC, CALL, CLASS, JMP, MODE, PSEUDO, SIZE } from "../../compiler/bpf/opcodes.ts";
 import { ATTACH_TYPES } from "../../compiler/bpf/kinds/attach-types.ts";
@@ -18,6 +22,7 @@ import { OPTION_ROWS } from "../../compiler/bpf/option-names.ts";
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
 import { TCP_STATES } from "../../compiler/bpf/tcp-states.ts";
+import { isAtLeast, NEWEST, OLDEST, versionIn } from "../../compiler/bpf/verifier-rules.ts";
 import { BTF_KIND } from "../../compiler/object/btf.ts";
 import { headers, patchedKernel, runningKernel } from "./truth.ts";
 
@@ -214,6 +219,32 @@ for (const truth of truths) {
     });
   });
 }
+
+/** A kernel newer than all that we know may have more. */
+const newer = !isAtLeast(NEWEST, versionIn(release()) ?? OLDEST);
+for (const truth of truths) {
+  const reason = truth.reason ?? (newer && truth.what.endsWith("vmlinux") ? " (skipped: newer than we know)" : "");
+  const listed = contexts.filter(([context]) => (truth.members(context)?.size ?? 0) > 0);
+  if (truth.reason === undefined && listed.length === 0) continue;
+  describe.skipIf(reason !== "")(`every member of a context is a row's: ${truth.what}${reason}`, () => {
+    test.each(reason === "" ? listed : contexts)("struct %s", (context, list) => {
+      const rows = list.map(([, { offset, bytes, count }]) => ({ start: offset, end: offset + bytes * (count ?? 1) }));
+      const left = [...truth.members(context)!].filter(
+        ([, { offset, size }]) => !rows.some(({ start, end }) => start <= offset && offset + size <= end),
+      );
+      expect(left.map(([name]) => name)).toEqual([]);
+    });
+  });
+}
+
+test("no row has more arguments than there is room for", () => {
+  const longest = (rows: object): number =>
+    Math.max(...Object.values(rows as Record<string, { args: readonly unknown[] }>).map(({ args }) => args.length));
+  expect(longest(HELPERS)).toBe(MAX_REG_ARGUMENTS);
+  expect(longest(KFUNCS)).toBeLessThanOrEqual(MAX_REG_ARGUMENTS);
+  for (const { members } of Object.values<OpsStruct>(OPS_STRUCTS))
+    expect(longest(members)).toBeLessThanOrEqual(MAX_FUNC_ARGUMENTS);
+});
 
 describe.skipIf(here.length < truths.length)(
   `every row is known to somebody${here.length < truths.length ? " (skipped: not all sources are here)" : ""}`,

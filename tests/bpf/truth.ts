@@ -14,6 +14,8 @@ export interface Truth {
   readonly value: (name: string) => number | undefined;
   /** Offset and size in bytes of a member of a struct, both named: "bpf_sock_ops.op". */
   readonly field: (name: string) => Place | undefined;
+  /** All members of a struct by name; undefined when this source cannot list them. */
+  readonly members: (struct: string) => ReadonlyMap<string, Place> | undefined;
 }
 
 const absent = (what: string, reason: string): Truth => ({
@@ -21,6 +23,7 @@ const absent = (what: string, reason: string): Truth => ({
   reason: ` (skipped: ${reason})`,
   value: () => undefined,
   field: () => undefined,
+  members: () => undefined,
 });
 
 /** The headers of this machine, through its C compiler. All names must be known beforehand. */
@@ -60,7 +63,7 @@ export function headers(names: readonly string[], fields: readonly string[]): Tr
     if (name!.startsWith(".")) members.set(name!.slice(1), { offset: Number(numbers[0]), size: Number(numbers[1]) });
     else values.set(name!, Number(numbers[0]));
   }
-  return { what, value: (name) => values.get(name), field: (name) => members.get(name) };
+  return { what, value: (name) => values.get(name), field: (name) => members.get(name), members: () => undefined };
 }
 
 const VMLINUX = "/sys/kernel/btf/vmlinux";
@@ -75,14 +78,17 @@ export function runningKernel(): Truth {
     if (type?.kind === "enum" || type?.kind === "enum64")
       for (const { name, value } of type.values) values.set(name, Number(value));
   const structs = new Map<string, ReadonlyMap<string, Place>>();
-  const field = (name: string): Place | undefined => {
-    const [struct = "", member = ""] = name.split(".");
+  const members = (struct: string): ReadonlyMap<string, Place> => {
     const id = read.value.types.findIndex((type) => type?.kind === "struct" && type.name === struct);
     const known = structs.get(struct) ?? (id < 0 ? new Map<string, Place>() : membersOf(read.value, id, 0));
     structs.set(struct, known);
-    return known.get(member);
+    return known;
   };
-  return { what: VMLINUX, value: (name) => values.get(name), field };
+  const field = (name: string): Place | undefined => {
+    const [struct = "", member = ""] = name.split(".");
+    return members(struct).get(member);
+  };
+  return { what: VMLINUX, value: (name) => values.get(name), field, members };
 }
 
 /** Members of a struct, those of anonymous unions included. */
@@ -114,5 +120,6 @@ export function patchedKernel(): Truth {
     what: "kernel/uapi.json",
     value: (name) => values.get(name),
     field: (name) => sockOps.fields[name.replace("bpf_sock_ops.", "")],
+    members: (struct) => (struct === "bpf_sock_ops" ? new Map(Object.entries(sockOps.fields)) : undefined),
   };
 }

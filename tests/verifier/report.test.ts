@@ -80,6 +80,16 @@ test("a rejection names the line, the map, the remedy, the path and where the va
   expect(notes.some((note) => note.text.includes("on where not") && note.span?.start === line(2).start)).toBe(true);
 });
 
+test("a helper that comes to the kind later is told with the release that has it", () => {
+  const asking = { ...module.programs[0]!, insns: [call(122), mov(0, 1), exit], relocations: [], lines: [] };
+  const judged = (release: "5.10" | "6.1") =>
+    verifyProgram({ ...module, programs: [asking] }, asking, "mainline", release).diagnostics;
+  const { message, help } = judged("5.10")[0]!;
+  expect(message).toContain("may not call bpf_get_netns_cookie on Linux 5.10");
+  expect(help).toMatch(/--kernel 5\.15$/);
+  expect(judged("6.1")).toEqual([]);
+});
+
 test("the log has the registers before each instruction", () => {
   const { log } = verifyProgram(module, module.programs[0]!, "mainline", NEWEST, { verbose: true });
   expect(log?.[0]).toMatch(/^0: .*; R1=ctx R10=fp$/);

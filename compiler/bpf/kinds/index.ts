@@ -2,7 +2,7 @@
 import { helper, type Helper, type HelperName } from "../helpers.ts";
 import type { Feature } from "../kernels.ts";
 import { hasCome, helperSince } from "../since.ts";
-import type { Version } from "../verifier-rules.ts";
+import { RELEASES, type Version } from "../verifier-rules.ts";
 import type { ContextLayout, ContextRange } from "./access.ts";
 import { ATTACH_TYPES } from "./attach-types.ts";
 import { cgroupDevice, cgroupSock, cgroupSysctl } from "./cgroup.ts";
@@ -228,6 +228,12 @@ export function mayCall(type: string, attach: number, name: HelperName, version:
   if (isKept(type, attach, name, version)) return false;
   return everywhere.has(name) || (typeof own === "function" ? own(attach) : own).includes(name);
 }
+
+/** The first version that we know of in which programs of the type may call the helper; undefined where none may. */
+export const callableSince = (type: string, attach: number, name: HelperName): Version | undefined =>
+  [helperSince(name), kindOf(type)?.later?.[name], ...RELEASES]
+    .filter((version) => version !== undefined)
+    .find((version) => mayCall(type, attach, name, version) === true);
 
 /** The helper as programs of the type see it: a few take other arguments than elsewhere. */
 export function helperFor(type: string, name: HelperName): Helper {

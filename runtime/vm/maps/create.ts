@@ -24,7 +24,7 @@ export const MAP_KINDS: Partial<Record<MapTypeName, MapKind>> = {
     footprint: (shape, cpus) => strideOf(shape.valueBytes) * shape.maxEntries * cpus,
   },
   hash: { create: createHash, footprint: replaced },
-  lru_hash: { create: createHash, footprint: replaced },
+  lru_hash: { create: (shape, host) => createHash(shape, host, true), footprint: replaced },
   lpm_trie: { create: createLpmTrie, footprint: replaced },
   sk_storage: { create: createSocketStorage, footprint: (shape) => strideOf(shape.valueBytes) * 4096 },
   ringbuf: { create: createRingBuffer, footprint: (shape) => shape.maxEntries * 2 },

@@ -9,9 +9,8 @@ import { keyBytes, keyText, keyWords, UPDATE, type MapHost, type MapShape, type 
  *
  * The kernel's LRU is approximate (it ages elements in batches per CPU); ours forgets exactly the one used least recently.
  */
-export function createHash(shape: MapShape, host: MapHost): VmMap {
+export function createHash(shape: MapShape, host: MapHost, lru = false): VmMap {
   const { memory } = host;
-  const lru = shape.type === "lru_hash";
   // A Map iterates in the order of insertion; with LRU a used element moves to the end, so the oldest comes first.
   const elements = new Map<string, Region>();
 
