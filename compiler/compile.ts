@@ -18,7 +18,7 @@ import type { BpfModule } from "./module.ts";
 import { writeObject } from "./object/write.ts";
 import { looseOffsets } from "./verifier/loose-offsets.ts";
 import type { FoundImport, SourceFile } from "./span.ts";
-import { isTooComplex, judgesOf, verifyModule } from "./verifier/module.ts";
+import { isTooComplex, judged, judgesOf } from "./verifier/module.ts";
 
 export interface CompileOptions {
   /** Absent: follows from the imports (`tsbpf/mptcp` and `tsbpf/delack` need the patched kernel). */
@@ -146,9 +146,9 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
  * Most times that a module is emitted anew. One walk finds every offset that is lost; what is done about them moves the places where
  * the verifier compares states, and so another may be.
  */
-const ROUNDS = 6;
+const ROUNDS = 8;
 /** After so many, every offset that is known to be inside gets a check. */
-const PATIENT_ROUNDS = 4;
+const PATIENT_ROUNDS = 6;
 
 /**
  * Emits a module that the verifiers of its kernels can follow: where they lose sight of an offset that is known to be inside of
@@ -168,29 +168,33 @@ export function emitProven(
     const emitted = backend(module, kernel, { maxInsns, guards, scrubbed });
     const made = emitted.module;
     if (!made || failed(emitted.diagnostics) || !prove) return emitted;
-    const verdicts = new Map(
-      made.programs.map((program) => [program, verifyModule({ ...made, programs: [program] }, kernel)]),
-    );
-    const said = { module: made, diagnostics: [...emitted.diagnostics, ...[...verdicts.values()].flat()] };
-    if (round === ROUNDS) return said;
+    const verdicts = new Map(made.programs.map((program) => [program, judged(made, program, kernel)]));
     let more = false;
     for (const [program, verdict] of verdicts) {
-      if (!failed(verdict) || isTooComplex(verdict)) continue;
+      if (round === ROUNDS) break;
+      if (!verdict || !failed(verdict.diagnostics) || isTooComplex(verdict.diagnostics)) continue;
       const before: Guards = guards.get(program.name) ?? new Map();
       const offsets = emitted.offsets.get(program.name) ?? [];
       const loose =
         round < PATIENT_ROUNDS
-          ? looseOffsets(made, program, kernel, offsets)
-          : new Map(offsets.map((_, number) => [number, EVERY_GUARD]));
+          ? looseOffsets(made, program, kernel, verdict.release, offsets)
+          : { needs: new Map(offsets.map((_, number) => [number, EVERY_GUARD])), limit: undefined };
+      if (loose.limit) {
+        verdicts.set(program, { ...verdict, diagnostics: loose.limit });
+        continue;
+      }
       const all = new Map(before);
-      for (const [number, wanted] of loose) all.set(number, new Set([...(before.get(number) ?? []), ...wanted]));
+      for (const [number, wanted] of loose.needs) all.set(number, new Set([...(before.get(number) ?? []), ...wanted]));
       const count = (of: Guards): number => [...of.values()].reduce((sum, wanted) => sum + wanted.size, 0);
       if (count(all) > count(before)) guards.set(program.name, all);
       else if (scrubs && !scrubbed.has(program.name)) scrubbed.add(program.name);
       else continue;
       more = true;
     }
-    if (!more) return said;
+    if (!more) {
+      const said = [...verdicts.values()].flatMap((verdict) => verdict?.diagnostics ?? []);
+      return { module: made, diagnostics: [...emitted.diagnostics, ...said] };
+    }
   }
 }
 const EVERY_GUARD: ReadonlySet<Guard> = new Set<Guard>(["compare", "unlink"]);

@@ -18,6 +18,8 @@ const ROWS = {
   renoUndoCwnd: { kfunc: "tcp_reno_undo_cwnd" },
   sendAck: { helper: "tcp_send_ack" },
 } as const satisfies Record<string, Callee>;
+/** What of the language calls a function of the kernel's for a connection. */
+export type CongestionCall = keyof typeof ROWS;
 type Callee = { readonly kfunc: KfuncName } | { readonly helper: "tcp_send_ack" };
 
 const calling =

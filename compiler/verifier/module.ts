@@ -37,24 +37,26 @@ export interface ModuleOptions {
 /** The versions whose verifiers must take what is made for a kernel: what the oldest follows the newest does too, but for rules that were made stricter. */
 export const judgesOf = ({ oldest, newest }: Judged): readonly Version[] => [...new Set([oldest, newest])];
 
-/** The verifier's limit, which no check in front of an instruction would change. */
+/** Verifies all programs of a module for a kernel: the diagnostics of those that it would refuse. Pure and total. */
+export const verifyModule = (module: BpfModule, kernel: Judged): readonly Diagnostic[] =>
+  module.programs.flatMap((program) => judged(module, program, kernel)?.diagnostics ?? []);
+
+/** The first verifier of a kernel's that has something to say of a program, and what it says; undefined: all of them take it. */
+export function judged(
+  module: BpfModule,
+  program: BpfProgram,
+  kernel: Judged,
+): { readonly release: Version; readonly diagnostics: readonly Diagnostic[] } | undefined {
+  for (const release of judgesOf(kernel)) {
+    const { diagnostics } = verifyProgram(module, program, kernel.name, release, kernel);
+    if (diagnostics.length > 0) return { release, diagnostics };
+  }
+  return undefined;
+}
+
+/** Whether the verifier's own limit was met, which no check in front of an instruction would change. */
 export const isTooComplex = (diagnostics: readonly Diagnostic[]): boolean =>
   diagnostics.some(({ key }) => key === "too-complex");
-
-/** Verifies all programs of a module for a kernel: the diagnostics of those that it would refuse. Pure and total. */
-export function verifyModule(module: BpfModule, kernel: Judged): readonly Diagnostic[] {
-  const releases = judgesOf(kernel);
-  return module.programs.flatMap((program) => {
-    let first: readonly Diagnostic[] = [];
-    for (const release of releases) {
-      const { diagnostics } = verifyProgram(module, program, kernel.name, release, kernel);
-      // What one of them is not able to follow to its end says more than where another lost sight.
-      if (isTooComplex(diagnostics)) return diagnostics;
-      if (first.length === 0) first = diagnostics;
-    }
-    return first;
-  });
-}
 
 /** Verifies one program of a module. `target` names the kernel, `release` whose verifier is asked. */
 export function verifyProgram(
@@ -81,8 +83,13 @@ export function verifyProgram(
   };
 }
 
-/** `ours`: of this language, so that its words can be said. */
-function diagnosticsOf(program: BpfProgram, input: Program, result: Result, ours: boolean): readonly Diagnostic[] {
+/** What there is to say of a result. `ours`: the program is of this language, so that its words can be said. */
+export function diagnosticsOf(
+  program: BpfProgram,
+  input: Program,
+  result: Result,
+  ours: boolean,
+): readonly Diagnostic[] {
   switch (result.verdict) {
     case "accept":
       return [];

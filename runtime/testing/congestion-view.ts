@@ -49,11 +49,11 @@ interface Connection extends Readonly<Record<string, unknown>> {
   readonly ecnFlags: number;
 }
 
-const internals = new WeakMap<object, HookViewParts>();
+const internals = new WeakMap<object, HookViewParts<"tcp_congestion_ops">>();
 /** What a loaded congestion control was made of; undefined for anything else. */
-export const congestionParts = (view: object): HookViewParts | undefined => internals.get(view);
+export const congestionParts = (view: object): HookViewParts<"tcp_congestion_ops"> | undefined => internals.get(view);
 
-export function congestionView(parts: HookViewParts): object {
+export function congestionView(parts: HookViewParts<"tcp_congestion_ops">): object {
   const { shared, name } = parts;
   const { machine } = shared;
   const viewed: Viewed = new WeakMap();
@@ -73,7 +73,7 @@ export function congestionView(parts: HookViewParts): object {
 
   const made = {
     socket,
-    ...handlersOf<Connection>(parts, {
+    ...handlersOf<Connection, "tcp_congestion_ops">(parts, {
       ops: "tcp_congestion_ops",
       viewed,
       makes: `a connection that ${name}.socket() made`,

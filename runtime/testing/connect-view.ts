@@ -69,7 +69,7 @@ const READERS: Readonly<Record<Exclude<SockAddrField, "sk">, (seen: Seen, index:
   msg_src_ip6: () => 0,
 };
 
-export function connectView({ hooks, shared }: HookViewParts): object {
+export function connectView({ hooks, shared }: HookViewParts<"cgroup_sock_addr">): object {
   /** Runs a hook; the address as bytes in network order. */
   function call<A>(
     version: 4 | 6,

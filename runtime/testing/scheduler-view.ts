@@ -21,7 +21,7 @@ interface Session extends Fields {
   readonly subflows: Subflow[];
 }
 
-export function schedulerView(parts: HookViewParts): object {
+export function schedulerView(parts: HookViewParts<"mptcp_sched_ops">): object {
   const { shared, name, hooks } = parts;
   const { machine } = shared;
   const viewed: Viewed = new WeakMap();
@@ -57,7 +57,7 @@ export function schedulerView(parts: HookViewParts): object {
     return made;
   }
 
-  const handlers = handlersOf<Session>(parts, {
+  const handlers = handlersOf<Session, "mptcp_sched_ops">(parts, {
     ops: "mptcp_sched_ops",
     viewed,
     makes: `a session that ${name}.session() made`,

@@ -25,7 +25,7 @@ const bytesOf = (value: Call["value"]): Uint8Array =>
   typeof value === "number" ? new Uint8Array(Int32Array.of(value).buffer) : Uint8Array.from(value);
 const i32 = (value: bigint): number => Number(BigInt.asIntN(32, value));
 
-export function sockOptView({ hooks, shared }: HookViewParts): object {
+export function sockOptView({ hooks, shared }: HookViewParts<"cgroup_sockopt">): object {
   const socketOf = (given: Call): Connection =>
     (given.conn?.socket as Connection | undefined) ?? createConnection({ state: "close" });
 

@@ -3,11 +3,11 @@ import { OPS_STRUCTS, type OpMember, type OpsStruct, type OpsStructName } from "
 import { SEEN_STRUCTS, type SeenStruct } from "../../compiler/bpf/tcp-sock-members.ts";
 import type { EventServices } from "../vm/helpers.ts";
 import { finished, observer } from "./call.ts";
-import type { HookViewParts } from "./hook-view.ts";
+import type { HandlerOf, HookViewParts } from "./hook-view.ts";
 import { viewStruct, type Viewed } from "./kernel-struct-view.ts";
 
-export interface OpsView<First> {
-  readonly ops: OpsStructName;
+export interface OpsView<First, V extends OpsStructName> {
+  readonly ops: V;
   readonly viewed: Viewed;
   /** How a test makes what comes first, for errors. */
   readonly makes: string;
@@ -19,9 +19,9 @@ export interface OpsView<First> {
 type Handler = (...given: readonly unknown[]) => number | boolean | undefined;
 
 /** A function for each handler of the struct; where the program has none it does nothing. */
-export function handlersOf<First extends Readonly<Record<string, unknown>>>(
-  { hooks, shared }: HookViewParts,
-  { ops, viewed, makes, services }: OpsView<First>,
+export function handlersOf<First extends Readonly<Record<string, unknown>>, V extends OpsStructName>(
+  { hooks, shared }: HookViewParts<V>,
+  { ops, viewed, makes, services }: OpsView<First, V>,
 ): Readonly<Record<string, Handler>> {
   const { machine } = shared;
   const { members }: OpsStruct = OPS_STRUCTS[ops];
@@ -30,7 +30,7 @@ export function handlersOf<First extends Readonly<Record<string, unknown>>>(
     const first = given[0] as First;
     const object = viewed.get(first);
     if (!object) throw new TypeError(`${handler}: the first argument is ${makes}`);
-    const program = hooks.get(handler);
+    const program = hooks.get(handler as HandlerOf<V>);
     if (!program) return undefined;
     const args = row.args.map((arg, index) => {
       if (index === 0) return object;

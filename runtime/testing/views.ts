@@ -1,22 +1,13 @@
 /** What a test sees of an export, by the kind of its programs. */
-import { cgroupKind, isCompiled, onCgroups, type CgroupKindName, type Hook } from "../../compiler/bpf/kinds/index.ts";
-import {
-  isOpsStruct,
-  memberHook,
-  OPS_STRUCTS,
-  type OpMember,
-  type OpsStructName,
-} from "../../compiler/bpf/kinds/struct-ops.ts";
+import { cgroupKind, isCompiled, onCgroups, type Hook } from "../../compiler/bpf/kinds/index.ts";
+import { isOpsStruct, memberHook, OPS_STRUCTS, type OpMember } from "../../compiler/bpf/kinds/struct-ops.ts";
 import type { BpfModule, BpfProgram } from "../../compiler/module.ts";
-import type { HookViewParts } from "./hook-view.ts";
+import type { HookViewParts, Viewable } from "./hook-view.ts";
 import { congestionView } from "./congestion-view.ts";
 import { connectView } from "./connect-view.ts";
 import { createProgramView } from "./program-view.ts";
 import { schedulerView } from "./scheduler-view.ts";
 import { sockOptView } from "./sockopt-view.ts";
-
-/** What decides how an export is seen: its kind, or the struct of functions that it is. */
-type Viewable = CgroupKindName | OpsStructName;
 
 /** One exported constant of a module. */
 export interface Exported {
@@ -49,11 +40,11 @@ const hooksOf = (kind: Viewable): readonly (readonly [handler: string, hook: Hoo
     ? Object.entries<OpMember>(OPS_STRUCTS[kind].members).map(([handler, row]) => [handler, memberHook(row)])
     : Object.entries(cgroupKind(kind).hooks);
 
-type View = (parts: HookViewParts) => object;
+type View<V extends Viewable = Viewable> = (parts: HookViewParts<V>) => object;
 
 /** Adds what every view has: lines, steps, history. */
 const traced =
-  (view: View): View =>
+  <V extends Viewable>(view: View<V>): View<V> =>
   (parts) => {
     const { shared, logged } = parts;
     return Object.defineProperties(view(parts), {
@@ -69,7 +60,7 @@ const VIEWS = {
   cgroup_sockopt: traced(sockOptView),
   tcp_congestion_ops: traced(congestionView),
   mptcp_sched_ops: traced(schedulerView),
-} as const satisfies Record<Viewable, View>;
+} as const satisfies { readonly [V in Viewable]: View<V> };
 
 /** The view of one export. */
 export function viewOf(
@@ -78,5 +69,6 @@ export function viewOf(
   logged: readonly string[],
 ): object {
   const hooks = new Map([...programs].map(([hook, program]) => [hook, { ...shared, program }]));
-  return VIEWS[kind]({ name, hooks, shared, logged });
+  // Which programs an export has, exportsOf() found by the hooks of its kind.
+  return (VIEWS[kind] as View)({ name, hooks: hooks as HookViewParts["hooks"], shared, logged });
 }

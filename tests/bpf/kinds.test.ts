@@ -43,7 +43,7 @@ describe.each(KIND_NAMES.filter(onCgroups))("kind %s", (name) => {
 });
 
 describe.each(Object.keys(OPS_STRUCTS))("struct %s", (name) => {
-  const { members, needed, writes } = opsStruct(name)!;
+  const { members, needed, named, writes } = opsStruct(name)!;
   const rows = Object.values(members);
 
   test("has programs of its kind for members, told apart by their suffixes", () => {
@@ -58,6 +58,12 @@ describe.each(Object.keys(OPS_STRUCTS))("struct %s", (name) => {
       expect(written.filter((member) => findMember(types, struct, member) === undefined)).toEqual([]);
       expect(anywhere.filter((member) => !written.includes(member))).toEqual([]);
     }
+  });
+
+  test("is chosen by a member of so many bytes", () => {
+    const { type, offset } = findMember(kernelTypes(), name, "name")!;
+    expect(type.kind === "array" && type.length).toBe(named.bytes);
+    expect(offset).toBeGreaterThan(0);
   });
 
   test("has the handlers that it needs", () => {

@@ -2,15 +2,21 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { backend } from "../../compiler/backend/emit.ts";
+import { HELPERS } from "../../compiler/bpf/helpers.ts";
 import type { KfuncName } from "../../compiler/bpf/kfuncs.ts";
 import { kernels } from "../../compiler/bpf/kernels.ts";
 import { compile } from "../../compiler/compile.ts";
+import type { CongestionCall } from "../../compiler/frontend/congestion-calls.ts";
 import { checkModule } from "../../compiler/ir/check.ts";
 import { printModule } from "../../compiler/ir/print.ts";
 import { readModule } from "../../compiler/ir/read.ts";
 import { readObject } from "../../compiler/object/read.ts";
 import { writeObject } from "../../compiler/object/write.ts";
 import { optimize } from "../../compiler/passes/pipeline.ts";
+import { createHistory } from "../../runtime/testing/history.ts";
+import { createHost, servicesOf } from "../../runtime/testing/host.ts";
+import { exportsOf, viewOf } from "../../runtime/testing/views.ts";
+import { createMachine } from "../../runtime/vm/machine.ts";
 import { bpftool } from "../object/kernel.ts";
 
 const loader = bpftool();
@@ -76,6 +82,47 @@ test.skipIf(reason !== undefined)(`the kernel takes the object${reason ?? ""}`, 
     expect(shown).toContain("bpf_sock_ops_enable_tx_tstamp");
   });
 });
+
+/** How a congestion control says each call, and what it is in the object: a function of the kernel's, or a helper. */
+const CALLS = {
+  slowStart: { says: "slowStart(sk, acked)", calls: "tcp_slow_start" },
+  congAvoidAi: { says: "congAvoidAi(sk, sk.sndCwnd, acked)", calls: "tcp_cong_avoid_ai" },
+  renoSsthresh: { says: "renoSsthresh(sk)", calls: "tcp_reno_ssthresh" },
+  renoCongAvoid: { says: "renoCongAvoid(sk, ack, acked)", calls: "tcp_reno_cong_avoid" },
+  renoUndoCwnd: { says: "renoUndoCwnd(sk)", calls: "tcp_reno_undo_cwnd" },
+  sendAck: { says: "sendAck(sk, ack)", calls: HELPERS.tcp_send_ack.id },
+} as const satisfies Record<CongestionCall, { readonly says: string; readonly calls: KfuncName | number }>;
+
+test.each(Object.entries(CALLS))("%s of a congestion control is that call, and the machine makes it", (name, row) => {
+  const text = `
+import { license } from "tsbpf";
+import { congestionControl, ${name} } from "tsbpf/cc";
+license("GPL");
+export const cc = congestionControl({
+  ssthresh: (sk) => 2,
+  congAvoid(sk, ack, acked) { ${row.says}; },
+  undoCwnd: (sk) => 2,
+});
+`;
+  const { module, diagnostics } = compile({ path: "cc.ts", text });
+  expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
+  const { insns, externs = [] } = module!.programs.find((one) => one.name.endsWith("_cong_avoid"))!;
+  const calls = insns.flatMap(({ code, src, imm }, slot) => {
+    if (code !== 0x85) return [];
+    return [src === 0 ? imm : externs.find((extern) => extern.slot === slot)?.name];
+  });
+  expect(calls).toEqual([row.calls]);
+
+  const host = createHost();
+  const machine = createMachine(module!, { services: servicesOf(host, () => undefined), stepLimit: 1000 });
+  const parts = { machine, host, history: createHistory(), steps: { last: 0, max: 0 } };
+  const cc = viewOf(exportsOf(module!)[0]!, parts, []) as Viewed;
+  expect(() => cc.congAvoid(cc.socket({ sndCwnd: 10, sndSsthresh: 20 }), 1000, 3)).not.toThrow();
+});
+interface Viewed {
+  readonly socket: (fields: object) => object;
+  readonly congAvoid: (sk: object, ack: number, acked: number) => void;
+}
 
 test("a program that calls the kernel's functions may have functions of its own that stay", () => {
   const text = `

@@ -114,7 +114,7 @@ function takeSeat(machine: Machine): Seat {
   };
 }
 
-function controlOf(parts: HookViewParts, sock: Sock, around: Surroundings, seat: Seat): Control {
+function controlOf(parts: HookViewParts<"tcp_congestion_ops">, sock: Sock, around: Surroundings, seat: Seat): Control {
   const { machine, host } = parts.shared;
   function call(handler: CongestionHandler, args: readonly (KernelObject | bigint)[]): number {
     const loaded = parts.hooks.get(handler)!;
@@ -156,11 +156,12 @@ function controlOf(parts: HookViewParts, sock: Sock, around: Surroundings, seat:
     undoCwnd: () => call("undoCwnd", [socket]),
     sndbufExpand: () => call("sndbufExpand", [socket]),
   };
-  return Object.fromEntries(Object.entries(all).filter(([handler]) => parts.hooks.has(handler))) as unknown as Control;
+  const has = (handler: string): boolean => parts.hooks.has(handler as keyof typeof all);
+  return Object.fromEntries(Object.entries(all).filter(([handler]) => has(handler))) as unknown as Control;
 }
 
 /** `atEnd` takes what is to be done when the run is over. */
-export function schemeOf(parts: HookViewParts, atEnd: (step: () => void) => void): Scheme {
+export function schemeOf(parts: HookViewParts<"tcp_congestion_ops">, atEnd: (step: () => void) => void): Scheme {
   const { machine } = parts.shared;
   const spec = machine.module.structOps?.find((one) => one.name === parts.name);
   const text = (bytes: Uint8Array | undefined): string =>
