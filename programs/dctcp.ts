@@ -8,8 +8,8 @@
 //     window = window (1 - alpha / 2)           where there was a mark
 //
 // Few marks take away little, all marks half. Queues stay short, and the link stays full. It is for networks of one's own: beside a sender that
-// waits for loss it would get nothing, and where switches do not mark it is NewReno. One difference: with a peer that refused ECN the kernel's goes over
-// to its own "reno", which also stops marking packets as capable of ECN; this one is NewReno then, and its packets stay marked.
+// waits for loss it would get nothing, and where switches do not mark it is NewReno. With a peer that refused ECN the connection goes over to "reno",
+// as the kernel's does to one of its own; where that is refused (setSockOpt says -EBUSY when a program chose ours), the handlers are NewReno's.
 //
 // The receiver has a part as well: the sender must learn of each mark. An acknowledgement carries the state of the packets that it acknowledges
 // (ECE), and so one that acknowledges several must not be held back when the state changes: it is sent at once, with the old state, for all that came
@@ -98,6 +98,8 @@ export const dctcp = congestionControl({
     own.marked = 0;
     own.rcvNxt = sk.rcvNxt;
     beginRound(sk);
+    // The peer refused ECN. With "reno" packets are no longer sent as capable of it, either: nobody would tell of a mark.
+    if (own.ecn === 0) sk.setSockOpt("TCP_CONGESTION", "reno");
   },
 
   ssthresh(sk) {

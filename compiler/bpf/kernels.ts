@@ -134,9 +134,10 @@ export const isRange = ({ oldest, newest }: Pick<Kernel, "oldest" | "newest">): 
 /** The oldest version of Linux that must run a program: whatever its target, or by target. */
 export type OldestKernel = Version | Readonly<Partial<Record<TargetName, Version>>>;
 
-/** A target, with its oldest kernel as chosen. */
+/** A target, with its oldest kernel as chosen; one that is a single release stays that. */
 export function kernelOf(target: TargetName, chosen?: OldestKernel, types?: KernelTypes): Kernel {
-  const oldest = typeof chosen === "object" ? chosen[target] : chosen;
+  const wanted = typeof chosen === "object" ? chosen[target] : chosen;
+  const oldest = isRange(ROWS[target]) ? wanted : undefined;
   const kernel = { ...ROWS[target], ...(oldest === undefined ? {} : { oldest }) };
   return types ? { ...kernel, types } : withTypes(kernel);
 }

@@ -273,9 +273,9 @@ export const language = {
     () => "cannot prove that this loop ends: its bound is not constant",
     (f) => `give it a constant maximum: range(${f.text}, 16)`,
   ),
-  "not-iterable": row<{ found: string }>(
+  "not-iterable": row<{ found: string; instead?: string }>(
     "error",
     (f) => `cannot loop over ${f.found}`,
-    () => "loop over range(n), an array of fixed length, or an ArrayMap",
+    (f) => f.instead ?? "loop over range(n), an array of fixed length, or an ArrayMap",
   ),
 } as const;

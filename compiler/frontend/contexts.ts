@@ -78,7 +78,7 @@ const METHODS: Readonly<Record<Role, Readonly<Record<string, Method>>>> = {
   sockopt: { optval },
   setsockopt: { optval, skipKernel },
   getsockopt: { optval },
-  tcpSock: {},
+  tcpSock: { setSockOpt },
   ackSample: {},
   rateSample: {},
   mptcpSock: SESSION_CALLS,

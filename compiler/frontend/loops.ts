@@ -12,6 +12,7 @@ import { alwaysThere, isArray, lookupPointer } from "./map-calls.ts";
 import { asPlace, read } from "./memory.ts";
 import { entityAt } from "./names.ts";
 import { holding } from "./references.ts";
+import type { Role } from "./roles.ts";
 import { ERROR, type Context, type Operand, type Place, type Scalar } from "./operand.ts";
 import { variables } from "./variables.ts";
 import { U32 } from "./types.ts";
@@ -102,7 +103,7 @@ export function forOfLoop(f: Lowering, node: ts.ForOfStatement, names: readonly 
     const session = expression(f, subflows.of);
     if (session.kind === "context" && session.role === "mptcpSock")
       return subflowLoop(f, node, names, name, session, subflows.call);
-    if (session.kind !== "error") fail(f, "not-iterable", over, { found: `subflows of ${describe(session)}` });
+    if (session.kind !== "error") notSubflows(f, over, session, `subflows of ${describe(session)}`);
     return unknownLoop(f, node, names, name);
   }
   const entity = entityAt(f, over);
@@ -111,7 +112,7 @@ export function forOfLoop(f: Lowering, node: ts.ForOfStatement, names: readonly 
   if (operand.kind === "error") return unknownLoop(f, node, names, name);
   const place = operand.kind === "place" || operand.kind === "nullable" ? asPlace(f, operand, over) : undefined;
   if (place?.type.kind !== "array") {
-    fail(f, "not-iterable", over, { found: describe(operand) });
+    notSubflows(f, over, operand, describe(operand));
     return unknownLoop(f, node, names, name);
   }
   const list = place as Place & { readonly type: ArrayLayout };
@@ -120,6 +121,17 @@ export function forOfLoop(f: Lowering, node: ts.ForOfStatement, names: readonly 
       bindTurn(f, name, read(f, list.type.of, elementPlace(f, list, index, over), over, name?.text)),
     ),
   );
+}
+
+/** Roles of a scheduler's: who loops over one of them is after the subflows of the session. */
+const OF_SESSIONS: readonly Role[] = ["mptcpSock", "subflow", "subflowTcp"];
+/** Reports something that has no elements, with what was meant where that is plain. */
+function notSubflows(f: Lowering, over: ts.Expression, operand: Operand, found: string): void {
+  const isSession = operand.kind === "context" && operand.role === "mptcpSock";
+  const of = isSession ? bare(subflowsCall(over)?.of ?? over).getText(f.file.tree) : "session";
+  const instead = `${isSession ? "" : "only a session has subflows: "}for (const subflow of ${of}.subflows(8)) { … }`;
+  const isMeant = subflowsCall(over) ?? (operand.kind === "context" && OF_SESSIONS.includes(operand.role));
+  fail(f, "not-iterable", over, { found, ...(isMeant ? { instead } : {}) });
 }
 
 /** The name that each turn binds. */

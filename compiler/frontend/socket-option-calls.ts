@@ -20,7 +20,7 @@ import { at, bare, fail, pointerTo, scratch, type Lowering } from "./lowering.ts
 import { asPlace, newSlot } from "./memory.ts";
 import { need, sayTooNew } from "./module-state.ts";
 import { ERROR, originOf, type Context, type Operand } from "./operand.ts";
-import { ROLES } from "./roles.ts";
+import { ROLES, type Role } from "./roles.ts";
 import { namePointer } from "./strings.ts";
 import { BOOL, U32, type Aggregate } from "./types.ts";
 import { convert, describe } from "./values.ts";
@@ -30,14 +30,19 @@ type Call = "set" | "get";
 /** A socket option with its name. */
 type Known = SocketOption & { readonly name: SocketOptionName };
 
+/** Where not every option may be set: in the middle of TCP's work most would call it again. */
+const ALONE: Readonly<Partial<Record<Role, readonly SocketOptionName[]>>> = { tcpSock: ["TCP_CONGESTION"] };
+
 /** The name of a socket option as written; reports anything but one that is known and can be set or read here. */
 function socketOption(f: Lowering, context: Context, node: ts.Expression, use: Call): Known | undefined {
   const text = bare(node);
   if (!ts.isStringLiteralLike(text))
     return void fail(f, "literal-needed", node, { what: "the name of a socket option", example: '"TCP_USER_TIMEOUT"' });
   const { kind } = ROLES[context.role];
+  const of = ALONE[context.role];
   const usable = (Object.entries(SOCKET_OPTIONS) as [SocketOptionName, SocketOption][]).filter(
-    ([, row]) => row[use] !== undefined && (row.only === undefined || row.only === kind),
+    ([name, row]) =>
+      row[use] !== undefined && (row.only === undefined || row.only === kind) && (!of || of.includes(name)),
   );
   const found = usable.find(([name]) => name === text.text);
   if (!found) {

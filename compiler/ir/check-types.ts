@@ -190,7 +190,8 @@ const WANTED = {
   "a number": (type: Type) => !isPointer(type),
   "a pointer": (type: Type) => isPointer(type),
   "a pointer to memory": (type: Type) => isPointer(type) && !OPAQUE.has(type) && contextOf(type) === undefined,
-  "the context": (type: Type) => contextOf(type) !== undefined,
+  // The socket, in its place, where programs have one (kinds' `signatures`).
+  "the context": (type: Type) => contextOf(type) !== undefined || leadsTo(type, "sock_common"),
   "a map": (type: Type) => type === "ptr map",
   anything: () => true,
 } as const;

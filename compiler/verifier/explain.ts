@@ -5,6 +5,7 @@ import type { RawInsn } from "../bpf/raw.ts";
 import { callableSince, returnRange } from "../bpf/kinds/index.ts";
 import { KFUNCS, type KfuncName } from "../bpf/kfuncs.ts";
 import { hasCome, helperSince } from "../bpf/since.ts";
+import { explainLeak } from "./explain-leak.ts";
 import { isPacket, showReg, typeName, type Reg } from "./state.ts";
 import type { Program, Rejection } from "./verify.ts";
 
@@ -107,10 +108,7 @@ const RULES: readonly {
   },
   {
     category: "ref-leak",
-    explain: () => ({
-      problem: "what was acquired (a socket, a ring buffer record) is not released on this path",
-      remedy: "release or submit it on every path",
-    }),
+    explain: ({ program, rejection }) => explainLeak(program, rejection, (insn) => calledAt(program, insn)),
   },
   {
     category: "iterator",

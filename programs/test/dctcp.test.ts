@@ -85,8 +85,11 @@ test("a receiver says of each segment whether it was marked", () => {
   expect(sk.ecnFlagsOfAcks.map((flags) => flags & EcnFlag.DemandCwr)).toEqual([0, EcnFlag.DemandCwr]);
 });
 
-test("without ECN its windows are those of NewReno", () => {
+test("without ECN it goes over to reno; where that is refused its windows are those of NewReno", () => {
+  expect(connection().chosenControls).toEqual([]);
+  expect(connection({ ecnFlags: 0, tcpState: "listen" }).chosenControls).toEqual([]);
   const sk = connection({ ecnFlags: 0, tcpState: "established", sndCwnd: 20, priorCwnd: 40 });
+  expect(sk.chosenControls).toEqual(["reno"]);
   sk.state.alpha = 100;
   expect(dctcp.ssthresh(sk)).toBe(10);
   expect(dctcp.undoCwnd(sk)).toBe(40);

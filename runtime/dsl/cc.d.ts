@@ -1,6 +1,6 @@
 // tsbpf/cc: congestion control, as struct_ops of Linux 5.13 and later. The license must be GPL-compatible: the kernel's functions are for such programs.
-import type { be16, be32, i32, i64, Program, SocketOwner, StructName, u16, u32, u64, u8 } from "tsbpf";
-import type { TcpState } from "tsbpf/tcp";
+import type { be16, be32, Errno, i32, i64, Program, SocketOwner, StructName, u16, u32, u64, u8 } from "tsbpf";
+import type { SetSockOpts, TcpState } from "tsbpf/tcp";
 
 declare const STATE: unique symbol;
 
@@ -113,6 +113,12 @@ export interface TcpSock<S = unknown> extends SocketOwner {
   readonly remotePort: be16;
   readonly localIp4: be32;
   readonly remoteIp4: be32;
+
+  /**
+   * Goes over to another congestion control, whose `init` the kernel calls; `state` is the other's from then on. Linux 5.15. Not in `release`; -EBUSY
+   * in an `init` that such a call led to.
+   */
+  setSockOpt(name: "TCP_CONGESTION", value: SetSockOpts["TCP_CONGESTION"]): Errno;
 }
 
 /** What an acknowledgement acknowledges (struct ack_sample). */

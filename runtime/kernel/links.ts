@@ -9,6 +9,9 @@ import { openPinParent } from "./pin-folder.ts";
 import { consequence, holdersOf, neighbours, whose } from "./neighbours.ts";
 import { cgroupPath, openCgroup } from "./places.ts";
 
+/** BPF_F_REPLACE. */
+const REPLACE = 4;
+
 export interface LinkHandle {
   readonly fd: number;
   readonly id: number;
@@ -19,8 +22,11 @@ export interface LinkHandle {
   place(): string | undefined;
   /** Keeps the attachment after this process, under a path on a bpffs. */
   pin(path: string): void;
-  /** Puts another program in place of the present one, without a moment in which none is attached. */
-  replace(programFd: number): void;
+  /**
+   * Puts another program (of a struct: another map) in place of the present one, without a moment in which none is attached. `expectedFd`: only if the
+   * present one is this.
+   */
+  replace(programFd: number, expectedFd?: number): void;
   /** Ends the attachment, also for other holders of the link; the pin, if given, goes too. */
   detach(): void;
   /** Lets go of the link: without a pin or another holder the attachment ends. */
@@ -89,10 +95,15 @@ export function linkHandle(fd: number): LinkHandle {
       }
       pinned = path;
     },
-    replace(programFd) {
-      const result = bpf(BPF.linkUpdate, "linkUpdate", { link_fd: fd, new_prog_fd: programFd });
+    replace(programFd, expectedFd) {
+      const only = expectedFd === undefined ? {} : { flags: REPLACE, old_prog_fd: expectedFd };
+      const result = bpf(BPF.linkUpdate, "linkUpdate", { link_fd: fd, new_prog_fd: programFd, ...only });
       if (result === -67)
         throw new RuntimeError("no-cgroup", "the cgroup of the link is gone, and the attachment with it");
+      if (result === -1 && expectedFd !== undefined)
+        throw new RuntimeError("attach", "the link holds something else by now, or this process may not change it", {
+          help: "look at what it holds (tsbpf list), and try again as root",
+        });
       if (result < 0) throw failed("attach", "replacing the program of a link", result);
     },
     detach() {

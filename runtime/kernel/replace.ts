@@ -116,20 +116,23 @@ function takeOver(before: LinkHandle | undefined, struct: StructHandle, undo: Un
     return made;
   }
   const former = fdById(BPF.mapFdById, before.info().mapId ?? 0);
-  before.replace(struct.fd);
-  if (former < 0) return before;
+  if (former < 0) {
+    before.replace(struct.fd);
+    return before;
+  }
   undo.fd(former);
-  undo.step(() => before.replace(former));
+  before.replace(struct.fd, former);
+  undo.step(() => before.replace(former, struct.fd));
   return before;
 }
 
 function update(link: LinkHandle, program: ProgramHandle, undo: Undo): void {
   const former = fdById(BPF.progFdById, link.info().programId);
-  link.replace(program.fd);
   // Without the right to open the former program there is no way back; its pin still names it.
-  if (former < 0) return;
+  if (former < 0) return link.replace(program.fd);
   undo.fd(former);
-  undo.step(() => link.replace(former));
+  link.replace(program.fd, former);
+  undo.step(() => link.replace(former, program.fd));
 }
 
 function movePins(next: LoadedObject, links: ReadonlyMap<string, LinkHandle>, directory: PinFolder): void {

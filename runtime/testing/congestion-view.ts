@@ -1,6 +1,8 @@
 /** `congestionControl` as a test sees it: connections of the model, and its handlers to call on them. */
 import { PRIVATE_AREA } from "../../compiler/bpf/kinds/congestion-ops.ts";
 import { sizeOf, type Layout } from "../../compiler/layout.ts";
+import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
+import { ERRNO } from "../vm/errno.ts";
 import type { KernelObject } from "../vm/kernel-objects.ts";
 import type { HookViewParts } from "./hook-view.ts";
 import { viewStruct, type Value, type Viewed } from "./kernel-struct-view.ts";
@@ -43,7 +45,14 @@ export function stateView(object: KernelObject, layout: Layout): object {
   );
 }
 
+/** The name in what setsockopt(TCP_CONGESTION) is given. */
+export const nameIn = (value: Uint8Array): string => Buffer.from(value).toString().replace(/\0.*$/s, "");
+/** Whether a socket option is TCP_CONGESTION, the one that a congestion control may set here. */
+export const isChoice = (level: number, name: number): boolean =>
+  level === SOCKET_OPTIONS.TCP_CONGESTION.level && name === SOCKET_OPTIONS.TCP_CONGESTION.number;
+
 interface Connection extends Readonly<Record<string, unknown>> {
+  readonly chosenControls: string[];
   readonly acksSent: number[];
   readonly ecnFlagsOfAcks: number[];
   readonly ecnFlags: number;
@@ -66,6 +75,7 @@ export function congestionView(parts: HookViewParts<"tcp_congestion_ops">): obje
     if (kept && state) Object.assign(kept, state);
     return Object.defineProperties(made, {
       state: { enumerable: true, value: kept },
+      chosenControls: { enumerable: true, value: [] },
       acksSent: { enumerable: true, value: [] },
       ecnFlagsOfAcks: { enumerable: true, value: [] },
     });
@@ -79,6 +89,11 @@ export function congestionView(parts: HookViewParts<"tcp_congestion_ops">): obje
       makes: `a connection that ${name}.socket() made`,
       services: (sk) => ({
         socket: sk,
+        setSockOpt(level, name, value) {
+          if (!isChoice(level, name)) return ERRNO.EOPNOTSUPP;
+          sk.chosenControls.push(nameIn(value));
+          return 0;
+        },
         sendAck(rcvNxt) {
           sk.acksSent.push(rcvNxt);
           sk.ecnFlagsOfAcks.push(sk.ecnFlags);

@@ -159,13 +159,13 @@ export const IMPLEMENTATIONS: Partial<Record<HelperName, Implementation>> = {
     wantsContext(call, ctx);
     return call.event.bind?.(bytesAt(call, address, u32(size), false).slice()) ?? ERRNO.EINVAL;
   },
-  setsockopt(call, [ctx, level, name, value, size]) {
-    wantsContext(call, ctx);
+  setsockopt(call, [owner, level, name, value, size]) {
+    if (!call.socketAt(owner)) wantsContext(call, owner);
     const given = bytesAt(call, value, u32(size), false).slice();
     return call.event.setSockOpt?.(i32(level), i32(name), given) ?? ERRNO.EOPNOTSUPP;
   },
-  getsockopt(call, [ctx, level, name, value, size]) {
-    wantsContext(call, ctx);
+  getsockopt(call, [owner, level, name, value, size]) {
+    if (!call.socketAt(owner)) wantsContext(call, owner);
     const out = bytesAt(call, value, u32(size), true);
     const found = call.event.getSockOpt?.(i32(level), i32(name), out.length) ?? ERRNO.EOPNOTSUPP;
     out.fill(0);

@@ -51,6 +51,34 @@ test("other kernels are told of", () => {
   expect(said(program(GET_SEND), { target: "mainline" }).map(({ key }) => key)).toContain("needs-kernel");
 });
 
+test("who loops over something else of a session's is told what to loop over", () => {
+  const help = (over: string): unknown =>
+    said(
+      program(
+        `getSend(session) { for (const a of session.subflows(4)) for (const b of ${over}) return a !== b; return false; }`,
+      ),
+    );
+  expect(help("session")).toMatchObject([
+    { key: "not-iterable", help: "for (const subflow of session.subflows(8)) { … }" },
+  ]);
+  for (const over of ["a", "a.tcp", "a.subflows(4)"])
+    expect(help(over)).toMatchObject([
+      { key: "not-iterable", help: "only a session has subflows: for (const subflow of session.subflows(8)) { … }" },
+    ]);
+  // A count has nothing to do with subflows.
+  expect(help("8")).toMatchObject([{ key: "not-iterable", help: expect.stringMatching(/^loop over range/) as string }]);
+});
+
+test("the patched kernel is one release, whatever oldest kernel is asked for", () => {
+  const slots = (kernel?: "6.1" | "6.12" | "6.18"): unknown => {
+    const { module, diagnostics } = compile({ path: "chooses.ts", text: program(GET_SEND) }, kernel ? { kernel } : {});
+    return module?.programs.map(({ insns }) => insns) ?? diagnostics;
+  };
+  expect(slots("6.1")).toEqual(slots());
+  expect(slots("6.12")).toEqual(slots());
+  expect(slots("6.18")).toEqual(slots());
+});
+
 test("an iterator ends with its loop: it is no value", () => {
   for (const body of [
     "const list = session.subflows(4); return list === undefined;",

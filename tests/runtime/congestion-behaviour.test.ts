@@ -1,9 +1,18 @@
 /** What the kernel's own test of congestion controls (bpf_tcp_ca) asks, of our objects: used by sockets, replaced under traffic, refused. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { compile } from "../../compiler/compile.ts";
 import type { BpfModule, BpfProgram } from "../../compiler/module.ts";
 import { verifyProgram } from "../../compiler/verifier/module.ts";
+import { writeObject } from "../../compiler/object/write.ts";
+import { BPF } from "../../runtime/kernel/abi.ts";
+import { fdById } from "../../runtime/kernel/bpf.ts";
+import { closeFd } from "../../runtime/kernel/fd.ts";
+import { allPrograms } from "../../runtime/kernel/info.ts";
 import { loadModule } from "../../runtime/kernel/load.ts";
 import type { LoadedObject } from "../../runtime/kernel/object.ts";
 import { probe } from "../../runtime/kernel/probe.ts";
@@ -95,14 +104,14 @@ describe.skipIf(skip)(title("what bpf_tcp_ca asks"), () => {
   afterAll(() => lab?.close());
 
   /** A connection whose two ends have chosen it. */
-  async function open(name: string): Promise<{ id: number; server: number }> {
+  async function open(name: string): Promise<{ id: number; server: number; listener: number }> {
     const options = [[SOL_TCP, TCP_CONGESTION, text(name)]];
     port += 1;
-    await peer.call("listen", { host: "127.0.0.1", port, options });
+    const listener = await peer.call<number>("listen", { host: "127.0.0.1", port, options });
     const before = peer.accepted.length;
     const id = await peer.call<number>("connect", { host: "127.0.0.1", port, options });
     await until("it is accepted", () => peer.accepted.length > before);
-    return { id, server: peer.accepted.at(-1)! };
+    return { id, server: peer.accepted.at(-1)!, listener };
   }
   const chosen = async (id: number): Promise<string> => {
     const asked = { id, level: SOL_TCP, option: TCP_CONGESTION, length: 16 };
@@ -161,6 +170,110 @@ describe.skipIf(skip)(title("what bpf_tcp_ca asks"), () => {
     for (const { id } of [early, late]) await peer.call("end", { id });
     await until("each is released by its own", () => count(first, "releases") > 0 && count(second, "releases") > 0);
   });
+
+  it("a link is given another struct only where it holds the one that is expected", () => {
+    const [first, second, third] = (["one", "two", "three"] as const).map(
+      (name) => loaded(compiled(name, "mainline", counting("ts_expected", name)), name).structs[name]!,
+    );
+    const link = first!.register();
+    try {
+      const before = link.info().mapId;
+      expect(() => link.replace(second!.fd, third!.fd)).toThrow(/holds something else by now/);
+      expect(link.info().mapId).toBe(before);
+      link.replace(second!.fd, first!.fd);
+      expect(link.info().mapId).not.toBe(before);
+      expect(() => link.replace(third!.fd, first!.fd)).toThrow(/holds something else by now/);
+    } finally {
+      link.close();
+    }
+    expect(available()).not.toContain("ts_expected");
+  });
+
+  it("a struct that is registered without a link lives beside one with a link, and is none to give to it", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tsbpf-mixed-"));
+    lab.defer(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, "unlinked.o");
+    const { module } = compile({ path: "unlinked.ts", text: counting("ts_unlinked", "unlinked") }, { kernel: "6.1" });
+    writeFileSync(path, writeObject(module!));
+    const linked = loaded(compiled("linked", "mainline", counting("ts_linked", "linked")), "linked");
+    const link = linked.register().get("linked")!;
+    const { stderr, status } = spawnSync("bpftool", ["struct_ops", "register", path], { encoding: "utf8" });
+    expect(status, stderr).toBe(0);
+    const id = Number(/ id (\d+)/.exec(stderr)![1]);
+    const fd = fdById(BPF.mapFdById, id);
+    try {
+      expect(available()).toEqual(expect.arrayContaining(["ts_linked", "ts_unlinked"]));
+      for (const name of ["ts_linked", "ts_unlinked"]) {
+        const ends = await open(name);
+        expect(await chosen(ends.id)).toBe(name);
+        await transfer(ends, 1_000_000);
+        await peer.call("end", { id: ends.id });
+      }
+      expect(() => link.replace(fd)).toThrow(/EINVAL/);
+    } finally {
+      closeFd(fd);
+      execFileSync("bpftool", ["struct_ops", "unregister", "id", String(id)], { stdio: "pipe" });
+    }
+    await until("it is gone", () => !available().includes("ts_unlinked"));
+    expect(available()).toContain("ts_linked");
+  });
+
+  it("dctcp goes over to reno where the peer refuses ECN, and its segments are not capable of it any more", async () => {
+    loaded(compiled("dctcp", "mainline"), "dctcp").register();
+    lab.inside(netns, "sysctl", "-qw", "net.ipv4.tcp_ecn=0");
+    port += 1;
+    await peer.call("listen", { host: "127.0.0.1", port });
+    const id = await peer.call<number>("connect", {
+      host: "127.0.0.1",
+      port,
+      options: [[SOL_TCP, TCP_CONGESTION, text("ts_dctcp")]],
+    });
+    await until("it is accepted", () => peer.accepted.length > 0);
+    expect(await chosen(id)).toBe("reno");
+    // The last two bits of the header's first word: 0 is "not capable" (IP_TOS of the socket has them, too).
+    const { bytes } = await peer.call<{ bytes: number[] }>("getsockopt", { id, level: 0, option: 1, length: 4 });
+    expect(bytes[0]! & 3).toBe(0);
+    await transfer({ id, server: peer.accepted.at(-1)! }, 1_000_000);
+    await peer.call("end", { id });
+    lab.inside(netns, "sysctl", "-qw", "net.ipv4.tcp_ecn=2");
+  });
+
+  it("comes and goes under load: connections keep what they have, all bytes arrive, and nothing stays", async () => {
+    const ROUNDS = 12;
+    const AT_ONCE = 8;
+    const PATIENCE = 60_000;
+    const load = [];
+    const ids: number[] = [];
+    const steady = await open("reno");
+    const background = transfer(steady, 30_000_000);
+    for (let round = 0; round < ROUNDS; round++) {
+      const name = `ts_churn${round % 3}`;
+      const before = new Set([...allPrograms()].map((one) => one.id));
+      const object = loadModule(compiled(`churn${round % 3}`, "mainline", counting(name, `churn${round % 3}`)), {
+        name,
+      });
+      ids.push(...[...allPrograms()].filter((one) => !before.has(one.id)).map((one) => one.id));
+      object.register();
+      for (let each = 0; each < AT_ONCE; each++) {
+        const one = await open(name);
+        load.push({ one, done: transfer(one, 500_000) });
+      }
+      // It is taken away in the middle of it; what uses it goes on.
+      object.close();
+      expect(available()).not.toContain(name);
+      expect(await chosen(load.at(-1)!.one.id)).toBe(name);
+    }
+    await background;
+    for (const { done } of load) await done;
+    for (const { one } of load) {
+      await peer.call("close", { id: one.id });
+      // A listener uses what it has chosen, too.
+      await peer.call("closeServer", { id: one.listener });
+    }
+    const left = (): number => [...allPrograms()].filter((one) => ids.includes(one.id)).length;
+    await until("the programs of all rounds are gone", () => left() === 0, PATIENCE);
+    expect(ids.length).toBe(ROUNDS * 4);
+  }, 120_000);
 
   it("one struct has one link at a time, and another when it has ended", () => {
     const object = loaded(compiled("one", "mainline", counting("ts_again", "one")), "one");

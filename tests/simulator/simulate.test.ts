@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { CaEvent, CaState } from "tsbpf/cc";
 import { simulate as simulateRaw, type MapUnderTest, type RingBufUnderTest } from "tsbpf/testing";
 import { load } from "../../runtime/testing/load.ts";
+import { without } from "../../runtime/testing/simulator/segments.ts";
 import { bundled, mean, PATH, simulate, sources, type Control } from "./fixture.ts";
 import { named, NOTED, told, type Call } from "./noted.ts";
 
@@ -284,6 +285,34 @@ export const mine = congestionControl({
   expect(run.flows[0]!.calls.minTsoSegs).toBeGreaterThan(100);
 });
 
+test("a program sees until when the next burst waits", async () => {
+  const { mine: paced } = await loaded(`
+import { license, struct, u64 } from "tsbpf";
+import { congestionControl, renoUndoCwnd } from "tsbpf/cc";
+license("GPL");
+class Own extends struct({ longestWaitNs: u64 }) {}
+export const mine = congestionControl({
+  state: Own,
+  init(sk) {
+    sk.pacingStatus = 1;
+  },
+  congControl(sk) {
+    sk.sndCwnd = 1000;
+    sk.pacingRate = 500_000n;
+    const now = sk.tcpMstamp * 1000n;
+    if (sk.wstampNs > now && sk.wstampNs - now > sk.state.longestWaitNs) sk.state.longestWaitNs = sk.wstampNs - now;
+  },
+  ssthresh: (sk) => sk.sndCwnd,
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+  minTsoSegs: (_sk) => 2,
+});`);
+  const { state } = simulate({ duration: "3s", flows: [{ congestionControl: paced as Control }] }).flows[0]!;
+  // Two segments at 500 kB/s.
+  const { longestWaitNs } = state as { longestWaitNs: bigint };
+  expect(Number(longestWaitNs) / 1e6).toBeGreaterThan(3);
+  expect(Number(longestWaitNs) / 1e6).toBeLessThanOrEqual((2 * 1448) / 500);
+});
+
 test("an application that writes seldom: the window does not grow, and starts anew after an idle time", () => {
   const writes = Array.from({ length: 20 }, (_, index) => ({ at: `${index}s` as const, bytes: 5 * 1448 }));
   const run = simulate({ flows: [{ congestionControl: mine, writes }] });
@@ -344,6 +373,64 @@ export const mine = congestionControl({
     expect((run.flows[0]!.state as { lowestRttUs: number }).lowestRttUs).toBeGreaterThanOrEqual(40_000);
     expect((run.flows[0]!.state as { lowestRttUs: number }).lowestRttUs).toBeLessThan(45_000);
   }
+});
+
+test("figures are of the whole run, where its end is no sample of the others' step, too", () => {
+  const flows = [{ congestionControl: "reno" }] as const;
+  const whole = simulate({ duration: "1s", every: "700ms", flows });
+  expect([...whole.time]).toEqual([0, 0.7, 1]);
+  const fine = simulate({ duration: "1s", every: "1ms", flows });
+  expect(whole.flows[0]!.goodput).toBe(fine.flows[0]!.goodput);
+  expect(whole.flows[0]!.delivered.at(-1)).toBe(fine.flows[0]!.delivered.at(-1));
+});
+
+test("a peer that refuses ECN: dctcp goes over to reno, and packets are not marked any more", async () => {
+  const dctcp = await bundled("dctcp");
+  const path = { queue: 1000, ecn: 5 } as const;
+  const refused = simulate({ duration: "2s", path, flows: [{ congestionControl: dctcp, ecn: false }] });
+  const reno = simulate({ duration: "2s", path, flows: [{ congestionControl: "reno" }] });
+  expect(refused.flows[0]!.cwnd).toEqual(reno.flows[0]!.cwnd);
+  expect(refused.flows[0]!.calls).toMatchObject({ init: 1, inAckEvent: 1 });
+  // One that stays what it is is sent as capable of ECN, as the kernel sends it: the path marks, and nobody tells.
+  const { mine: stays } = await loaded(`
+import { license } from "tsbpf";
+import { congestionControl, renoCongAvoid, renoSsthresh, renoUndoCwnd } from "tsbpf/cc";
+license("GPL");
+export const mine = congestionControl({
+  needsEcn: true,
+  init(sk) {
+    if (sk.setSockOpt("TCP_CONGESTION", "cubic") === 0) sk.sndCwnd = 1;
+  },
+  congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked),
+  ssthresh: (sk) => renoSsthresh(sk),
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+});`);
+  const kept = simulate({ duration: "2s", path, flows: [{ congestionControl: stays as Control, ecn: false }] });
+  expect(kept.flows[0]!.cwnd).toEqual(reno.flows[0]!.cwnd);
+});
+
+test("acknowledgements tell again what they told before: only what is new is looked at", () => {
+  expect(without([[4, 9]], [])).toEqual([[4, 9]]);
+  expect(without([[4, 9]], [[4, 8]])).toEqual([[8, 9]]);
+  expect(
+    without(
+      [
+        [4, 9],
+        [12, 20],
+      ],
+      [
+        [2, 5],
+        [7, 8],
+        [10, 14],
+        [19, 30],
+      ],
+    ),
+  ).toEqual([
+    [5, 7],
+    [8, 9],
+    [14, 19],
+  ]);
+  expect(without([[4, 9]], [[1, 20]])).toEqual([]);
 });
 
 test("parts of a run", () => {

@@ -61,9 +61,9 @@ export const HASH = 1;
 export const RINGBUF = 2;
 export const CONSTANTS = 3;
 
-/** Verifies a sock_ops program (or one of another type) that may use the three maps. */
-export function check(insns: readonly RawInsn[], part: Partial<Program> = {}): Result {
-  return verify({
+/** A sock_ops program (or one of another type) that may use the three maps. */
+export function programOf(insns: readonly RawInsn[], part: Partial<Program> = {}): Program {
+  return {
     insns,
     type: "sock_ops",
     attach: 3,
@@ -78,5 +78,6 @@ export function check(insns: readonly RawInsn[], part: Partial<Program> = {}): R
     release: NEWEST,
     features: kernels.mainline.features,
     ...part,
-  });
+  };
 }
+export const check = (...given: Parameters<typeof programOf>): Result => verify(programOf(...given));

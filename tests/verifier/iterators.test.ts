@@ -4,7 +4,8 @@ import type { KfuncName } from "../../compiler/bpf/kfuncs.ts";
 import { kernels } from "../../compiler/bpf/kernels.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { entryOf } from "../../compiler/verifier/kernel-structs.ts";
-import { verify, type Result } from "../../compiler/verifier/verify.ts";
+import { explain } from "../../compiler/verifier/explain.ts";
+import { verify, type Program, type Result } from "../../compiler/verifier/verify.ts";
 import { copy, exit, jump, load, mov, op, raw, store, storeImm } from "./assemble.ts";
 
 /** A call of one of the kernel's functions. */
@@ -14,9 +15,9 @@ interface Called {
 const calls = (kfunc: KfuncName): Called => ({ kfunc });
 type Line = RawInsn | Called;
 
-function check(lines: readonly Line[], struct = "mptcp_sched_ops", member = "get_send"): Result {
+function programOf(lines: readonly Line[], struct = "mptcp_sched_ops", member = "get_send"): Program {
   const kfuncs = new Map(lines.flatMap((line, at) => ("kfunc" in line ? [[at, line.kfunc] as const] : [])));
-  return verify({
+  return {
     insns: lines.map((line) => ("kfunc" in line ? raw(0x85, 0, 2) : line)),
     type: "struct_ops",
     attach: 0,
@@ -28,8 +29,9 @@ function check(lines: readonly Line[], struct = "mptcp_sched_ops", member = "get
     features: kernels.patched.features,
     entry: entryOf({ struct, member })!,
     kfuncs,
-  });
+  };
 }
+const check = (...given: Parameters<typeof programOf>): Result => verify(programOf(...given));
 
 const iterator = (dst: number): RawInsn[] => [copy(dst, 10), op("add", dst, -16)];
 /** r6 = the session; begins the iterator at fp-16. */
@@ -142,6 +144,14 @@ describe("a scheduler", () => {
       category,
       message: expect.stringMatching(message) as string,
     });
+  });
+});
+
+test("what was begun and not ended is named, with what ends it", () => {
+  const program = programOf([...begin, ...end]);
+  expect(explain(program, verify(program) as Extract<Result, { verdict: "reject" }>)).toEqual({
+    problem: "the iterator that bpf_iter_mptcp_subflow_new has begun (instruction 4) is not destroyed on this path",
+    remedy: "call bpf_iter_mptcp_subflow_destroy on every way out, whether there was an element or not",
   });
 });
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { kernels } from "../../compiler/bpf/kernels.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
-import type { Category, Program } from "../../compiler/verifier/verify.ts";
+import { explain } from "../../compiler/verifier/explain.ts";
+import { verify, type Category, type Program } from "../../compiler/verifier/verify.ts";
 import {
   call,
   callLocal,
@@ -19,6 +20,7 @@ import {
   mov,
   op,
   opReg,
+  programOf,
   raw,
   RINGBUF,
   store,
@@ -414,6 +416,18 @@ describe("rules of the kernel's verifier", () => {
     const close = [mov(2, 0), mov(3, 0), mov(4, 0), mov(5, 0), call(213), ...done];
     expect(check(close)).toMatchObject({ verdict: "reject", failingInsn: 4 });
     expect(check(close, { features: kernels.patched.features }).verdict).toBe("accept");
+  });
+
+  test("what is not given back is named, with what gives it back; what is not held, too", () => {
+    const program = programOf([...mapFd(1, RINGBUF), mov(2, 8), mov(3, 0), call(RESERVE), ...done]);
+    const rejected = verify(program);
+    if (rejected.verdict !== "reject") return expect(rejected.verdict).toBe("reject");
+    expect(explain(program, rejected)).toEqual({
+      problem: "what bpf_ringbuf_reserve has given (instruction 4) is not released on this path",
+      remedy: "call bpf_ringbuf_submit or bpf_ringbuf_discard on every path on which it is not null",
+    });
+    const message = "func bpf_ringbuf_submit reference has not been acquired before";
+    expect(explain(program, { ...rejected, message }).problem).toMatch(/^what is given back here is not held/);
   });
 
   test("what is not known is called so, not accepted", () => {

@@ -8,9 +8,10 @@ import {
 } from "../../../compiler/bpf/kinds/congestion-ops.ts";
 import { ACK_SAMPLE, RATE_SAMPLE, TCP_SOCK, type SeenMember } from "../../../compiler/bpf/tcp-sock-members.ts";
 import type { KernelObject } from "../../vm/kernel-objects.ts";
+import { ERRNO } from "../../vm/errno.ts";
 import { drawFault, type Machine } from "../../vm/machine.ts";
 import { EventFailure } from "../call.ts";
-import { stateView } from "../congestion-view.ts";
+import { isChoice, nameIn, stateView } from "../congestion-view.ts";
 import type { HookViewParts } from "../hook-view.ts";
 import { BEGIN } from "./clock.ts";
 import type { Control, Scheme, Surroundings } from "./control.ts";
@@ -123,7 +124,14 @@ function controlOf(parts: HookViewParts<"tcp_congestion_ops">, sock: Sock, aroun
     const outcome = machine.run(loaded.program, {
       args,
       read: () => 0,
-      services: { socket: seat, sendAck: (nextByte) => around.sendAck(nextByte) },
+      services: {
+        socket: seat,
+        sendAck: (nextByte) => around.sendAck(nextByte),
+        setSockOpt(level, name, value) {
+          if (!isChoice(level, name)) return ERRNO.EOPNOTSUPP;
+          return around.choose(nameIn(value)) ? 0 : ERRNO.ENOENT;
+        },
+      },
     });
     loaded.steps.last = outcome.steps;
     loaded.steps.max = Math.max(loaded.steps.max, outcome.steps);
@@ -164,12 +172,8 @@ function controlOf(parts: HookViewParts<"tcp_congestion_ops">, sock: Sock, aroun
 export function schemeOf(parts: HookViewParts<"tcp_congestion_ops">, atEnd: (step: () => void) => void): Scheme {
   const { machine } = parts.shared;
   const spec = machine.module.structOps?.find((one) => one.name === parts.name);
-  const text = (bytes: Uint8Array | undefined): string =>
-    Buffer.from(bytes ?? [])
-      .toString()
-      .replace(/\0.*$/s, "");
   return {
-    name: text(spec?.values.name) || parts.name,
+    name: nameIn(spec?.values.name ?? new Uint8Array()) || parts.name,
     needsEcn: ((spec?.values.flags?.[0] ?? 0) & CC_FLAGS.needsEcn) !== 0,
     attach(sock, around) {
       const seat = takeSeat(machine);

@@ -38,6 +38,8 @@ export interface Attached {
 export interface Surroundings {
   /** Nanoseconds since boot. */
   now(): number;
+  /** Goes over to another congestion control; false: there is none of that name. */
+  choose(name: string): boolean;
   /** Sends an acknowledgement of everything before this byte. */
   sendAck(nextByte: number): void;
   /** Who calls, for the words of a fault: "flow 0". */
@@ -61,6 +63,12 @@ export const CALLED = {
 } as const satisfies Record<keyof Control, true> & Record<CongestionHandler, true>;
 
 export type Calls = Record<CongestionHandler, number>;
+
+/** Puts another control into the place of one. */
+export function replace(control: Control, by: Control): void {
+  for (const handler of Object.keys(control)) delete control[handler as keyof Control];
+  Object.assign(control, by);
+}
 
 /** The same control, its calls counted. */
 export function counted(control: Control, calls: Calls): Control {

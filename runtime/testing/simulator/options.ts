@@ -44,7 +44,8 @@ export interface FlowPlan {
   /** What the application writes, and when; Infinity: it never stops. */
   readonly writes: readonly { readonly at: number; readonly bytes: number }[];
   readonly extraDelay: number;
-  readonly ecn: boolean;
+  /** Undefined: as the congestion control wants it. */
+  readonly ecn: boolean | undefined;
   readonly ackEvery: number;
 }
 export interface Plan {
@@ -71,14 +72,15 @@ function room(value: unknown): PathFacts["room"] {
 function flow(given: FlowGiven, index: number): FlowPlan {
   const place = `flows[${index}]`;
   known(place, given, ["congestionControl", "start", "bytes", "writes", "delay", "ecn", "ackEvery"]);
-  const { start = "0s", bytes, writes, delay = "0s", ecn = false, ackEvery = 2 } = given;
+  const { start = "0s", bytes, writes, delay = "0s", ecn, ackEvery = 2 } = given;
   const begin = duration(`${place}.start`, start);
   if (bytes !== undefined && writes !== undefined)
     throw new SimulationError(`${place}.writes`, "bytes are given as well", "say how much with one of them");
   if (writes !== undefined && !Array.isArray(writes))
     throw new SimulationError(`${place}.writes`, "this is no list", 'give one: [{ at: "1s", bytes: 100_000 }]');
   writes?.forEach((one, at) => known(`${place}.writes[${at}]`, one, ["at", "bytes"]));
-  if (typeof ecn !== "boolean") throw new SimulationError(`${place}.ecn`, "this is no boolean", "give true or false");
+  if (ecn !== undefined && typeof ecn !== "boolean")
+    throw new SimulationError(`${place}.ecn`, "this is no boolean", "give true or false");
   const all = (writes ?? [{ at: "0s", bytes: bytes ?? Infinity }]).map((one, at) => ({
     at: begin + duration(`${place}.writes[${at}].at`, one.at),
     bytes:

@@ -17,6 +17,20 @@ export interface DataSegment {
 
 /** Numbers of segments: from the first to before the last. */
 export type Block = readonly [start: number, end: number];
+/** The parts of some blocks that lie in none of the others. Both lists go from low to high, and nothing in one of them overlaps. */
+export function without(blocks: readonly Block[], others: readonly Block[]): Block[] {
+  return blocks.flatMap(([start, end]) => {
+    const parts: Block[] = [];
+    let from = start;
+    for (const [low, high] of others) {
+      if (high <= from || low >= end) continue;
+      if (low > from) parts.push([from, low]);
+      from = high;
+    }
+    if (from < end) parts.push([from, end]);
+    return parts;
+  });
+}
 
 export interface Acknowledgement {
   /** The first segment, and byte, that are still missing. */

@@ -4,7 +4,7 @@ import { createDice } from "../dice.ts";
 import { borrow } from "../host.ts";
 import { schemeOf } from "./bytecode.ts";
 import { BEGIN, createClock, type Clock } from "./clock.ts";
-import { CALLED, counted, type Attached, type Calls, type Scheme } from "./control.ts";
+import { CALLED, counted, replace, type Attached, type Calls, type Control, type Scheme } from "./control.ts";
 import { planOf, type FlowPlan, type Plan, type SimulationOptions } from "./options.ts";
 import { createPath, type Path } from "./path.ts";
 import { createReceiver, type Receiver } from "./receiver.ts";
@@ -21,6 +21,7 @@ const MOST_IN_FLIGHT = 1 << 18;
 
 /** The model's own. */
 const BUILT_IN: Readonly<Record<string, Scheme>> = { reno: RENO };
+const isBuiltIn = (name: string): boolean => Object.hasOwn(BUILT_IN, name);
 
 interface Ends {
   /** What is done when the run is over, however it ends. */
@@ -29,7 +30,7 @@ interface Ends {
 }
 
 function schemeFor(given: unknown, place: string, { atEnd, seed }: Ends): Scheme {
-  if (typeof given === "string" && Object.hasOwn(BUILT_IN, given)) return BUILT_IN[given]!;
+  if (typeof given === "string" && isBuiltIn(given)) return BUILT_IN[given]!;
   const parts = typeof given === "object" && given !== null ? congestionParts(given) : undefined;
   if (!parts)
     throw new SimulationError(
@@ -62,7 +63,7 @@ function createFlow(
   const series = (): Float64Array => new Float64Array(samples).fill(NaN);
   const sock = freshSock(plan.mss);
   const calls = noCalls();
-  const isEcn = ecn || scheme.needsEcn;
+  const isEcn = ecn ?? scheme.needsEcn;
   const seconds = (): number => (clock.now - BEGIN) / 1e9;
   const states: { time: number; state: number }[] = [];
   let sender: Sender | undefined;
@@ -97,7 +98,7 @@ function createFlow(
   }
   const unwritten = new Set(writes);
   function open(rtt: number): void {
-    const here = { now: () => clock.now, who: `flow ${index} (${scheme.name})` };
+    const here = { now: () => clock.now, who: `flow ${index} (${scheme.name})`, choose: isBuiltIn };
     const peer = freshSock(plan.mss);
     if (isEcn) peer.ecnFlags = ECN.Ok;
     const atReceiver = scheme.needsEcn
@@ -112,13 +113,25 @@ function createFlow(
       acknowledge: (ack) => clock.at(clock.now + path.delay + extraDelay, () => hear(ack)),
     });
     const { take } = receiver;
-    attached = scheme.attach(sock, { ...here, sendAck: () => undefined });
-    const watched = counted(attached.control, calls);
-    const { setState } = watched;
-    watched.setState = (state) => {
-      setState?.(state);
-      states.push({ time: seconds(), state });
+    const watch = (control: Control): Control => {
+      const watched = counted(control, calls);
+      const { setState } = watched;
+      watched.setState = (state) => {
+        setState?.(state);
+        states.push({ time: seconds(), state });
+      };
+      return watched;
     };
+    let { needsEcn } = scheme;
+    function choose(name: string): boolean {
+      if (!isBuiltIn(name)) return false;
+      const other = BUILT_IN[name]!;
+      ({ needsEcn } = other);
+      replace(watched, watch(other.attach(sock, { ...here, sendAck: () => undefined }).control));
+      return true;
+    }
+    attached = scheme.attach(sock, { ...here, choose, sendAck: () => undefined });
+    const watched = watch(attached.control);
     const emit = (segment: Parameters<typeof take>[0]): void => {
       if (sock.packetsOut > MOST_IN_FLIGHT)
         throw new SimulationError(
@@ -129,7 +142,7 @@ function createFlow(
       path.send(index, segment, extraDelay, take);
     };
     sender = openSender(
-      { clock, sock, control: watched, emit, isEcn, needsEcn: scheme.needsEcn },
+      { clock, sock, control: watched, emit, isEcn, needsEcn: () => needsEcn },
       Math.floor(rtt / 1000),
     );
     note();
@@ -178,7 +191,8 @@ export function simulate(options: SimulationOptions): Run {
       dice: createDice(plan.seed),
       pass: (flow, segment) => plan.pass(flow, segment, clock.now - BEGIN),
     });
-    const samples = Math.floor(plan.duration / plan.every) + 1;
+    // The end is sampled as well where it is no multiple: the figures are of the whole run.
+    const samples = Math.ceil(plan.duration / plan.every) + 1;
     const schemes = options.flows.map(({ congestionControl }, index) =>
       schemeFor(congestionControl, `flows[${index}].congestionControl`, ends),
     );
@@ -192,14 +206,14 @@ export function simulate(options: SimulationOptions): Run {
       flows: flows.map((flow) => flow.record),
     };
     for (let at = 0; at < samples; at++) {
-      clock.runUntil(BEGIN + at * plan.every);
-      record.time[at] = (at * plan.every) / 1e9;
+      const moment = Math.min(at * plan.every, plan.duration);
+      clock.runUntil(BEGIN + moment);
+      record.time[at] = moment / 1e9;
       record.queue[at] = path.waiting;
       record.carried[at] = path.carried;
       record.dropped[at] = path.dropped;
       for (const flow of flows) flow.sample(at);
     }
-    clock.runUntil(BEGIN + plan.duration);
     for (const flow of flows) flow.close();
     return runOf(record);
   } finally {

@@ -6,6 +6,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define ONE 1024
 #define SHIFT 4
 #define NEEDS_ECN 2
+enum { SOL_TCP = 6, TCP_CONGESTION = 13 };
 enum { ECN_OK = 1, ECN_DEMAND_CWR = 4 };
 enum { PENDING_TIMER = 2, PENDING_NOW = 16 };
 enum { TCP_CLOSED = 7, TCP_LISTENS = 10 };
@@ -62,6 +63,11 @@ void BPF_PROG(dctcp_init, struct sock *sk)
 	own->marked = 0;
 	own->rcv_nxt = tp->rcv_nxt;
 	begin_round(tp, own);
+	if (!own->ecn) {
+		char reno[16] = "reno";
+
+		bpf_setsockopt(sk, SOL_TCP, TCP_CONGESTION, reno, sizeof(reno));
+	}
 }
 
 OPS(ssthresh)

@@ -1,5 +1,5 @@
 /** What an acknowledgement does to a sender, in the kernel's order (tcp_ack of net/ipv4/tcp_input.c). */
-import type { Acknowledgement } from "../segments.ts";
+import { without, type Acknowledgement } from "../segments.ts";
 import { CA, inFlight, isReducing, REORDERING } from "../sock.ts";
 import { ACK_EVENT, FLAG } from "./flags.ts";
 import { advanceRack, checkReordering } from "./losses.ts";
@@ -63,11 +63,13 @@ function sackAll(sender: Sender, ack: Acknowledgement, sample: RateSampleInMakin
     if (sender.undoFrom !== undefined && sender.undoRetrans > 0 && ack.duplicate >= sender.undoFrom)
       sender.undoRetrans--;
   }
-  for (const [start, end] of ack.blocks.toSorted(([a], [b]) => a - b))
+  const blocks = ack.blocks.toSorted(([a], [b]) => a - b);
+  for (const [start, end] of without(blocks, sender.sackedBefore))
     for (let number = Math.max(start, queue.first); number < Math.min(end, sender.next); number++) {
       const one = sentAt(queue, number);
       if (!one.isSacked) flag |= sack(sender, one, sample, seen);
     }
+  sender.sackedBefore = blocks;
   if (sock.caState !== CA.Loss || sender.undoFrom !== undefined)
     if (seen.lowest < Infinity) checkReordering(sender, seen.lowest);
   return flag;

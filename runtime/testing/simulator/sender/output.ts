@@ -6,7 +6,6 @@ import { hasData, refresh, sequence, stampOf, type Sender, type Sent } from "./s
 import { rearmTimeout, scheduleProbe, setTimer } from "./timers.ts";
 import { burstSegments, validateWindow } from "./window.ts";
 
-const NS_PER_US = 1000;
 /** From this many segments on, a flow is paced. */
 const UNPACED_SEGMENTS = 10;
 
@@ -14,7 +13,7 @@ const UNPACED_SEGMENTS = 10;
 function transmit(sender: Sender, one: Sent, isNew: boolean): void {
   const { sock, control, clock } = sender;
   one.sentAt = sock.tcpMstamp;
-  sock.wstampNs = Math.max(sock.wstampNs, sock.tcpMstamp * NS_PER_US);
+  sock.wstampNs = Math.max(sock.wstampNs, clock.now);
   const isEcn = (sock.ecnFlags & ECN.Ok) !== 0;
   const reduced = isEcn && isNew && (sock.ecnFlags & ECN.QueueCwr) !== 0;
   if (reduced) sock.ecnFlags &= ~ECN.QueueCwr;
@@ -29,7 +28,8 @@ function transmit(sender: Sender, one: Sent, isNew: boolean): void {
     end: one.end,
     isRetransmission: !isNew,
     stamp: stampOf(clock),
-    capable: isEcn && (isNew || sender.needsEcn),
+    // Without ECN the header keeps what choosing the control wrote there (INET_ECN_xmit).
+    capable: sender.needsEcn() || (isEcn && isNew),
     marked: false,
     reduced,
   });
@@ -37,21 +37,18 @@ function transmit(sender: Sender, one: Sent, isNew: boolean): void {
   noteSent(sender, one);
 }
 
-/** Pacing by TCP itself: what leaves is paid for with time before the next burst. */
-function pay(sender: Sender, bytes: number): void {
-  const { sock, clock } = sender;
-  const before = sender.pacedUntil;
-  sender.pacedUntil = Math.max(before, clock.now);
+/** Pacing by TCP itself: what has left is paid for with time before the next burst. `before`: `wstampNs` as it was until then. */
+function pay({ sock }: Sender, before: number, bytes: number): void {
   const { pacingRate, pacingStatus } = sock;
   if (pacingStatus === 0 || !Number.isFinite(pacingRate) || pacingRate <= 0) return;
   if (sock.dataSegsOut < UNPACED_SEGMENTS) return;
-  const cost = (bytes * 1e9) / pacingRate;
-  const credit = sender.pacedUntil - before;
-  sender.pacedUntil += cost - Math.min(cost / 2, credit);
+  const cost = Math.floor((bytes * 1e9) / pacingRate);
+  const credit = sock.wstampNs - before;
+  sock.wstampNs += cost - Math.min(Math.floor(cost / 2), credit);
 }
-function isPaced(sender: Sender): boolean {
-  if (sender.sock.pacingStatus !== 1 || sender.pacedUntil <= sender.clock.now) return false;
-  if (!sender.pacing.isSet) sender.pacing.set(sender.pacedUntil);
+function isPaced({ sock, clock, pacing }: Sender): boolean {
+  if (sock.pacingStatus !== 1 || sock.wstampNs <= clock.now) return false;
+  if (!pacing.isSet) pacing.set(sock.wstampNs);
   return true;
 }
 
@@ -99,6 +96,7 @@ export function sendData(sender: Sender, probe = false): void {
     if (room <= 0 && !probe) break;
     // As much as leaves at once; one by one there is no difference unless it is paced.
     const many = probe ? 1 : Math.min(room, burst);
+    const stamp = sock.wstampNs;
     let bytes = 0;
     for (let count = 0; count < many && hasData(sender); count++) {
       const from = sender.nextByte;
@@ -106,7 +104,7 @@ export function sendData(sender: Sender, probe = false): void {
       bytes += sender.nextByte - from;
       sent++;
     }
-    pay(sender, bytes);
+    pay(sender, stamp, bytes);
     if (probe) break;
   }
   const isLimited = inFlight(sock) >= sock.sndCwnd;
@@ -118,11 +116,12 @@ export function sendData(sender: Sender, probe = false): void {
 
 /** Sends a segment again, without a word about it in the books (__tcp_retransmit_skb). */
 function sendAgain(sender: Sender, one: Sent): void {
+  const stamp = sender.sock.wstampNs;
   sender.sock.totalRetrans++;
   sender.sock.bytesRetrans += one.end - one.start;
   transmit(sender, one, false);
   one.wasRetransmitted = true;
-  pay(sender, one.end - one.start);
+  pay(sender, stamp, one.end - one.start);
 }
 
 /** tcp_retransmit_skb. */

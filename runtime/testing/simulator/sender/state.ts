@@ -1,7 +1,7 @@
 /** What a sender of the model keeps beside the fields that its congestion control sees. */
 import { createTimer, type Clock, type Timer } from "../clock.ts";
 import type { Control } from "../control.ts";
-import type { DataSegment } from "../segments.ts";
+import type { Block, DataSegment } from "../segments.ts";
 import type { Sock } from "../sock.ts";
 
 /** A segment between its first transmission and its acknowledgement, with what the kernel keeps in tcp_skb_cb. */
@@ -47,17 +47,19 @@ export interface Sender {
   readonly sock: Sock;
   readonly control: Control;
   readonly emit: (segment: DataSegment) => void;
-  /** ECN was negotiated; and by a control that needs it on every segment. */
+  /** ECN was negotiated. */
   readonly isEcn: boolean;
-  readonly needsEcn: boolean;
+  /** The control of the moment wants every segment to be marked as capable of it. */
+  readonly needsEcn: () => boolean;
   /** What the application has written, in bytes; Infinity for one that never stops. */
   written: number;
   /** The next segment, and byte, to send for the first time. */
   next: number;
   nextByte: number;
   readonly queue: RetransmitQueue;
-  /** Behind the highest segment that was acknowledged selectively. */
+  /** Behind the highest segment that was acknowledged selectively; and what the last acknowledgement told of, from low to high (recv_sack_cache). */
   highestSack: number;
+  sackedBefore: readonly Block[];
   /** Numbers of segments: sent when recovery began; where undoing looks from; the first that may have to be sent again. */
   high: number;
   undoFrom: number | undefined;
@@ -87,8 +89,7 @@ export interface Sender {
   backoff: number;
   pending: Pending | undefined;
   readonly timer: Timer;
-  /** Nanoseconds: the next burst leaves no earlier. */
-  pacedUntil: number;
+  /** Fires when a paced sender's next burst may leave (`wstampNs`). */
   readonly pacing: Timer;
   /** The last round trip measured, in microseconds; for the results. */
   lastRttUs: number;
@@ -108,6 +109,7 @@ export function createSender(
     nextByte: 0,
     queue: { first: 0, base: 0, segments: [], earliest: undefined, latest: undefined },
     highestSack: 0,
+    sackedBefore: [],
     high: 0,
     undoFrom: undefined,
     retransmitHint: 0,
@@ -130,7 +132,6 @@ export function createSender(
     backoff: 0,
     pending: undefined,
     timer: createTimer(clock, () => timerFires(sender)),
-    pacedUntil: 0,
     pacing: createTimer(clock, () => pacingFires(sender)),
     lastRttUs: 0,
   };
