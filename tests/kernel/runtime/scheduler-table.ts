@@ -21,3 +21,28 @@ export interface SchedulerFinding {
   readonly second: number;
   readonly gone: boolean;
 }
+
+/** Bytes that are sent when a path is dead. */
+export const MOVED = 300_000;
+/** What is told of schedulers under load. */
+export type LoadFinding =
+  | { readonly what: "failover"; readonly name: string; readonly moved: boolean; readonly seconds: number }
+  | {
+      readonly what: "churn";
+      readonly sessions: number;
+      readonly intact: number;
+      readonly inits: number;
+      readonly releases: number;
+      readonly gone: boolean;
+    }
+  | {
+      readonly what: "many";
+      readonly opened: number;
+      readonly accepted: number;
+      readonly inits: number;
+      readonly picks: number;
+      readonly releases: number;
+      readonly seconds: number;
+    }
+  | { readonly what: "lacking" }
+  | { readonly what: "error"; readonly message: string };
