@@ -2,7 +2,10 @@
  * Structs of the kernel that programs look into: where each member lies in one release. What is compiled speaks of members by name (CO-RE),
  * so that other releases may have them elsewhere.
  */
+import { LINUX_6_1 } from "./linux-6.1.types.ts";
+import { LINUX_6_12 } from "./linux-6.12.types.ts";
 import { LINUX_6_18 } from "./linux-6.18.types.ts";
+import { isAtLeast, type Release, type Version } from "./verifier-rules.ts";
 
 /** What a member is. `bytes`: something that programs are shown nothing of. */
 export type KernelType =
@@ -111,9 +114,26 @@ export function readKernelTypes(text: string): KernelTypes {
   return { release, structs };
 }
 
-let standard: KernelTypes | undefined;
-/** The types that programs are compiled with unless others are given. */
-export const kernelTypes = (): KernelTypes => (standard ??= readKernelTypes(LINUX_6_18));
+/**
+ * The extracts of the repository, oldest first: of Debian's 6.1, of 6.12 with kernel/ (mainline's with what the patches add), of the machine that tests run on.
+ */
+export const EXTRACTS = { "6.1": LINUX_6_1, "6.12": LINUX_6_12, "6.18": LINUX_6_18 } as const satisfies Readonly<
+  Partial<Record<Release, string>>
+>;
+type Extracted = keyof typeof EXTRACTS;
+const read = new Map<Extracted, KernelTypes>();
+function extract(release: Extracted): KernelTypes {
+  const known = read.get(release) ?? readKernelTypes(EXTRACTS[release]);
+  read.set(release, known);
+  return known;
+}
+/** The types that programs are compiled with unless others are given: where members lie elsewhere, loaders put them right (CO-RE). */
+export const kernelTypes = (): KernelTypes => extract("6.18");
+/** The types of a version: of the newest extract that is not newer, or of the oldest. */
+export function extractedTypes(version: Version): KernelTypes {
+  const releases = Object.keys(EXTRACTS) as Extracted[];
+  return extract(releases.findLast((one) => isAtLeast(version, one)) ?? releases[0]!);
+}
 
 /** Bytes of a type. */
 export function sizeOfKernelType(types: KernelTypes, type: KernelType): number {

@@ -1,6 +1,13 @@
 /** Members of the kernel's structs, as properties of what handlers are given: loads and stores that name the member (CO-RE). */
 import type { ts } from "ts-morph";
-import { findMember, sizeOfKernelType, type FoundMember, type KernelType } from "../bpf/kernel-types.ts";
+import {
+  extractedTypes,
+  findMember,
+  kernelTypes,
+  sizeOfKernelType,
+  type FoundMember,
+  type KernelType,
+} from "../bpf/kernel-types.ts";
 import { PRIVATE_AREA } from "../bpf/kinds/congestion-ops.ts";
 import { OPS_STRUCTS, writablePlaces } from "../bpf/kinds/struct-ops.ts";
 import { SEEN_STRUCTS, type SeenMember, type SeenStruct } from "../bpf/tcp-sock-members.ts";
@@ -56,9 +63,13 @@ function locate(f: Lowering, context: Context, seen: SeenMember, node: ts.Node):
   const { types } = f.state.kernel;
   const found = findMember(types, struct, seen.member);
   const type = found && scalarType(seen, found);
-  if (!found || !type)
-    return void fail(f, "kernel-member", node, { member: seen.member, struct, release: types.release });
+  const lacks = (release: string) => void fail(f, "kernel-member", node, { member: seen.member, struct, release });
+  if (!found || !type) return lacks(types.release);
   const bytes = sizeOfKernelType(types, found.type) as AccessBytes;
+  // Where the types are the repository's, the oldest kernel's are there as well.
+  const oldest = types === kernelTypes() ? extractedTypes(f.state.kernel.oldest) : types;
+  const older = findMember(oldest, struct, seen.member);
+  if (!older || sizeOfKernelType(oldest, older.type) !== bytes) return lacks(oldest.release);
   return { found, type, bytes, offset: Math.floor(found.offset / 8 / bytes) * bytes };
 }
 

@@ -1,7 +1,7 @@
 /** `tsbpf verify`: what the kernel's verifier would say of objects, or of the programs of a corpus file. */
 import { existsSync, readFileSync } from "node:fs";
 import { release as runningRelease } from "node:os";
-import type { KernelTypes } from "../../compiler/bpf/kernel-types.ts";
+import { extractedTypes, type KernelTypes } from "../../compiler/bpf/kernel-types.ts";
 import { isRange, kernelNamed, kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
 import type { WholeKernel } from "../../compiler/bpf/whole-kernel.ts";
 import { NEWEST, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";
@@ -12,8 +12,10 @@ import { readObject, type ReadObject } from "../../compiler/object/read.ts";
 import { wholeKernel } from "../../compiler/object/whole-kernel.ts";
 import { corpusAnswer, type CorpusAnswer, type CorpusProgram } from "../../compiler/verifier/corpus.ts";
 import { verifyProgram, type ModuleOptions } from "../../compiler/verifier/module.ts";
-import type { BpfModule } from "../../compiler/module.ts";
+import type { BpfModule, BpfProgram } from "../../compiler/module.ts";
 import { readObjectFile, reason, trouble, TroubleError } from "../files/files.ts";
+import { withCoreFacts } from "../kernel/core.ts";
+import { RuntimeError } from "../kernel/errors.ts";
 import { runningSetting } from "../kernel/running-config.ts";
 import { btfOf, kernelTypesIn } from "../project/kernel-types.ts";
 import { problemText } from "./disasm.ts";
@@ -67,9 +69,11 @@ function verifyObject(file: string, options: VerifyOptions): { ok: boolean; json
   if (module.programs.length === 0 && !options.json) say(`${file}: no programs in this object, so nothing to verify`);
   let ok = true;
   const programs = module.programs.map((program) => {
-    const { result, diagnostics, log } = verifyProgram(module, program, kernel.name, release, {
+    const placed = ofRelease(module, program, release, file);
+    const { result, diagnostics, log } = verifyProgram(module, placed.program, kernel.name, release, {
       verbose: options.verbose ?? false,
       ...types,
+      ...placed.types,
     });
     if (result.verdict === "reject") ok = false;
     if (!options.json) {
@@ -130,6 +134,27 @@ function forKernel(read: ReadObject & { readonly module: BpfModule }, { btf: pat
     types: { types: known.types, kernel: known.whole },
     ...(version === undefined ? {} : { running: version }),
   };
+}
+
+/** A program of ours with the members of the kernel's structs where that release has them, as its loader would put them; and those structs. */
+function ofRelease(
+  module: BpfModule,
+  program: BpfProgram,
+  release: Version,
+  file: string,
+): { readonly program: BpfProgram; readonly types: Pick<ModuleOptions, "types"> } {
+  if (module.target === "unknown" || (program.core ?? []).length === 0) return { program, types: {} };
+  const types = extractedTypes(release);
+  try {
+    return { program: { ...program, insns: withCoreFacts(program, program.insns, types) }, types: { types } };
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error;
+    throw trouble(
+      "kernel-lacks",
+      `${file}: ${error.message} (Linux ${types.release})`,
+      "verify it for a newer one: --kernel",
+    );
+  }
 }
 
 /** One answer per program, whatever the program is; the exit code says only whether the file could be read. */

@@ -52,6 +52,24 @@ describe("disasm", () => {
 });
 
 describe("verify", () => {
+  test("an object of ours is judged with the members of the release that is named", () =>
+    inFolder((folder) => {
+      const built = tsbpf(["build", join(root, "programs/cubic.ts"), "--kernel", "6.1", "-o", "."], { cwd: folder });
+      expect(built.stderr + built.stdout).toContain("cubic_cong_avoid");
+      const placed = new Set<string>();
+      for (const release of ["6.1", "6.12", "6.18"]) {
+        const { stdout, stderr, code } = tsbpf(["verify", "--verbose", "--kernel", release, "cubic.o"], {
+          cwd: folder,
+        });
+        expect(code, stderr).toBe(0);
+        const accepted = (stdout + stderr).match(new RegExp(`accepted by Linux ${release.replace(".", "[.]")},`, "g"));
+        expect(accepted).toHaveLength(7);
+        // Where snd_cwnd and the like are.
+        placed.add((stdout.match(/trusted_ptr_tcp_sock\(off=\d+\)/g) ?? []).join(" "));
+      }
+      expect(placed.size).toBe(3);
+    }));
+
   test("accepts what build made, and shows register states when asked", () =>
     inFolder((folder) => {
       tsbpf(["build", userTimeout], { cwd: folder });

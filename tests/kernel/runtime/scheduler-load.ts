@@ -5,7 +5,7 @@
  *   scheduler-load FOLDER SESSIONS
  */
 import { join } from "node:path";
-import { load, probe } from "../../../runtime/api.ts";
+import { load, probe, type LoadedObject } from "../../../runtime/api.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
 import { openLab, until, type Lab, type Peer } from "../../runtime/lab.ts";
 import { MOVED, SCHEDULERS, type LoadFinding } from "./scheduler-table.ts";
@@ -45,7 +45,7 @@ async function ends(lab: Lab): Promise<Ends> {
 
 /** What the program has counted. */
 function counted(object: LoadedObject, of: "inits" | "releases" | "picks"): number {
-  const counts = object.maps["counts"]!.typed.get(0) as Readonly<Record<typeof of, bigint>>;
+  const counts = object.maps["counts"]!.get(0) as unknown as Readonly<Record<typeof of, bigint>>;
   return Number(counts[of]);
 }
 
@@ -103,7 +103,7 @@ async function churn(lab: Lab, both: Ends, folder: string): Promise<void> {
   const sessions: { readonly id: number; readonly accepted: number }[] = [];
   let inits = 0;
   let releases = 0;
-  const objects = [];
+  const objects: LoadedObject[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const object = load(join(folder, "counted.o"));
     objects.push(object);
