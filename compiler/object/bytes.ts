@@ -88,6 +88,8 @@ export interface FormatProblem {
   readonly text: string;
   /** In bytes from the start of the file or section that the text names. */
   readonly offset?: number;
+  /** The symbol (or ".kconfig", the section of such) that is not defined in the object, where that is the problem: somebody else may know it. */
+  readonly undefinedSymbol?: string;
 }
 /** A name out of a file, as long as a message can bear. */
 export const clipped = (name: string): string => (name.length > 80 ? `${name.slice(0, 79)}…` : name);

@@ -87,7 +87,8 @@ function completed(section: Uint8Array, btf: Btf, elf: ElfFile, problems: Format
     const found = places.get(type.name);
     if (!found) {
       // .kconfig and variables in .ksyms stand for what only libbpf can find in the running kernel.
-      problems.push({ text: `.BTF: data section ${clipped(type.name)} is no section of the object` });
+      const asks = type.name === ".kconfig" ? { undefinedSymbol: type.name } : {};
+      problems.push({ text: `.BTF: data section ${clipped(type.name)} is no section of the object`, ...asks });
       return;
     }
     const at = btf.offsets[id]!;

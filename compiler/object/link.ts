@@ -104,12 +104,13 @@ export function linker(
   const starts = new Map<number, ReadonlyMap<number, CodePart>>();
   for (const [section, list] of parts) starts.set(section, new Map(list.map((part) => [part.start, part])));
   const told = new Set<string>();
-  const tell = (part: CodePart, slot: number, text: string): void => {
+  const tell = (part: CodePart, slot: number, text: string, undefinedSymbol?: string): void => {
     if (problems.length > 1000) return;
     const place = `${clipped(elf.sections[part.section]!.name)}, function ${clipped(part.name) || "without a name"}`;
     if (told.has(`${place}: ${text}`)) return;
     told.add(`${place}: ${text}`);
-    problems.push({ text: `${place}: ${text}`, offset: (part.start + slot) * SLOT_BYTES });
+    const offset = (part.start + slot) * SLOT_BYTES;
+    problems.push({ text: `${place}: ${text}`, offset, ...(undefinedSymbol ? { undefinedSymbol } : {}) });
   };
   let budget = MOST_SLOTS;
 
@@ -183,8 +184,9 @@ export function linker(
     const section = elf.sections[symbol.section];
     if (!section || symbol.section === 0) {
       if (call && targets.kernelFunctions.has(symbol.name)) return { kind: "extern", name: symbol.name };
-      tell(part, at, `${clipped(symbol.name) || "a symbol without a name"} is not defined in this object`);
-      return symbol.name === "" ? undefined : { kind: "extern", name: clipped(symbol.name) };
+      const name = clipped(symbol.name);
+      tell(part, at, `${name || "a symbol without a name"} is not defined in this object`, name);
+      return name === "" ? undefined : { kind: "extern", name };
     }
     if (call && relocated.type === RELOCATION["64_32"])
       return toFunction(part, at, symbol.section, symbol.value / SLOT_BYTES + insn.imm + 1);

@@ -6,12 +6,13 @@ import { sizeOf } from "../../compiler/layout.ts";
 import type { BpfModule, GlobalVar } from "../../compiler/module.ts";
 import type { EngineName } from "../vm/bare.ts";
 import { createMachine } from "../vm/machine.ts";
-import { compileFile } from "./compile-file.ts";
+import { compileFile, pathOf } from "./compile-file.ts";
 import { cover } from "./coverage.ts";
 import { tellOnFailure } from "./failure-hook.ts";
 import { createHistory } from "./history.ts";
 import { createHost, servicesOf, type Host } from "./host.ts";
 import { mapView } from "./map-views.ts";
+import { openObjectFile } from "./object-file.ts";
 import { fromBytes, toBytes } from "./values.ts";
 import { exportsOf, viewOf } from "./views.ts";
 
@@ -75,7 +76,14 @@ function kernelsOf(target: LoadOptions["target"]): Pick<CompileOptions, "target"
 
 /** See tsbpf/testing's declarations for the types that a test sees. */
 export async function load(source: string | URL, options: LoadOptions = {}): Promise<Record<string, unknown>> {
-  const { path, text, module: compiled } = compileFile(source, kernelsOf(options.target));
+  const object = pathOf(source);
+  const {
+    path,
+    text,
+    module: compiled,
+  } = object.endsWith(".o")
+    ? { path: object, text: "", module: openObjectFile(object) }
+    : compileFile(source, kernelsOf(options.target));
   const module = withParams(compiled, options.params ?? {});
   const host = options.host ?? createHost(options.now === undefined ? {} : { now: options.now });
   const logged: string[] = [];

@@ -16,8 +16,20 @@ export interface Exported {
   /** Names of its programs, by the hook that each serves. */
   readonly programs: ReadonlyMap<string, string>;
 }
-/** The exports of a module that we compiled: programs that differ in their hook's suffix alone belong together. */
+/** Structs of functions of another compiler's: they say which program is which member. */
+const structsOf = ({ structOps = [] }: BpfModule): readonly Exported[] =>
+  structOps.flatMap(({ name, struct, programs }): Exported[] => {
+    if (!isOpsStruct(struct)) return [];
+    const handlers = Object.entries<OpMember>(OPS_STRUCTS[struct].members).flatMap(
+      ([handler, { member }]): [string, string][] =>
+        programs[member] === undefined ? [] : [[handler, programs[member]]],
+    );
+    return [{ name, kind: struct, programs: new Map(handlers) }];
+  });
+
+/** The exports of a module that we compiled: programs that differ in their hook's suffix alone belong together. Of other compilers, structs of functions. */
 export function exportsOf(module: BpfModule): readonly Exported[] {
+  if (module.target === "unknown") return structsOf(module);
   const found = new Map<string, { name: string; kind: Viewable; programs: Map<string, string> }>();
   for (const program of module.programs) {
     const kind = viewableOf(program);

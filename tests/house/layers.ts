@@ -105,6 +105,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/diagnostics",
     "compiler/layout.ts",
     "compiler/module.ts",
+    "compiler/object",
     "compiler/span.ts",
     "runtime/dsl",
     "runtime/files",

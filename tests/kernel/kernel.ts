@@ -46,9 +46,10 @@ export interface Run {
   readonly stderr: string;
 }
 
-/** Runs a command in the virtual machine; `seconds` bounds it. Exit codes: kernel/run.sh. */
-export function runInVm(command: readonly string[], seconds = debug ? 3600 : 900): Run {
-  const done = spawnSync(script("run.sh"), [...flavour, "--timeout", String(seconds), ...command], {
+/** Runs a command in the virtual machine; `seconds` bounds it, `megabytes` are its memory. Exit codes: kernel/run.sh. */
+export function runInVm(command: readonly string[], seconds = debug ? 3600 : 900, megabytes?: number): Run {
+  const memory = megabytes === undefined ? [] : ["--memory", String(megabytes)];
+  const done = spawnSync(script("run.sh"), [...flavour, "--timeout", String(seconds), ...memory, ...command], {
     encoding: "utf8",
     maxBuffer: 1 << 28,
   });

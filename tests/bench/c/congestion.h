@@ -5,6 +5,7 @@
 #include <linux/bpf.h>
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -76,6 +77,11 @@ extern __u32 tcp_reno_undo_cwnd(struct sock *sk) __ksym;
 static __always_inline struct tcp_sock *tcp(struct sock *sk)
 {
 	return (struct tcp_sock *)sk;
+}
+/* Of a bit field clang finds the byte, and not the bit, unless it is asked for both. */
+static __always_inline bool cwnd_limited(struct tcp_sock *tp)
+{
+	return BPF_CORE_READ_BITFIELD(tp, is_cwnd_limited);
 }
 static __always_inline void *kept(struct sock *sk)
 {

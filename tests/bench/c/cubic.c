@@ -145,6 +145,8 @@ static __always_inline bool is_full(struct tcp_sock *tp, struct cubic *own, __u3
 
 	if (is_after(tp->snd_una, own->round_end))
 		begin_round(tp, own);
+	if (tp->snd_cwnd < LOW_WINDOW)
+		return false;
 	if ((__s32)(now - own->last_ack_us) <= TRAIN_GAP_US) {
 		__u32 whole = own->min_rtt_us + burst_us(tp);
 
@@ -191,7 +193,7 @@ void BPF_PROG(cubic_cong_avoid, struct sock *sk, __u32 ack, __u32 acked)
 	struct tcp_sock *tp = tcp(sk);
 	struct cubic *own = kept(sk);
 
-	if (!tp->is_cwnd_limited &&
+	if (!cwnd_limited(tp) &&
 	    !(tp->snd_cwnd < tp->snd_ssthresh && tp->snd_cwnd < 2 * tp->max_packets_out))
 		return;
 	if (tp->snd_cwnd < tp->snd_ssthresh) {
@@ -245,7 +247,7 @@ void BPF_PROG(cubic_pkts_acked, struct sock *sk, const struct ack_sample *sample
 	rtt_us = MAX(rtt_us, 1);
 	if (!own->min_rtt_us || own->min_rtt_us > rtt_us)
 		own->min_rtt_us = rtt_us;
-	if (own->found || tp->snd_cwnd >= tp->snd_ssthresh || tp->snd_cwnd < LOW_WINDOW)
+	if (own->found || tp->snd_cwnd >= tp->snd_ssthresh)
 		return;
 	if (!is_full(tp, own, rtt_us))
 		return;
