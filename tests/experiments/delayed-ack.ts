@@ -156,6 +156,7 @@ export const delayedAck: Experiment = {
     `and then ${FLOWS.count} short flows of ${FLOWS.bytes / 1000} KB, timed from connecting until the receiver has closed. The sender asks; the receiver delays by the smallest round trip divided by what it was asked for, and not below 2 ms. ` +
     "Quick ACKs at the beginning of a connection are Linux's own in all variants.",
   where: "guest",
+  machine: ["--icount"],
   tools: ["ip", "nsenter", "tc", "cc"],
   paper: [],
   steps: ({ quick, runs }: Options) =>

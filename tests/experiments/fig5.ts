@@ -117,6 +117,7 @@ export const fig5: Experiment = {
     `On the patched kernel in QEMU: client and server on two sides of a Linux bridge with HTB (${PATH.mbit} Mbit/s) and a queue of ${PATH.packets} packets, netem (${PATH.delayMs} ms each way) at both ends. curl downloads one file from nginx, for as long as a run takes, while the ` +
     "client's third ACK asks for a scheme; the smoothed round-trip time of the server's socket (ss) is read about ten times a second. A machine that is too slow adds to every round trip alike.",
   where: "guest",
+  machine: ["--icount"],
   tools: ["ip", "nsenter", "tc", "ss", "curl", "nginx"],
   paper: [
     {

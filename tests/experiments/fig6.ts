@@ -102,10 +102,11 @@ export const fig6: Experiment = {
   name: "fig6",
   title: "Figure 6: initial window by option",
   about:
-    `On the patched kernel in QEMU: ${PATH.mbit} Mbit/s and ${PATH.delayMs} ms each way between client and nginx. Pages are graphs generated from published distributions of how pages are composed ` +
-    `(pages/generate.ts says which, pages.txt has them), loaded by a replayer that opens six connections to a host as browsers do; nothing is computed, drawn or looked up in DNS. Each page is compared with itself under ${USUAL} segments, in the same repetition; ` +
+    `On the patched kernel in QEMU: ${PATH.mbit} Mbit/s and ${PATH.delayMs} ms each way between client and nginx. Pages are graphs generated so that their numbers of requests and their weights are distributed as HTTP Archive's Web Almanac 2019 says of desktop pages ` +
+    `(pages/generate.ts says what of them is published and what is ours; pages.txt has them), loaded by a replayer that opens six connections to a host as browsers do; nothing is computed, drawn or looked up in DNS. Each page is compared with itself under ${USUAL} segments, in the same repetition; ` +
     `faster and slower mean by more than ${100 * NOTABLE} %.`,
   where: "guest",
+  machine: ["--icount"],
   tools: ["ip", "nsenter", "tc", "ss", "nginx", "cc"],
   paper: [
     { what: "pages that load faster with a larger window", value: "about 70 %, a few slower", place: "Figure 6" },

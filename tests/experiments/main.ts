@@ -9,6 +9,7 @@
  *   --runs N         repetitions of each variant, in the place of each experiment's own
  *   --seconds N      of each measurement, likewise
  *   --seed N         (default 1)
+ *   --only TEXT      variants whose names contain it
  *   --list           what there is
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -39,7 +40,7 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 function refuse(why: string): never {
   say(
-    `${why}; usage: npm run experiments -- [NAME…] [--quick] [--resume] [--report] [--out FOLDER] [--runs N] [--seconds N] [--seed N] [--list]`,
+    `${why}; usage: npm run experiments -- [NAME…] [--quick] [--resume] [--report] [--out FOLDER] [--runs N] [--seconds N] [--seed N] [--only TEXT] [--list]`,
   );
   process.exit(2);
 }
@@ -60,6 +61,7 @@ const FLAGS = {
   runs: { type: "string" },
   seconds: { type: "string" },
   seed: { type: "string" },
+  only: { type: "string" },
 } as const;
 function flagsOf() {
   try {
@@ -191,7 +193,9 @@ let failed = false;
 if (!flags.report) {
   const work = chosen().flatMap((experiment) => {
     const kept = flags.resume ? readSamples(fileOf(experiment)).filter((one) => one.quick === options.quick) : [];
-    const missing = missingSteps(experiment.steps(options), kept);
+    const missing = missingSteps(experiment.steps(options), kept).filter((step) =>
+      step.variant.includes(flags.only ?? ""),
+    );
     const work = PLACES.flatMap((where): Work[] => {
       const steps = missing.filter((step) => (step.where ?? experiment.where) === where);
       const why = steps.length > 0 ? whyNotThis(experiment, where) : undefined;

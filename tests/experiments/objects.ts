@@ -9,8 +9,7 @@ import { compiled } from "../runtime/compiled.ts";
 /** The object of a program's text. `name` is for messages. */
 export const compileText = (name: string, target: TargetName, text: string): Uint8Array =>
   writeObject(compiled(name, target, text));
-/** Compiles a program of `programs/` into FOLDER/NAME.o. */
-export function compileInto(folder: string, name: string, target: TargetName): void {
-  const text = readFileSync(programFile(name), "utf8");
-  writeFileSync(join(folder, `${name}.o`), compileText(name, target, text));
+/** Compiles a program of `programs/`, or of `file`, into FOLDER/NAME.o. */
+export function compileInto(folder: string, name: string, target: TargetName, file = programFile(name)): void {
+  writeFileSync(join(folder, `${name}.o`), compileText(name, target, readFileSync(file, "utf8")));
 }

@@ -1,6 +1,6 @@
 /** Path managers: how long after a session is fully established the next subflow's SYN leaves, by who decides it. */
 import { execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseObject, startKernelPathManager, startNetlinkBackend } from "../../runtime/api.ts";
 import { repository } from "../bench/clang.ts";
@@ -11,8 +11,15 @@ import { distribution, estimate, median, quantile, short, shown } from "./statis
 
 const KERNEL = "ndiffports in the kernel";
 const NETLINK = "ndiffports over netlink";
+const MPTCPD = "mptcpd with a plugin like it";
 const ENDPOINTS = "the kernel's own endpoints";
-const VARIANTS = [KERNEL, NETLINK, ENDPOINTS] as const;
+const FULLMESH = "the kernel's own endpoints, fullmesh";
+const VARIANTS = [KERNEL, NETLINK, MPTCPD, ENDPOINTS, FULLMESH] as const;
+/** Debian's mptcpd, and what its plugins are compiled with (libmptcpd-dev). */
+const DAEMON = "/usr/libexec/mptcpd";
+const HEADERS = "/usr/include/mptcpd/plugin.h";
+const withMptcpd = existsSync(DAEMON) && existsSync(HEADERS);
+const PLUGINS = "plugins";
 const PORT = 9000;
 const SERVER = "10.98.0.2";
 /** For the kernel's endpoints: a second address of the client's. */
@@ -36,8 +43,33 @@ async function open(lab: Lab, options: Options, folder: string): Promise<Rig> {
   await new Promise((resolve) => server.stdout.once("data", resolve));
   const { module } = parseObject(readFileSync(join(folder, "ndiffports.o")), "ndiffports");
   const params = { extraSubflows: 1 };
+  const endpoint =
+    (...flags: string[]) =>
+    () => {
+      lab.ip(c, "mptcp", "endpoint", "add", SECOND, ...flags);
+      return () => void lab.ip(c, "mptcp", "endpoint", "flush");
+    };
+  async function startMptcpd(): Promise<() => void> {
+    const choose = (type: number): string => lab.inside(c, "sysctl", "-qw", `net.mptcp.pm_type=${type}`);
+    choose(1);
+    const plugin = [`--plugin-dir=${join(folder, PLUGINS)}`, "--path-manager=ndiffports", "--load-plugins=ndiffports"];
+    const daemon = spawn("nsenter", [`--net=/run/netns/${c}`, DAEMON, "-d", "-l", "stderr", ...plugin], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const stop = (): void => void daemon.kill("SIGTERM");
+    lab.defer(stop);
+    let said = "";
+    daemon.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+    await until("mptcpd has found the kernel's family", () => said.includes("family appeared"), 60_000);
+    await pause(500);
+    if (daemon.exitCode !== null) throw new Error(`mptcpd ended: ${said.slice(-500)}`);
+    return () => {
+      stop();
+      choose(0);
+    };
+  }
   /** Begins to decide, and gives what ends it. */
-  const START: Readonly<Record<(typeof VARIANTS)[number], () => () => void>> = {
+  const START: Readonly<Record<(typeof VARIANTS)[number], () => (() => void) | Promise<() => void>>> = {
     [KERNEL]: () => {
       const running = startKernelPathManager(module, group, { netns: c, params });
       return () => running.close();
@@ -46,15 +78,14 @@ async function open(lab: Lab, options: Options, folder: string): Promise<Rig> {
       const running = startNetlinkBackend(module, { netns: c, params });
       return () => running.close();
     },
-    [ENDPOINTS]: () => {
-      lab.ip(c, "mptcp", "endpoint", "add", SECOND, "subflow");
-      return () => void lab.ip(c, "mptcp", "endpoint", "flush");
-    },
+    [MPTCPD]: startMptcpd,
+    [ENDPOINTS]: endpoint("subflow"),
+    [FULLMESH]: endpoint("subflow", "fullmesh"),
   };
 
   return {
     async measure({ variant, repetition }) {
-      const stop = START[variant as keyof typeof START]();
+      const stop = await START[variant as keyof typeof START]();
       const file = join(folder, `${VARIANTS.indexOf(variant as keyof typeof START)}-${repetition}.pcap`);
       const words = [
         "-i",
@@ -73,6 +104,7 @@ async function open(lab: Lab, options: Options, folder: string): Promise<Rig> {
       const dump = spawn("nsenter", [`--net=/run/netns/${c}`, "tcpdump", ...words], {
         stdio: ["ignore", "ignore", "pipe"],
       });
+      lab.defer(() => void dump.kill("SIGKILL"));
       let said = "";
       dump.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
       const ended = new Promise((resolve) => dump.once("close", resolve));
@@ -104,14 +136,16 @@ export const pathManagers: Experiment = {
   name: "path-managers",
   title: "Path managers: from “fully established” to the next subflow's SYN",
   about:
-    "On the patched kernel in QEMU, whose processor is emulated: microseconds say little, and a ratio to what runs in user space says less than on a real one, because emulation and a busy machine slow a process more than the kernel. One session after the other, each with one exchange; kernel timestamps of a capture on the client's side, from the first " +
-    "segment of the server's that acknowledges data to the next SYN with MP_JOIN. The same bytecode decides in the kernel and over netlink, there in the process that `tsbpf run` is, with nothing else to do. mptcpd is not measured yet.",
+    "On the patched kernel in QEMU, whose one processor's clock counts instructions: a microsecond is a thousand of them, and what caches, wake-ups from idle and a second processor do is not in it. One session after the other, each with one exchange; kernel timestamps of a capture on the client's side, from the first " +
+    "segment of the server's that acknowledges data to the next SYN with MP_JOIN. The same bytecode decides in the kernel and over netlink, there in the process that `tsbpf run` is, with nothing else to do. mptcpd is Debian's, with a plugin of 40 lines of C that opens one more subflow when a session is established: the hooks of its own plugins are for the kernel's endpoints. " +
+    "The kernel's endpoints, with and without `fullmesh`, open a subflow from a second address.",
   where: "guest",
+  machine: ["--icount"],
   tools: ["ip", "nsenter", "tcpdump", "cc"],
   paper: [],
   steps: ({ quick, runs }) =>
     interleaved(
-      VARIANTS,
+      VARIANTS.filter((name) => name !== MPTCPD || withMptcpd),
       runs ?? (quick ? 1 : 10),
       () => ((quick ? SESSIONS.quick : SESSIONS.full) * OPEN_MS * 1.3) / 1000 + 2,
     ),
@@ -125,6 +159,10 @@ export const pathManagers: Experiment = {
       join(folder, "traffic"),
       join(repository, "tests/bench/runtime/traffic.c"),
     ]);
+    if (!withMptcpd) return;
+    mkdirSync(join(folder, PLUGINS));
+    const plugin = join(repository, "tests/experiments/programs/mptcpd-ndiffports.c");
+    execFileSync("cc", ["-O2", "-shared", "-fPIC", "-o", join(folder, PLUGINS, "ndiffports.so"), plugin, "-lmptcpd"]);
   },
   open,
   figures: (samples) => [
@@ -153,9 +191,10 @@ export const pathManagers: Experiment = {
     const missing = VARIANTS.filter((name) => !present(samples).includes(name));
     if (missing.length > 0)
       return { reproduced: undefined, because: `no subflow was opened by: ${missing.join(", ")}.` };
-    const times = delay(samples, NETLINK) / delay(samples, KERNEL);
+    const best = Math.min(delay(samples, NETLINK), delay(samples, MPTCPD));
+    const times = best / delay(samples, KERNEL);
     const fewest = Math.min(...VARIANTS.map((name) => seriesOf(samples, name, "us").length));
-    const figures = `in the kernel the next SYN leaves ${short(times)} times sooner than over netlink (${short(delay(samples, KERNEL))} µs and ${short(delay(samples, NETLINK))} µs; 10 times was the aim); the kernel's own endpoints take ${short(delay(samples, ENDPOINTS))} µs.`;
+    const figures = `in the kernel the next SYN leaves ${short(times)} times sooner than by the best over netlink (${short(delay(samples, KERNEL))} µs; tsbpf run ${short(delay(samples, NETLINK))} µs, mptcpd ${short(delay(samples, MPTCPD))} µs; 10 times was the aim); the kernel's own endpoints take ${short(delay(samples, ENDPOINTS))} µs, fullmesh ${short(delay(samples, FULLMESH))} µs.`;
     return fewest < FEWEST_SESSIONS
       ? {
           reproduced: undefined,

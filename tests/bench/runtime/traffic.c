@@ -1,11 +1,16 @@
 /*
- * Traffic as fast as one connection at a time goes.
+ * Traffic as fast as one connection at a time goes. Addresses are of IPv4 or IPv6.
  *   traffic server ADDRESS PORT          answers every byte with a byte; what begins with 'b' it reads without an answer
  *   traffic rr ADDRESS PORT SECONDS      one connection, byte by byte; prints exchanges per second
  *   traffic crr ADDRESS PORT SECONDS     a connection for each exchange
  *   traffic mptcp-server ADDRESS PORT    the same for Multipath TCP
  *   traffic sessions ADDRESS PORT COUNT MS  Multipath TCP: that many sessions, one after the other; each exchanges a byte and
  *                                        is kept open for so many milliseconds
+ *   traffic mptcp-storm ADDRESS PORT COUNT RATE  so many sessions of one exchange each, begun at that many per second, as far as
+ *                                        they can; prints how many per second there were
+ *   traffic mptcp-bulk ADDRESS PORT SECONDS  as bulk, for Multipath TCP
+ *   traffic mptcp-sink ADDRESS PORT MS COUNT  takes one session; prints how many bytes came in each of COUNT spans of so many
+ *                                        milliseconds from its first byte on, then ends
  *   traffic flow ADDRESS PORT COUNT BYTES  that many connections of so many bytes; prints for each the milliseconds
  *                                        from connecting until the other end has read them all and closed
  *   traffic send ADDRESS PORT BYTES      one connection; prints, once all is acknowledged, how many data segments left, how
@@ -52,9 +57,9 @@ static void no_delay(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
-static int dial(struct sockaddr_in *to)
+static int dial(struct sockaddr_storage *to)
 {
-	int fd = socket(AF_INET, SOCK_STREAM, protocol);
+	int fd = socket(to->ss_family, SOCK_STREAM, protocol);
 
 	if (fd < 0 || connect(fd, (void *)to, sizeof(*to)))
 		die("connect");
@@ -83,7 +88,7 @@ static void put_all(int fd, long bytes)
 	}
 }
 
-static void send_all(struct sockaddr_in *to, long bytes)
+static void send_all(struct sockaddr_storage *to, long bytes)
 {
 	int fd = dial(to), waiting = 1;
 	struct tcp_info info;
@@ -100,7 +105,7 @@ static void send_all(struct sockaddr_in *to, long bytes)
 	printf("%u %u %u\n", info.tcpi_data_segs_out, info.tcpi_segs_in - info.tcpi_data_segs_in, info.tcpi_rto);
 }
 
-static double flow(struct sockaddr_in *to, long bytes)
+static double flow(struct sockaddr_storage *to, long bytes)
 {
 	double start = now();
 	int fd = dial(to);
@@ -113,17 +118,53 @@ static double flow(struct sockaddr_in *to, long bytes)
 	return (now() - start) * 1e3;
 }
 
-static void serve(struct sockaddr_in *at)
+static int listener(struct sockaddr_storage *at)
 {
-	struct pollfd fds[64] = { { .events = POLLIN } };
-	int count = 1, one = 1;
+	int fd = socket(at->ss_family, SOCK_STREAM, protocol), one = 1;
 
-	fds[0].fd = socket(AF_INET, SOCK_STREAM, protocol);
-	setsockopt(fds[0].fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fds[0].fd, (void *)at, sizeof(*at)) || listen(fds[0].fd, 1024))
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (void *)at, sizeof(*at)) || listen(fd, 1024))
 		die("listen");
 	puts("ready");
 	fflush(stdout);
+	return fd;
+}
+
+static void sink(struct sockaddr_storage *at, long ms, long count)
+{
+	int fd = accept(listener(at), NULL, NULL);
+	struct pollfd wait = { fd, POLLIN, 0 };
+	double end = 0;
+	long bytes = 0;
+
+	while (count > 0) {
+		double left = end ? (end - now()) * 1e3 : 1e6;
+		ssize_t got = 0;
+
+		if (left > 0 && poll(&wait, 1, left < 1 ? 1 : (int)left) > 0) {
+			got = read(fd, bulk, sizeof(bulk));
+			/* No more comes: the rest of the spans is empty. */
+			if (got <= 0)
+				wait.fd = -1;
+			else if (!end)
+				end = now() + ms / 1e3;
+		}
+		if (got > 0)
+			bytes += got;
+		for (; end && count > 0 && now() >= end; count--, end += ms / 1e3) {
+			printf("%ld\n", bytes);
+			fflush(stdout);
+			bytes = 0;
+		}
+	}
+}
+
+static void serve(struct sockaddr_storage *at)
+{
+	struct pollfd fds[64] = { { .events = POLLIN } };
+	int count = 1;
+
+	fds[0].fd = listener(at);
 	for (;;) {
 		poll(fds, count, -1);
 		for (int i = count - 1; i > 0; i--) {
@@ -148,7 +189,9 @@ static void serve(struct sockaddr_in *at)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET };
+	struct sockaddr_storage address = { 0 };
+	struct sockaddr_in *v4 = (void *)&address;
+	struct sockaddr_in6 *v6 = (void *)&address;
 	/* Closing with a reset leaves no TIME_WAIT behind, of which there would be too many. */
 	struct linger reset = { 1, 0 };
 	double start, end;
@@ -156,12 +199,27 @@ int main(int argc, char **argv)
 
 	if (argc < 4)
 		return 2;
-	inet_pton(AF_INET, argv[2], &address.sin_addr);
-	address.sin_port = htons(atoi(argv[3]));
-	if (!strcmp(argv[1], "mptcp-server") || !strcmp(argv[1], "sessions"))
+	if (strchr(argv[2], ':')) {
+		v6->sin6_family = AF_INET6;
+		inet_pton(AF_INET6, argv[2], &v6->sin6_addr);
+	} else {
+		v4->sin_family = AF_INET;
+		inet_pton(AF_INET, argv[2], &v4->sin_addr);
+	}
+	/* In the same place for both. */
+	v4->sin_port = htons(atoi(argv[3]));
+	if (!strncmp(argv[1], "mptcp-", 6)) {
 		protocol = IPPROTO_MPTCP;
-	if (strstr(argv[1], "server"))
+		argv[1] += 6;
+	} else if (!strcmp(argv[1], "sessions")) {
+		protocol = IPPROTO_MPTCP;
+	}
+	if (!strcmp(argv[1], "server"))
 		serve(&address);
+	if (!strcmp(argv[1], "sink")) {
+		sink(&address, atol(argv[4]), atol(argv[5]));
+		return 0;
+	}
 	memset(bulk, 'b', sizeof(bulk));
 	if (!strcmp(argv[1], "flow")) {
 		for (; count < atol(argv[4]); count++)
@@ -180,6 +238,21 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "send")) {
 		send_all(&address, atol(argv[4]));
+		return 0;
+	}
+	if (!strcmp(argv[1], "storm")) {
+		double rate = atof(argv[5]);
+
+		for (start = now(); count < atol(argv[4]); count++) {
+			int fd = dial(&address);
+
+			exchange(fd);
+			close(fd);
+			end = start + (count + 1) / rate;
+			if (end > now())
+				usleep((end - now()) * 1e6);
+		}
+		printf("%.1f\n", count / (now() - start));
 		return 0;
 	}
 	start = now();
