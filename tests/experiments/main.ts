@@ -12,7 +12,7 @@
  *   --only TEXT      variants whose names contain it
  *   --list           what there is
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -170,7 +170,6 @@ function report(): void {
     (one) => one.samples.length > 0,
   );
   if (sections.length === 0) return say("there are no samples to report");
-  mkdirSync(out, { recursive: true });
   for (const { experiment, samples } of sections)
     for (const [index, figure] of experiment.figures(samples).entries()) {
       const svg = toSvg(figure);
@@ -188,6 +187,12 @@ function report(): void {
 if (flags.list) {
   for (const one of EXPERIMENTS) console.log(`${one.name.padEnd(18)} ${one.title}`);
   process.exit(0);
+}
+try {
+  mkdirSync(out, { recursive: true });
+  accessSync(out, constants.W_OK);
+} catch (error) {
+  refuse(`nothing can be written to ${out} (${(error as NodeJS.ErrnoException).code})`);
 }
 let failed = false;
 if (!flags.report) {

@@ -113,7 +113,7 @@ function ecmp(lab: Lab, name: string, paths: number): Wired {
 }
 
 /** A path of its own between each pair of addresses: a device for each at both ends, chosen by source and destination. */
-function mesh(lab: Lab, name: string, clients: number, servers: number): Wired {
+function mesh(lab: Lab, name: string, [clients, servers]: readonly [number, number]): Wired {
   const [client, server] = [lab.netns(`c${name}`), lab.netns(`s${name}`)];
   const [from, to] = [(one: number) => `10.90.${one + 1}.1`, (one: number) => `10.91.${one + 1}.1`];
   const table = (one: number): string => String(100 + one);
@@ -163,8 +163,8 @@ function open(lab: Lab, options: Options, folder: string): Rig {
         kind.kind === "ecmp"
           ? ecmp(lab, name, kind.paths)
           : kind.kind === "mesh"
-            ? mesh(lab, name, ...MESHES[kind.mesh])
-            : mesh(lab, name, 2, 1);
+            ? mesh(lab, name, MESHES[kind.mesh])
+            : mesh(lab, name, [2, 1]);
       const { client, server, host, any } = wired;
       for (const net of [client, server]) {
         // Room from the beginning for what one path delivers while another is late: how buffers grow is not the question.
@@ -219,7 +219,7 @@ function open(lab: Lab, options: Options, folder: string): Rig {
             ? {
                 beforeMbit: mbit(bytes.slice(Math.ceil(dead / 2), dead)),
                 afterMbit: mbit(bytes.slice(-Math.ceil(bytes.length / 5))),
-                gapMs: SPAN_MS * longestGap(bytes.slice(dead)),
+                gapMs: longestGap(bytes.slice(dead)),
                 dead,
               }
             : { mbit: mbit(late), subflows };
@@ -234,14 +234,14 @@ function open(lab: Lab, options: Options, folder: string): Rig {
   };
 }
 
-/** The longest row of spans that carry less than half of what one path does. */
-function longestGap(bytes: readonly number[]): number {
+/** Milliseconds: the longest row of spans that carry less than half of what one path does. */
+export function longestGap(bytes: readonly number[]): number {
   let [longest, row] = [0, 0];
   for (const one of bytes) {
     row = one < CARRIES * BYTES_PER_SPAN ? row + 1 : 0;
     longest = Math.max(longest, row);
   }
-  return longest;
+  return longest * SPAN_MS;
 }
 
 /** What the paths would carry without headers (IPv4 and TCP 52 bytes, MPTCP 20, Ethernet 14, of 1,514). */

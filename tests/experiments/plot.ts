@@ -81,8 +81,26 @@ function legend(series: readonly string[]): { readonly markup: string; readonly 
   return { markup: entries.join(""), height: y + 12 };
 }
 
+function frame(title: string, height: number, content: string): string {
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="system-ui, 'DejaVu Sans', sans-serif" fill="currentColor" role="img" aria-label="${escaped(title)}">` +
+    `<text x="10" y="20" font-size="14" font-weight="600">${escaped(title)}</text>${content}</svg>\n`
+  );
+}
+const withoutPlot = (title: string): string =>
+  frame(title, 56, '<text x="10" y="42" font-size="12">not measured yet</text>');
+
+/** What an interrupted run has not measured is no number, and has no place on an axis. */
+function measured(figure: Figure): Figure {
+  return figure.kind === "intervals"
+    ? { ...figure, rows: figure.rows.filter(({ value }) => Number.isFinite(value)) }
+    : { ...figure, points: figure.points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y)) };
+}
+
 /** One SVG with title, legend and plot; stands for itself. */
-export function toSvg(figure: Figure): string {
+export function toSvg(whole: Figure): string {
+  const figure = measured(whole);
+  if ((figure.kind === "intervals" ? figure.rows : figure.points).length === 0) return withoutPlot(figure.title);
   const series = unique((figure.kind === "intervals" ? figure.rows : figure.points).map((one) => one.series));
   const options = figure.kind === "intervals" ? intervals(figure, series) : lines(figure, series);
   const plot = Plot.plot({
@@ -94,10 +112,7 @@ export function toSvg(figure: Figure): string {
   const { markup, height } = legend(series);
   const inner = plot.outerHTML.replace(/^<svg /, `<svg x="0" y="${height}" `);
   const all = height + (options.height ?? 0);
-  return (
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${all}" width="${WIDTH}" height="${all}" font-family="system-ui, 'DejaVu Sans', sans-serif" fill="currentColor" role="img" aria-label="${escaped(figure.title)}">` +
-    `<text x="10" y="20" font-size="14" font-weight="600">${escaped(figure.title)}</text>${markup}${inner}</svg>\n`
-  );
+  return frame(figure.title, all, markup + inner);
 }
 
 export function toPng(svg: string): Uint8Array {

@@ -4,6 +4,7 @@ import { eventsLost } from "./events-lost.ts";
 import type { Experiment } from "./experiment.ts";
 import { fig5 } from "./fig5.ts";
 import { fig6 } from "./fig6.ts";
+import { flows } from "./flows.ts";
 import { overhead } from "./overhead.ts";
 import { multipath } from "./multipath.ts";
 import { pathManagers } from "./path-managers.ts";
@@ -19,5 +20,6 @@ export const EXPERIMENTS: readonly Experiment[] = [
   pathManagers,
   eventsLost,
   multipath,
+  flows,
   tables,
 ];

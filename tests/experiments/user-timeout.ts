@@ -6,7 +6,7 @@ import { interleaved, seriesOf, valuesOf, type Experiment, type Options, type Ri
 import { estimate, median, short, shown } from "./statistics.ts";
 
 /** Seconds that the client asks for; 0: it has no option. */
-const asked = ({ quick }: Options): readonly number[] => (quick ? [0, 1, 5] : [0, 1, 5, 10, 60]);
+const asked = ({ quick }: Pick<Options, "quick">): readonly number[] => (quick ? [0, 1, 5] : [0, 1, 5, 10, 60]);
 /** How long a sender without the option is watched. */
 const watched = ({ quick }: Options): number => (quick ? 8 : 90);
 /** Connections that are cut at once. */
@@ -146,6 +146,11 @@ export const userTimeout: Experiment = {
       const { value, count } = estimate(seriesOf(samples, variant, "seconds"));
       return count === 0 || Math.abs(value - seconds) > 0.5 + 0.1 * seconds;
     });
+    const quick = samples.some((one) => one.quick);
+    const missing = asked({ quick })
+      .map(nameOf)
+      .filter((name) => !variantsOf(samples).includes(name));
+    if (missing.length > 0) return { reproduced: undefined, because: `not measured: ${missing.join(", ")}.` };
     const [least, most] = [variantsOf(samples).find((one) => secondsOf(one) > 0), variantsOf(samples).at(-1)];
     return {
       reproduced: wrong.length === 0,
