@@ -310,7 +310,7 @@ export const multipath: Experiment = {
         rows: [
           ...carried.map(({ variant, decider }) => {
             const { value, low, high } = estimate(valuesOf(samples, variant, "mbit"));
-            return { name: variant.slice(0, -decider.length - 3), series: decider as string, value, low, high };
+            return { name: variant.slice(0, -decider.length - 3), series: decider, value, low, high };
           }),
           ...[
             ...new Map(carried.map(({ variant, decider, kind }) => [variant.slice(0, -decider.length - 3), kind])),
