@@ -200,6 +200,8 @@ export const eventsLost: Experiment = {
     const losing = (reader: Reader): number | undefined => RATES.find((rate) => lost(samples, reader, rate) > 0);
     const say = (reader: Reader): string => {
       const first = losing(reader);
+      if (RATES.every((rate) => Number.isNaN(lost(samples, reader, rate))))
+        return `${reader.replace("over netlink, ", "")} was not measured`;
       return `${reader.replace("over netlink, ", "")} ${first === undefined ? "loses none" : `loses from ${first} sessions a second on (${RATES.map((rate) => short(lost(samples, reader, rate))).join(", ")} %)`}`;
     };
     const none = inKernel.every((one) => one === 0);
