@@ -19,7 +19,7 @@ export interface SockOpsEvent {
   readonly callbacks?: number;
 }
 
-/** A slot of localAddrs: an IPv4 address in memory order, or the last word of an IPv6 one (fd01:: before it). */
+/** A slot of the local addresses: an IPv4 address in memory order, or the last word of an IPv6 one (fd01:: before it). */
 export interface LocalSlot {
   readonly index: number;
   readonly addr: number;
@@ -142,8 +142,47 @@ function pathManagerLife(): SockOpsEvent[] {
     wideEvent(OP.MptcpAddRemoteAddress, remote(1), 1),
     wideEvent(OP.MptcpAddLocalAddress, ADDRESS + 0x0500_0000, 0),
     wideEvent(OP.MptcpRemoveLocalAddress, ADDRESS, 0),
+    ...subflowLife(),
     event(OP.MptcpCloseSession, { fields, args: [77, 0, 0, 0] }),
     event(OP.State, { fields, args: [1, 7, 0, 0] }),
+  ];
+}
+
+/** Subflows that come up, quick and slow, break, and are looked at by a timer; and a server's session. */
+function subflowLife(): SockOpsEvent[] {
+  const own = (id: number, srttUs: number, bytes: number): SockOpsEvent["fields"] => ({
+    ...connection,
+    local_ip4: ADDRESS + id * 0x0100_0000,
+    srtt_us: srttUs << 3,
+    bytes_received: BigInt(bytes),
+    bytes_acked: 100n,
+  });
+  const up = (id: number, srttUs: number): SockOpsEvent =>
+    event(OP.MptcpSubflowEstablished, { fields: own(id, srttUs, 0), args: [id, 0, 0, id === 0 ? 1 : 0] });
+  const broke = (id: number): SockOpsEvent =>
+    event(OP.MptcpSubflowClosed, { fields: own(id, 0, 0), args: [id, 0, 0, 110] });
+  const timer = (id: number, bytes: number): SockOpsEvent =>
+    event(OP.MptcpTimer, { fields: own(id, 10_000, bytes), args: [id, 0, 0, id === 0 ? 1 : 0] });
+  const served = { ...connection, mptcp_loc_token: 79, mptcp_flags: 3 };
+  const local = (op: number, byLink: number): SockOpsEvent =>
+    event(op, { fields: served, args: [ADDRESS + 0x0400_0000, 0, byLink, 2] });
+  return [
+    up(0, 10_000),
+    up(1, 30_000),
+    up(2, 4_000),
+    timer(0, 5),
+    timer(1, 5),
+    broke(1),
+    broke(1),
+    timer(0, 200_000),
+    timer(2, 0),
+    timer(2, 1),
+    event(OP.MptcpSubflowClosed, { fields: own(2, 0, 0), args: [2, 0, 0, 0] }),
+    event(OP.MptcpNewSession, { fields: served, args: [79, 0, 0, 0] }),
+    event(OP.MptcpFullyEstablished, { fields: served, args: [79, 1, 0, 0] }),
+    local(OP.MptcpAddLocalAddress, 0),
+    local(OP.MptcpRemoveLocalAddress, 1),
+    local(OP.MptcpRemoveLocalAddress, 0),
   ];
 }
 
@@ -169,6 +208,8 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
     remote_ip6: fc.constantFrom([0, 0, 0xffff_0000, ADDRESS], wideAddress(ADDRESS), wideAddress(0x0300_000a)),
     local_ip6: fc.constantFrom(wideAddress(ADDRESS), wideAddress(ADDRESS + 0x0100_0000)),
     mptcp_addr6: fc.constantFrom([0, 0, 0, 0], wideAddress(0x0300_000a), wideAddress(0x0400_000a)),
+    srtt_us: fc.oneof(uint(0xffff_ffff), uint(500_000), fc.constant(0)),
+    bytes_received: fc.bigInt({ min: 0n, max: 200_000n }),
     bytes_acked: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
   });
   const bytes = (max: number): fc.Arbitrary<number[]> => fc.array(uint(255), { maxLength: max });
@@ -206,7 +247,10 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
   const plainOps = hasOptionEvents(target)
     ? [3, 4, 5, 8, 10, 64, 64, 65, 65, 67, 68]
     : [3, 4, 5, 8, 9, 10, 12, 13, 14, 15];
-  const ops = twin.events === "path-manager" ? [4, 67, 68, 68, 69, 70, 70, 70, 71, 71, 74, 74, 75] : plainOps;
+  const ops =
+    twin.events === "path-manager"
+      ? [4, 67, 68, 68, 69, 70, 70, 70, 71, 71, 72, 72, 73, 73, 74, 74, 75, 78, 78]
+      : plainOps;
   const failing = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.constantFrom(-1, -22, -28));
   const plain = fc.oneof(
     {

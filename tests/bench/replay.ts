@@ -2,6 +2,7 @@
 import type { SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import type { HelperName } from "../../compiler/bpf/helpers.ts";
 import type { BpfModule } from "../../compiler/module.ts";
+import { LOCAL_ADDRESS } from "../../compiler/local-addresses.ts";
 import { createMachine, drawFault, type Machine } from "../../runtime/vm/machine.ts";
 import { keyWords } from "../../runtime/vm/maps/map.ts";
 import { wideAddress, type LocalSlot, type SockOpsEvent } from "./events.ts";
@@ -35,11 +36,13 @@ export function replay(
 ): Replayed {
   let effects: string[] = [];
   let mapCalls = 0;
+  /** Between two events some time passes. */
+  let now = 1_000_000n;
   const machine = createMachine(module, {
     services: {
       cpus: 1,
       cpu: () => 0,
-      now: () => 1_000_000n,
+      now: () => now,
       random: () => 4,
       print: (line) => void effects.push(`print ${line}`),
       fail(helper) {
@@ -59,6 +62,7 @@ export function replay(
   for (const event of events) {
     effects = [];
     mapCalls = 0;
+    now += 700_000_000n;
     const answer = event.failing ?? 0;
     callbacks = event.callbacks ?? callbacks;
     for (const local of event.locals ?? []) storeLocal(machine, local);
@@ -86,6 +90,8 @@ export function replay(
         loadOption: (search, flags) => loadOption(event.segment, search, flags),
         openSubflow: (local, remote) => note(`open ${hex(local)} ${hex(remote)}`, answer),
         closeSubflow: (local, remote) => note(`close ${hex(local)} ${hex(remote)}`, answer),
+        setTimer: (ms) => note(`timer ${ms}`, answer),
+        announce: (address, wanted) => note(`announce ${hex(address)} ${wanted}`, answer),
         setPriority: (addresses, backup) => note(`priority ${hex(addresses)} ${backup}`, answer),
       },
     });
@@ -104,16 +110,16 @@ export function replay(
   }
 }
 
-/** struct { be32 addr; u8 inUse; u8 family; be32 addr6[4]; } of programs/fullmesh.ts. */
+/** A slot of compiler/local-addresses.ts: struct { be32 addr; u32 family; be32 addr6[4]; }. */
 function storeLocal(machine: Machine, local: LocalSlot): void {
-  const map = machine.maps.get("localAddrs");
+  const map = machine.maps.get("local_addrs");
   if (!map) return;
   const key = new Uint8Array(4);
-  const value = new Uint8Array(map.shape.valueBytes);
-  const view = new DataView(value.buffer);
-  new DataView(key.buffer).setUint32(0, local.index, true);
-  value[4] = Number(local.inUse);
-  value[5] = local.wide ? 10 : 2;
+  const value = Uint8Array.from(map.read(key)![0]!);
+  const at = local.index * LOCAL_ADDRESS.size;
+  const view = new DataView(value.buffer, at, LOCAL_ADDRESS.size);
+  value.fill(0, at, at + LOCAL_ADDRESS.size);
+  if (local.inUse) view.setUint32(4, local.wide ? 10 : 2, true);
   if (local.wide) wideAddress(local.addr).forEach((word, index) => view.setUint32(8 + 4 * index, word, true));
   else view.setUint32(0, local.addr, true);
   map.write(key, [value]);

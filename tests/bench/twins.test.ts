@@ -21,7 +21,7 @@ describe.skipIf(missing !== undefined)(
       const typical = typicalEvents(twin, target);
       expect(seen(typescript, typical)).toBe(seen(c, typical));
       // Events that leave no effect would prove nothing.
-      expect(seen(c, typical)).toMatch(/; (setsockopt|store|reserve|open) |args \d{7,}/);
+      expect(seen(c, typical)).toMatch(/; (setsockopt|store|reserve|open|priority|timer|announce) |args \d{7,}/);
       fc.assert(
         fc.property(randomEvents(twin, target), (events) => {
           expect(seen(typescript, events)).toBe(seen(c, events));

@@ -15,6 +15,11 @@ export interface Twin {
 export const TWINS: readonly Twin[] = [
   { file: "ndiffports", program: "ndiffports", targets: ["patched"], events: "path-manager" },
   { file: "fullmesh", program: "fullmesh", targets: ["patched"], events: "path-manager" },
+  { file: "recover", program: "recover", targets: ["patched"], events: "path-manager" },
+  { file: "backup-by-rtt", program: "backupByRtt", targets: ["patched"], events: "path-manager" },
+  { file: "thin-connections", program: "thinConnections", targets: ["patched"], events: "path-manager" },
+  { file: "close-idle", program: "closeIdle", targets: ["patched"], events: "path-manager" },
+  { file: "announce-addresses", program: "announceAddresses", targets: ["patched"], events: "path-manager" },
   {
     file: "user-timeout",
     program: "userTimeout",

@@ -2,18 +2,9 @@
  * A subflow between every local address and every address of the peer, in IPv4 and IPv6, while addresses come and go:
  * counterpart of programs/fullmesh.ts.
  */
-#include "tcp.h"
+#include "mptcp.h"
 
-#define LOCAL_ADDRS 8
 #define REMOTE_ADDRS 8
-#define SERVER_SIDE 1
-
-struct local_addr {
-	__be32 addr;
-	__u8 inUse;
-	__u8 family;
-	__be32 addr6[4];
-};
 
 struct remote_addr {
 	__be32 addr;
@@ -28,27 +19,7 @@ struct remote_addrs {
 	struct remote_addr list[REMOTE_ADDRS];
 };
 
-struct sockaddr_in {
-	__u16 family;
-	__be16 port;
-	__be32 addr;
-	__u8 zero[8];
-};
-
-struct sockaddr_in6 {
-	__u16 family;
-	__be16 port;
-	__be32 flowinfo;
-	__be32 addr[4];
-	__u32 scope;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__type(key, __u32);
-	__type(value, struct local_addr);
-	__uint(max_entries, LOCAL_ADDRS);
-} localAddrs SEC(".maps");
+LOCAL_ADDRESSES;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -56,19 +27,6 @@ struct {
 	__type(value, struct remote_addrs);
 	__uint(max_entries, 1024);
 } remoteAddrs SEC(".maps");
-
-static __always_inline int same6(const __be32 *a, const __be32 *b)
-{
-	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
-}
-
-static __always_inline void copy6(__be32 *to, const __be32 *from)
-{
-	to[0] = from[0];
-	to[1] = from[1];
-	to[2] = from[2];
-	to[3] = from[3];
-}
 
 static __always_inline void open4(struct patched_sock_ops *skops, __be32 addr, const struct remote_addr *remote)
 {
@@ -135,15 +93,17 @@ static __always_inline void remember(struct remote_addrs *known, const struct re
 /* Where is_initial, the subflow from its own address exists already. */
 static __always_inline void open_from_all(struct patched_sock_ops *skops, const struct remote_addr *remote, int is_initial)
 {
-	__u32 i;
+	__u32 i, key = 0;
+	struct local_addresses *locals = bpf_map_lookup_elem(&local_addrs, &key);
 
+	if (!locals)
+		return;
 	if (remote->family == AF_INET6) {
 #pragma unroll
 		for (i = 0; i < LOCAL_ADDRS; i++) {
-			__u32 key = i;
-			struct local_addr *local = bpf_map_lookup_elem(&localAddrs, &key);
+			struct local_addr *local = &locals->list[i];
 
-			if (!local || !local->inUse || local->family != AF_INET6)
+			if (local->family != AF_INET6)
 				continue;
 			if (is_initial && local->addr6[0] == skops->local_ip6[0] && local->addr6[1] == skops->local_ip6[1] &&
 			    local->addr6[2] == skops->local_ip6[2] && local->addr6[3] == skops->local_ip6[3])
@@ -153,10 +113,9 @@ static __always_inline void open_from_all(struct patched_sock_ops *skops, const 
 	} else {
 #pragma unroll
 		for (i = 0; i < LOCAL_ADDRS; i++) {
-			__u32 key = i;
-			struct local_addr *local = bpf_map_lookup_elem(&localAddrs, &key);
+			struct local_addr *local = &locals->list[i];
 
-			if (!local || !local->inUse || local->family == AF_INET6)
+			if (local->family != AF_INET)
 				continue;
 			if (is_initial && local->addr == skops->local_ip4)
 				continue;

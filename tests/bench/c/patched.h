@@ -16,8 +16,11 @@ enum {
 	BPF_MPTCP_CLOSE_SESSION = 69,
 	BPF_MPTCP_ADD_RADDR = 70,
 	BPF_MPTCP_REM_RADDR = 71,
+	BPF_MPTCP_SUBFLOW_ESTABLISHED = 72,
+	BPF_MPTCP_SUBFLOW_CLOSED = 73,
 	BPF_MPTCP_ADD_LADDR = 74,
 	BPF_MPTCP_REM_LADDR = 75,
+	BPF_MPTCP_TIMER = 78,
 };
 
 #define BPF_SOCK_OPS_TCP_OPTIONS_CB_FLAG 0x80
@@ -89,5 +92,8 @@ static long (*const bpf_mptcp_open_subflow)(void *ctx, const void *saddr, __u32 
 					    __u32 daddrlen) = (void *)212;
 static long (*const bpf_mptcp_close_subflow)(void *ctx, const void *saddr, __u32 saddrlen, const void *daddr,
 					     __u32 daddrlen) = (void *)213;
+static long (*const bpf_mptcp_set_priority)(void *ctx, const void *addrs, __u32 addrslen, __u32 backup) = (void *)214;
+static long (*const bpf_mptcp_set_timer)(void *ctx, __u32 ms) = (void *)215;
+static long (*const bpf_mptcp_announce_addr)(void *ctx, const void *addr, __u32 addrlen, __u32 announce) = (void *)216;
 
 #endif
