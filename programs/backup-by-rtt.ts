@@ -4,8 +4,7 @@
 // is worth having only when that breaks: it becomes a backup (RFC 8684, section 3.3.8), which the peer is told, too.
 //
 // How: the handshake of a subflow has measured its round-trip time by the time it is up. One that took more than `factor` times as long as the
-// quickest of its session becomes a backup; one that is so much quicker makes the quickest so far one. Over netlink no program knows these times,
-// and nothing changes: this is for the patched kernel.
+// quickest of its session becomes a backup; one that is so much quicker makes the quickest so far one.
 import { be32, HashMap, Ip6, license, log, param, struct, u32, u8 } from "tsbpf";
 import { pathManager, type MptcpSession } from "tsbpf/mptcp";
 

@@ -4,8 +4,8 @@
 // left, until it ends. Opening them at once, and again and again, is no better: the peer may refuse, or the address be gone.
 //
 // How: what ends with an error is opened again, at once the first time, then after 1, 2, 4 … seconds, at most `longestWaitSeconds`; after
-// `mostFailures` in a row it is left alone. A subflow that was up for longer than that longest wait begins anew. No clock wakes a path manager: what
-// waits is opened at the first event of its session that comes when the time is over. Four pairs of addresses are remembered for each session.
+// `mostFailures` in a row it is left alone. A subflow that was up for longer than that longest wait begins anew. Four pairs of addresses are
+// remembered for each session.
 import { array, be16, be32, HashMap, Ip6, ktimeNs, license, log, min, param, struct, u32, u64, u8 } from "tsbpf";
 import { pathManager, type MptcpSession } from "tsbpf/mptcp";
 
@@ -17,7 +17,7 @@ export const mostFailures = param(u8, 8);
 
 const AF_INET6 = 10;
 const SERVER_SIDE = 1;
-const SECOND: u64 = 1_000_000_000n;
+const MILLISECOND: u64 = 1_000_000n;
 
 class Pair extends struct({
   from6: Ip6,
@@ -46,16 +46,6 @@ function open(session: MptcpSession, pair: Pair, now: u64) {
   else session.openSubflow({ from: { addr: pair.from }, to: { addr: pair.to, port } });
 }
 
-/** Opens what has waited long enough. */
-function openDue(session: MptcpSession) {
-  const pairs = broken.get(session.token);
-  if (!pairs) return;
-  const now = ktimeNs();
-  for (const pair of pairs.list) {
-    if (pair.waits && now >= pair.sinceNs) open(session, pair, now);
-  }
-}
-
 /** Between the addresses of the event's subflow? */
 function isOf(pair: Pair, session: MptcpSession): boolean {
   if (pair.failures === 0 || pair.family !== session.family || pair.port !== session.remotePort) return false;
@@ -69,16 +59,18 @@ function isOf(pair: Pair, session: MptcpSession): boolean {
 
 /** One failure more: opened at once, or when its time comes, or never. */
 function failed(session: MptcpSession, pair: Pair, now: u64) {
-  const longest = u64(longestWaitSeconds) * SECOND;
-  if (pair.failures > 0 && now - pair.sinceNs > longest) pair.failures = 0;
+  const longestMs = longestWaitSeconds * 1000;
+  if (pair.failures > 0 && now - pair.sinceNs > u64(longestMs) * MILLISECOND) pair.failures = 0;
   if (pair.failures >= mostFailures) {
     log`session ${session.token}: a subflow to port ${session.remotePort} broke ${pair.failures} times, and is left alone`;
     return;
   }
   pair.failures = u8(min(pair.failures + 1, 255));
   if (pair.failures === 1) return open(session, pair, now);
-  pair.sinceNs = now + min(SECOND << u64(pair.failures - 2), longest);
+  const waitMs = min(1000 << min(pair.failures - 2, 16), longestMs);
+  pair.sinceNs = now + u64(waitMs) * MILLISECOND;
   pair.waits = 1;
+  session.setTimer(waitMs);
 }
 
 export const recover = pathManager({
@@ -90,38 +82,36 @@ export const recover = pathManager({
 
   subflowClosed(session, _localId, _remoteId, error) {
     const pairs = broken.get(session.token);
-    if (!pairs) return;
-    if (error !== 0) {
-      const now = ktimeNs();
-      let isKnown = false;
-      for (const pair of pairs.list) {
-        if (isKnown || !isOf(pair, session)) continue;
-        isKnown = true;
-        failed(session, pair, now);
-      }
-      for (const pair of pairs.list) {
-        if (isKnown || pair.failures !== 0) continue;
-        isKnown = true;
-        pair.family = session.family;
-        pair.from = session.localIp4;
-        pair.to = session.remoteIp4;
-        pair.from6 = session.localIp6;
-        pair.to6 = session.remoteIp6;
-        pair.port = session.remotePort;
-        failed(session, pair, now);
-      }
+    if (!pairs || error === 0) return;
+    const now = ktimeNs();
+    let isKnown = false;
+    for (const pair of pairs.list) {
+      if (isKnown || !isOf(pair, session)) continue;
+      isKnown = true;
+      failed(session, pair, now);
     }
-    openDue(session);
+    for (const pair of pairs.list) {
+      if (isKnown || pair.failures !== 0) continue;
+      isKnown = true;
+      pair.family = session.family;
+      pair.from = session.localIp4;
+      pair.to = session.remoteIp4;
+      pair.from6 = session.localIp6;
+      pair.to6 = session.remoteIp6;
+      pair.port = session.remotePort;
+      failed(session, pair, now);
+    }
   },
 
-  subflowEstablished(session) {
-    openDue(session);
-  },
-  addRemoteAddress(session) {
-    openDue(session);
-  },
-  addLocalAddress(session) {
-    openDue(session);
+  timer(session) {
+    const pairs = broken.get(session.token);
+    if (!pairs) return;
+    const now = ktimeNs();
+    for (const pair of pairs.list) {
+      if (!pair.waits) continue;
+      if (now >= pair.sinceNs) open(session, pair, now);
+      else session.setTimer(u32((pair.sinceNs - now) / MILLISECOND) + 1);
+    }
   },
 
   closeSession(session) {

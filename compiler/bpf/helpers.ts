@@ -309,6 +309,8 @@ export const HELPERS = {
   mptcp_open_subflow: { id: 212, args: ["ctx", "mem-or-null", "size-or-zero", "mem-or-null", "size-or-zero"], returns: "integer", effect: "writes", changes: ["socket"], needs: "helper:mptcp-open-subflow" },
   mptcp_close_subflow: { id: 213, args: ["ctx", "mem-or-null", "size-or-zero", "mem-or-null", "size-or-zero"], returns: "integer", effect: "writes", changes: ["socket"], needs: "helper:mptcp-close-subflow" },
   mptcp_set_priority: { id: 214, args: ["ctx", "mem-or-null", "size-or-zero", "any"], returns: "integer", effect: "writes", changes: ["socket"], needs: "helper:mptcp-set-priority" },
+  mptcp_set_timer: { id: 215, args: ["ctx", "any"], returns: "integer", effect: "writes", changes: ["socket"], needs: "helper:mptcp-set-timer" },
+  mptcp_announce_addr: { id: 216, args: ["ctx", "mem-or-null", "size-or-zero", "any"], returns: "integer", effect: "writes", changes: ["socket"], needs: "helper:mptcp-announce-addr" },
 } as const satisfies Record<string, Helper>;
 export type HelperName = keyof typeof HELPERS;
 

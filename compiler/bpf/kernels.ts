@@ -38,9 +38,12 @@ const FEATURE_ROWS = {
   "event:mptcp-remove-local-address": { about: "address removed from this host, told to every session", of: PATCHED },
   "event:mptcp-accept-subflow": { about: "incoming MPTCP subflow may be refused", of: PATCHED },
   "event:mptcp-subflow-priority": { about: "MP_PRIO received", of: PATCHED },
+  "event:mptcp-timer": { about: "the timer of an MPTCP session has expired", of: PATCHED },
   "helper:mptcp-open-subflow": { about: "bpf_mptcp_open_subflow", of: PATCHED },
   "helper:mptcp-close-subflow": { about: "bpf_mptcp_close_subflow", of: PATCHED },
   "helper:mptcp-set-priority": { about: "bpf_mptcp_set_priority", of: PATCHED },
+  "helper:mptcp-set-timer": { about: "bpf_mptcp_set_timer", of: PATCHED },
+  "helper:mptcp-announce-addr": { about: "bpf_mptcp_announce_addr", of: PATCHED },
   "delayed-ack-options": { about: "delayed-ACK socket options from BPF", of: PATCHED },
   "bpf-delack-max": { about: "TCP_BPF_DELACK_MAX and TCP_BPF_RTO_MIN from BPF", of: EVERYWHERE },
   "unified-socket-options": {

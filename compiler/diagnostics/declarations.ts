@@ -226,6 +226,12 @@ export const declarations = {
     (f) => `${f.name} is one option too many: one object has room for ${f.limit} that write`,
     () => "put it into a file of its own: objects share the connection",
   ),
+  "named-addresses": row<{ name: string }>(
+    "error",
+    (f) => `nobody fills ${f.name}: the addresses of this host have no map of their own any more`,
+    () =>
+      "loop over them: for (const local of session.localAddresses()) { … }; where the map is for something else, give it another name",
+  ),
   "path-manager-twice": row<{ name: string; other: string }>(
     "error",
     (f) => `${f.name} and ${f.other} are both path managers: each event would run both`,

@@ -14,10 +14,10 @@ export const structOps = {
     (f) => `a ${f.kind} needs ${oneOf(f.names)}`,
     (f) => `the kernel refuses one without; ${EXAMPLES[f.names[0]!] ?? ""}`,
   ),
-  "iterator-outside": row<{ text: string }>(
+  "iterator-outside": row<{ text: string; one: string }>(
     "error",
-    (f) => `${f.text} lives as long as a loop: the kernel's iterator cannot be kept`,
-    (f) => `loop over it: for (const subflow of ${f.text}) { … }`,
+    (f) => `${f.text} lives as long as a loop: it cannot be kept`,
+    (f) => `loop over it: for (const ${f.one} of ${f.text}) { … }`,
   ),
   "state-too-large": row<{ name: string; size: number; limit: number }>(
     "error",

@@ -1,6 +1,7 @@
 /** Type annotations to types of the language. */
 import { ts } from "ts-morph";
 import { OPTION_NAMES } from "../bpf/option-names.ts";
+import { LOCAL_ADDRESS } from "../local-addresses.ts";
 import { unlessCheckerFails } from "./checker-failure.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { say, spanOf } from "./module-state.ts";
@@ -120,6 +121,7 @@ function builtinType(name: string): DslType | undefined {
   if (role) return { kind: "context", role };
   if (name === "Errno") return I32;
   if (name === "Ip6") return IP6;
+  if (name === LOCAL_ADDRESS.name) return LOCAL_ADDRESS;
   if (name === "OptionKind") return PRIMITIVES["u8"];
   if (name === "Op" || name === "Callback" || Object.hasOwn(OPTION_NAMES, name)) return PRIMITIVES["u32"];
   if (name === "TcpState") return TCP_STATE;

@@ -99,6 +99,7 @@ const EVENT: Properties = {
   localId: arg(0, U8),
   remoteId: arg(1, U8),
   backup: arg(2, BOOL, "not-zero"),
+  byLink: arg(2, BOOL, "not-zero"),
   backoff: arg(0, U32),
   rtoJiffies: arg(1, U32),
   timedOut: arg(2, BOOL, "not-zero"),

@@ -16,6 +16,7 @@ import type { Role } from "./roles.ts";
 import { ERROR, type Context, type Operand, type Place, type Scalar } from "./operand.ts";
 import { variables } from "./variables.ts";
 import { U32 } from "./types.ts";
+import { familyOfSlot, localAddressesCall, localAddressList } from "./local-address-loop.ts";
 import { beginSubflows, mostSubflows, subflowsCall } from "./subflow-loop.ts";
 import { convert, describe } from "./values.ts";
 import { block, expression, statement } from "./visit.ts";
@@ -106,6 +107,14 @@ export function forOfLoop(f: Lowering, node: ts.ForOfStatement, names: readonly 
     if (session.kind !== "error") notSubflows(f, over, session, `subflows of ${describe(session)}`);
     return unknownLoop(f, node, names, name);
   }
+  const locals = localAddressesCall(over);
+  if (locals) {
+    const session = expression(f, locals.of);
+    if (session.kind === "context" && (session.role === "session" || session.role === "ctx"))
+      return localAddressLoop(f, node, names, name, locals.call);
+    if (session.kind !== "error") fail(f, "not-iterable", over, { found: `local addresses of ${describe(session)}` });
+    return unknownLoop(f, node, names, name);
+  }
   const entity = entityAt(f, over);
   if (entity?.kind === "map") return mapLoop(f, node, names, name, entity);
   const operand = expression(f, over);
@@ -156,14 +165,17 @@ function unknownLoop(
   counted(f, node, names, 1, undefined, () => bindTurn(f, name, ERROR));
 }
 
-/** A loop over 0 to max-1, at most `count` of them. The counter starts constant, so that peeling decides `index < max`. Binding a turn may end it. */
+/**
+ * A loop over 0 to max-1, at most `count` of them. The counter starts constant, so that peeling decides `index < max`. Binding a turn may end the
+ * loop, or go on with the next one.
+ */
 function counted(
   f: Lowering,
   node: ts.ForOfStatement,
   names: readonly string[],
   max: number,
   count: Scalar["value"] | undefined,
-  bindOne: (index: Scalar, done: Label) => void,
+  bindOne: (index: Scalar, done: Label, next: Label) => void,
   leave?: () => void,
 ): void {
   const span = head(f, node);
@@ -182,7 +194,7 @@ function counted(
   } else f.b.branch("ult", index, f.b.constant("w32", BigInt(max), span), inside, done, span);
   f.b.place(inside);
   scoped(f, () => {
-    bindOne({ kind: "scalar", type: U32, value: index, range: { min: 0n, max: BigInt(max - 1) } }, done);
+    bindOne({ kind: "scalar", type: U32, value: index, range: { min: 0n, max: BigInt(max - 1) } }, done, next);
     turn(f, node, names, done, next, leave);
   });
   f.b.jump(next, span);
@@ -218,6 +230,29 @@ function subflowLoop(
   f.b.jump(outer, span);
   f.b.place(after);
   f.impossible = outer;
+}
+
+/** The addresses of this host: the slots that are in use. */
+function localAddressLoop(
+  f: Lowering,
+  node: ts.ForOfStatement,
+  names: readonly string[],
+  name: ts.Identifier | undefined,
+  call: ts.CallExpression,
+): void {
+  const list = localAddressList(f, call);
+  if (!list) return unknownLoop(f, node, names, name);
+  const span = head(f, node);
+  holding(f, list, () =>
+    counted(f, node, names, list.type.length, undefined, (index, _, next) => {
+      const slot = elementPlace(f, list, index, call);
+      const used = f.b.label();
+      const family = familyOfSlot(f, slot, list.type.of, call);
+      f.b.branch("ne", family, f.b.constant("w32", 0n, span), used, next, span);
+      f.b.place(used);
+      bindTurn(f, name, read(f, list.type.of, slot, call, name?.text));
+    }),
+  );
 }
 
 /** `range(4)` and `range(count, 8)`. */

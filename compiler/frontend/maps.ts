@@ -2,6 +2,7 @@
 import { ts } from "ts-morph";
 import { MAP_FLAGS } from "../bpf/map-types.ts";
 import { sizeOf, structLayout, type Layout } from "../layout.ts";
+import { holdsLocalAddresses, LOCAL_ADDRESSES } from "../local-addresses.ts";
 import type { MapSpec } from "../module.ts";
 import type { Span } from "../span.ts";
 import { propertyValue } from "./aggregates.ts";
@@ -108,6 +109,27 @@ export function declareOptionMap(state: ModuleState, span: Span): string {
   };
   state.maps.push({ kind: "map", mapKind: "SkStorage", spec, value: U32 });
   return name;
+}
+
+/** The map of this host's addresses, which the runtime keeps. */
+export function localAddressesMap(state: ModuleState, span: Span): MapEntity {
+  const known = state.maps.find(({ spec }) => holdsLocalAddresses(spec));
+  if (known) return known;
+  const { type, flags } = mapRow("ArrayMap");
+  const spec: MapSpec = {
+    name: freshName(state, "local_addrs"),
+    type,
+    key: U32,
+    value: LOCAL_ADDRESSES,
+    maxEntries: 1,
+    flags,
+    pinned: false,
+    initial: [],
+    span,
+  };
+  const entity: MapEntity = { kind: "map", mapKind: "ArrayMap", spec, value: LOCAL_ADDRESSES };
+  state.maps.push(entity);
+  return entity;
 }
 
 /** Sockets that a listener accepts begin with a copy of its word. */

@@ -9,7 +9,7 @@ import { at, bare, fail, scratch, type Lowering } from "./lowering.ts";
 import { need } from "./module-state.ts";
 import { ERROR, type Context, type Operand } from "./operand.ts";
 import { AF_INET, AF_INET6, sockaddr, SOCKADDR, type Endpoint } from "./socket-address.ts";
-import { BE16, BOOL } from "./types.ts";
+import { BE16, BOOL, U32 } from "./types.ts";
 import { convert } from "./values.ts";
 import { expression } from "./visit.ts";
 
@@ -176,6 +176,20 @@ function setPriority(f: Lowering, context: Context, call: ts.CallExpression): Op
   );
 }
 
+/** `announceAddress({ addr, port })` and `withdrawAddress({ addr })`. */
+function announce(f: Lowering, context: Context, name: string, wanted: bigint, call: ts.CallExpression): Operand {
+  const args = argumentsOf(f, call, name, 1);
+  if (!args) return ERROR;
+  const span = at(f, call);
+  need(f.state, "helper:mptcp-announce-addr", span, `${name}()`);
+  const end = endpoint(f, args[0]!);
+  const made = end && sockaddr(f, end, scratch(f, 28, 4, "announced", span), 0);
+  if (!made) return ERROR;
+  const number = (value: bigint): Value => f.b.constant("w32", value, span);
+  const pass = [context.ctx, made.pointer, number(BigInt(made.bytes)), number(wanted)];
+  return errno(f, f.b.call("mptcp_announce_addr", pass, "w64", span), call);
+}
+
 type MptcpCall = (f: Lowering, context: Context, call: ts.CallExpression) => Operand;
 /** By name. */
 export const MPTCP_CALLS = {
@@ -191,4 +205,15 @@ export const MPTCP_CALLS = {
     need(f.state, "helper:mptcp-set-priority", at(f, call), "setPriority()");
     return setPriority(f, context, call);
   },
+  setTimer(f, context, call) {
+    const args = argumentsOf(f, call, "setTimer", 1);
+    if (!args) return ERROR;
+    need(f.state, "helper:mptcp-set-timer", at(f, call), "setTimer()");
+    const ms = convert(f, expression(f, args[0]!, U32), U32, args[0]!);
+    return ms ? errno(f, f.b.call("mptcp_set_timer", [context.ctx, ms], "w64", at(f, call)), call) : ERROR;
+  },
+  announceAddress: (f, context, call) => announce(f, context, "announceAddress", 1n, call),
+  withdrawAddress: (f, context, call) => announce(f, context, "withdrawAddress", 0n, call),
+  localAddresses: (f, _, call) =>
+    fail(f, "iterator-outside", call, { text: call.getText(f.file.tree).slice(0, 40), one: "local" }),
 } as const satisfies Record<string, MptcpCall>;

@@ -50,6 +50,15 @@ export function checkObject(
   );
   optionKinds(state, programs);
   gplOnly(state);
+  if (programs.some(({ programKind }) => programKind === "pathManager")) namedAddresses(state);
+}
+
+/** The map that was filled by its name until there was session.localAddresses(). */
+function namedAddresses(state: ModuleState): void {
+  const map = state.maps.find(({ spec }) => spec.name === "localAddrs" && spec.type === "array");
+  const fields = map?.value.kind === "struct" ? map.value.fields : [];
+  if (fields.some(({ name }) => name === "addr" || name === "addr6"))
+    say(state, "named-addresses", map!.spec.span, { name: map!.spec.name });
 }
 
 /** The constant whose hook a program is; undefined where it is the constant's only one. */

@@ -17,6 +17,7 @@ type Given =
   | "local-id"
   | "remote-id"
   | "backup"
+  | "by-link"
   | "error";
 interface EventRow {
   readonly event: SockOpsEventName;
@@ -37,8 +38,9 @@ export const PATH_MANAGER_EVENTS: Readonly<Record<string, EventRow>> = {
   },
   subflowClosed: { event: "MptcpSubflowClosed", given: ["session", "local-id", "remote-id", "error"] },
   subflowPriority: { event: "MptcpSubflowPriority", given: ["session", "local-id", "remote-id", "backup"] },
-  addLocalAddress: { event: "MptcpAddLocalAddress", given: ["session", "local"] },
-  removeLocalAddress: { event: "MptcpRemoveLocalAddress", given: ["session", "local"] },
+  addLocalAddress: { event: "MptcpAddLocalAddress", given: ["session", "local", "by-link"] },
+  removeLocalAddress: { event: "MptcpRemoveLocalAddress", given: ["session", "local", "by-link"] },
+  timer: { event: "MptcpTimer", given: ["session", "local-id", "remote-id", "backup", "is-first"] },
   acceptSubflow: { event: "MptcpAcceptSubflow", given: ["session", "remote-id", "backup"], decides: true },
 };
 
@@ -77,6 +79,7 @@ export function pathManagerProgram(program: EventProgram): void {
           case "is-first":
             return flag(3);
           case "backup":
+          case "by-link":
             return flag(2);
           case "local-id":
             return { kind: "scalar", type: U8, value: word(0) };

@@ -26,7 +26,8 @@ const asking =
   };
 
 export const SESSION_CALLS: Readonly<Record<string, Method>> = {
-  subflows: (f, _, call) => fail(f, "iterator-outside", call, { text: call.getText(f.file.tree).slice(0, 40) }),
+  subflows: (f, _, call) =>
+    fail(f, "iterator-outside", call, { text: call.getText(f.file.tree).slice(0, 40), one: "subflow" }),
   setTimeout: asking("setTimeout", "mptcp_set_timeout"),
   windowEnd: asking("windowEnd", "mptcp_wnd_end"),
 };

@@ -1,5 +1,5 @@
-import { htonl, htons, ipv4, type Ip6 } from "tsbpf";
-import { load } from "tsbpf/testing";
+import { htons, ipv4 } from "tsbpf";
+import { createHost, load } from "tsbpf/testing";
 import { describe, expect, test } from "vitest";
 
 const source = new URL("../fullmesh.ts", import.meta.url);
@@ -9,15 +9,10 @@ const wifi = ipv4("10.0.1.1");
 const lte = ipv4("10.0.2.1");
 const server = ipv4("192.0.2.1");
 const server2 = ipv4("192.0.2.2");
-const none: Ip6 = [htonl(0), htonl(0), htonl(0), htonl(0)];
 
-/** A host with two addresses, as the daemon would tell it. */
-async function twoAddresses() {
-  const module = await load<Module>(source);
-  module.localAddrs.set(0, { addr: wifi, inUse: 1, family: 2, addr6: none });
-  module.localAddrs.set(1, { addr: lte, inUse: 1, family: 2, addr6: none });
-  return module;
-}
+/** A host with two addresses. */
+const twoAddresses = () =>
+  load<Module>(source, { host: createHost({ localAddresses: [{ addr: wifi }, { addr: lte }] }) });
 const fromWifi = { token: 7, localIp4: wifi, remoteIp4: server, remotePort: htons(443) };
 
 describe("fullmesh", () => {
@@ -151,19 +146,10 @@ describe("fullmesh", () => {
     const there6 = { token: 7, localIp6: wifi6, remoteIp6: "2001:db8::5", remotePort: htons(443) };
     /** Subflow addresses come back as the model writes them: every word. */
     const long = (text: string) => text.replace("::", ":" + "0:".repeat(9 - text.split(":").length));
-    async function bothFamilies() {
-      const module = await twoAddresses();
-      const words = (text: string) =>
-        long(text)
-          .split(":")
-          .map((word) => parseInt(word, 16));
-      for (const [index, text] of [wifi6, lte6].entries()) {
-        const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = words(text);
-        const addr6 = [htonl(a * 65536 + b), htonl(c * 65536 + d), htonl(e * 65536 + f), htonl(g * 65536 + h)] as const;
-        module.localAddrs.set(2 + index, { addr: htonl(0), addr6: [...addr6], family: 10, inUse: 1 });
-      }
-      return module;
-    }
+    const bothFamilies = () =>
+      load<Module>(source, {
+        host: createHost({ localAddresses: [{ addr: wifi }, { addr: lte }, { addr6: wifi6 }, { addr6: lte6 }] }),
+      });
 
     test("addresses are joined to those of their own family", async () => {
       const { fullmesh } = await bothFamilies();
@@ -246,6 +232,18 @@ describe("fullmesh", () => {
     expect(fullmesh.subflows).toHaveLength(1);
     expect(remoteAddrs.get(5000)).toBeUndefined();
     expect(fullmesh.logged).toHaveLength(1);
+  });
+
+  test("what has gone is joined to nothing that the peer announces later", async () => {
+    const { fullmesh } = await twoAddresses();
+    const session = fullmesh.session(fromWifi);
+    session.establish();
+    session.localAddress("removed", { addr: lte, byLink: true });
+    session.announce({ id: 2, addr: server2, port: htons(443) });
+    expect(session.subflows.slice(1).map(({ from }) => from)).toEqual([{ addr: wifi }]);
+    session.localAddress("added", { addr: lte, byLink: true });
+    session.announce({ id: 3, addr: ipv4("192.0.2.3"), port: htons(443) });
+    expect(session.subflows.slice(-2).map(({ from }) => from)).toEqual([{ addr: wifi }, { addr: lte }]);
   });
 
   test("one instruction budget fits all: far below the kernel's 4096", async () => {

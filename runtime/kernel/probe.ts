@@ -33,7 +33,15 @@ const helper = (id: number): RawInsn => slot(CLASS.jmp | JMP.call.code, 0, CALL.
 const leave: readonly RawInsn[] = [movImm(0, 1), slot(CLASS.jmp | JMP.exit.code)];
 
 /** Helper ids (enum bpf_func_id), of the patched kernel from 212 on. */
-const HELPER = { skStorageGet: 107, reserveHeaderOption: 144, openSubflow: 212, closeSubflow: 213, setPriority: 214 };
+const HELPER = {
+  skStorageGet: 107,
+  reserveHeaderOption: 144,
+  openSubflow: 212,
+  closeSubflow: 213,
+  setPriority: 214,
+  setTimer: 215,
+  announceAddress: 216,
+};
 /** Offsets in struct bpf_sock_ops that only the patched kernel lets a program read (kernel/README.md). */
 const FIELD = { mptcpToken: 228, optionData: 272 };
 
@@ -139,6 +147,10 @@ const PROBES: Readonly<Record<Feature, () => Probe>> = {
   "helper:mptcp-open-subflow": () => opensSubflow(HELPER.openSubflow, 4),
   "helper:mptcp-close-subflow": () => opensSubflow(HELPER.closeSubflow, 4),
   "helper:mptcp-set-priority": () => opensSubflow(HELPER.setPriority, 3),
+  // The event came with the helper that asks for it.
+  "event:mptcp-timer": () => opensSubflow(HELPER.setTimer, 1),
+  "helper:mptcp-set-timer": () => opensSubflow(HELPER.setTimer, 1),
+  "helper:mptcp-announce-addr": () => opensSubflow(HELPER.announceAddress, 3),
   "delayed-ack-options": () => socketOptionWorks(SOCKET_OPTIONS.TCP_DELACK_MIN_US),
   "bpf-delack-max": () => kernelKnows("TCP_BPF_DELACK_MAX"),
   // Since Linux 6.1 bpf_setsockopt and bpf_getsockopt go through the general functions.

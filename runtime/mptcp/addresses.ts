@@ -1,6 +1,7 @@
 /**
- * The addresses of a network namespace, kept current through rtnetlink (include/uapi/linux/if_addr.h, rtnetlink.h).
- * Loopback, link-local, tentative and deprecated ones are left out: no subflow can use them.
+ * The addresses of a network namespace that can be used, kept current through rtnetlink (include/uapi/linux/if_addr.h, if_link.h,
+ * rtnetlink.h). Loopback, link-local, tentative and deprecated ones are left out, and those whose links are all down: no subflow can use
+ * them.
  */
 import { failed } from "../kernel/errors.ts";
 import { decodeAttributes, FLAG, NETLINK, openNetlink, readU32, type Message } from "./netlink.ts";
@@ -10,11 +11,20 @@ export type Family = 4 | 6;
 export interface HostAddress {
   readonly family: Family;
   readonly bytes: Uint8Array;
+  /** Of several links that have it, one. */
   readonly interfaceIndex: number;
 }
 
-const RTM = { newAddress: 20, deleteAddress: 21, getAddress: 22 } as const;
-const GROUP = { ipv4: 5, ipv6: 9 } as const;
+const RTM = {
+  newLink: 16,
+  deleteLink: 17,
+  getLink: 18,
+  newAddress: 20,
+  deleteAddress: 21,
+  getAddress: 22,
+} as const;
+const GROUP = { link: 1, ipv4: 5, ipv6: 9 } as const;
+const IFF = { up: 0x1, lowerUp: 0x1_0000, dormant: 0x2_0000 } as const;
 const IFA = { address: 1, local: 2, flags: 8 } as const;
 const IFA_F = { dadFailed: 0x08, deprecated: 0x20, tentative: 0x40 } as const;
 const SCOPE = { universe: 0, site: 200, link: 253, host: 254 } as const;
@@ -26,50 +36,93 @@ export interface AddressWatch {
   readonly current: readonly HostAddress[];
   close(): void;
 }
+/** `byLink`: the address was there before, or still is, and its link came up or went down. */
+export type AddressChange = (address: HostAddress, byLink: boolean) => void;
+/** Ready: found to be unique, and not given up. */
+interface Held extends HostAddress {
+  readonly ready: boolean;
+}
 
 /**
  * Reads the addresses, then follows them. `added` and `removed` are called for every change after the first listing.
- * When the kernel had to drop messages the list is read anew, and the differences are reported.
+ * When the kernel had to drop messages the lists are read anew, and the differences are reported.
  */
-export function watchAddresses(
-  netns: string | undefined,
-  added: (address: HostAddress) => void,
-  removed: (address: HostAddress) => void,
-): AddressWatch {
+export function watchAddresses(netns: string | undefined, added: AddressChange, removed: AddressChange): AddressWatch {
   const events = openNetlink(NETLINK.route, netns);
   const queries = openNetlink(NETLINK.route, netns);
-  let current: HostAddress[] = [];
-  const read = (): HostAddress[] => {
-    const dump = queries.request(RTM.getAddress, new Uint8Array(8), FLAG.request | FLAG.dump);
-    if (typeof dump === "number") throw failed("netlink", "listing the addresses", dump);
-    return dump.flatMap((message) => usable(message) ?? []);
+  let current: readonly HostAddress[] = [];
+  let all: readonly Held[] = [];
+  const links = new Map<number, boolean>();
+  /** Addresses whose links are all down. */
+  const down = new Set<string>();
+  const list = (what: string, type: number, bytes: number): readonly Message[] => {
+    const dump = queries.request(type, new Uint8Array(bytes), FLAG.request | FLAG.dump);
+    if (typeof dump === "number") throw failed("netlink", `listing the ${what}`, dump);
+    return dump;
   };
-  const resync = (): void => {
-    const now = read();
+  const takeLink = (message: Message): void => {
+    const one = link(message);
+    if (one) links.set(one.index, one.isUp);
+  };
+  const read = (): void => {
+    links.clear();
+    list("links", RTM.getLink, 16).forEach(takeLink);
+    all = list("addresses", RTM.getAddress, 8).flatMap((message) => held(message) ?? []);
+  };
+  const isUp = ({ interfaceIndex }: HostAddress): boolean => links.get(interfaceIndex) === true;
+  /** Compares what can be used with what was told. */
+  const compare = (tell = true): void => {
     const before = current;
-    current = now;
-    for (const address of before) if (!has(now, address)) removed(address);
-    for (const address of now) if (!has(before, address)) added(address);
+    const usable = new Map<string, HostAddress>();
+    for (const { family, bytes, interfaceIndex, ready } of all)
+      if (ready && isUp({ family, bytes, interfaceIndex }) && !usable.has(keyOf(bytes)))
+        usable.set(keyOf(bytes), { family, bytes, interfaceIndex });
+    const there = new Set(all.map(({ bytes }) => keyOf(bytes)));
+    const onLink = new Set(all.filter(isUp).map(({ bytes }) => keyOf(bytes)));
+    current = [...usable.values()];
+    const returned = new Set([...down].filter((key) => usable.has(key)));
+    for (const key of down) if (usable.has(key) || !there.has(key)) down.delete(key);
+    for (const key of there) if (!onLink.has(key)) down.add(key);
+    if (!tell) return;
+    for (const one of before) if (!usable.has(keyOf(one.bytes))) removed(one, there.has(keyOf(one.bytes)));
+    for (const one of current) if (!has(before, one)) added(one, returned.has(keyOf(one.bytes)));
+  };
+  const take = (message: Message): void => {
+    switch (message.type) {
+      case RTM.newLink:
+        return takeLink(message);
+      case RTM.deleteLink: {
+        const one = link(message);
+        if (one) links.delete(one.index);
+        return;
+      }
+      case RTM.newAddress:
+      case RTM.deleteAddress: {
+        const one = held(message);
+        if (!one) return;
+        const index = all.findIndex((other) => same(other, one) && other.interfaceIndex === one.interfaceIndex);
+        const now = message.type === RTM.newAddress ? [one] : [];
+        all = index < 0 ? [...all, ...now] : [...all.slice(0, index), ...now, ...all.slice(index + 1)];
+      }
+    }
   };
   try {
     // Listening starts before the listing, so that nothing falls between the two.
+    events.join(GROUP.link);
     events.join(GROUP.ipv4);
     events.join(GROUP.ipv6);
-    current = read();
-    events.listen((message) => {
-      if (message.type === RTM.deleteAddress) {
-        const gone = parse(message);
-        const known = gone && current.find((candidate) => same(candidate, gone));
-        if (!known) return;
-        current = current.filter((candidate) => candidate !== known);
-        removed(known);
-      } else if (message.type === RTM.newAddress) {
-        const fresh = usable(message);
-        if (!fresh || has(current, fresh)) return;
-        current = [...current, fresh];
-        added(fresh);
-      }
-    }, resync);
+    read();
+    compare(false);
+    events.listen(
+      (message) => {
+        take(message);
+        compare();
+      },
+      () => {
+        read();
+        compare();
+      },
+    );
   } catch (error) {
     events.close();
     queries.close();
@@ -86,8 +139,9 @@ export function watchAddresses(
   };
 }
 
-export const same = (a: HostAddress, b: HostAddress): boolean =>
-  a.family === b.family && a.interfaceIndex === b.interfaceIndex && Buffer.compare(a.bytes, b.bytes) === 0;
+const keyOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+/** The same address, on whatever link. */
+const same = (a: HostAddress, b: HostAddress): boolean => Buffer.compare(a.bytes, b.bytes) === 0;
 const has = (list: readonly HostAddress[], address: HostAddress): boolean => list.some((one) => same(one, address));
 
 /** struct ifaddrmsg (family, prefix length, flags, scope, index) and its attributes. */
@@ -107,11 +161,21 @@ function parse({ payload }: Message): (HostAddress & { readonly flags: number; r
   };
 }
 
-function usable(message: Message): HostAddress | undefined {
+/** An address of a link; undefined for those that are of no use for a session on any link. */
+function held(message: Message): Held | undefined {
   const found = parse(message);
   if (!found) return undefined;
   const { family, bytes, interfaceIndex, flags, scope } = found;
   if (scope !== SCOPE.universe && scope !== SCOPE.site) return undefined;
-  if ((flags & (IFA_F.dadFailed | IFA_F.deprecated | IFA_F.tentative)) !== 0) return undefined;
-  return { family, bytes, interfaceIndex };
+  const ready = (flags & (IFA_F.dadFailed | IFA_F.deprecated | IFA_F.tentative)) === 0;
+  return { family, bytes, interfaceIndex, ready };
+}
+
+/** struct ifinfomsg. Bridges tell of their ports in messages of another family. */
+function link({ payload }: Message): { readonly index: number; readonly isUp: boolean } | undefined {
+  if (payload.length < 16 || payload[0] !== 0) return undefined;
+  const view = new DataView(payload.buffer, payload.byteOffset);
+  const flags = view.getUint32(8, true);
+  const isUp = (flags & IFF.up) !== 0 && (flags & IFF.lowerUp) !== 0 && (flags & IFF.dormant) === 0;
+  return { index: view.getInt32(4, true), isUp };
 }

@@ -2,7 +2,7 @@
  * The path-manager daemon: loads a path manager where the kernel can run it, or runs it here beside netlink where it
  * cannot, and keeps its map of local addresses current either way.
  */
-import { sizeOf } from "../../compiler/layout.ts";
+import { holdsLocalAddresses } from "../../compiler/local-addresses.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { BPF } from "../kernel/abi.ts";
 import { bpf } from "../kernel/bpf.ts";
@@ -11,7 +11,8 @@ import { loadModule, type LoadOptions } from "../kernel/load.ts";
 import type { LoadedObject } from "../kernel/object.ts";
 import { missing } from "../kernel/probe.ts";
 import { watchAddresses, type AddressWatch } from "./addresses.ts";
-import { localAddresses, LOCAL_ADDRESSES_MAP, type LocalAddresses } from "./local-addresses.ts";
+import { refuseNamedMap } from "./named-map.ts";
+import { keepLocalAddresses, type LocalAddresses } from "../vm/maps/local-addresses.ts";
 
 export type BackendName = "kernel" | "netlink";
 export interface BackendChoice {
@@ -46,29 +47,30 @@ export function chooseBackend(module: BpfModule, forced?: BackendName): BackendC
 }
 
 /**
- * Keeps `localAddrs` of a loaded object current from now on. Gives undefined for objects that have no such map. Call it
- * before attaching, so that the first session finds the addresses.
+ * Keeps what session.localAddresses() of a loaded object gives current from now on. Gives undefined for objects that do
+ * not ask for it. Call it before attaching, so that the first session finds the addresses.
  */
 export function followLocalAddresses(
   object: LoadedObject,
   netns: string | undefined,
   warn: (text: string) => void,
 ): { readonly addresses: LocalAddresses; close(): void } | undefined {
-  const spec = object.module.maps.find((map) => map.name === LOCAL_ADDRESSES_MAP);
-  const fd = object.mapFds.get(LOCAL_ADDRESSES_MAP);
+  refuseNamedMap(object.module);
+  const spec = object.module.maps.find(holdsLocalAddresses);
+  const fd = spec && object.mapFds.get(spec.name);
   if (!spec || fd === undefined) return undefined;
   const key = new Uint8Array(4);
-  const store = (slot: number, value: Uint8Array): void => {
-    new DataView(key.buffer).setUint32(0, slot, true);
+  const store = (value: Uint8Array): void => {
     const result = bpf(BPF.mapUpdate, "element", { map_fd: fd, key, value });
-    if (result < 0) throw failed("map-operation", `storing a local address in ${spec.name}`, result);
+    if (result < 0) throw failed("map-operation", `storing the local addresses in ${spec.name}`, result);
   };
-  // A restarted daemon finds the slots of the one before it: they are emptied, then filled anew.
-  const empty = new Uint8Array(spec.value ? sizeOf(spec.value) : 0);
-  for (let slot = 0; slot < spec.maxEntries; slot++) store(slot, empty);
-  const addresses = localAddresses(spec, { store }, warn);
-  const watch: AddressWatch = watchAddresses(netns, addresses.add, addresses.remove);
-  for (const address of watch.current) addresses.add(address);
+  const addresses = keepLocalAddresses(store, warn);
+  const watch: AddressWatch = watchAddresses(
+    netns,
+    ({ bytes }) => addresses.add(bytes),
+    ({ bytes }) => addresses.remove(bytes),
+  );
+  for (const { bytes } of watch.current) addresses.add(bytes);
   return { addresses, close: () => watch.close() };
 }
 

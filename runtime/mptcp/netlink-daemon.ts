@@ -3,12 +3,14 @@
  * and by its list of sessions, and what it asks for done through generic netlink. netlink-backend.ts opens the doors.
  */
 import { SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
+import { holdsLocalAddresses } from "../../compiler/local-addresses.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { createMachine, drawFault, type Machine } from "../vm/machine.ts";
+import { keepLocalAddresses, type LocalAddresses } from "../vm/maps/local-addresses.ts";
 import { isSocketStorage } from "../vm/maps/sk-storage.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { encodeParams } from "../kernel/load.ts";
-import type { AddressWatch, HostAddress } from "./addresses.ts";
+import type { AddressChange, AddressWatch, HostAddress } from "./addresses.ts";
 import { batches, type Batches } from "./batches.ts";
 import {
   defaultEnds,
@@ -21,9 +23,10 @@ import {
   type Ends,
 } from "./ends.ts";
 import type { Endpoint, MptcpNetlink } from "./generic-netlink.ts";
-import { localAddresses, LOCAL_ADDRESSES_MAP, type LocalAddresses } from "./local-addresses.ts";
+import { refuseNamedMap } from "./named-map.ts";
 import {
   contextBytes,
+  expired,
   forgetLocalId,
   LIMITS,
   localChange,
@@ -95,6 +98,13 @@ const EOPNOTSUPP = -95;
 /** Looks at the kernel's list take at most a twentieth of the time, and are this far apart at least, and at most. */
 const SHARE = 20;
 const SURVEY_SECONDS = { least: 10, most: 300 };
+/** The most that a program may set a timer to, in milliseconds. */
+const A_DAY = 24 * 60 * 60 * 1000;
+/** Events for which the kernel is asked about the connection. */
+const WITH_FACTS: ReadonlySet<string> = new Set([
+  "MptcpSubflowEstablished",
+  "MptcpTimer",
+] satisfies Delivery["event"][]);
 /** No session has this token: the end of a batch. */
 const LAST = -1;
 
@@ -102,7 +112,7 @@ const LAST = -1;
 export interface Doors {
   readonly pm: MptcpNetlink;
   readonly diag: SockDiag;
-  watchAddresses(added: (address: HostAddress) => void, removed: (address: HostAddress) => void): AddressWatch;
+  watchAddresses(added: AddressChange, removed: AddressChange): AddressWatch;
 }
 
 /** Loads the programs, tells them of the sessions that are open, and follows what comes. */
@@ -132,8 +142,10 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
   let overruns = 0;
   let addresses: AddressWatch | undefined;
   let timer: NodeJS.Timeout | undefined;
+  const timers = new Map<Session, { readonly due: number; readonly timeout: NodeJS.Timeout }>();
   const close = (): void => {
     clearTimeout(timer);
+    for (const { timeout } of timers.values()) clearTimeout(timeout);
     queue.close();
     addresses?.close();
   };
@@ -145,7 +157,7 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
     /** Runs the programs on one event; whether one of them replied 1 to a question. */
     const deliver = (delivery: Delivery): boolean => {
       let refused = false;
-      const context = contextBytes(delivery);
+      const context = contextBytes(WITH_FACTS.has(delivery.event) ? withFacts(delivery) : delivery);
       const view = new DataView(context.buffer);
       const wanted: (() => void)[] = [];
       /** Subflows that this run has asked for. */
@@ -179,6 +191,8 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
                   () =>
                     closeOne(...ends),
               ),
+            setTimer: (ms) => setTimer(delivery.session, ms),
+            announce: (address, what) => announce(delivery, wanted, address, what),
             setPriority: (both, backup) => {
               const half = both.length / 2;
               const [local, remote] = [both.slice(0, half), both.slice(half)];
@@ -203,8 +217,60 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
       }
       // As in the kernel, the work is done after the program has returned.
       for (const work of wanted) work();
-      if (delivery.event === "MptcpCloseSession") for (const map of storages) map.forget(delivery.session);
+      if (delivery.event === "MptcpCloseSession") {
+        for (const map of storages) map.forget(delivery.session);
+        stopTimer(delivery.session);
+      }
       return refused;
+    };
+    /** What the kernel knows of the subflow's connection. */
+    const withFacts = (delivery: Delivery): Delivery => {
+      const tcp = delivery.subflow && diag.tcp(delivery.subflow.local, delivery.subflow.remote);
+      return tcp ? { ...delivery, tcp } : delivery;
+    };
+    const stopTimer = (session: Session): void => {
+      clearTimeout(timers.get(session)?.timeout);
+      timers.delete(session);
+    };
+    /** As in the kernel, the earliest time counts. */
+    const setTimer = (session: Session, ms: number): number => {
+      if (!session.established) return ENOTCONN;
+      if (ms > A_DAY) return EINVAL;
+      const due = performance.now() + ms;
+      const set = timers.get(session);
+      if (set && set.due <= due) return 0;
+      stopTimer(session);
+      const timeout = setTimeout(
+        () => {
+          timers.delete(session);
+          if (table.sessions.get(session.token) !== session) return;
+          queue.flush(session.token);
+          if (table.sessions.get(session.token) === session) tell(expired(session));
+        },
+        Math.max(1, ms),
+      );
+      timeout.unref();
+      timers.set(session, { due, timeout });
+      return 0;
+    };
+    const announce = ({ session }: Delivery, later: (() => void)[], address: Uint8Array, what: number): number => {
+      const end = endpoint(address, { bytes: session.local.bytes, port: 0 });
+      if (!end || address.length === 0 || (what !== 0 && what !== 1)) return EINVAL;
+      if (!session.established) return ENOTCONN;
+      // The peer knows it.
+      if (sameAddress(session.local.bytes, end.bytes)) return 0;
+      later.push(() => {
+        const known = session.localIds?.get(keyOf(end.bytes));
+        if (what === 0) {
+          if (known !== undefined) withdraw(session, end.bytes);
+          return;
+        }
+        const id = localId(session, end.bytes);
+        if (id === undefined) return;
+        const errno = pm.announce(session.token, { ...end, id });
+        if (errno !== 0 && known === undefined) forgetLocalId(session, end.bytes);
+      });
+      return 0;
     };
     /** The programs are told in order; once one refuses a subflow, no more of it. */
     const tell = (deliveries: readonly Delivery[]): void => {
@@ -238,8 +304,27 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
       report({ kind: "subflow", token: session.token, from: endpointText(from), to: endpointText(to), errno });
       return errno;
     };
-    const closeOne = (session: Session, from: Endpoint, to: Endpoint): number =>
-      eachSubflow(session, from, to, (one) => pm.destroySubflow(session.token, one.local, one.remote));
+    /** Addresses whose links are down. */
+    const down = new Set<string>();
+    const closeOne = (session: Session, from: Endpoint, to: Endpoint): number => {
+      const gone = new Map<string, Uint8Array>();
+      const left = new Set([...session.subflows.values()]);
+      const errno = eachSubflow(session, from, to, (one) => {
+        left.delete(one);
+        if (down.has(keyOf(one.local.bytes))) gone.set(keyOf(one.local.bytes), one.local.bytes);
+        return pm.destroySubflow(session.token, one.local, one.remote);
+      });
+      // A FIN from there gets nowhere: as in the kernel, the address is withdrawn with the last subflow from it.
+      for (const one of left) gone.delete(keyOf(one.local.bytes));
+      for (const bytes of gone.values()) withdraw(session, bytes);
+      return errno;
+    };
+    /** The peer must hear that an address is gone, or it would go on sending there. The first subflow's has id 0. */
+    const withdraw = (session: Session, address: Uint8Array): void => {
+      const id = forgetLocalId(session, address);
+      if (id !== undefined) pm.remove(session.token, id);
+      if (sameAddress(session.local.bytes, address)) pm.remove(session.token, 0);
+    };
 
     /** Sessions that began under the kernel's path manager. */
     const others = new Set<number>();
@@ -324,7 +409,12 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
     };
 
     /** Tells every session of a change, after those have ended that nobody told of. */
-    const change = (address: HostAddress, added: boolean, before: (session: Session) => void): void => {
+    const change = (
+      address: HostAddress,
+      added: boolean,
+      byLink: boolean,
+      before: (session: Session) => void,
+    ): void => {
       // A session that begins from here on finds the address in the map; one that is found is told of a removal.
       const now = new Map<number, Session | undefined>(table.sessions);
       if (now.size > 0 && due()) {
@@ -335,25 +425,26 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
         const present = table.sessions.get(token);
         if (!present || (session && session !== present)) return;
         before(present);
-        tell([localChange(present, address, added)]);
+        tell([localChange(present, address, added, byLink)]);
       });
     };
     addresses = doors.watchAddresses(
-      (address) => {
-        locals?.add(address);
-        change(address, true, () => undefined);
+      (address, byLink) => {
+        down.delete(keyOf(address.bytes));
+        locals?.add(address.bytes);
+        change(address, true, byLink, () => undefined);
       },
-      (address) => {
-        locals?.remove(address);
-        change(address, false, (session) => {
-          const id = forgetLocalId(session, address.bytes);
-          // The peer must hear of it, or it would go on sending there. The first subflow's address has id 0.
-          if (id !== undefined) pm.remove(session.token, id);
-          if (sameAddress(session.local.bytes, address.bytes)) pm.remove(session.token, 0);
+      (address, byLink) => {
+        if (byLink) down.add(keyOf(address.bytes));
+        else down.delete(keyOf(address.bytes));
+        locals?.remove(address.bytes);
+        change(address, false, byLink, (session) => {
+          // It may come back.
+          if (!byLink) withdraw(session, address.bytes);
         });
       },
     );
-    for (const address of addresses.current) locals?.add(address);
+    for (const { bytes } of addresses.current) locals?.add(bytes);
     survey();
     queue.add(new Map([[LAST, undefined]]), () => {
       if (counts.found > 0)
@@ -381,6 +472,8 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
 
 const sessionsText = (count: number): string => `${count} MPTCP ${count === 1 ? "session is" : "sessions are"}`;
 
+const keyOf = (address: Uint8Array): string => Buffer.from(address).toString("hex");
+
 /** A subflow that is asked for. Its priority may be set while it is. */
 interface Opening extends Ends {
   backup: boolean;
@@ -405,14 +498,10 @@ function request(
 }
 
 function localsOf(module: BpfModule, machine: Machine, warn: (text: string) => void): LocalAddresses | undefined {
-  const spec = module.maps.find((map) => map.name === LOCAL_ADDRESSES_MAP);
-  const map = machine.maps.get(LOCAL_ADDRESSES_MAP);
-  if (!spec || !map) return undefined;
-  return localAddresses(
-    spec,
-    { store: (slot, value) => void map.write(new Uint8Array(new Uint32Array([slot]).buffer), [value]) },
-    warn,
-  );
+  refuseNamedMap(module);
+  const spec = module.maps.find(holdsLocalAddresses);
+  const map = spec && machine.maps.get(spec.name);
+  return map && keepLocalAddresses((value) => void map.write(new Uint8Array(4), [value]), warn);
 }
 
 /** The module with its params set, for machines that have no loader. */

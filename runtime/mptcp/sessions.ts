@@ -3,7 +3,7 @@ import { isMapped } from "../../compiler/addresses.ts";
 import { SOCK_OPS_EVENTS, SOCK_OPS_FIELDS, type SockOpsEventName } from "../../compiler/bpf/kinds/sock-ops.ts";
 import type { HostAddress } from "./addresses.ts";
 import type { Endpoint, MptcpEvent } from "./generic-netlink.ts";
-import type { DiagSession, DiagSubflow } from "./sock-diag.ts";
+import type { DiagSession, DiagSubflow, TcpFacts } from "./sock-diag.ts";
 
 export interface Subflow {
   readonly local: Endpoint;
@@ -73,6 +73,8 @@ export interface Delivery {
   readonly session: Session;
   readonly subflow?: Subflow;
   readonly address6?: Uint8Array;
+  /** Of the subflow's connection, where it is known. */
+  readonly tcp?: TcpFacts;
   /** The program is asked: it refuses the subflow with a reply of 1, and then is told nothing more of it. */
   readonly asks?: true;
 }
@@ -88,9 +90,9 @@ const word = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byt
 
 /**
  * struct bpf_sock_ops as the patched kernel would fill it (kernel/README.md). What netlink does not tell stays zero: the
- * remote token, both keys, and everything about the TCP connection.
+ * remote token, both keys, and of the TCP connection what `tcp` does not say.
  */
-export function contextBytes({ event, args, session, subflow, address6 }: Delivery): Uint8Array {
+export function contextBytes({ event, args, session, subflow, address6, tcp }: Delivery): Uint8Array {
   const bytes = new Uint8Array(CONTEXT_BYTES);
   const view = new DataView(bytes.buffer);
   const put = (field: keyof typeof SOCK_OPS_FIELDS, value: number): void =>
@@ -120,6 +122,14 @@ export function contextBytes({ event, args, session, subflow, address6 }: Delive
       (subflow?.backup ? FLAG.backup : 0),
   );
   put("mptcp_loc_token", session.token);
+  if (tcp) {
+    put("mss_cache", tcp.mss);
+    put("srtt_us", tcp.srttUs << 3);
+    put("snd_cwnd", tcp.sndCwnd);
+    put("total_retrans", tcp.totalRetrans);
+    view.setBigUint64(SOCK_OPS_FIELDS.bytes_acked.offset, tcp.bytesAcked, true);
+    view.setBigUint64(SOCK_OPS_FIELDS.bytes_received.offset, tcp.bytesReceived, true);
+  }
   if (address6) bytes.set(address6, SOCK_OPS_FIELDS.mptcp_addr6.offset);
   return bytes;
 }
@@ -358,11 +368,22 @@ function announcement(session: Session, bytes: Uint8Array, port: number, id: num
   return { event: "MptcpAddRemoteAddress", args: addressArgs(bytes, port, id), session, ...address6 };
 }
 
-/** An address of this host came or went, as one session is told of it. */
-export function localChange(session: Session, address: HostAddress, added: boolean): Delivery {
+/** The session's timer has expired: of each subflow, or once without one. */
+export function expired(session: Session): readonly Delivery[] {
+  const event = "MptcpTimer";
+  const all = [...session.subflows.values()].map((subflow): Delivery => {
+    const isFirst = endpointKey(subflow.local, subflow.remote) === endpointKey(session.local, session.remote);
+    const args = [subflow.localId, subflow.remoteId, subflow.backup ? 1 : 0, isFirst ? 1 : 0];
+    return { event, args, session, subflow };
+  });
+  return all.length > 0 ? all : [{ event, args: [0, 0, 0, 0], session }];
+}
+
+/** An address of this host came or went, or its link did, as one session is told of it. */
+export function localChange(session: Session, address: HostAddress, added: boolean, byLink: boolean): Delivery {
   return {
     event: added ? "MptcpAddLocalAddress" : "MptcpRemoveLocalAddress",
-    args: addressArgs(address.bytes, 0, 0),
+    args: addressArgs(address.bytes, 0, byLink ? 1 : 0),
     session,
     ...(address.family === 6 ? { address6: address.bytes } : {}),
   };

@@ -19,12 +19,24 @@ const SOCK_DIAG_BY_FAMILY = 20;
 const IPPROTO = { tcp: 6, mptcp: 262 } as const;
 const AF = [2, 10] as const;
 const REQUEST_PROTOCOL = 3;
+/** Offsets in struct tcp_info (include/uapi/linux/tcp.h). */
+const TCP_INFO = {
+  mss: 16,
+  rttUs: 68,
+  sndCwnd: 80,
+  totalRetrans: 100,
+  bytesAcked: 120,
+  bytesReceived: 128,
+  bytes: 136,
+} as const;
 const DIAG = { info: 2, ulpInfo: 19 } as const;
 const ULP_MPTCP = 3;
 const SUBFLOW = { remoteToken: 1, localToken: 2, flags: 8, remoteId: 9, localId: 10 } as const;
 /** struct inet_diag_req_v2, and where a session is named in it by its token: the socket's cookie. */
 const REQUEST_BYTES = 56;
 const REQUEST_COOKIE = 48;
+/** Its socket, by ends; a cookie of all ones is anybody's. */
+const REQUEST = { localPort: 8, remotePort: 10, local: 12, remote: 28 } as const;
 /** struct inet_diag_msg without attributes. */
 const MESSAGE_BYTES = 72;
 /** TCP states (enum tcp_state). */
@@ -65,6 +77,16 @@ export interface DiagSession {
   readonly open: boolean;
 }
 
+/** What the TCP connection of a subflow has done so far. */
+export interface TcpFacts {
+  readonly mss: number;
+  readonly srttUs: number;
+  readonly sndCwnd: number;
+  readonly totalRetrans: number;
+  readonly bytesAcked: bigint;
+  readonly bytesReceived: bigint;
+}
+
 /** A socket for the questions below; a kernel without MPTCP diagnostics (CONFIG_INET_MPTCP_DIAG) has nothing to show. */
 export interface SockDiag {
   /** Every session that has a token, listening sockets left out. */
@@ -73,6 +95,8 @@ export interface SockDiag {
   subflows(each: (subflow: DiagSubflow) => void, states?: States): void;
   /** Whether the kernel has a session of this token. */
   has(token: number): boolean;
+  /** Of one subflow, by its ends; undefined where there is none. */
+  tcp(local: Endpoint, remote: Endpoint): TcpFacts | undefined;
   close(): void;
 }
 
@@ -114,6 +138,29 @@ export function openSockDiag(netns?: string): SockDiag {
       const found = socket.request(SOCK_DIAG_BY_FAMILY, request, FLAG.request);
       // Anything but "there is none" is taken for life: a session is ended by proof only.
       return found !== -2;
+    },
+    tcp(local, remote) {
+      const request = requestBytes(local.bytes.length === 16 ? AF[1] : AF[0], IPPROTO.tcp, STATES["any state"]);
+      const view = new DataView(request.buffer);
+      view.setUint16(REQUEST.localPort, local.port);
+      view.setUint16(REQUEST.remotePort, remote.port);
+      request.set(local.bytes, REQUEST.local);
+      request.set(remote.bytes, REQUEST.remote);
+      request.fill(0xff, REQUEST_COOKIE, REQUEST_BYTES);
+      const found = socket.request(SOCK_DIAG_BY_FAMILY, request, FLAG.request);
+      const one = typeof found === "number" ? undefined : found.map(row).find((each) => each !== undefined);
+      // Where there is none, the kernel finds who listens there.
+      const info = one?.state === STATE.listen ? undefined : one?.attributes.get(DIAG.info);
+      if (!info || info.length < TCP_INFO.bytes) return undefined;
+      const facts = new DataView(info.buffer, info.byteOffset, info.byteLength);
+      return {
+        mss: facts.getUint32(TCP_INFO.mss, true),
+        srttUs: facts.getUint32(TCP_INFO.rttUs, true),
+        sndCwnd: facts.getUint32(TCP_INFO.sndCwnd, true),
+        totalRetrans: facts.getUint32(TCP_INFO.totalRetrans, true),
+        bytesAcked: facts.getBigUint64(TCP_INFO.bytesAcked, true),
+        bytesReceived: facts.getBigUint64(TCP_INFO.bytesReceived, true),
+      };
     },
     close: () => socket.close(),
   };

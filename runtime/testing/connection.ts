@@ -138,6 +138,12 @@ const loadedPort = (port: symbol): number => {
   return (((host & 0xff) << 24) | ((host & 0xff00) << 8)) >>> 0;
 };
 
+/** The 4 bytes of an IPv4 address; of none, zeros. */
+export function bytesOfIpv4(address: symbol | undefined): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, Number(hostOrder(32, address) ?? 0n));
+  return bytes;
+}
 /** The 16 bytes of an IPv6 address in text. Throws TypeError when it is none. */
 export function bytesOfIpv6(text: string): Uint8Array {
   const bytes = parseIpv6(text);

@@ -29,7 +29,7 @@ export interface KernelEvent {
   /** 16 bytes each: mptcp_addr6 and opt_data. */
   readonly address6?: Uint8Array;
   readonly optionData?: Uint8Array;
-  readonly path?: Pick<EventServices, "openSubflow" | "closeSubflow" | "setPriority">;
+  readonly path?: Pick<EventServices, "openSubflow" | "closeSubflow" | "setPriority" | "setTimer" | "announce">;
   /** Words about the helper that `path` served last, for the history; asking clears them. */
   readonly detail?: () => string;
 }

@@ -13,6 +13,8 @@ export interface HostOptions {
   readonly congestionControls?: readonly string[];
   /** Ticks of the kernel's clock in a second (CONFIG_HZ); the target's unless given. */
   readonly hz?: number;
+  /** The host's addresses at first, as session.localAddresses() gives them; none unless given. */
+  readonly localAddresses?: Host["localAddresses"];
 }
 
 export interface Host {
@@ -23,6 +25,8 @@ export interface Host {
   readonly cpus: number;
   readonly congestionControls: readonly string[];
   readonly hz: number | undefined;
+  /** At first; sessions are told of changes. */
+  readonly localAddresses: readonly { readonly addr?: symbol; readonly addr6?: string }[];
   /** Moves the clock. */
   advance(milliseconds: number): void;
   /** Makes the next `times` calls of a helper (all of them unless given) return `result` without doing anything. */
@@ -42,6 +46,7 @@ export function createHost(options: HostOptions = {}): Host {
     cpus: options.cpus ?? 4,
     congestionControls: options.congestionControls ?? CONTROLS,
     hz: options.hz,
+    localAddresses: options.localAddresses ?? [],
     advance(milliseconds) {
       host.now += BigInt(Math.round(milliseconds * 1e6));
     },

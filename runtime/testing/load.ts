@@ -3,6 +3,7 @@ import { isTarget, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { versionIn } from "../../compiler/bpf/verifier-rules.ts";
 import type { CompileOptions } from "../../compiler/compile.ts";
 import { sizeOf } from "../../compiler/layout.ts";
+import { holdsLocalAddresses } from "../../compiler/local-addresses.ts";
 import type { BpfModule, GlobalVar } from "../../compiler/module.ts";
 import type { EngineName } from "../vm/bare.ts";
 import { createMachine } from "../vm/machine.ts";
@@ -10,6 +11,7 @@ import { compileFile, pathOf } from "./compile-file.ts";
 import { cover } from "./coverage.ts";
 import { tellOnFailure } from "./failure-hook.ts";
 import { createHistory } from "./history.ts";
+import { followHost } from "./host-addresses.ts";
 import { createHost, servicesOf, type Host } from "./host.ts";
 import { mapView } from "./map-views.ts";
 import { openObjectFile } from "./object-file.ts";
@@ -94,13 +96,15 @@ export async function load(source: string | URL, options: LoadOptions = {}): Pro
     ...(options.engine ? { engine: options.engine } : {}),
     stepLimit: 1_000_000,
   });
+  followHost(host, module, machine, (text) => logged.push(text));
   cover(machine);
   await tellOnFailure(history);
 
   const views = new Map<string, unknown>();
   for (const one of exportsOf(module))
     views.set(one.name, viewOf(one, { machine, host, history, steps: { last: 0, max: 0 } }, logged));
-  for (const spec of module.maps) views.set(spec.name, mapView(spec, machine.maps.get(spec.name)!, host));
+  for (const spec of module.maps.filter((one) => !holdsLocalAddresses(one)))
+    views.set(spec.name, mapView(spec, machine.maps.get(spec.name)!, host));
   for (const one of module.globals)
     if (one.param) views.set(one.name, fromBytes(one.layout, one.init.subarray(0, sizeOf(one.layout))));
 

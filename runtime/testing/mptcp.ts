@@ -7,6 +7,7 @@ import { isSocketStorage } from "../vm/maps/sk-storage.ts";
 import type { Loaded } from "./call.ts";
 import { loaded32, bytesOfIpv6, setFields, zeroFields, type Connection, type ConnectionFields } from "./connection.ts";
 import { allOf, deliver, type KernelEvent } from "./deliver.ts";
+import { changeAddress } from "./host-addresses.ts";
 
 export interface EndpointValue {
   readonly addr?: symbol;
@@ -25,6 +26,8 @@ export interface ModelSubflow extends RequestedSubflow {
   /** Address ids, local and remote. */
   readonly localId: number;
   readonly remoteId: number;
+  /** Since it began. */
+  bytesReceived: bigint;
 }
 export interface Session {
   readonly connection: Connection;
@@ -32,6 +35,12 @@ export interface Session {
   /** Addresses that the peer announced and has not withdrawn, by id. */
   readonly remote: Map<number, EndpointValue>;
   readonly localIds: Map<symbol | string, number>;
+  /** When the timer expires, in nanoseconds since boot. */
+  timer: bigint | undefined;
+  /** What the program announces. */
+  readonly announced: EndpointValue[];
+  /** The program closed the first subflow, in one of its events. */
+  firstClosed: boolean;
 }
 
 /** Arguments of each event, as tests give them. */
@@ -54,8 +63,9 @@ export interface PathEventArgs {
     readonly backup?: boolean;
     readonly error?: number;
   };
-  addLocalAddress: { readonly addr?: symbol; readonly addr6?: string };
-  removeLocalAddress: { readonly addr?: symbol; readonly addr6?: string };
+  timer: PathEventArgs["subflowEstablished"];
+  addLocalAddress: { readonly addr?: symbol; readonly addr6?: string; readonly byLink?: boolean };
+  removeLocalAddress: { readonly addr?: symbol; readonly addr6?: string; readonly byLink?: boolean };
   acceptSubflow: { readonly remoteId?: number; readonly backup?: boolean };
 }
 export type PathEventName = keyof PathEventArgs;
@@ -83,6 +93,11 @@ const addressEvent =
     args: [args.addr ? loaded32(args.addr) >>> 0 : 0, port(args.port), args.id ?? 0, args.addr6 === undefined ? 2 : 10],
     ...(args.addr6 === undefined ? {} : { address6: bytesOfIpv6(args.addr6) }),
   });
+const localEvent = (number: number) => {
+  const event = addressEvent(number);
+  return ({ byLink, ...address }: PathEventArgs["addLocalAddress"]): KernelEvent =>
+    event({ ...address, id: byLink === true ? 1 : 0 });
+};
 const subflowEvent =
   (number: number) =>
   (args: PathEventArgs["subflowClosed"] & PathEventArgs["subflowEstablished"]): KernelEvent => ({
@@ -103,8 +118,9 @@ const EVENTS: { readonly [E in PathEventName]: (args: PathEventArgs[E], token: n
   subflowEstablished: subflowEvent(op.MptcpSubflowEstablished.op),
   subflowClosed: subflowEvent(op.MptcpSubflowClosed.op),
   subflowPriority: subflowEvent(op.MptcpSubflowPriority.op),
-  addLocalAddress: addressEvent(op.MptcpAddLocalAddress.op),
-  removeLocalAddress: addressEvent(op.MptcpRemoveLocalAddress.op),
+  timer: subflowEvent(op.MptcpTimer.op),
+  addLocalAddress: localEvent(op.MptcpAddLocalAddress.op),
+  removeLocalAddress: localEvent(op.MptcpRemoveLocalAddress.op),
   acceptSubflow: ({ remoteId, backup }, token) => ({
     op: op.MptcpAcceptSubflow.op,
     args: [token, remoteId ?? 0, backup ? 1 : 0, 0],
@@ -185,6 +201,9 @@ export function createPathModel(loaded: Loaded): PathModel {
       subflows: [],
       remote: new Map(),
       localIds: new Map(),
+      timer: undefined,
+      announced: [],
+      firstClosed: false,
     };
     sessions.set(token, made);
     return made;
@@ -235,15 +254,41 @@ export function createPathModel(loaded: Loaded): PathModel {
           ...path,
           state: "pending",
           backup: false,
+          bytesReceived: 0n,
           localId: idOf(of, path.from),
           remoteId: remoteIdOf(of, path.to),
         });
         return 0;
       },
-      closeSubflow: (local, remote) =>
-        change(readPath(local, remote), "", (one) => {
+      closeSubflow(local, remote) {
+        const path = readPath(local, remote);
+        const result = change(path, "", (one) => {
           one.state = "closed";
-        }),
+        });
+        if (result === 0 && !subflow && typeof path !== "number" && !path.from && !path.to) of.firstClosed = true;
+        return result;
+      },
+      setTimer(ms) {
+        note(`in ${ms} ms`);
+        const refused = refusal(event, flags);
+        if (refused !== 0) return refused;
+        if (ms > A_DAY) return ERRNO.EINVAL;
+        const due = loaded.host.now + BigInt(ms) * 1_000_000n;
+        if (of.timer === undefined || due < of.timer) of.timer = due;
+        return 0;
+      },
+      announce(address, announce) {
+        const end = readAddress(address);
+        if (typeof end === "number") return end;
+        const refused = refusal(event, flags);
+        if (refused !== 0) return refused;
+        if ((announce !== 0 && announce !== 1) || (end?.addr ?? end?.addr6) === undefined) return ERRNO.EINVAL;
+        note(`${text(end, "")} ${announce === 1 ? "announced" : "withdrawn"}`);
+        const at = of.announced.findIndex((one) => one.addr === end!.addr && one.addr6 === end!.addr6);
+        if (announce === 0 && at >= 0) of.announced.splice(at, 1);
+        if (announce === 1 && at < 0 && !isOwn(of, end!)) of.announced.push(end!);
+        return 0;
+      },
       setPriority(addresses, backup) {
         const half = addresses.length / 2;
         if (backup !== 0 && backup !== 1) return ERRNO.EINVAL;
@@ -282,6 +327,9 @@ export function createPathModel(loaded: Loaded): PathModel {
         ([name, value]) => `${name} ${typeof value === "symbol" ? value.description : String(value)}`,
       );
       const entry = loaded.history.begin(loaded.program, [event, `token ${token}`, ...shown].join(", "));
+      // Whoever keeps them has heard of it before.
+      if (event === "addLocalAddress" || event === "removeLocalAddress")
+        changeAddress(loaded.host, event === "addLocalAddress", args as PathEventArgs["addLocalAddress"]);
       if (event === "addRemoteAddress")
         of.remote.set((args as PathEventArgs["addRemoteAddress"]).id, args as EndpointValue);
       const row = EVENTS[event] as (given: PathEventArgs[typeof event], token: number) => KernelEvent;
@@ -299,6 +347,17 @@ export function createPathModel(loaded: Loaded): PathModel {
     },
   };
 }
+
+/** The most that bpf_mptcp_set_timer takes, in milliseconds. */
+const A_DAY = 24 * 60 * 60 * 1000;
+/** The address of the first subflow, which the peer knows. */
+const isOwn = ({ connection: { fields } }: Session, end: EndpointValue): boolean =>
+  end.addr6 === undefined ? end.addr === fields.localIp4 : end.addr6 === readIpv6(fields.localIp6);
+const readIpv6 = (address: string | undefined): string | undefined => {
+  if (address === undefined) return undefined;
+  const bytes = bytesOfIpv6(address);
+  return Array.from({ length: 8 }, (_, at) => ((bytes[2 * at]! << 8) | bytes[2 * at + 1]!).toString(16)).join(":");
+};
 
 /** Subflows that a session has or asks for, at most. */
 const MOST_SUBFLOWS = 64;

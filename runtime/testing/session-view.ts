@@ -35,21 +35,32 @@ export interface SessionView {
   withdraw(id: number): void;
   /** The kernel's worker opens what programs asked for, also what they ask for meanwhile. */
   settle(): void;
+  /** Time passes, and the timer is told when it expires. */
+  advance(milliseconds: number): void;
+  /** Bytes arrive on the first subflow, or on another one. */
+  transfer(bytes: number, index?: number): void;
   /** A subflow breaks; index in `subflows`, error a positive errno. */
   breakSubflow(index: number, error?: number): void;
   /** This host gained or lost an address: told to every session. */
-  localAddress(change: "added" | "removed", address: { readonly addr?: symbol; readonly addr6?: string }): void;
+  localAddress(
+    change: "added" | "removed",
+    address: { readonly addr?: symbol; readonly addr6?: string; readonly byLink?: boolean },
+  ): void;
   /** The peer opens a subflow; false if the program refuses it. */
   accept(subflow?: { readonly remoteId?: number; readonly backup?: boolean }): boolean;
   close(): void;
   readonly token: number;
   readonly subflows: readonly SubflowView[];
+  readonly first: "established" | "closed";
+  readonly announced: readonly EndpointValue[];
 }
 
 const ECONNREFUSED = 111;
 const ETIMEDOUT = 110;
 /** Turns of the worker: a program that answers each subflow with another one would never end. */
 const MOST_TURNS = 64;
+/** Times that a timer may expire while a test lets time pass. */
+const MOST_TIMERS = 1_000_000;
 let lastToken = 0x1000;
 
 export function createSessionView(
@@ -78,6 +89,24 @@ export function createSessionView(
     emit("subflowClosed", { ...ids(one), error }, {}, one);
   };
 
+  /** Tells of each subflow that is up, or once of none. */
+  const expire = (): void => {
+    own.timer = undefined;
+    const up = own.subflows.filter((one) => one.state === "established");
+    if (!own.firstClosed) emit("timer", { isMaster: true }, {});
+    for (const one of up) if (one.state === "established") emit("timer", ids(one), {}, one);
+    if (own.firstClosed && up.length === 0) emit("timer", {}, {});
+  };
+  const advance = (milliseconds: number): void => {
+    const end = loaded.host.now + BigInt(Math.round(milliseconds * 1e6));
+    for (let turn = 0; own.timer !== undefined && own.timer <= end; turn++) {
+      if (turn > MOST_TIMERS) throw new RangeError("the timer is set again and again, and no time passes");
+      if (own.timer > loaded.host.now) loaded.host.now = own.timer;
+      expire();
+    }
+    loaded.host.now = end;
+  };
+
   const view: SessionView = {
     token,
     establish() {
@@ -95,7 +124,7 @@ export function createSessionView(
       for (let turn = 0; turn < MOST_TURNS; turn++) {
         const pending = own.subflows.filter((one) => one.state === "pending");
         if (pending.length === 0) return;
-        loaded.host.advance(options.delayMs ?? 1);
+        advance(options.delayMs ?? 1);
         for (const one of pending) {
           if (one.state !== "pending") continue;
           const fate = options.subflow?.(one, own.subflows.indexOf(one)) ?? "open";
@@ -110,6 +139,11 @@ export function createSessionView(
       }
       throw new RangeError(`the program asked for more subflows in each of ${MOST_TURNS} turns: it would never end`);
     },
+    advance,
+    transfer(bytes, index) {
+      if (index === undefined) fields.bytesReceived = (fields.bytesReceived ?? 0n) + BigInt(bytes);
+      else own.subflows[index]!.bytesReceived += BigInt(bytes);
+    },
     breakSubflow(index, error = ETIMEDOUT) {
       const one = own.subflows[index];
       if (!one) throw new RangeError(`there is no subflow ${index}: the session has ${own.subflows.length}`);
@@ -122,6 +156,12 @@ export function createSessionView(
     close() {
       for (const one of own.subflows) if (one.state === "established" || one.state === "pending") one.state = "closed";
       emit("closeSession", {}, {});
+    },
+    get first() {
+      return own.firstClosed ? "closed" : "established";
+    },
+    get announced() {
+      return [...own.announced];
     },
     get subflows() {
       return own.subflows.map(({ from, to, state, backup }) => ({
@@ -141,4 +181,5 @@ const endsOf = (fields: Partial<ConnectionFields>, one: ModelSubflow): Partial<C
   ...(one.to?.addr ? { remoteIp4: one.to.addr } : {}),
   ...(one.to?.port ? { remotePort: one.to.port } : {}),
   localPort: (fields.localPort ?? 40000) + 1,
+  bytesReceived: one.bytesReceived,
 });

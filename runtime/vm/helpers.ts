@@ -33,6 +33,8 @@ export interface EventServices {
   openSubflow?(local: Uint8Array, remote: Uint8Array): number;
   closeSubflow?(local: Uint8Array, remote: Uint8Array): number;
   setPriority?(addresses: Uint8Array, backup: number): number;
+  setTimer?(ms: number): number;
+  announce?(address: Uint8Array, announce: number): number;
   /** Told of every call: what was asked, what came back, and which instruction asked. */
   observe?(helper: HelperName, result: bigint, slot: number): void;
   /** Called after a helper that changed the socket: the context must show it. */
@@ -230,6 +232,14 @@ export const IMPLEMENTATIONS: Partial<Record<HelperName, Implementation>> = {
   mptcp_set_priority(call, [ctx, addresses, size, backup]) {
     wantsContext(call, ctx);
     return call.event.setPriority?.(optional(call, addresses, u32(size)), i32(backup)) ?? ERRNO.EOPNOTSUPP;
+  },
+  mptcp_set_timer(call, [ctx, ms]) {
+    wantsContext(call, ctx);
+    return call.event.setTimer?.(u32(ms)) ?? ERRNO.EOPNOTSUPP;
+  },
+  mptcp_announce_addr(call, [ctx, address, size, announce]) {
+    wantsContext(call, ctx);
+    return call.event.announce?.(optional(call, address, u32(size)), i32(announce)) ?? ERRNO.EOPNOTSUPP;
   },
 };
 

@@ -11,6 +11,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "compiler/addresses.ts": [],
   "compiler/version.generated.ts": [],
   "compiler/layout.ts": [],
+  "compiler/local-addresses.ts": ["compiler/layout.ts"],
   // Facts about BPF and its kernels.
   "compiler/bpf": [],
   "compiler/module.ts": ["compiler/bpf", "compiler/layout.ts", "compiler/span.ts"],
@@ -27,6 +28,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/findings.ts",
     "compiler/ir",
     "compiler/layout.ts",
+    "compiler/local-addresses.ts",
     "compiler/module.ts",
     "compiler/span.ts",
   ],
@@ -93,7 +95,15 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
   // What a user's program imports when it runs as JavaScript: tables and texts of the compiler, no stage of it.
   "runtime/dsl": ["compiler/addresses.ts", "compiler/bpf", "compiler/layout.ts"],
-  "runtime/vm": ["compiler/bpf", "compiler/layout.ts", "compiler/link.ts", "compiler/module.ts", "compiler/span.ts"],
+  "runtime/vm": [
+    "compiler/addresses.ts",
+    "compiler/bpf",
+    "compiler/layout.ts",
+    "compiler/link.ts",
+    "compiler/local-addresses.ts",
+    "compiler/module.ts",
+    "compiler/span.ts",
+  ],
   // Files of the user: sources, and what a project allows.
   "runtime/files": ["compiler/diagnostics.ts", "compiler/span.ts"],
   // The project file, and what the compiler is told of it.
@@ -104,6 +114,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/compile.ts",
     "compiler/diagnostics",
     "compiler/layout.ts",
+    "compiler/local-addresses.ts",
     "compiler/module.ts",
     "compiler/object",
     "compiler/span.ts",
@@ -124,7 +135,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "runtime/mptcp": [
     "compiler/addresses.ts",
     "compiler/bpf",
-    "compiler/layout.ts",
+    "compiler/local-addresses.ts",
     "compiler/module.ts",
     "runtime/kernel",
     "runtime/vm",

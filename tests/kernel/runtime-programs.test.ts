@@ -106,6 +106,30 @@ describe.skipIf(skip)(
       expect(found.get("warning")).toBeUndefined();
     });
 
+    it("runs path managers that need links, a clock, announcements, round-trip times", async () => {
+      const found = await findings("managers");
+      const [first] = mesh(TWO.slice(0, 1), BOTH.slice(0, 1));
+      for (const told of ["1 0 0 0", "1 0 0 3", "1 2 0 3"])
+        expect(found.get(`links ${told}`), told).toMatchObject({ told: told.split(" ").map(Number) });
+      expect(found.get("thin before")).toMatchObject({ pairs: [first] });
+      expect(found.get("thin after")).toMatchObject({ intact: true });
+      expect(found.get("thin later")).toMatchObject({ pairs: [first, "10.2.0.1 10.1.0.2"] });
+      for (const name of ["announced", "announced again"])
+        expect(found.get(name), name).toMatchObject({ pairs: mesh(TWO, BOTH), intact: true });
+      expect(found.get("withdrawn")).toMatchObject({ pairs: mesh(TWO, ["10.1.0.2"]) });
+      expect(found.get("idle before")).toMatchObject({ pairs: [first, first, first] });
+      for (const name of ["idle after", "idle still carries"])
+        expect(found.get(name), name).toMatchObject({ pairs: [first] });
+      expect(found.get("idle still carries")).toMatchObject({ intact: true });
+      expect(found.get("recover tries")).toMatchObject({ pairs: [first] });
+      expect(found.get("recovered")).toMatchObject({ pairs: [first, first], intact: true });
+      // Those over the second link, in one direction or both.
+      const { backups } = found.get("backups by time") as unknown as { backups: string[] };
+      expect(backups.length).toBeGreaterThan(0);
+      expect(found.get("by time")).toMatchObject({ pairs: mesh(TWO, BOTH), intact: true });
+      expect(found.get("warning")).toBeUndefined();
+    });
+
     it("refuses incoming subflows as a program on the server says", async () => {
       const found = await findings("accept");
       expect(found.get("accept")).toMatchObject({

@@ -67,10 +67,11 @@ function kernel() {
       sessions: (each) => sessions.forEach((one) => each(one)),
       subflows: (each) => subflows.forEach((list) => list.forEach((one) => each(one))),
       has: (token) => sessions.has(token),
+      tcp: () => undefined,
       close: () => undefined,
     },
     watchAddresses(onAdded) {
-      added = onAdded;
+      added = (address) => onAdded(address, false);
       return { current: [], close: () => undefined };
     },
   };

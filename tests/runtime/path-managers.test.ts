@@ -1,6 +1,7 @@
 // Path managers on an unpatched kernel: compiled bytecode in the virtual machine, MPTCP's netlink interface around it.
 import { existsSync, readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { LOCAL_ADDRESS, MOST_LOCAL_ADDRESSES } from "../../compiler/local-addresses.ts";
 import { inNetns } from "../../runtime/kernel/places.ts";
 import { startNetlinkBackend, type NetlinkBackend, type NetlinkReport } from "../../runtime/mptcp/netlink-backend.ts";
 import { openSessions } from "../../runtime/mptcp/sock-diag.ts";
@@ -405,8 +406,12 @@ export const oneOnly = pathManager({
 });
 `;
 
-/** Slots of the address map that are in use, as the program sees them. */
-function locals(backend: NetlinkBackend): Uint8Array[] {
-  const map = backend.machine.maps.get("localAddrs")!;
-  return [...map.keys()].flatMap((key) => map.read(key) ?? []).filter((value) => value.some((byte) => byte !== 0));
+/** The families of the addresses that the program is given. */
+function locals(backend: NetlinkBackend): number[] {
+  const [value] = backend.machine.maps.get("local_addrs")!.read(new Uint8Array(4))!;
+  const view = new DataView(value!.buffer, value!.byteOffset);
+  const family = LOCAL_ADDRESS.fields.find(({ name }) => name === "family")!.offset;
+  return Array.from({ length: MOST_LOCAL_ADDRESSES }, (_, slot) =>
+    view.getUint32(slot * LOCAL_ADDRESS.size + family, true),
+  ).filter((one) => one !== 0);
 }

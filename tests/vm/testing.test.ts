@@ -57,15 +57,16 @@ describe("load", () => {
     expect([wantedWindow, largestWindow]).toEqual([33, 64]);
   });
   test("mistakes of a test are told in words", async () => {
-    const { fullmesh, localAddrs } = (await load(program("fullmesh"))) as {
+    const { fullmesh, remoteAddrs } = (await load(program("fullmesh"))) as {
       fullmesh: PathManagerUnderTest;
-      localAddrs: MapUnderTest<number, unknown>;
+      remoteAddrs: MapUnderTest<number, unknown>;
     };
-    expect(() => localAddrs.set(0, { addr: 5, inUse: 1 })).toThrow(
-      'localAddrs.set(…).addr: 5 is not in network byte order: write ipv4("…")',
+    expect(() => remoteAddrs.set(0, { list: [{ addr: 5, inUse: 1 }] })).toThrow(
+      'addr: 5 is not in network byte order: write ipv4("…")',
     );
-    expect(() => localAddrs.set(0, { adr: 5 })).toThrow("adr");
-    expect(() => localAddrs.set(8, { addr: ipv4("1.1.1.1"), inUse: 1 })).toThrow("E2BIG");
+    expect(() => remoteAddrs.set(0, { lst: [] })).toThrow("lst");
+    for (let token = 0; token < 1024; token++) remoteAddrs.set(token, { list: [] });
+    expect(() => remoteAddrs.set(5000, { list: [{ addr: ipv4("1.1.1.1"), inUse: 1 }] })).toThrow("E2BIG");
     expect(() => fullmesh.emit("newSesion" as "newSession", {})).toThrow("newSession");
     expect(() => fullmesh.emit("newSession", {}, { tokn: 1 } as never)).toThrow("tokn");
   });

@@ -114,6 +114,7 @@ export const SOCK_OPS_EVENTS = {
   MptcpRemoveLocalAddress: { op: 75, kernel: "BPF_MPTCP_REM_LADDR", needs: "event:mptcp-remove-local-address" },
   MptcpAcceptSubflow: { op: 76, kernel: "BPF_MPTCP_ACCEPT_SUBFLOW", needs: "event:mptcp-accept-subflow" },
   MptcpSubflowPriority: { op: 77, kernel: "BPF_MPTCP_SUBFLOW_PRIORITY", needs: "event:mptcp-subflow-priority" },
+  MptcpTimer: { op: 78, kernel: "BPF_MPTCP_TIMER", needs: "event:mptcp-timer" },
 } as const satisfies Record<string, SockOpsEvent>;
 export type SockOpsEventName = keyof typeof SOCK_OPS_EVENTS;
 
@@ -164,13 +165,14 @@ export const sockOps = {
   layout: sockOpsLayout,
   returns: [0, 1],
   socketMaps: "delete",
-  // The last three are the patched kernel's.
+  // The last line is the patched kernel's.
   // prettier-ignore
   helpers: [
     "perf_event_output", "get_socket_cookie", "setsockopt", "sock_map_update", "getsockopt", "sock_ops_cb_flags_set",
     "sock_hash_update", "get_local_storage", "tcp_sock", "sk_storage_get", "sk_storage_delete", "get_netns_cookie",
     "load_hdr_opt", "store_hdr_opt", "reserve_hdr_opt", "ktime_get_coarse_ns", ...SOCKET_CASTS,
-    "mptcp_open_subflow", "mptcp_close_subflow", "mptcp_set_priority",
+    "mptcp_open_subflow", "mptcp_close_subflow", "mptcp_set_priority", "mptcp_set_timer",
+    "mptcp_announce_addr",
   ],
   later: { get_netns_cookie: "5.15" },
 } as const satisfies CompiledKind;

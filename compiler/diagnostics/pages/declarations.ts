@@ -292,6 +292,19 @@ export const program = sockOps((ctx) => {
       ],
     ],
   },
+  "named-addresses": {
+    summary: "a map that nobody fills is to hold the addresses of this host",
+    why: "It was filled by its name until session.localAddresses() came, which needs no map in the program. A program with the map alone would find no address, and say nothing.",
+    right: [
+      [
+        "class LocalAddr extends struct({ addr: be32, inUse: u8 }) {}\nexport const localAddrs = new ArrayMap({ value: LocalAddr, maxEntries: 8 });\n",
+        "",
+      ],
+      ["of localAddrs)", "of session.localAddresses())"],
+      ["local.inUse !== 0", "local.family === 2"],
+      ["ArrayMap, be32, license, struct, u8", "license"],
+    ],
+  },
   "path-manager-twice": {
     summary: "an object has two path managers",
     why: "Each event would run both, in an order that nobody has said.",

@@ -28,8 +28,8 @@ export const whole = congestionControl({
 `,
   },
   "iterator-outside": {
-    summary: "the subflows of a session are kept beyond their loop",
-    why: "The kernel walks the subflows with an iterator that lives on the program's stack, and that has to be ended again. A loop over session.subflows() begins and ends it.",
+    summary: "subflows or addresses of a session are kept beyond their loop",
+    why: "The kernel walks the subflows with an iterator that lives on the program's stack, and that has to be ended again: a loop over session.subflows() begins and ends it. The addresses of session.localAddresses() come and go, so that each loop reads them anew.",
     right: [
       [
         "    const list = session.subflows(4);\n    for (const subflow of list)",

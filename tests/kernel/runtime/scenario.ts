@@ -2,7 +2,7 @@
  * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
  * object per finding on standard output, which runtime-*.test.ts on the host judges.
  *
- *   scenario paths | removal | locals | accept | backup | life | options | room | shared | limits | record | fidelity CONTROL…
+ *   scenario paths | removal | locals | accept | backup | managers | life | options | room | shared | limits | record | fidelity CONTROL…
  */
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -31,7 +31,7 @@ const plain = (facts: Record<string, unknown>): Record<string, unknown> =>
   ) as Record<string, unknown>;
 const PATIENCE = 60_000;
 
-const PATH_PARTS = ["paths", "removal", "locals", "accept", "backup"] as const;
+const PATH_PARTS = ["paths", "removal", "locals", "accept", "backup", "managers"] as const;
 type PathPart = (typeof PATH_PARTS)[number];
 const isPathPart = (part: string | undefined): part is PathPart => PATH_PARTS.some((one) => one === part);
 
@@ -50,6 +50,33 @@ export const twoMore = pathManager({
     if (!count || count.value >= 2) return false;
     count.value += 1;
     return true;
+  },
+});
+`;
+
+/** A server's program: subflows are refused until it is open. */
+const GATE = `
+import { ArrayMap, license, u32 } from "tsbpf";
+import { pathManager } from "tsbpf/mptcp";
+license("GPL");
+export const isOpen = new ArrayMap({ value: u32, maxEntries: 1 });
+export const gate = pathManager({ acceptSubflow: () => isOpen.get(0) !== 0 });
+`;
+
+/** Counts what it is told of addresses: which came (0) and went (2), and by their links (1, 3). */
+const LINKS = `
+import { ArrayMap, license, u32 } from "tsbpf";
+import { pathManager } from "tsbpf/mptcp";
+license("GPL");
+export const told = new ArrayMap({ value: u32, maxEntries: 4 });
+export const links = pathManager({
+  addLocalAddress(_session, _local, byLink) {
+    const count = byLink ? told.ref(1) : told.ref(0);
+    if (count) count.value += 1;
+  },
+  removeLocalAddress(_session, _local, byLink) {
+    const count = byLink ? told.ref(3) : told.ref(2);
+    if (count) count.value += 1;
   },
 });
 `;
@@ -117,8 +144,9 @@ async function paths(lab: Lab, part: PathPart): Promise<void> {
   };
   /** Addresses that the daemon has put into the program's map. */
   const locals = (object: LoadedObject): number =>
-    object.maps["localAddrs"]!.batch().filter(([, value]) => (value as unknown as { inUse: number }).inUse === 1)
-      .length;
+    (object.maps["local_addrs"]!.get(0) as unknown as { list: readonly { family: number }[] }).list.filter(
+      ({ family }) => family !== 0,
+    ).length;
   const announce = (address: string, device: string): void =>
     void lab.inside(s, "ip", "mptcp", "endpoint", "add", address, "dev", device, "signal");
   const forget = (): void => void lab.inside(s, "ip", "mptcp", "endpoint", "flush");
@@ -126,10 +154,11 @@ async function paths(lab: Lab, part: PathPart): Promise<void> {
     program: string,
     params: Record<string, unknown>,
     steps: (object: LoadedObject) => Promise<void>,
+    side: "client" | "server" = "client",
   ): Promise<void> => {
-    const text = program === "spare" ? SPARE : undefined;
-    const running = startKernelPathManager(compiled(program, "patched", text), group, {
-      netns: c,
+    const text = program === "spare" ? SPARE : program === "links" ? LINKS : undefined;
+    const running = startKernelPathManager(compiled(program, "patched", text), side === "client" ? group : far, {
+      netns: side === "client" ? c : s,
       params,
       warn: (text) => report("warning", { text }),
     });
@@ -187,6 +216,95 @@ async function paths(lab: Lab, part: PathPart): Promise<void> {
       });
       await client.call("close", { id: session.id });
     });
+    return;
+  }
+  if (part === "managers") {
+    const backups = (port: number): string[] =>
+      openSessions(c)
+        .filter(({ to }) => to.endsWith(`:${port}`))
+        .flatMap(({ subflows }) => subflows.filter((one) => one.backup).map((one) => one.from.replace(/:\d+$/, "")));
+    const there = (count: number, session: { port: number }): Promise<unknown> =>
+      until(`${count} subflows`, () => pairs(session.port).length === count, PATIENCE).catch(() => undefined);
+    await run("links", {}, async (object) => {
+      const session = await connect();
+      const told = async (...wanted: readonly number[]): Promise<void> => {
+        const read = (): unknown[] => [0, 1, 2, 3].map((key) => object.maps["told"]!.get(key));
+        await until("it is told", () => String(read()) === String(wanted), 10_000).catch(() => undefined);
+        report(`links ${wanted.join(" ")}`, { told: read() });
+      };
+      lab.ip(c, "addr", "add", "10.9.0.1/24", "dev", "v1");
+      await told(1, 0, 0, 0);
+      // IPv4 and IPv6 of the link, and the address that was just added.
+      lab.ip(s, "link", "set", "v1", "down");
+      await told(1, 0, 0, 3);
+      lab.ip(c, "addr", "del", "10.9.0.1/24", "dev", "v1");
+      lab.ip(s, "link", "set", "v1", "up");
+      await told(1, 2, 0, 3);
+      lab.ip(c, "addr", "add", "10.9.0.1/24", "dev", "v1");
+      lab.ip(c, "addr", "del", "10.9.0.1/24", "dev", "v1");
+      await client.call("close", { id: session.id });
+    });
+    await run("thin-connections", { worthBytes: 50_000, firstLookMs: 100, longestWaitMs: 400 }, async () => {
+      const session = await connect();
+      await pause(3000);
+      report("thin before", { pairs: pairs(session.port) });
+      await settle("thin after", session, 1);
+      await there(2, session);
+      report("thin later", { pairs: pairs(session.port) });
+      await client.call("close", { id: session.id });
+    });
+    await run(
+      "announce-addresses",
+      {},
+      () =>
+        run("fullmesh", {}, async () => {
+          const session = await connect();
+          await settle("announced", session, 4);
+          lab.ip(s, "addr", "del", "10.2.0.2/24", "dev", "v1");
+          await there(2, session);
+          report("withdrawn", { pairs: pairs(session.port) });
+          lab.ip(s, "addr", "add", "10.2.0.2/24", "dev", "v1");
+          await settle("announced again", session, 4);
+          await client.call("close", { id: session.id });
+        }),
+      "server",
+    );
+    await run("close-idle", { idleMs: 2000 }, () =>
+      run("ndiffports", { extraSubflows: 2 }, async () => {
+        const session = await connect();
+        await there(3, session);
+        report("idle before", { pairs: pairs(session.port) });
+        await there(1, session);
+        report("idle after", { pairs: pairs(session.port) });
+        await settle("idle still carries", session, 1);
+        await client.call("close", { id: session.id });
+      }),
+    );
+    const gate = load(compiled("gate", "patched", GATE));
+    gate.attach(far);
+    await run("recover", { longestWaitSeconds: 2 }, () =>
+      run("ndiffports", { extraSubflows: 1 }, async () => {
+        const session = await connect();
+        await until("it tries again", () => joins(session.port) >= 3, PATIENCE).catch(() => undefined);
+        report("recover tries", { pairs: pairs(session.port), joins: joins(session.port) });
+        gate.maps["isOpen"]!.set(0, 1 as never);
+        await settle("recovered", session, 2);
+        await client.call("close", { id: session.id });
+      }),
+    );
+    gate.close();
+    lab.inside(s, "tc", "qdisc", "add", "dev", "v1", "root", "netem", "delay", "200ms");
+    announce("10.2.0.2", "v1");
+    await run("backup-by-rtt", {}, () =>
+      run("fullmesh", {}, async () => {
+        const session = await connect();
+        await settle("by time", session, 4);
+        await until("some are backups", () => backups(session.port).length > 0, 10_000).catch(() => undefined);
+        report("backups by time", { backups: backups(session.port) });
+        await client.call("close", { id: session.id });
+      }),
+    );
+    forget();
     return;
   }
   if (part === "accept") {

@@ -113,13 +113,15 @@ export const MPTCP_FIELDS = {
   remoteKey: "u64",
   flags: "u32",
 } as const satisfies Record<Exclude<keyof Omit<MptcpSession, keyof TcpConn>, Requests>, string>;
-/** Requests for addresses that no subflow has, in events of MPTCP: nothing comes of them but the result. */
-type Requests = "openSubflow" | "closeSubflow" | "setPriority";
+/** What is no field. Requests are for addresses that no subflow has, in events of MPTCP: nothing comes of them but the result. */
+type Requests = "openSubflow" | "closeSubflow" | "setPriority" | "localAddresses" | NewRequests;
+/** Those that every event answers alike: the tests of path managers have them. */
+type NewRequests = "setTimer" | "announceAddress" | "withdrawAddress";
 const NOBODY = "{ to: { addr: NOBODY, port: htons(9) } }";
 const REQUESTS = {
   closeSubflow: `ctx.closeSubflow(${NOBODY})`,
   setPriority: `ctx.setPriority(true, ${NOBODY})`,
-} as const satisfies Record<Exclude<Requests, "openSubflow">, string>;
+} as const satisfies Record<Exclude<Requests, "openSubflow" | "localAddresses" | NewRequests>, string>;
 
 const handshakeCases = (target: TargetName): string => `
     case Op.TcpConnect: case Op.TcpListen: case Op.ActiveEstablished: case Op.PassiveEstablished:

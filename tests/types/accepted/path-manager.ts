@@ -230,11 +230,12 @@ export const manager = pathManager({
   subflowClosed(session, _l, _r, error) {
     if (error > 0) session.openSubflow();
   },
-  addLocalAddress(session, local) {
-    session.openSubflow({ from: { addr: local.addr } });
+  addLocalAddress(session, local, byLink) {
+    if (!byLink) session.openSubflow({ from: { addr: local.addr } });
+    for (const one of session.localAddresses()) if (one.family === 10) session.openSubflow({ from: { addr: one.addr6 } });
   },
-  removeLocalAddress(session, local) {
-    session.closeSubflow({ from: { addr: local.addr } });
+  removeLocalAddress(session, local, byLink) {
+    if (!byLink) session.closeSubflow({ from: { addr: local.addr } });
   },
   acceptSubflow(_session, remoteId, backup) {
     return remoteId < 4 || backup;
