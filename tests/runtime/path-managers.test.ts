@@ -266,6 +266,38 @@ describe.skipIf(skip)(skip ? `path managers over netlink (skipped: ${skip})` : "
     await close(id);
   });
 
+  it("thin-connections waits until a connection has carried enough", async () => {
+    start("thin-connections", { worthBytes: 50_000, firstLookMs: 50, longestWaitMs: 100 });
+    const { id, accepted, port } = await connect();
+    await pause(500);
+    expect(pairs(port)).toEqual(["10.1.0.1 10.1.0.2"]);
+    await intact(id, accepted);
+    await settled(port, ["10.1.0.1 10.1.0.2", "10.2.0.1 10.1.0.2"]);
+    await close(id);
+  });
+
+  it("close-idle takes down what carries nothing", async () => {
+    start("both", { idleMs: 500 }, IDLE);
+    const { id, accepted, port } = await connect();
+    await until("more subflows", () => pairs(port).length === 3);
+    await until("they are gone", () => pairs(port).length === 1, 10_000);
+    await intact(id, accepted);
+    await close(id);
+  });
+
+  it("announce-addresses names the server's other addresses, and withdraws what goes", async () => {
+    far = startNetlinkBackend(compiled("announce-addresses"), { netns: s });
+    start("fullmesh");
+    const { id, accepted, port } = await connect();
+    await settled(port, mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2", "10.2.0.2"]));
+    lab.ip(s, "addr", "del", "10.2.0.2/24", "dev", "v1");
+    await settled(port, mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2"]));
+    lab.ip(s, "addr", "add", "10.2.0.2/24", "dev", "v1");
+    await settled(port, mesh(["10.1.0.1", "10.2.0.1"], ["10.1.0.2", "10.2.0.2"]));
+    await intact(id, accepted);
+    await close(id);
+  });
+
   it("a program on the server refuses subflows, which are taken down as soon as they are up", async () => {
     const seen: NetlinkReport[] = [];
     far = startNetlinkBackend(compiled("one-only", undefined, ONE_ONLY), {
@@ -405,6 +437,12 @@ export const oneOnly = pathManager({
   },
 });
 `;
+
+/** programs/close-idle.ts with two subflows to close: a namespace has one path manager. */
+const IDLE = readFileSync(new URL("../../programs/close-idle.ts", import.meta.url), "utf8").replace(
+  "  timer(session",
+  "  fullyEstablished(session, isMaster) {\n    if (!isMaster) return;\n    session.openSubflow();\n    session.openSubflow();\n  },\n\n  timer(session",
+);
 
 /** The families of the addresses that the program is given. */
 function locals(backend: NetlinkBackend): number[] {
