@@ -10,9 +10,9 @@ import { failed, RuntimeError } from "../kernel/errors.ts";
 import { loadModule, type LoadOptions } from "../kernel/load.ts";
 import type { LoadedObject } from "../kernel/object.ts";
 import { missing } from "../kernel/probe.ts";
+import { keepLocalAddresses, type LocalAddresses } from "../vm/maps/local-addresses.ts";
 import { watchAddresses, type AddressWatch } from "./addresses.ts";
 import { refuseNamedMap } from "./named-map.ts";
-import { keepLocalAddresses, type LocalAddresses } from "../vm/maps/local-addresses.ts";
 
 export type BackendName = "kernel" | "netlink";
 export interface BackendChoice {

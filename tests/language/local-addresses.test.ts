@@ -26,7 +26,7 @@ export const manager = pathManager({ fullyEstablished(session) { ${body} } });
 `,
   );
   const localAddresses = Array.from({ length: count }, (_, index) => ({ addr: at(index + 1) }));
-  const host = createHost({ localAddresses } as object);
+  const host = createHost({ localAddresses });
   const { manager } = (await load(path, { host })) as { readonly manager: PathManagerUnderTest };
   for (const last of gone) manager.emit("removeLocalAddress", { addr: at(last) } as never, { token: 1 });
   manager.emit("fullyEstablished", { isMaster: true }, { token: 1, flags: 2 });
