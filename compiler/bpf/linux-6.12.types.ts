@@ -405,7 +405,7 @@ struct tcp_congestion_ops 192
   1056 flags u32
   1088 init ptr
   1152 release ptr
-struct mptcp_sock 2072
+struct mptcp_sock 2128
   0 sk struct inet_connection_sock
   11328 local_key u64
   11392 remote_key u64
@@ -465,18 +465,18 @@ struct mptcp_sock 2072
   13888 first_pending ptr
   13952 join_list bytes 16
   14080 first ptr sock
-  14144 pm bytes 240
-  16064 sched ptr mptcp_sched_ops
-  16128 rcvq_space.space u32
-  16160 rcvq_space.copied u32
-  16192 rcvq_space.time u64
-  16256 rcvq_space.rtt_us u64
-  16320 scaling_ratio u8
-  16328 allow_subflows bool
-  16352 subflow_id u32
-  16384 setsockopt_seq u32
-  16416 ca_name u8[16]
-  16544 fallback_lock bytes 4
+  14144 pm bytes 296
+  16512 sched ptr mptcp_sched_ops
+  16576 rcvq_space.space u32
+  16608 rcvq_space.copied u32
+  16640 rcvq_space.time u64
+  16704 rcvq_space.rtt_us u64
+  16768 scaling_ratio u8
+  16776 allow_subflows bool
+  16800 subflow_id u32
+  16832 setsockopt_seq u32
+  16864 ca_name u8[16]
+  16992 fallback_lock bytes 4
 struct mptcp_subflow_context 288
   0 node bytes 16
   128 avg_pacing_rate u64
