@@ -175,7 +175,7 @@ function open(lab: Lab, options: Options, folder: string): Rig {
           `net.ipv4.tcp_rmem=4096 ${BUFFER} ${8 * BUFFER}`,
           `net.ipv4.tcp_wmem=4096 ${BUFFER} ${8 * BUFFER}`,
         );
-        lab.inside(net, "ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", "8");
+        lab.inside(net, "ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", "0");
       }
       const group = lab.cgroup(`g${name}`);
       const choice = {
@@ -222,7 +222,7 @@ function open(lab: Lab, options: Options, folder: string): Rig {
                 gapMs: longestGap(bytes.slice(dead)),
                 dead,
               }
-            : { mbit: mbit(late), subflows };
+            : { mbit: mbit(late), subflows, paths: pathsUsed(lab, client) };
         return { metrics, series: { mbit: bytes.map((one) => mbit([one])) } };
       } finally {
         sink.kill("SIGKILL");
@@ -232,6 +232,16 @@ function open(lab: Lab, options: Options, folder: string): Rig {
       }
     },
   };
+}
+
+/** Of a path that carried less than this part of the busiest one's, nothing was data. */
+const USED = 0.05;
+/** Devices of the client's over which data has left. */
+function pathsUsed(lab: Lab, client: string): number {
+  const sent = [...lab.inside(client, "cat", "/proc/net/dev").matchAll(/^ *v\d+:(.*)$/gm)].map((line) =>
+    Number(line[1]!.trim().split(/\s+/)[8]),
+  );
+  return sent.filter((bytes) => bytes > USED * Math.max(...sent)).length;
 }
 
 /** Milliseconds: the longest row of spans that carry less than half of what one path does. */
@@ -335,7 +345,7 @@ export const multipath: Experiment = {
   table: (samples) => [
     ...named(samples, ["ecmp", "mesh"]).map(({ variant, kind }) => ({
       what: variant,
-      ours: `${shown(estimate(valuesOf(samples, variant, "mbit")), " Mbit/s")}; expected ${short(expectedMbit(kind))}; ${short(median(valuesOf(samples, variant, "subflows")))} subflows`,
+      ours: `${shown(estimate(valuesOf(samples, variant, "mbit")), " Mbit/s")}; expected ${short(expectedMbit(kind))}; ${short(median(valuesOf(samples, variant, "subflows")))} subflows over ${short(median(valuesOf(samples, variant, "paths")))} paths`,
     })),
     ...named(samples, ["death"]).map(({ variant }) => ({
       what: variant,
