@@ -108,6 +108,7 @@ async function open(lab: Lab, options: Options, folder: string): Promise<Rig> {
         "-s",
         "120",
         "--time-stamp-precision=nano",
+        "--immediate-mode",
         "-B",
         "8192",
         "-Z",
