@@ -39,16 +39,18 @@ export const thinConnections = pathManager({
       return;
     }
     thin.delete(session.token);
-    for (const local of session.localAddresses()) {
-      if (local.family === AF_INET && session.family === AF_INET && local.addr !== session.localIp4)
-        session.openSubflow({ from: { addr: local.addr } });
-    }
-    for (const local of session.localAddresses()) {
-      if (local.family !== AF_INET6 || session.family !== AF_INET6) continue;
-      const here = local.addr6;
-      const own = session.localIp6;
-      if (here[0] !== own[0] || here[1] !== own[1] || here[2] !== own[2] || here[3] !== own[3])
+    if (session.family === AF_INET) {
+      for (const local of session.localAddresses())
+        if (local.family === AF_INET && local.addr !== session.localIp4)
+          session.openSubflow({ from: { addr: local.addr } });
+    } else if (session.family === AF_INET6) {
+      for (const local of session.localAddresses()) {
+        if (local.family !== AF_INET6) continue;
+        const here = local.addr6;
+        const own = session.localIp6;
+        if (here[0] === own[0] && here[1] === own[1] && here[2] === own[2] && here[3] === own[3]) continue;
         session.openSubflow({ from: { addr: here } });
+      }
     }
   },
 
