@@ -135,6 +135,9 @@ export function extractedTypes(version: Version): KernelTypes {
   return extract(releases.findLast((one) => isAtLeast(version, one)) ?? releases[0]!);
 }
 
+/** Structs that begin with each other, at most: of a broken file one may begin with itself. */
+const DEEPEST = 32;
+
 /** Bytes of a type. */
 export function sizeOfKernelType(types: KernelTypes, type: KernelType): number {
   switch (type.kind) {
@@ -166,7 +169,7 @@ export interface FoundMember {
 export function findMember(types: KernelTypes, root: string, name: string): FoundMember | undefined {
   const path: KernelMember[] = [];
   let offset = 0;
-  for (let struct = types.structs.get(root); struct;) {
+  for (let struct = types.structs.get(root); struct && path.length < DEEPEST;) {
     const own = struct.members.find((one) => one.name === name);
     if (own) {
       const { bits, type } = own;
@@ -183,10 +186,12 @@ export function findMember(types: KernelTypes, root: string, name: string): Foun
 
 /** Whether a pointer to one struct may stand where one to another is wanted: the other is what it begins with. */
 export function beginsWith(types: KernelTypes, struct: string, wanted: string): boolean {
-  for (let name = struct; ;) {
+  let name = struct;
+  for (let depth = 0; depth < DEEPEST; depth++) {
     if (name === wanted) return true;
     const first = types.structs.get(name)?.members[0];
     if (first?.type.kind !== "struct" || first.offset !== 0) return false;
     name = first.type.name;
   }
+  return false;
 }

@@ -89,7 +89,8 @@ function configuration(
     if (variable?.kind !== "var") continue;
     const layout = layoutOf(variable.type);
     const text = setting(variable.name);
-    const init = layout && text !== undefined ? bytesOf(btf, variable.type, text) : undefined;
+    const init =
+      layout && sizeOf(layout) <= LONGEST_SETTING && text !== undefined ? bytesOf(btf, variable.type, text) : undefined;
     if (!layout || !init) continue;
     const offset = Math.ceil(end / 8) * 8;
     end = offset + sizeOf(layout);
@@ -99,6 +100,8 @@ function configuration(
   return { globals, offsets };
 }
 
+/** Bytes of a variable for a setting. The longest text that kernels have is some hundred. */
+const LONGEST_SETTING = 65_536;
 /** enum libbpf_tristate. */
 const TRISTATE: Readonly<Record<string, number>> = { n: 0, y: 1, m: 2 };
 /** A setting as its variable holds it; undefined for what does not fit. */

@@ -4,6 +4,8 @@ import { resolved, sizeOfType, type Btf, type BtfType } from "./btf.ts";
 
 /** Deeper than the kernel nests its types. */
 const DEEPEST = 32;
+/** Members of one struct; what has more (a part that is in itself, say) is told without them. */
+const MOST_MEMBERS = 10_000;
 type Bytes = 1 | 2 | 4 | 8;
 const isWord = (bytes: number): bytes is Bytes => bytes === 1 || bytes === 2 || bytes === 4 || bytes === 8;
 
@@ -40,9 +42,11 @@ export function extractTypes(btf: Btf, names: readonly string[], release: string
         return opaque;
     }
   };
+  let left = MOST_MEMBERS;
   const membersOf = (type: BtfType, prefix: string, base: number, depth: number): KernelMember[] => {
     if ((type.kind !== "struct" && type.kind !== "union") || depth > DEEPEST) return [];
     return type.members.flatMap((member): KernelMember[] => {
+      if (left-- <= 0) return [];
       const inner = plain(member.type);
       const offset = base + member.offset;
       const name = prefix + member.name;
@@ -57,7 +61,9 @@ export function extractTypes(btf: Btf, names: readonly string[], release: string
   const structs = new Map<string, KernelStruct>();
   for (const name of names) {
     const type = btf.types.find((one) => one?.kind === "struct" && one.name === name);
-    if (type?.kind === "struct") structs.set(name, { name, bytes: type.size, members: membersOf(type, "", 0, 0) });
+    left = MOST_MEMBERS;
+    const members = type ? membersOf(type, "", 0, 0) : [];
+    if (type?.kind === "struct") structs.set(name, { name, bytes: type.size, members: left < 0 ? [] : members });
   }
   return { release, structs };
 }

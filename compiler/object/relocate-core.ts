@@ -31,6 +31,8 @@ const OF_VALUES: ReadonlySet<number> = new Set([KIND.valueExists, KIND.value]);
 /** What libbpf calls instead, so that the log shows it. */
 const NOWHERE = 0xbad2310;
 const DEEPEST = 32;
+/** Parts without a name that are looked through for one member: each is looked at from within the one around it. */
+const MOST_PARTS = 256;
 
 /** What comes out of a record. */
 type Answer =
@@ -41,11 +43,11 @@ type Answer =
     }
   | { readonly kind: "missing" }
   | { readonly kind: "problem"; readonly text: string };
-const value = (number: number | bigint, bytes?: AccessBytes): Answer => ({
-  kind: "value",
-  value: BigInt(number),
-  ...(bytes === undefined ? {} : { bytes }),
-});
+/** Types may say of themselves what no memory holds, or what lies between two bytes. */
+const value = (number: number | bigint, bytes?: AccessBytes): Answer =>
+  typeof number === "number" && !Number.isSafeInteger(number)
+    ? { kind: "problem", text: "a record about a place that cannot be" }
+    : { kind: "value", value: BigInt(number), ...(bytes === undefined ? {} : { bytes }) };
 const MISSING: Answer = { kind: "missing" };
 
 /** A step of the way to a member: by name, or by position in an array. */
@@ -140,9 +142,10 @@ function answerOf(record: CoreRecord, local: Btf, target: CoreTarget): Answer {
   const name = root && "name" in root ? essentialName(root.name) : "";
   if (!root || name === "") return { kind: "problem", text: "a record about a type without a name" };
   const access = stringAt(local.strings, record.access);
-  const positions = access?.split(":").map(Number);
-  if (!positions || positions.length > DEEPEST || positions.some((one) => !Number.isInteger(one)))
+  if (access === undefined || !/^\d{1,10}(?::\d{1,10})*$/.test(access))
     return { kind: "problem", text: "a record that names no member" };
+  const positions = access.split(":").map(Number);
+  if (positions.length > DEEPEST) return { kind: "problem", text: "a record that names no member" };
   const found = target
     .named(root.kind, name)
     .map((id) => inCandidate(record.kind, local, record.type, positions, target.btf, id));
@@ -217,7 +220,7 @@ function follow(btf: Btf, root: number, steps: readonly Step[], local: Btf, own:
     member: false,
   };
   for (const step of rest) {
-    if (typeof step === "string") place = memberNamed(btf, place.type, step, place.offset, 0);
+    if (typeof step === "string") place = memberNamed(btf, place.type, step, place.offset);
     else {
       const type = resolved(btf, place.type);
       // An array without a length, at the end of a struct, has any number of elements.
@@ -230,13 +233,21 @@ function follow(btf: Btf, root: number, steps: readonly Step[], local: Btf, own:
   return compatible(local, own.type, btf, place.type) ? place : undefined;
 }
 
-function memberNamed(btf: Btf, id: number, name: string, base: number, depth: number): Place | undefined {
+/** `seen`: parts without a name that do not have it. One may be in itself, or in many places. */
+function memberNamed(
+  btf: Btf,
+  id: number,
+  name: string,
+  base: number,
+  seen: Set<BtfType> = new Set(),
+): Place | undefined {
   const type = resolved(btf, id);
-  if ((type?.kind !== "struct" && type?.kind !== "union") || depth > DEEPEST) return undefined;
+  if ((type?.kind !== "struct" && type?.kind !== "union") || seen.has(type) || seen.size > MOST_PARTS) return undefined;
+  seen.add(type);
   for (const member of type.members) {
     const offset = base + member.offset;
     if (member.name === "") {
-      const inner = memberNamed(btf, member.type, name, offset, depth + 1);
+      const inner = memberNamed(btf, member.type, name, offset, seen);
       if (inner) return inner;
     } else if (member.name === name) return { type: member.type, offset, bits: member.bits, member: true };
   }

@@ -130,11 +130,18 @@ export function wholeKernel(btf: Btf): WholeKernel {
   };
 
   /** Whether a struct has nothing but numbers in it, as far down as the kernel looks. */
+  const known = new Map<BtfType, boolean[]>();
   const isNumbers = (type: BtfType | undefined, depth = 0): boolean => {
     if (type?.kind === "int" || type?.kind === "enum" || type?.kind === "enum64") return true;
-    if (type?.kind === "array") return isNumbers(resolved(btf, type.element), depth);
+    if (type?.kind === "array") {
+      const { type: element } = elementOf(type.element);
+      return element?.kind !== "array" && isNumbers(element, depth);
+    }
     if (type?.kind !== "struct" || depth >= 4) return false;
-    return type.members.every((member) => isNumbers(resolved(btf, member.type), depth + 1));
+    // Asked once at each depth: what is in many members is not looked at as often.
+    const before = known.get(type) ?? [];
+    known.set(type, before);
+    return (before[depth] ??= type.members.every((member) => isNumbers(resolved(btf, member.type), depth + 1)));
   };
   const typeOf = (id: number): FunctionType => {
     const type = resolved(btf, id);

@@ -4,6 +4,7 @@
  */
 import { kernelCall, type CallFlag, type KernelCall } from "../bpf/kernel-calls.ts";
 import type { FunctionType, KernelFunction, WholeKernel } from "../bpf/whole-kernel.ts";
+import { MAX_REG_ARGUMENTS } from "../bpf/limits.ts";
 import { hasCome } from "../bpf/since.ts";
 import { checkMemory } from "./arguments.ts";
 import { hasFlag, inRcu, INVALIDATED, newId, regsOf, source, type Env } from "./env.ts";
@@ -34,6 +35,9 @@ export function callByTypes(env: Env, kernel: WholeKernel, name: string): void {
   const call = kernelCall(name);
   const found = kernel.function(name);
   if (!call || !found) return unsupported(`${name}, a function of the kernel`);
+  // No kernel has such a function for programs.
+  if (found.params.length > MAX_REG_ARGUMENTS)
+    return unsupported(`${name}, a function of ${found.params.length} arguments`);
   const { program } = env;
   const { flags } = call;
   const kind = iterates(kernel, name);

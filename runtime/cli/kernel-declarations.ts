@@ -33,8 +33,11 @@ export function kernelDeclarations(
 
 function declaration(btf: Btf, struct: Struct, wanted: Set<string>, used: Set<string>): string {
   const lines = membersOf(btf, struct, 0, wanted, used, 1);
-  return `/** ${struct.kind} ${struct.name}, ${struct.size} bytes. */\nexport interface ${identifier(struct.name)} {\n${lines.join("\n")}\n}\n`;
+  return `/** ${struct.kind} ${told(struct.name)}, ${struct.size} bytes. */\nexport interface ${identifier(struct.name)} {\n${lines.join("\n")}\n}\n`;
 }
+
+/** A name in a comment. */
+const told = (name: string): string => name.replaceAll("*/", "* /");
 
 /** What has no name is a part of what it lies in; of a union all members lie at one place. */
 function membersOf(
@@ -74,7 +77,7 @@ function placeOf(at: number, member: BtfMember, btf: Btf): string {
 }
 function pointee(btf: Btf, id: number): string {
   const type = resolved(btf, id);
-  if (isStruct(type) && type.name !== "") return ` to ${type.kind} ${type.name}`;
+  if (isStruct(type) && type.name !== "") return ` to ${type.kind} ${told(type.name)}`;
   return type?.kind === "func_proto" ? " to a function" : "";
 }
 
