@@ -14,10 +14,13 @@ import { fdById } from "../../runtime/kernel/bpf.ts";
 import { closeFd } from "../../runtime/kernel/fd.ts";
 import { allPrograms } from "../../runtime/kernel/info.ts";
 import { loadModule } from "../../runtime/kernel/load.ts";
+import { parseObject } from "../../runtime/kernel/object-file.ts";
+import { runningSetting } from "../../runtime/kernel/running-config.ts";
 import type { LoadedObject } from "../../runtime/kernel/object.ts";
 import { probe } from "../../runtime/kernel/probe.ts";
 import { runningRelease } from "../differential/kernel.ts";
 import { call, copy, exit, load, mov, op, storeImm } from "../verifier/assemble.ts";
+import { CLANGS, cFile, compileC, hasClang } from "../bench/clang.ts";
 import { compiled } from "./compiled.ts";
 import { openLab, until, whyNot, type Lab, type Peer } from "./lab.ts";
 
@@ -236,6 +239,45 @@ describe.skipIf(skip)(title("what bpf_tcp_ca asks"), () => {
     await transfer({ id, server: peer.accepted.at(-1)! }, 1_000_000);
     await peer.call("end", { id });
     lab.inside(netns, "sysctl", "-qw", "net.ipv4.tcp_ecn=2");
+  });
+
+  it.each(["cubic", "dctcp"])("clang's %s is registered from its object, and carries data", async (file) => {
+    const clang = CLANGS.find(hasClang);
+    if (!clang) return;
+    const { module, kernelInfo } = parseObject(compileC(cFile(file), clang, "v3", "mainline"), file);
+    const object = loadModule(module, { name: `c_${file}` }, kernelInfo);
+    objects.push(object);
+    object.register();
+    const ends = await open(`c_${file}`);
+    expect(await chosen(ends.id)).toBe(`c_${file}`);
+    await transfer(ends, 3_000_000);
+    await peer.call("end", { id: ends.id });
+  });
+
+  it("an object that asks how the kernel was built is told, or refused with what it asks", () => {
+    const clang = CLANGS.find(hasClang);
+    if (!clang) return;
+    const folder = mkdtempSync(join(tmpdir(), "tsbpf-kconfig-"));
+    lab.defer(() => rmSync(folder, { recursive: true }));
+    const source = join(folder, "asks.c");
+    const header = cFile("congestion").replace(/\.c$/, ".h");
+    writeFileSync(
+      source,
+      `#include "${header}"
+char LICENSE[] SEC("license") = "GPL";
+extern unsigned int CONFIG_HZ __kconfig;
+OPS(ssthresh) __u32 BPF_PROG(asks_ssthresh, struct sock *sk) { return CONFIG_HZ; }
+OPS(cong_avoid) void BPF_PROG(asks_cong_avoid, struct sock *sk, __u32 ack, __u32 acked) { tcp_reno_cong_avoid(sk, ack, acked); }
+OPS(undo_cwnd) __u32 BPF_PROG(asks_undo_cwnd, struct sock *sk) { return tcp_reno_undo_cwnd(sk); }
+SEC(".struct_ops") struct tcp_congestion_ops asks = { .ssthresh = (void *)asks_ssthresh,
+	.cong_avoid = (void *)asks_cong_avoid, .undo_cwnd = (void *)asks_undo_cwnd, .name = "c_asks" };
+`,
+    );
+    const bytes = compileC(source, clang, "v3", "mainline");
+    if (runningSetting("CONFIG_HZ") === undefined)
+      return expect(() => parseObject(bytes, "asks.o")).toThrow(/asks\.o cannot be loaded: it asks for CONFIG_HZ/);
+    loaded(parseObject(bytes, "asks.o").module, "asks").register();
+    expect(available()).toContain("c_asks");
   });
 
   it("comes and goes under load: connections keep what they have, all bytes arrive, and nothing stays", async () => {

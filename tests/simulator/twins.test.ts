@@ -49,6 +49,31 @@ describe.each(["cubic", "dctcp"] as const)("%s", (name) => {
   });
 });
 
+const asking = (setting: string): string => `#include "${cFile("congestion").replace(/\.c$/, ".h")}"
+char LICENSE[] SEC("license") = "GPL";
+extern unsigned long ${setting} __kconfig;
+OPS(ssthresh) __u32 BPF_PROG(mine_ssthresh, struct sock *sk) { return ${setting}; }
+OPS(cong_avoid) void BPF_PROG(mine_cong_avoid, struct sock *sk, __u32 ack, __u32 acked) {}
+OPS(undo_cwnd) __u32 BPF_PROG(mine_undo_cwnd, struct sock *sk) { return tcp_reno_undo_cwnd(sk); }
+SEC(".struct_ops") struct tcp_congestion_ops mine = {
+	.ssthresh = (void *)mine_ssthresh, .cong_avoid = (void *)mine_cong_avoid, .undo_cwnd = (void *)mine_undo_cwnd, .name = "c_mine",
+};`;
+const clang = CLANGS.find(hasClang);
+test.skipIf(!clang)(
+  `an object is told the model's settings, and which it does not have${clang ? "" : " (skipped: no clang)"}`,
+  async () => {
+    const made = async (setting: string) => {
+      const [source, object] = [join(folder, `${setting}.c`), join(folder, `${setting}.o`)];
+      writeFileSync(source, asking(setting));
+      writeFileSync(object, compileC(source, clang!, "v3", "mainline"));
+      return load(object as `${string}.o`);
+    };
+    const { mine } = await made("CONFIG_HZ");
+    expect(mine!.ssthresh(mine!.socket())).toBe(250);
+    await expect(made("CONFIG_NOT_HERE")).rejects.toThrow(/CONFIG_NOT_HERE is not defined in this object/);
+  },
+);
+
 test("what an object lacks for the machine is said", async () => {
   const file = join(folder, "broken.o") as `${string}.o`;
   writeFileSync(file, "no object");
