@@ -165,7 +165,7 @@ test("a setting of two gigabytes is none", () => {
   ] as const satisfies readonly BtfType[];
   const module = { license: "", target: "unknown", needs: [], globals: [], sources: [], maps: [], programs: [] };
   const { module: made } = complete(
-    { module, problems: [], kernelInfo: { btf: encoded(own), programs: [] } } as never,
+    { module, problems: [], kernelInfo: { btf: encoded(own), programs: [] } },
     { btf: btfOf([]), setting: () => '"text"' },
   );
   expect(made.globals).toEqual([]);
