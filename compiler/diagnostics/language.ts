@@ -63,7 +63,7 @@ export const language = {
   "no-programs": row(
     "error",
     () => "the file has no programs",
-    () => "export a handler object: export const name = pathManager({ … }), tcpOption({ … }) or sockOps((ctx) => …)",
+    () => "export what pathManager(), tcpOption(), sockOps() or another function that makes programs gives: export const name = tcpOption({ … })",
   ),
   "not-exported": row<{ name: string }>(
     "error",

@@ -7,12 +7,14 @@ import { contextAccess } from "../../compiler/bpf/kinds/access.ts";
 import { isThere, isWritable } from "../../compiler/bpf/kinds/fields.ts";
 import {
   attachTypesOf,
+  COMPILED,
   contextLayout,
   HOOKS,
   KIND_NAMES,
   onCgroups,
   programSection,
   cgroupKind,
+  type ContextField,
 } from "../../compiler/bpf/kinds/index.ts";
 import { memberHook, OPS_STRUCTS, opsStruct, type WritablePlaces } from "../../compiler/bpf/kinds/struct-ops.ts";
 import { findMember, kernelTypes } from "../../compiler/bpf/kernel-types.ts";
@@ -70,6 +72,57 @@ describe.each(Object.keys(OPS_STRUCTS))("struct %s", (name) => {
     expect(needed.flat().filter((handler) => !Object.hasOwn(members, handler))).toEqual([]);
   });
 });
+
+/**
+ * What no call of a program changes, of each kind: a value that was read stays in its register. One that is here by mistake is wrong code, so that each
+ * stands in two places.
+ */
+const STABLE: Readonly<Record<string, readonly string[]>> = {
+  sock_ops: [
+    ...[
+      "op",
+      "family",
+      "remote_ip4",
+      "local_ip4",
+      "remote_ip6",
+      "local_ip6",
+      "remote_port",
+      "local_port",
+      "is_fullsock",
+      "sk",
+    ],
+    ...[
+      "skb_len",
+      "skb_tcp_flags",
+      "skb_hwtstamp",
+      "mptcp_loc_token",
+      "mptcp_rem_token",
+      "mptcp_loc_key",
+      "mptcp_rem_key",
+    ],
+    ...["mptcp_addr6", "opt_data"],
+  ],
+  cgroup_sock_addr: ["user_family", "family", "type", "protocol", "sk"],
+  cgroup_sockopt: ["sk", "optval", "optval_end"],
+  struct_ops: [],
+};
+test.each(KIND_NAMES)("fields of %s that are stable are those that no call changes", (name) => {
+  const fields: Readonly<Record<string, ContextField>> = COMPILED[name].fields;
+  const stable = Object.entries(fields).flatMap(([field, row]) => (row.stable ? [field] : []));
+  expect(stable.sort()).toEqual([...STABLE[name]!].sort());
+});
+
+test.each(Object.values(kernels))(
+  "the limits of target $name are the kernel's",
+  ({ maxOption, maxOptionSpace, maxStack, maxInsns, hz }) => {
+    // 40 bytes of options in a header (RFC 9293, 3.1); MAX_BPF_STACK; BPF_MAXINSNS; the choices of kernel/Kconfig.hz.
+    expect(maxOptionSpace).toBe(40);
+    expect(maxOption).toBeLessThanOrEqual(maxOptionSpace);
+    expect(maxOption).toBeGreaterThanOrEqual(16);
+    expect([maxStack, maxInsns]).toEqual([512, 4096]);
+    expect([100, 250, 300, 1000]).toContain(hz);
+  },
+);
 
 test("every attach type is one hook's", () => {
   expect(new Set(HOOKS.map(({ attach }) => attach)).size).toBe(HOOKS.length);

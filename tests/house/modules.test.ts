@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { LANGUAGE_MODULES } from "../../compiler/frontend/project.ts";
 import { root } from "../programs.ts";
 
 const textOf = (file: string): string => readFileSync(join(root, file), "utf8");
@@ -33,6 +34,14 @@ describe("the modules of package.json are those of", () => {
     const built = [...textOf("scripts/build.mjs").matchAll(/"dsl\/(\w+)": "runtime\/dsl\/(\w+)\.ts"/g)];
     expect(sorted(built.map(([, name]) => name!))).toEqual(sorted(modules));
     expect(built.filter(([, name, file]) => name !== file)).toEqual([]);
+  });
+  test("compiler/frontend/project.ts", () => {
+    const imported = Object.entries(LANGUAGE_MODULES).map(([path, name]) => [
+      path.replace(/^tsbpf\/?/, "") || "index",
+      name,
+    ]);
+    expect(sorted(imported.map(([path]) => path!))).toEqual(sorted(ofPrograms));
+    expect(imported.filter(([path, name]) => path !== name)).toEqual([]);
   });
   test("knip.json", () => {
     expect(sorted(listed("knip.json", /runtime\/dsl\/\{([^}]*)\}\.ts/))).toEqual(sorted(modules));

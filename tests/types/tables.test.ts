@@ -8,11 +8,12 @@ import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
 import { COMPILED } from "../../compiler/bpf/kinds/index.ts";
 import { OPS_STRUCTS } from "../../compiler/bpf/kinds/struct-ops.ts";
 import { builtinNames } from "../../compiler/frontend/builtins.ts";
-import { PROPERTIES } from "../../compiler/frontend/context-properties.ts";
+import { PROPERTIES, type ScalarProperty } from "../../compiler/frontend/context-properties.ts";
 import { methodsOf } from "../../compiler/frontend/contexts.ts";
 import { mapMethods } from "../../compiler/frontend/map-calls.ts";
 import { MAPS, type MapKind } from "../../compiler/frontend/map-kinds.ts";
 import { PROGRAM_KINDS, type ProgramKind } from "../../compiler/frontend/program-kinds.ts";
+import { typeName } from "../../compiler/frontend/types.ts";
 import { ROLES, type Role } from "../../compiler/frontend/roles.ts";
 import { freshFields } from "../../runtime/testing/connection.ts";
 import { IMPLEMENTATIONS } from "../../runtime/vm/helpers.ts";
@@ -103,6 +104,30 @@ describe.each(Object.keys(ROLES) as Role[])("role %s", (role) => {
     const theirs = [...seen()].flatMap(([name, symbol]) => (isMethod(symbol) || isReadonly(symbol) ? [] : [name]));
     expect(sorted(theirs.filter((name) => !BY_CODE[role]?.includes(name)))).toEqual(sorted(mine));
   });
+});
+
+/** What is no plain number to a test: an enum of its own, which the language reads as a word. */
+const OF_ITS_OWN: readonly string[] = ["ctx.op"];
+test.each(Object.keys(ROLES) as Role[])("properties of role %s are declared with the type that they are lowered to", (role) => {
+  const seen = propertiesOf(typesNamed(ROLES[role].name));
+  const said = (symbol: ts.Symbol): string => {
+    const type = typeOf(symbol);
+    const words = type.isUnion() && type.types.every((one) => one.isStringLiteral());
+    return words ? "words" : (type.aliasSymbol?.name ?? checker.typeToString(type));
+  };
+  const wanted = (type: ScalarProperty["type"] | "ip6"): string =>
+    type === "ip6" ? "Ip6" : typeName(type).replace(/^".*/, "words");
+  const rows = Object.entries(PROPERTIES[role]).flatMap(([name, row]) =>
+    "type" in row && !OF_ITS_OWN.includes(`${role}.${name}`) ? [[name, wanted(row.type)] as const] : [],
+  );
+  expect(rows.map(([name]) => `${name}: ${said(seen.get(name)!)}`)).toEqual(rows.map((row) => row.join(": ")));
+});
+
+test("a module gives tests a view of every program that it may export", () => {
+  const text = readFileSync(join(folder, "testing.d.ts"), "utf8");
+  const views = text.slice(text.indexOf("export type UnderTest<M>"), text.indexOf("What `load` may be told"));
+  const named = (name: string): string => (name === "sockOps" ? 'Program<"sockOps">' : `${name[0]!.toUpperCase()}${name.slice(1)}Program`);
+  expect(Object.keys(PROGRAM_KINDS).filter((name) => !views.includes(`extends ${named(name)}`))).toEqual([]);
 });
 
 describe("roles that do for others", () => {
