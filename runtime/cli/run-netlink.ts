@@ -2,7 +2,7 @@
 import type { BpfModule } from "../../compiler/module.ts";
 import { closeFd } from "../kernel/fd.ts";
 import { openCgroup } from "../kernel/places.ts";
-import { errnoName } from "../kernel/syscalls.ts";
+import { errnoName } from "../kernel/errno-name.ts";
 import { startNetlinkBackend, type NetlinkReport } from "../mptcp/netlink-backend.ts";
 import { out, say } from "./output.ts";
 import { line, notice, warn } from "./report.ts";

@@ -1,5 +1,5 @@
 /** What the runtime can say when it cannot go on: one stable key each, a message, and one thing to do. */
-import { errnoName } from "./syscalls.ts";
+import { errnoName } from "./errno-name.ts";
 
 export type RuntimeErrorKey =
   | "not-permitted"

@@ -16,7 +16,8 @@ import { BPF } from "./abi.ts";
 import { bpf, type AttrFields } from "./bpf.ts";
 import { closeFd } from "./fd.ts";
 import { loadProgram } from "./program.ts";
-import { errnoName, syscalls } from "./syscalls.ts";
+import { errnoName } from "./errno-name.ts";
+import { syscalls } from "./syscalls.ts";
 
 export interface Probe {
   readonly ok: boolean;

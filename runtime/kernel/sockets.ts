@@ -1,7 +1,8 @@
 /** Sockets of other processes: what hangs on a socket (SkStorage) is read and written by a descriptor of it. */
 import { RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
-import { errnoName, syscalls } from "./syscalls.ts";
+import { errnoName } from "./errno-name.ts";
+import { syscalls } from "./syscalls.ts";
 
 /** A descriptor of this process for a socket; close it when done. */
 export interface SocketDescriptor {

@@ -3,7 +3,6 @@
  * another foreign-function binding can replace koffi by writing this one object. Calls are synchronous and made on the
  * calling thread, which is what makes `setns` around `socket` safe: no JavaScript can run in between.
  */
-import { getSystemErrorMap } from "node:util";
 import koffi from "koffi";
 
 /** An address in this process. Below 2^53 on every Linux user-space layout. */
@@ -158,11 +157,4 @@ function open(): Syscalls {
     },
     addressOf,
   };
-}
-
-/** "EPERM" for 1 or -1; "errno 4095" for numbers nobody has named. 524 is the kernel's internal ENOTSUPP. */
-export function errnoName(errno: number): string {
-  const positive = Math.abs(errno);
-  if (positive === 524) return "ENOTSUPP";
-  return getSystemErrorMap().get(-positive)?.[0] ?? `errno ${positive}`;
 }

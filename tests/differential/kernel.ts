@@ -6,7 +6,7 @@ import { encodeSlots, type RawInsn } from "../../compiler/bpf/raw.ts";
 import { BPF } from "../../runtime/kernel/abi.ts";
 import { bpf, cString } from "../../runtime/kernel/bpf.ts";
 import { closeFd } from "../../runtime/kernel/fd.ts";
-import { errnoName } from "../../runtime/kernel/syscalls.ts";
+import { errnoName } from "../../runtime/kernel/errno-name.ts";
 
 const LOG_BYTES = 16 << 20;
 
