@@ -80,7 +80,7 @@ async function loadAndPin(
     );
     try {
       // Filled once; `tsbpf run` is what keeps it current.
-      followLocalAddresses(object, options.netns, () => undefined)?.close();
+      followLocalAddresses(object, options.netns, (text) => warn(options, text))?.close();
       const { links, keep } = pinned
         ? placed(pinned, object, options, undo)
         : attachAndPin(object, options.cgroup, options.pins, undo);

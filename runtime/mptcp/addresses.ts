@@ -36,11 +36,18 @@ export interface AddressWatch {
   readonly current: readonly HostAddress[];
   close(): void;
 }
-/** `byLink`: the address was there before, or still is, and its link came up or went down. */
+/**
+ * `byLink`: the address was there before, or still is, and its link came up or went down. One that is deleted while its link is down is told
+ * as removed a second time, then without.
+ */
 export type AddressChange = (address: HostAddress, byLink: boolean) => void;
 /** Ready: found to be unique, and not given up. */
 interface Held extends HostAddress {
   readonly ready: boolean;
+}
+interface Down extends HostAddress {
+  /** It could be used before, and was told as removed by its link. */
+  readonly told: boolean;
 }
 
 /**
@@ -53,8 +60,8 @@ export function watchAddresses(netns: string | undefined, added: AddressChange, 
   let current: readonly HostAddress[] = [];
   let all: readonly Held[] = [];
   const links = new Map<number, boolean>();
-  /** Addresses whose links are all down. */
-  const down = new Set<string>();
+  /** Addresses whose links are all down, or came up and the address cannot be used yet. */
+  const down = new Map<string, Down>();
   const list = (what: string, type: number, bytes: number): readonly Message[] => {
     const dump = queries.request(type, new Uint8Array(bytes), FLAG.request | FLAG.dump);
     if (typeof dump === "number") throw failed("netlink", `listing the ${what}`, dump);
@@ -77,14 +84,19 @@ export function watchAddresses(netns: string | undefined, added: AddressChange, 
     for (const { family, bytes, interfaceIndex, ready } of all)
       if (ready && isUp({ family, bytes, interfaceIndex }) && !usable.has(keyOf(bytes)))
         usable.set(keyOf(bytes), { family, bytes, interfaceIndex });
-    const there = new Set(all.map(({ bytes }) => keyOf(bytes)));
+    const there = new Map(all.map((one) => [keyOf(one.bytes), one]));
     const onLink = new Set(all.filter(isUp).map(({ bytes }) => keyOf(bytes)));
     current = [...usable.values()];
-    const returned = new Set([...down].filter((key) => usable.has(key)));
-    for (const key of down) if (usable.has(key) || !there.has(key)) down.delete(key);
-    for (const key of there) if (!onLink.has(key)) down.add(key);
+    const returned = new Set([...down.keys()].filter((key) => usable.has(key)));
+    const deleted = [...down].flatMap(([key, one]) => (one.told && !there.has(key) ? [one] : []));
+    for (const key of [...down.keys()]) if (usable.has(key) || !there.has(key)) down.delete(key);
+    for (const [key, { family, bytes, interfaceIndex }] of there)
+      if (!onLink.has(key) && !down.has(key))
+        down.set(key, { family, bytes, interfaceIndex, told: before.some((other) => keyOf(other.bytes) === key) });
     if (!tell) return;
-    for (const one of before) if (!usable.has(keyOf(one.bytes))) removed(one, there.has(keyOf(one.bytes)));
+    for (const one of deleted) removed(one, false);
+    for (const one of before)
+      if (!usable.has(keyOf(one.bytes))) removed(one, there.has(keyOf(one.bytes)) && !onLink.has(keyOf(one.bytes)));
     for (const one of current) if (!has(before, one)) added(one, returned.has(keyOf(one.bytes)));
   };
   const take = (message: Message): void => {

@@ -70,7 +70,12 @@ export function followLocalAddresses(
     ({ bytes }) => addresses.add(bytes),
     ({ bytes }) => addresses.remove(bytes),
   );
-  for (const { bytes } of watch.current) addresses.add(bytes);
+  try {
+    for (const { bytes } of watch.current) addresses.add(bytes);
+  } catch (error) {
+    watch.close();
+    throw error;
+  }
   return { addresses, close: () => watch.close() };
 }
 

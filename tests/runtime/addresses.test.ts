@@ -1,11 +1,19 @@
 // The addresses of a namespace as its kernel has them: which can be used, and whether a link took one or brought it back.
+import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { addressText } from "../../compiler/addresses.ts";
+import { holdsLocalAddresses, MOST_LOCAL_ADDRESSES } from "../../compiler/local-addresses.ts";
+import { loadModule } from "../../runtime/kernel/load.ts";
+import { followLocalAddresses } from "../../runtime/mptcp/daemon.ts";
 import { watchAddresses, type AddressWatch } from "../../runtime/mptcp/addresses.ts";
 import { openSockDiag } from "../../runtime/mptcp/sock-diag.ts";
+import { compiled } from "./compiled.ts";
+import { moduleOf, returnOne, sockOps } from "./hand-made.ts";
 import { openLab, until, whyNot, type Lab } from "./lab.ts";
 
 const skip = whyNot();
+/** The link goes down first. */
+const GONE = ["-10.3.0.1 by its link", "-10.3.0.1"];
 
 describe.skipIf(skip)(skip ? `addresses and links (skipped: ${skip})` : "addresses and links", () => {
   let lab: Lab;
@@ -48,12 +56,52 @@ describe.skipIf(skip)(skip ? `addresses and links (skipped: ${skip})` : "address
     lab.ip(c, "addr", "add", "10.9.0.1/24", "dev", "v1");
     await after(() => lab.ip(s, "link", "set", "v0", "down"), "-10.1.0.1 by its link", "-fd01::1 by its link");
     await after(() => lab.ip(s, "link", "set", "v1", "down"), "-10.9.0.1 by its link");
-    // What goes while its link is down is news to nobody; what is new when the link comes up is not the link's.
+    // What goes while its link is down does not come back with it; what is new when the link comes up is not the link's.
     lab.ip(c, "addr", "del", "10.9.0.1/24", "dev", "v0");
-    lab.ip(c, "addr", "del", "10.9.0.1/24", "dev", "v1");
+    await after(() => lab.ip(c, "addr", "del", "10.9.0.1/24", "dev", "v1"), "-10.9.0.1");
+    // What comes and goes while its link is down is news to nobody.
+    lab.ip(c, "addr", "add", "10.9.0.2/24", "dev", "v0");
+    lab.ip(c, "addr", "del", "10.9.0.2/24", "dev", "v0");
     await after(() => lab.ip(s, "link", "set", "v0", "up"), "+10.1.0.1 by its link", "+fd01::1 by its link");
     await after(() => lab.ip(c, "addr", "del", "10.1.0.1/24", "dev", "v0"), "-10.1.0.1");
     await after(() => lab.ip(c, "addr", "add", "10.1.0.1/24", "dev", "v0"), "+10.1.0.1");
+  });
+  it("go with a device that is unplugged or moved away", async () => {
+    lab.wire(c, "v2", [], s, "v2", []);
+    await after(() => lab.ip(c, "addr", "add", "10.3.0.1/24", "dev", "v2"), "+10.3.0.1");
+    await after(() => lab.ip(c, "link", "set", "v2", "netns", s.replace(/.*\//, ""), "name", "v9"), ...GONE);
+    lab.ip(s, "link", "del", "v9");
+    lab.wire(c, "v2", [], s, "v2", []);
+    await after(() => lab.ip(c, "addr", "add", "10.3.0.1/24", "dev", "v2"), "+10.3.0.1");
+    await after(() => lab.ip(c, "link", "del", "v2"), ...GONE);
+  });
+  it("that are deprecated are not their link's", async () => {
+    const set = (valid: string) => () =>
+      void lab.ip(c, "addr", "change", "fd01::1/64", "dev", "v0", "valid_lft", "forever", "preferred_lft", valid);
+    await after(set("0"), "-fd01::1");
+    await after(set("forever"), "+fd01::1");
+  });
+  it("that cannot be stored leave nothing open", () => {
+    const many = Array.from({ length: MOST_LOCAL_ADDRESSES }, (_, at) => `10.8.0.${at + 1}/32`);
+    for (const one of many) lab.ip(c, "addr", "add", one, "dev", "v0");
+    // Its map with a program that any kernel takes.
+    const { maps } = compiled("fullmesh", "patched");
+    const object = loadModule({
+      ...moduleOf({ programs: [sockOps("nothing", returnOne)] }),
+      maps: maps.filter(holdsLocalAddresses),
+    });
+    const open = (): number => readdirSync("/proc/self/fd").length;
+    const before = open();
+    try {
+      const refuse = (text: string): void => {
+        throw new Error(text);
+      };
+      expect(() => followLocalAddresses(object, c, refuse)).toThrow("no room");
+      expect(open()).toBe(before);
+    } finally {
+      object.close();
+      for (const one of many) lab.ip(c, "addr", "del", one, "dev", "v0");
+    }
   });
   it("of a connection lead to what it has done", async () => {
     const [client, server] = [await lab.peer(c), await lab.peer(s)];
