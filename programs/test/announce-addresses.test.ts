@@ -25,6 +25,11 @@ describe("announce addresses", () => {
     const session = await open({ ...SERVER, localIp6: "2001:db8::1", remoteIp6: "2001:db8:1::1" });
     expect(session.announced).toContainEqual({ addr6: six });
   });
+  test("not where it does not: the request is refused", async () => {
+    const session = await open();
+    session.localAddress("added", { addr6: "2001:db8::3" });
+    expect(session.announced).toEqual([{ addr: second }]);
+  });
   test("a client announces none", async () => {
     const session = await open({ ...SERVER, flags: 2 });
     session.localAddress("added", { addr: ipv4("192.0.2.9") });

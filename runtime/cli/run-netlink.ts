@@ -60,6 +60,8 @@ function reportText(report: Exclude<NetlinkReport, { readonly text: string; kind
       return `${tokenText(report.token)}  subflow ${report.from} → ${report.to}${report.errno === 0 ? "" : `: ${errnoName(report.errno)}`}`;
     case "refused":
       return `${tokenText(report.token)}  refused subflow ${report.from} → ${report.to}${report.errno === 0 ? "" : `: ${errnoName(report.errno)}`}`;
+    case "announced":
+      return `${tokenText(report.token)}  announced ${report.address}${report.errno === 0 ? "" : `: ${errnoName(report.errno)}`}`;
     case "log":
       return `log  ${report.text}`;
   }

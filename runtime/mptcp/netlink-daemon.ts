@@ -2,6 +2,7 @@
  * A path manager beside the kernel: its bytecode in the virtual machine of this process, fed by the kernel's MPTCP events
  * and by its list of sessions, and what it asks for done through generic netlink. netlink-backend.ts opens the doors.
  */
+import { isMapped } from "../../compiler/addresses.ts";
 import { SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { holdsLocalAddresses } from "../../compiler/local-addresses.ts";
 import type { BpfModule } from "../../compiler/module.ts";
@@ -58,6 +59,13 @@ export type NetlinkReport =
       readonly errno: number;
     }
   | {
+      /** The program announced an address; a refusal is told once per address of a session. */
+      readonly kind: "announced";
+      readonly token: number;
+      readonly address: string;
+      readonly errno: number;
+    }
+  | {
       /** An incoming subflow was refused by the program, and taken down. */
       readonly kind: "refused";
       readonly token: number;
@@ -98,6 +106,8 @@ const EOPNOTSUPP = -95;
 /** Looks at the kernel's list take at most a twentieth of the time, and are this far apart at least, and at most. */
 const SHARE = 20;
 const SURVEY_SECONDS = { least: 10, most: 300 };
+/** The announcements of a session, refused ones included, that are remembered. */
+const MOST_ANNOUNCEMENTS = 512;
 /** The most that a program may set a timer to, in milliseconds. */
 const A_DAY = 24 * 60 * 60 * 1000;
 /** Events for which the kernel is asked about the connection. */
@@ -173,7 +183,7 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
             socket: delivery.session,
             // A server cannot reach a client's port, and the kernel's netlink path manager is for clients.
             openSubflow: (local, remote) =>
-              delivery.session.serverSide
+              delivery.session.serverSide && takesRequests(delivery)
                 ? EOPNOTSUPP
                 : request(delivery, wanted, local, remote, defaultEnds(delivery), (session, from, to) => {
                     const one: Opening = { local: from, remote: to, backup: false };
@@ -191,7 +201,7 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
                   () =>
                     closeOne(...ends),
               ),
-            setTimer: (ms) => setTimer(delivery.session, ms),
+            setTimer: (ms) => (takesRequests(delivery) ? setTimer(delivery.session, ms) : ENOTCONN),
             announce: (address, what) => announce(delivery, wanted, address, what),
             setPriority: (both, backup) => {
               const half = both.length / 2;
@@ -234,7 +244,6 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
     };
     /** As in the kernel, the earliest time counts. */
     const setTimer = (session: Session, ms: number): number => {
-      if (!session.established) return ENOTCONN;
       if (ms > A_DAY) return EINVAL;
       const due = performance.now() + ms;
       const set = timers.get(session);
@@ -253,24 +262,33 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
       timers.set(session, { due, timeout });
       return 0;
     };
-    const announce = ({ session }: Delivery, later: (() => void)[], address: Uint8Array, what: number): number => {
-      const end = endpoint(address, { bytes: session.local.bytes, port: 0 });
-      if (!end || address.length === 0 || (what !== 0 && what !== 1)) return EINVAL;
-      if (!session.established) return ENOTCONN;
+    const announce = (delivery: Delivery, later: (() => void)[], address: Uint8Array, what: number): number => {
+      const { session } = delivery;
+      const named = endpoint(address, { bytes: session.local.bytes, port: 0 });
+      const end = named && isMapped(named.bytes) ? { ...named, bytes: named.bytes.slice(12) } : named;
+      if (!takesRequests(delivery)) return ENOTCONN;
+      if (!end || address.length === 0 || (what !== 0 && what !== 1) || !takesFamily(session, end)) return EINVAL;
       // The peer knows it.
       if (sameAddress(session.local.bytes, end.bytes)) return 0;
       later.push(() => {
-        const known = session.localIds?.get(keyOf(end.bytes));
-        if (what === 0) {
-          if (known !== undefined) withdraw(session, end.bytes);
-          return;
-        }
-        const id = localId(session, end.bytes);
-        if (id === undefined) return;
-        const errno = pm.announce(session.token, { ...end, id });
-        if (errno !== 0 && known === undefined) forgetLocalId(session, end.bytes);
+        // Subflows from an address give it an id, too: it is not announced by that.
+        const isAnnounced = session.announcements?.get(keyOf(end.bytes)) === 0;
+        if (what === 0 && isAnnounced) withdraw(session, end.bytes);
+        if (what === 1 && !isAnnounced) announceOne(session, end);
       });
       return 0;
+    };
+    const announceOne = (session: Session, end: Endpoint): void => {
+      const key = keyOf(end.bytes);
+      const announcements = (session.announcements ??= new Map<string, number>());
+      const fresh = session.localIds?.has(key) !== true;
+      const id = localId(session, end.bytes);
+      const errno = id === undefined ? ENOSPC : pm.announce(session.token, { ...end, id });
+      if (errno !== 0 && fresh) forgetLocalId(session, end.bytes);
+      const isNews = announcements.get(key) !== errno;
+      // At most 255 have an id.
+      if (errno === 0 || announcements.size < MOST_ANNOUNCEMENTS) announcements.set(key, errno);
+      if (isNews) report({ kind: "announced", token: session.token, address: endpointText(end), errno });
     };
     /** The programs are told in order; once one refuses a subflow, no more of it. */
     const tell = (deliveries: readonly Delivery[]): void => {
@@ -296,7 +314,7 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
         return 0;
       }
       counts.requested++;
-      const fresh = session.localIds?.has(Buffer.from(from.bytes).toString("hex")) !== true;
+      const fresh = session.localIds?.has(keyOf(from.bytes)) !== true;
       const id = localId(session, from.bytes);
       const errno = id === undefined ? ENOSPC : pm.createSubflow(session.token, { ...from, id, backup }, to);
       if (errno !== 0 && fresh) forgetLocalId(session, from.bytes);
@@ -322,6 +340,7 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
     /** The peer must hear that an address is gone, or it would go on sending there. The first subflow's has id 0. */
     const withdraw = (session: Session, address: Uint8Array): void => {
       const id = forgetLocalId(session, address);
+      session.announcements?.delete(keyOf(address));
       if (id !== undefined) pm.remove(session.token, id);
       if (sameAddress(session.local.bytes, address)) pm.remove(session.token, 0);
     };
@@ -479,19 +498,26 @@ interface Opening extends Ends {
   backup: boolean;
 }
 
+/** As in the kernel, a session that is not established yet, or no more, takes none. */
+const takesRequests = ({ session, event }: Delivery): boolean => session.established && event !== "MptcpCloseSession";
+/** An IPv4 socket has no IPv6; one of IPv6 has IPv4, too. */
+const takesFamily = (session: Session, { bytes }: Endpoint): boolean =>
+  session.local.bytes.length === 16 || bytes.length === 4 || isMapped(bytes);
+
 /** Checks a helper's addresses at once, and queues the rest. The errno of what is queued shows in the reports only. */
 function request(
-  { session }: Delivery,
+  delivery: Delivery,
   queue: (() => void)[],
   local: Uint8Array,
   remote: Uint8Array,
   ends: Ends,
   plan: (session: Session, from: Endpoint, to: Endpoint) => () => number,
 ): number {
+  const { session } = delivery;
   const from = endpoint(local, ends.local);
   const to = endpoint(remote, ends.remote);
-  if (!from || !to || from.bytes.length !== to.bytes.length) return EINVAL;
-  if (!session.established) return ENOTCONN;
+  if (!takesRequests(delivery)) return ENOTCONN;
+  if (!from || !to || from.bytes.length !== to.bytes.length || !takesFamily(session, from)) return EINVAL;
   const act = plan(session, from, to);
   queue.push(() => void act());
   return 0;

@@ -24,6 +24,8 @@ export interface Session {
   refused?: Set<string>;
   /** Address ids given to local addresses on this session: one per address, whatever the port (else EINVAL). */
   localIds?: Map<string, number>;
+  /** What a program announced, by address: 0, or the errno of the last refusal. */
+  announcements?: Map<string, number>;
 }
 
 /** What is remembered at most: a peer must not fill this process. */
@@ -160,6 +162,8 @@ export interface Adopted {
   /** Its further subflows, told after that. */
   then(): readonly Delivery[];
 }
+/** Of a session's first subflow. */
+const FIRST = { localId: 0, remoteId: 0, backup: false } as const;
 /** It has joined: its SYN alone tells nothing. */
 const isUp = (subflow: DiagSubflow): boolean => subflow.joined && subflow.fullyEstablished;
 
@@ -194,8 +198,7 @@ export function sessionTable(limits: Limits = LIMITS): SessionTable {
   const start = (event: MptcpEvent): Session | undefined => {
     if (!event.local || !event.remote) return undefined;
     const session = make(event.token, event.local, event.remote, event.serverSide);
-    if (session)
-      remember(session, { local: event.local, remote: event.remote, localId: 0, remoteId: 0, backup: false });
+    if (session) remember(session, { local: event.local, remote: event.remote, ...FIRST });
     return session;
   };
   const end = (token: number): readonly Delivery[] => {
@@ -223,10 +226,14 @@ export function sessionTable(limits: Limits = LIMITS): SessionTable {
         }
       : undefined;
   /** Of the session, by its first subflow. */
-  const established = (session: Session): readonly Delivery[] => [
-    { event: "MptcpFullyEstablished", args: [session.token, 1], session },
-    { event: "MptcpSubflowEstablished", args: [0, 0, 0, 1], session },
-  ];
+  const established = (session: Session): readonly Delivery[] => {
+    const { local, remote } = session;
+    const subflow = session.subflows.get(endpointKey(local, remote)) ?? { local, remote, ...FIRST };
+    return [
+      { event: "MptcpFullyEstablished", args: [session.token, 1], session, subflow },
+      { event: "MptcpSubflowEstablished", args: [0, 0, 0, 1], session, subflow },
+    ];
+  };
   const joined = (session: Session, subflow: Subflow): readonly Delivery[] => {
     const { localId, remoteId, backup } = subflow;
     // Told already, or refused already: a listing and an event may speak of the same one.

@@ -1,4 +1,5 @@
 /** The MPTCP model: sessions with tokens, addresses that come and go, and subflows that open later, fail, or are refused. */
+import { isMapped } from "../../compiler/addresses.ts";
 import { MAP_FLAGS } from "../../compiler/bpf/map-types.ts";
 import { SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { hostOrder, networkOrder } from "../dsl/network-order.ts";
@@ -144,6 +145,8 @@ function readAddress(bytes: Uint8Array): EndpointValue | undefined | number {
     return { ...(address === 0 ? {} : { addr: networkOrder(32, BigInt(address)) }), ...given };
   }
   const words = Array.from({ length: 8 }, (_, index) => view.getUint16(8 + index * 2).toString(16));
+  // As in the kernel: IPv4 is IPv4, however it is written.
+  if (isMapped(bytes.subarray(8, 24))) return { addr: networkOrder(32, BigInt(view.getUint32(20))), ...given };
   return { ...(words.every((word) => word === "0") ? {} : { addr6: words.join(":") }), ...given };
 }
 const isEmpty = (end: EndpointValue | undefined): boolean => !end || Object.keys(end).length === 0;
@@ -173,14 +176,14 @@ export interface Served {
   readonly path: KernelEvent["path"] & {};
   readonly detail: () => string;
 }
-/** Of a session: its token, and the flags that say whether it is fully established. */
-type SessionFlags = Pick<ConnectionFields, "token" | "flags">;
+/** Of a session: its token, its family by its address, and the flags that say whether it is fully established. */
+type SessionFacts = Pick<ConnectionFields, "token" | "flags" | "localIp6">;
 
 export interface PathModel {
   /** Everything that the program asked for, in order. */
   readonly requested: RequestedSubflow[];
   /** Helpers in an event of the session with these fields, given by the event's number. */
-  served(fields: SessionFlags, event: number, subflow?: ModelSubflow): Served;
+  served(fields: SessionFacts, event: number, subflow?: ModelSubflow): Served;
   session(token: number): Session;
   emit<E extends PathEventName>(
     event: E,
@@ -226,17 +229,21 @@ export function createPathModel(loaded: Loaded): PathModel {
       : 0;
   const servicesFor = (
     of: Session,
-    flags: number,
+    { flags, localIp6 }: SessionFacts,
     subflow: ModelSubflow | undefined,
     event: number,
     note: (detail: string) => void,
   ): KernelEvent["path"] & {} => {
+    /** An IPv4 socket takes no IPv6 address; one of IPv6, also for IPv4, takes both. */
+    const isForeign = (...ends: (EndpointValue | undefined)[]): boolean =>
+      localIp6 === undefined && ends.some((end) => end?.addr6 !== undefined);
     /** Requests that close or change subflows: of this event, or those that match. They take effect when the program is done. */
     const change = (path: RequestedSubflow | number, words: string, run: (one: ModelSubflow) => void): number => {
       if (typeof path === "number") return path;
       note(`${pathText(path)}${words}`);
       const refused = refusal(event, flags);
       if (refused !== 0) return refused;
+      if (isForeign(path.from, path.to)) return ERRNO.EINVAL;
       if (!path.from && !path.to && WITHOUT_SUBFLOW.has(event)) return ERRNO.EINVAL;
       for (const one of matching(of, subflow, path)) run(one);
       return 0;
@@ -248,6 +255,7 @@ export function createPathModel(loaded: Loaded): PathModel {
         note(pathText(path));
         const refused = refusal(event, flags);
         if (refused !== 0) return refused;
+        if (isForeign(path.from, path.to)) return ERRNO.EINVAL;
         if (of.subflows.filter(isThere).length >= MOST_SUBFLOWS) return ERRNO.ENOSPC;
         requested.push(path);
         of.subflows.push({
@@ -282,7 +290,8 @@ export function createPathModel(loaded: Loaded): PathModel {
         if (typeof end === "number") return end;
         const refused = refusal(event, flags);
         if (refused !== 0) return refused;
-        if ((announce !== 0 && announce !== 1) || (end?.addr ?? end?.addr6) === undefined) return ERRNO.EINVAL;
+        if ((announce !== 0 && announce !== 1) || (end?.addr ?? end?.addr6) === undefined || isForeign(end))
+          return ERRNO.EINVAL;
         note(`${text(end, "")} ${announce === 1 ? "announced" : "withdrawn"}`);
         const at = of.announced.findIndex((one) => one.addr === end!.addr && one.addr6 === end!.addr6);
         if (announce === 0 && at >= 0) of.announced.splice(at, 1);
@@ -298,9 +307,9 @@ export function createPathModel(loaded: Loaded): PathModel {
       },
     };
   };
-  const served = ({ token, flags }: SessionFlags, event: number, subflow?: ModelSubflow): Served => {
+  const served = (fields: SessionFacts, event: number, subflow?: ModelSubflow): Served => {
     let words = "";
-    const path = servicesFor(session(token), flags, subflow, event, (said) => {
+    const path = servicesFor(session(fields.token), fields, subflow, event, (said) => {
       words = said;
     });
     return {

@@ -2,11 +2,10 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it, vi } from "vitest";
-import type { HostAddress } from "../../runtime/mptcp/addresses.ts";
-import type { Endpoint, MptcpEvent, MptcpEventName } from "../../runtime/mptcp/generic-netlink.ts";
-import { startDaemon, type Daemon, type DaemonOptions, type Doors } from "../../runtime/mptcp/netlink-daemon.ts";
-import type { DiagSession, DiagSubflow } from "../../runtime/mptcp/sock-diag.ts";
+import { startDaemon, type Daemon, type DaemonOptions } from "../../runtime/mptcp/netlink-daemon.ts";
+import type { DiagSession } from "../../runtime/mptcp/sock-diag.ts";
 import { compiled } from "./compiled.ts";
+import { event, kernel, local } from "./kernel-of-tables.ts";
 import { until } from "./lab.ts";
 
 const PATIENCE = 120_000;
@@ -22,89 +21,6 @@ export const counting = pathManager({
   addLocalAddress() { const one = told.ref(2); if (one) one.value += 1n; },
 });
 `;
-
-const local: Endpoint = { bytes: new Uint8Array([10, 0, 0, 1]), port: 0 };
-const remoteOf = (token: number): Endpoint => ({
-  bytes: new Uint8Array([10, (token >> 16) & 0xff, (token >> 8) & 0xff, token & 0xff]),
-  port: 443,
-});
-const event = (name: MptcpEventName, token: number, more: Partial<MptcpEvent> = {}): MptcpEvent => ({
-  name,
-  token,
-  family: 4,
-  local: { ...local, bytes: local.bytes.slice(), port: 1024 + (token % 60_000) },
-  remote: remoteOf(token),
-  localId: 0,
-  remoteId: 0,
-  backup: false,
-  serverSide: false,
-  error: 0,
-  ...more,
-});
-
-/** A kernel that has the sessions which the test says, and tells what the test says. */
-function kernel() {
-  const sessions = new Map<number, DiagSession>();
-  const subflows = new Map<number, DiagSubflow[]>();
-  let hear: (event: MptcpEvent) => void = () => undefined;
-  let overrun: () => void = () => undefined;
-  let added: (address: HostAddress) => void = () => undefined;
-  const doors: Doors = {
-    pm: {
-      listen(receive, lost) {
-        hear = receive;
-        overrun = lost;
-      },
-      createSubflow: () => 0,
-      destroySubflow: () => 0,
-      announce: () => 0,
-      remove: () => 0,
-      manages: () => true,
-      setBackup: () => 0,
-      close: () => undefined,
-    },
-    diag: {
-      sessions: (each) => sessions.forEach((one) => each(one)),
-      subflows: (each) => subflows.forEach((list) => list.forEach((one) => each(one))),
-      has: (token) => sessions.has(token),
-      tcp: () => undefined,
-      close: () => undefined,
-    },
-    watchAddresses(onAdded) {
-      added = (address) => onAdded(address, false);
-      return { current: [], close: () => undefined };
-    },
-  };
-  const first = (token: number): DiagSubflow => ({
-    ...event("created", token),
-    local: event("created", token).local!,
-    remote: remoteOf(token),
-    joined: false,
-    negotiated: true,
-    outgoing: true,
-    fullyEstablished: true,
-  });
-  return {
-    doors,
-    sessions,
-    open(token: number, silently = false) {
-      const one = first(token);
-      sessions.set(token, { token, local: one.local, remote: one.remote, open: true });
-      subflows.set(token, [one]);
-      if (silently) return;
-      hear(event("created", token));
-      hear(event("established", token));
-    },
-    /** As when the peer sends FASTCLOSE: it is gone, and nobody says so. */
-    reset(token: number) {
-      sessions.delete(token);
-      subflows.delete(token);
-    },
-    tell: (one: MptcpEvent) => hear(one),
-    lose: () => overrun(),
-    addAddress: () => added({ family: 4, bytes: new Uint8Array([10, 9, 9, 9]), interfaceIndex: 2 }),
-  };
-}
 
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
