@@ -89,3 +89,23 @@ export function structLayout(
   }
   return { kind: "struct", name, fields: placed, size: Math.ceil(offset / align) * align, align, packed };
 }
+
+/** Same bytes in memory, in fields of the same names; whatever the structs are called. */
+export function sameLayout(a: Layout, b: Layout): boolean {
+  if (a === b) return true;
+  if (a.kind === "int" && b.kind === "int") return a.bits === b.bits && a.signed === b.signed;
+  if (a.kind === "be" && b.kind === "be") return a.bits === b.bits;
+  if (a.kind === "cstring" && b.kind === "cstring") return a.size === b.size;
+  if (a.kind === "array" && b.kind === "array") return a.length === b.length && sameLayout(a.of, b.of);
+  if (a.kind === "struct" && b.kind === "struct") {
+    return (
+      a.size === b.size &&
+      a.fields.length === b.fields.length &&
+      a.fields.every((field, i) => {
+        const other = b.fields[i]!;
+        return field.name === other.name && field.offset === other.offset && sameLayout(field.layout, other.layout);
+      })
+    );
+  }
+  return false;
+}

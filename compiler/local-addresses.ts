@@ -2,7 +2,7 @@
  * The addresses of this host, as programs read them (`session.localAddresses()`) and as the runtime keeps them: an array map whose one value is
  * a struct of this name and shape. Programs in C have their addresses kept in the same way.
  */
-import { structLayout, type Layout } from "./layout.ts";
+import { sameLayout, structLayout, type Layout } from "./layout.ts";
 
 const be32: Layout = { kind: "be", bits: 32 };
 /** One address, as the event of its coming tells it. A family of 0: the slot is free. */
@@ -23,9 +23,9 @@ export const LOCAL_ADDRESSES = structLayout(
   false,
 );
 
-/** Is it such a map? */
+/** Is it such a map? One of another shape is the program's own, whatever its struct is called. */
 export const holdsLocalAddresses = (map: { readonly type: string; readonly value?: Layout }): boolean =>
   map.type === "array" &&
   map.value?.kind === "struct" &&
   map.value.name === LOCAL_ADDRESSES.name &&
-  map.value.size === LOCAL_ADDRESSES.size;
+  sameLayout(map.value, LOCAL_ADDRESSES);

@@ -2,11 +2,12 @@
 import { ts } from "ts-morph";
 import { OPTION_NAMES } from "../bpf/option-names.ts";
 import { LOCAL_ADDRESS } from "../local-addresses.ts";
+import { sameLayout } from "../layout.ts";
 import { unlessCheckerFails } from "./checker-failure.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { say, spanOf } from "./module-state.ts";
 import { builtinNamed, resolveName } from "./names.ts";
-import { BOOL, I32, IP6, isAggregate, isPrimitive, isScalar, PRIMITIVES, sameLayout, type DslType } from "./types.ts";
+import { BOOL, I32, IP6, isAggregate, isPrimitive, isScalar, PRIMITIVES, type DslType } from "./types.ts";
 import { roleNamed } from "./roles.ts";
 import { stringType, TCP_STATE } from "./values.ts";
 

@@ -5,6 +5,7 @@ import { COMPILED, type ContextField } from "../bpf/kinds/index.ts";
 import type { Type, Value } from "../ir/ir.ts";
 import { hasCome } from "../bpf/since.ts";
 import { FIELD_POINTERS } from "../ir/types.ts";
+import { sameLayout } from "../layout.ts";
 import type { AddressProperty, ContextProperty, HelperProperty, ScalarProperty } from "./context-properties.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { loadMember, storeMember, type KernelProperty } from "./kernel-members.ts";
@@ -13,7 +14,7 @@ import { need, sayTooNew } from "./module-state.ts";
 import { ERROR, type Context, type Operand, type Scalar } from "./operand.ts";
 import { ROLES } from "./roles.ts";
 import { segmentFact } from "./segments.ts";
-import { BE32, I32, sameLayout } from "./types.ts";
+import { BE32, I32 } from "./types.ts";
 import { convert, describe } from "./values.ts";
 
 /** Four words in network order. */

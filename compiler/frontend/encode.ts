@@ -1,12 +1,12 @@
 /** Constant expressions to the bytes they have in memory: initial values of maps, params and globals. */
 import { ts } from "ts-morph";
-import { sizeOf, type Layout } from "../layout.ts";
+import { type Layout, sameLayout, sizeOf } from "../layout.ts";
 import { propertyValue } from "./aggregates.ts";
 import { bare, fail, type Lowering } from "./lowering.ts";
 import { entityAt } from "./names.ts";
 import type { Memory } from "./operand.ts";
 import { paddedBytes, utf8 } from "./strings.ts";
-import { irType, isPrimitive, isScalar, sameLayout, typeName, type DslType, type ScalarType } from "./types.ts";
+import { irType, isPrimitive, isScalar, typeName, type DslType, type ScalarType } from "./types.ts";
 import { convert, describe } from "./values.ts";
 import { expression } from "./visit.ts";
 

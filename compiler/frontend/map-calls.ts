@@ -2,7 +2,7 @@
 import { ts } from "ts-morph";
 import type { Type, Value } from "../ir/ir.ts";
 import { ANY_POINTER } from "../ir/types.ts";
-import { alignOf, sizeOf, type Layout } from "../layout.ts";
+import { alignOf, type Layout, sameLayout, sizeOf } from "../layout.ts";
 import { build, buildsAggregate, storeExpression } from "./aggregates.ts";
 import { roleRow } from "./roles.ts";
 import { argumentsOf } from "./arguments.ts";
@@ -25,7 +25,6 @@ import {
   type Primitive,
   type Range,
   rangeOf,
-  sameLayout,
   typeName,
   U32,
 } from "./types.ts";

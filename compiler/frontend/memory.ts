@@ -2,19 +2,10 @@
 import type { ts } from "ts-morph";
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { Value } from "../ir/ir.ts";
-import { alignOf, sizeOf, type Layout } from "../layout.ts";
+import { alignOf, type Layout, sameLayout, sizeOf } from "../layout.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { alignAt, originOf, type Memory, type Operand, type Place, type Scalar } from "./operand.ts";
-import {
-  bytesOf,
-  irType,
-  isPrimitive,
-  rangeOf,
-  sameLayout,
-  typeName,
-  type Aggregate,
-  type Primitive,
-} from "./types.ts";
+import { bytesOf, irType, isPrimitive, rangeOf, typeName, type Aggregate, type Primitive } from "./types.ts";
 import { loopsAround } from "./uses.ts";
 import { convert, describe } from "./values.ts";
 

@@ -95,20 +95,24 @@ function pathOf(f: Lowering, written: ts.Expression | undefined, name: string): 
       if (f.b.constantOf(backup) !== 0n) path.backup = backup;
       continue;
     }
-    const end = endpoint(f, side.value);
+    const name = side.name as "from" | "to";
+    const end = endpoint(f, side.value, name);
     if (!end) return undefined;
-    path[side.name as "from" | "to"] = end;
+    path[name] = end;
   }
   return path;
 }
 
-function endpoint(f: Lowering, written: ts.Expression): Endpoint | undefined {
+/** What is written for an end of a path. `announced`: for an address of this host. */
+const ENDS = {
+  from: { what: "an end of a path", example: "{ addr: local.addr }" },
+  to: { what: "an end of a path", example: "{ addr: session.remoteIp4, port: session.remotePort }" },
+  announced: { what: "an address of this host", example: "{ addr: local.addr }" },
+} as const;
+
+function endpoint(f: Lowering, written: ts.Expression, end: keyof typeof ENDS): Endpoint | undefined {
   const node = bare(written);
-  if (!ts.isObjectLiteralExpression(node))
-    return void fail(f, "literal-needed", written, {
-      what: "an end of a path",
-      example: "{ addr: session.remoteIp4, port: session.remotePort }",
-    });
+  if (!ts.isObjectLiteralExpression(node)) return void fail(f, "literal-needed", written, ENDS[end]);
   let addr: Operand | undefined;
   let addrNode: ts.Expression = node;
   let port: Value | undefined;
@@ -182,7 +186,7 @@ function announce(f: Lowering, context: Context, name: string, wanted: bigint, c
   if (!args) return ERROR;
   const span = at(f, call);
   need(f.state, "helper:mptcp-announce-addr", span, `${name}()`);
-  const end = endpoint(f, args[0]!);
+  const end = endpoint(f, args[0]!, "announced");
   const made = end && sockaddr(f, end, scratch(f, 28, 4, "announced", span), 0);
   if (!made) return ERROR;
   const number = (value: bigint): Value => f.b.constant("w32", value, span);

@@ -3,11 +3,11 @@
  * field it came from; here a field is memory, and putting a struct into it copies. Where that would show, it is an error.
  */
 import { ts } from "ts-morph";
-import { sizeOf, type Layout } from "../layout.ts";
+import { type Layout, sameLayout, sizeOf } from "../layout.ts";
 import { at, fail, type Binding, type Lowering } from "./lowering.ts";
 import { say } from "./module-state.ts";
 import { originOf, type Operand, type Origin, type Root } from "./operand.ts";
-import { isAggregate, isPrimitive, sameLayout } from "./types.ts";
+import { isAggregate, isPrimitive } from "./types.ts";
 import { isStoreThrough, loopsAround, nameOf, scopeOf, usedAfter, usesIn } from "./uses.ts";
 
 /** Memory whose content as a whole becomes another. */

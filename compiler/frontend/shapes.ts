@@ -3,7 +3,7 @@ import type { ts } from "ts-morph";
 import type { Variable } from "../ir/build.ts";
 import type { Type, Value } from "../ir/ir.ts";
 import { ANY_POINTER, contextType } from "../ir/types.ts";
-import { alignOf } from "../layout.ts";
+import { alignOf, sameLayout } from "../layout.ts";
 import { at, fail, pointerTo, type Lowering } from "./lowering.ts";
 import { asPlace } from "./memory.ts";
 import { originOf, sameRoot, UNDEFINED, type Operand, type Origin } from "./operand.ts";
@@ -15,7 +15,6 @@ import {
   isPrimitive,
   isScalar,
   rangeOf,
-  sameLayout,
   typeName,
   U32,
   within,
@@ -24,7 +23,7 @@ import {
   type StringType,
 } from "./types.ts";
 import { pointerOf, roleRow } from "./roles.ts";
-import { convert, describe, knownRange, literalType, stringType, typeOf } from "./values.ts";
+import { convert, describe, hostAddressHelp, knownRange, literalType, stringType, typeOf } from "./values.ts";
 
 /** The IR types that a value of this type takes. */
 export function irTypes(type: DslType): Type[] {
@@ -49,7 +48,11 @@ export function flatten(f: Lowering, operand: Operand, type: DslType, node: ts.N
     return value && [value];
   }
   const mismatch = (): undefined =>
-    void fail(f, "type-mismatch", node, { expected: typeName(type), found: describe(operand) });
+    void fail(f, "type-mismatch", node, {
+      expected: typeName(type),
+      found: describe(operand),
+      ...hostAddressHelp(type, operand),
+    });
   switch (type.kind) {
     case "undefined":
       return operand.kind === "undefined" ? [] : mismatch();

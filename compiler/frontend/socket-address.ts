@@ -1,10 +1,11 @@
 /** Socket addresses, as the kernel has them in memory. */
 import type { ts } from "ts-morph";
 import type { Value } from "../ir/ir.ts";
+import { sameLayout } from "../layout.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { asPlace, copyPlace } from "./memory.ts";
 import type { Operand, Place } from "./operand.ts";
-import { BE32, IP6, sameLayout } from "./types.ts";
+import { BE32, IP6 } from "./types.ts";
 import { convert, describe } from "./values.ts";
 
 export const AF_INET = 2n;

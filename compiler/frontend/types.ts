@@ -89,26 +89,6 @@ export const isScalar = (type: DslType): type is ScalarType =>
 export const irType = (type: ScalarType): Type => (isPrimitive(type) && type.bits === 64 ? "w64" : "w32");
 export const bytesOf = (type: Primitive): AccessBytes => (type.bits / 8) as AccessBytes;
 
-/** Same bytes in memory, whatever the names. */
-export function sameLayout(a: Layout, b: Layout): boolean {
-  if (a === b) return true;
-  if (a.kind === "int" && b.kind === "int") return a.bits === b.bits && a.signed === b.signed;
-  if (a.kind === "be" && b.kind === "be") return a.bits === b.bits;
-  if (a.kind === "cstring" && b.kind === "cstring") return a.size === b.size;
-  if (a.kind === "array" && b.kind === "array") return a.length === b.length && sameLayout(a.of, b.of);
-  if (a.kind === "struct" && b.kind === "struct") {
-    return (
-      a.size === b.size &&
-      a.fields.length === b.fields.length &&
-      a.fields.every((field, i) => {
-        const other = b.fields[i]!;
-        return field.name === other.name && field.offset === other.offset && sameLayout(field.layout, other.layout);
-      })
-    );
-  }
-  return false;
-}
-
 /** Bytes of a layout that no field covers, so that they must be zeroed. */
 export const hasPadding = (layout: Layout): boolean => {
   if (layout.kind === "array") return hasPadding(layout.of);

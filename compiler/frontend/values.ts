@@ -3,6 +3,7 @@ import { ts } from "ts-morph";
 import { TCP_STATES } from "../bpf/tcp-states.ts";
 import type { Value } from "../ir/ir.ts";
 import type { IntLayout } from "../layout.ts";
+import { LOCAL_ADDRESS } from "../local-addresses.ts";
 import { isConstantExpression } from "./constant-expressions.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
 import { stringCode } from "./module-state.ts";
@@ -182,6 +183,17 @@ const mismatchHelp = (target: ScalarType, found: ScalarType): string | undefined
   if (target.kind === "bool" && found.kind === "int") return "compare it: … !== 0";
   return undefined;
 };
+
+/** A help for what no expression makes: an address of this host, where another thing is given. */
+export const hostAddressHelp = (expected: DslType, found: Operand): { readonly help?: string } =>
+  expected !== LOCAL_ADDRESS
+    ? {}
+    : {
+        help:
+          found.kind === "context" && found.role === "local"
+            ? "pass its fields: local.addr, local.family"
+            : "give it one of a loop: for (const local of session.localAddresses())",
+      };
 
 /** The value of an operand as `target`, for a variable, field, parameter or result of that type. Reports and gives undefined when it cannot be. */
 export function convert(f: Lowering, operand: Operand, target: ScalarType, node: ts.Node): Value | undefined {

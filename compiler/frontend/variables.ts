@@ -1,6 +1,6 @@
 /** Declarations of variables inside of functions. */
 import { ts } from "ts-morph";
-import { sizeOf } from "../layout.ts";
+import { sameLayout, sizeOf } from "../layout.ts";
 import { annotation } from "./annotations.ts";
 import { arrayLiteralLayout, build, buildsAggregate } from "./aggregates.ts";
 import { at, bare, bind, fail, pointerTo, type Lowering } from "./lowering.ts";
@@ -9,8 +9,8 @@ import { entityAt } from "./names.ts";
 import { ERROR, originOf, type Operand, type Origin } from "./operand.ts";
 import { pointerOf } from "./roles.ts";
 import { flatten, variablesFor } from "./shapes.ts";
-import { isAggregate, isScalar, sameLayout, typeName, type Aggregate, type DslType } from "./types.ts";
-import { describe, toScalar, typeOf } from "./values.ts";
+import { isAggregate, isScalar, typeName, type Aggregate, type DslType } from "./types.ts";
+import { describe, hostAddressHelp, toScalar, typeOf } from "./values.ts";
 import { expression } from "./visit.ts";
 
 const K = ts.SyntaxKind;
@@ -150,7 +150,11 @@ function struct(
     bind(f, name, { kind: "operand", operand: held, node, constant, ...(owns ? { owns } : {}) });
   if (!place || !sameLayout(place.type, type)) {
     if (operand.kind !== "error")
-      fail(f, "type-mismatch", init, { expected: typeName(type), found: describe(operand) });
+      fail(f, "type-mismatch", init, {
+        expected: typeName(type),
+        found: describe(operand),
+        ...hostAddressHelp(type, operand),
+      });
     return bindPlace(ERROR);
   }
   // Strings are never written in part: a variable of one stands for another after an assignment.

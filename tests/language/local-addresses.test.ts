@@ -18,7 +18,7 @@ async function opened(count: number, body: string, gone: readonly number[] = [],
   writeFileSync(
     path,
     `
-import { HashMap, license, u32 } from "tsbpf";
+import { array, ArrayMap, HashMap, license, struct, u32, u64 } from "tsbpf";
 import { pathManager, type HostAddress, type MptcpSession } from "tsbpf/mptcp";
 license("GPL");
 ${top}
@@ -40,8 +40,11 @@ test("every address, in the order in which they came; free slots are passed over
   expect(await opened(0, `for (const local of session.localAddresses()) ${OPEN}`)).toEqual([]);
 });
 
-test("eight at most: the ninth waits for nobody", async () => {
-  expect(await opened(9, `for (const local of session.localAddresses()) ${OPEN}`)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+test("eight at most: those behind wait until one goes, and are forgotten when they go themselves", async () => {
+  const every = `for (const local of session.localAddresses()) ${OPEN}`;
+  expect(await opened(9, every)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(await opened(10, every, [2])).toEqual([1, 9, 3, 4, 5, 6, 7, 8]);
+  expect(await opened(10, every, [9, 2, 4])).toEqual([1, 10, 3, 5, 6, 7, 8]);
 });
 
 test("break, continue with a label, return", async () => {
@@ -75,8 +78,29 @@ test("a map of the program may be called as ours would be", async () => {
   ).toEqual([1, 2]);
 });
 
+test("a struct of the program may be called as ours is", async () => {
+  const top = `class local_addresses extends struct({ a: u64, rest: array(u64, 23) }) {}
+export const own = new ArrayMap({ value: local_addresses, maxEntries: 1 });`;
+  const body = `const mine = own.get(0); if (mine && mine.a !== 0n) return; for (const local of session.localAddresses()) ${OPEN}`;
+  expect(await opened(2, body, [], top)).toEqual([1, 2]);
+});
+
 test("they cannot be written", async () => {
   await expect(opened(1, "for (const local of session.localAddresses()) local.family = 1;")).rejects.toThrow(
     "read-only",
   );
+});
+
+test("what is no address of a loop is told with what may be written", async () => {
+  const TAKES = "function take(session: MptcpSession, local: HostAddress) { session.setTimer(local.family); }";
+  const told = (event: string) =>
+    opened(0, `} , addLocalAddress(session, local) { ${event}`, [], TAKES).then(
+      () => "",
+      (error: unknown) => String(error),
+    );
+  expect(await told("take(session, local);")).toContain("pass its fields: local.addr, local.family");
+  expect(await told("const kept: HostAddress = local; take(session, kept);")).toContain("pass its fields");
+  for (const call of ["announceAddress(local)", "withdrawAddress(local)", "openSubflow({ from: local })"])
+    expect(await told(`session.${call};`), call).toContain("write { addr: local.addr }");
+  expect(await told("session.openSubflow({ to: local });")).toContain("session.remoteIp4");
 });
