@@ -3,6 +3,7 @@
 import { helperName, type HelperName } from "../bpf/helpers.ts";
 import type { RawInsn } from "../bpf/raw.ts";
 import { callableSince, returnRange } from "../bpf/kinds/index.ts";
+import { isForbidden, opsStruct } from "../bpf/kinds/struct-ops.ts";
 import { KFUNCS, type KfuncName } from "../bpf/kfuncs.ts";
 import { hasCome, helperSince } from "../bpf/since.ts";
 import { explainLeak } from "./explain-leak.ts";
@@ -137,9 +138,19 @@ const RULES: readonly {
     explain: ({ program, rejection }) => {
       const called = calledAt(program, rejection.failingInsn);
       const since = called && callableSince(program.type, program.attach, called);
+      const { entry } = program;
+      if (called && entry && isForbidden(entry.ops, entry.member, called)) {
+        const mayOthers = opsStruct(entry.ops)?.helpers.includes(called) === true;
+        return {
+          problem: `${mayOthers ? "this handler" : `a function of struct ${entry.ops}`} may not call ${named(called)}`,
+          remedy: mayOthers ? "call it in another handler" : "leave it out",
+        };
+      }
       return {
         problem: `programs of type ${program.type} may not call ${named(called) ?? "this"} on Linux ${program.release}`,
-        ...(since ? { remedy: `leave it out, or ask for newer kernels alone: --kernel ${since}` } : {}),
+        ...(since && !hasCome(since, program.release)
+          ? { remedy: `leave it out, or ask for newer kernels alone: --kernel ${since}` }
+          : {}),
       };
     },
   },

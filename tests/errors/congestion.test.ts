@@ -49,6 +49,23 @@ test("older kernels are told of", () => {
   expect(said(program(control), { kernel: "6.10" })).toEqual([]);
 });
 
+const CHOOSES = `(sk) { if (sk.setSockOpt("TCP_CONGESTION", "cubic") === 0) sk.sndCwnd = 1; },`;
+test("socket options are set from Linux 5.15 on, and not in release()", () => {
+  const choosing = program({ init: `init${CHOOSES}` });
+  expect(said(choosing, { kernel: "5.13" })).toMatchObject([
+    { key: "verifier-rejects", help: expect.stringMatching(/--kernel 5\.15$/) as string },
+  ]);
+  expect(said(choosing, { kernel: "5.15" })).toEqual([]);
+  // No kernel takes the other: none is named.
+  for (const kernel of ["5.15", "6.18"])
+    expect(said(program({ release: `release${CHOOSES}` }), { kernel })).toMatchObject([
+      {
+        message: expect.stringContaining("this handler may not call bpf_setsockopt") as string,
+        help: "call it in another handler",
+      },
+    ]);
+});
+
 test("the kernel's functions take a connection of a congestion control, no other", () => {
   const text = `
 import { license } from "tsbpf";

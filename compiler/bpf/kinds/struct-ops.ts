@@ -56,4 +56,6 @@ export const structOps = {
   // The arguments differ from member to member.
   fields: {},
   helpers: HELPERS,
+  // Linux 5.15: until then for no function of a struct.
+  later: { setsockopt: "5.15", getsockopt: "5.15" },
 } as const satisfies StructOpsKind;
