@@ -89,13 +89,14 @@ export function createSessionView(
     emit("subflowClosed", { ...ids(one), error }, {}, one);
   };
 
-  /** Tells of each subflow that is up, or once of none. */
+  /** Tells of each subflow that is up when it expires, also of those that a handler closes meanwhile; or once of none. */
   const expire = (): void => {
     own.timer = undefined;
     const up = own.subflows.filter((one) => one.state === "established");
-    if (!own.firstClosed) emit("timer", { isMaster: true }, {});
-    for (const one of up) if (one.state === "established") emit("timer", ids(one), {}, one);
-    if (own.firstClosed && up.length === 0) emit("timer", {}, {});
+    const isFirstUp = !own.firstClosed;
+    if (isFirstUp) emit("timer", { isMaster: true }, {});
+    for (const one of up) emit("timer", ids(one), {}, one);
+    if (!isFirstUp && up.length === 0) emit("timer", {}, {});
   };
   const advance = (milliseconds: number): void => {
     const end = loaded.host.now + BigInt(Math.round(milliseconds * 1e6));
@@ -156,6 +157,7 @@ export function createSessionView(
     close() {
       for (const one of own.subflows) if (one.state === "established" || one.state === "pending") one.state = "closed";
       emit("closeSession", {}, {});
+      own.timer = undefined;
     },
     get first() {
       return own.firstClosed ? "closed" : "established";

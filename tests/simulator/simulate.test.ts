@@ -409,6 +409,26 @@ export const mine = congestionControl({
   expect(kept.flows[0]!.cwnd).toEqual(reno.flows[0]!.cwnd);
 });
 
+test("what goes over to another keeps nothing for the connection", async () => {
+  const { mine: leaving } = await loaded(`
+import { license, struct, u32 } from "tsbpf";
+import { congestionControl, renoCongAvoid, renoSsthresh, renoUndoCwnd } from "tsbpf/cc";
+license("GPL");
+class Own extends struct({ before: u32, after: u32 }) {}
+export const mine = congestionControl({
+  state: Own,
+  init(sk) {
+    sk.state.before = 7;
+    if (sk.setSockOpt("TCP_CONGESTION", "reno") === 0) sk.state.after = sk.state.before + 1;
+  },
+  congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked),
+  ssthresh: (sk) => renoSsthresh(sk),
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+});`);
+  const run = simulate({ flows: [{ congestionControl: leaving as Control, bytes: 1448 }] });
+  expect(run.flows[0]!.state).toEqual({ before: 0, after: 1 });
+});
+
 test("acknowledgements tell again what they told before: only what is new is looked at", () => {
   expect(without([[4, 9]], [])).toEqual([[4, 9]]);
   expect(without([[4, 9]], [[4, 8]])).toEqual([[8, 9]]);

@@ -239,6 +239,44 @@ describe("two endpoints", () => {
 });
 
 describe("path managers", () => {
+  describe("timers of sessions", () => {
+    /** A manager with one more subflow, and this for the first one when the timer expires. */
+    const timed = async (isFirst: string, path = "{ from: { addr: session.localIp4 } }") => {
+      const { manager } = (await load(
+        source(`
+import { license } from "tsbpf";
+import { pathManager } from "tsbpf/mptcp";
+license("GPL");
+export const manager = pathManager({
+  fullyEstablished(session, isMaster) { if (isMaster) { ${path && `session.openSubflow(${path});`} session.setTimer(100); } },
+  timer(session, _localId, _remoteId, _backup, isMaster) { if (isMaster) { ${isFirst} } },
+});
+`),
+      )) as { readonly manager: PathManagerUnderTest };
+      const session = manager.session({ localIp4: ipv4("10.0.0.1") });
+      session.establish();
+      session.settle();
+      return { session, told: () => manager.history.match(/timer, token/g)?.length ?? 0 };
+    };
+    test("one that is over is told of no timer", async () => {
+      const { session, told } = await timed("");
+      session.close();
+      session.advance(1000);
+      expect(told()).toBe(0);
+    });
+    test("what is closed in the same expiry is told as well", async () => {
+      const { session, told } = await timed("session.closeSubflow({ from: { addr: session.localIp4 } });");
+      session.advance(1000);
+      expect(session.subflows).toMatchObject([{ state: "closed" }]);
+      expect(told()).toBe(2);
+    });
+    test("the first subflow that closes itself is told once", async () => {
+      const { session, told } = await timed("session.closeSubflow();", "");
+      session.advance(1000);
+      expect(session.first).toBe("closed");
+      expect(told()).toBe(1);
+    });
+  });
   test("subflows that fail are told of; a program cannot loop forever", async () => {
     const { ndiffports } = (await load(program("ndiffports"))) as { ndiffports: PathManagerUnderTest };
     const session = ndiffports.session({ remotePort: htons(443) }, { subflow: () => "fail" });

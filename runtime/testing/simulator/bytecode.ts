@@ -129,7 +129,10 @@ function controlOf(parts: HookViewParts<"tcp_congestion_ops">, sock: Sock, aroun
         sendAck: (nextByte) => around.sendAck(nextByte),
         setSockOpt(level, name, value) {
           if (!isChoice(level, name)) return ERRNO.EOPNOTSUPP;
-          return around.choose(nameIn(value)) ? 0 : ERRNO.ENOENT;
+          if (!around.choose(nameIn(value))) return ERRNO.ENOENT;
+          // As tcp_reinit_congestion_control does: the area is the new one's now.
+          seat.socket.bytes(PRIVATE_AREA).fill(0);
+          return 0;
         },
       },
     });
