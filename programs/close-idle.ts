@@ -5,7 +5,7 @@
 //
 // How: when a subflow is up, and then whenever it may have been quiet for `idleMs`, a timer compares the bytes that it has carried with those of
 // the last look. One that carried none is closed. The session's first subflow stays.
-import { ktimeNs, license, LruHashMap, param, struct, u32, u64 } from "tsbpf";
+import { ktimeNs, license, LruHashMap, min, param, struct, u32, u64 } from "tsbpf";
 import { pathManager, type MptcpSession } from "tsbpf/mptcp";
 
 license("GPL");
@@ -14,6 +14,8 @@ license("GPL");
 export const idleMs = param(u32, 30_000);
 
 const MILLISECOND: u64 = 1_000_000n;
+/** A timer's longest time, in milliseconds. */
+const DAY: u32 = 86_400_000;
 
 class Key extends struct({ token: u32, localId: u32, remoteId: u32 }) {}
 class Seen extends struct({ bytes: u64, sinceNs: u64 }) {}
@@ -26,7 +28,7 @@ export const closeIdle = pathManager({
   subflowEstablished(session, localId, remoteId, _backup, isMaster) {
     if (isMaster) return;
     const now = new Seen({ bytes: carried(session), sinceNs: ktimeNs() });
-    if (seen.set(new Key({ token: session.token, localId, remoteId }), now) === 0) session.setTimer(idleMs);
+    if (seen.set(new Key({ token: session.token, localId, remoteId }), now) === 0) session.setTimer(min(idleMs, DAY));
   },
 
   timer(session, localId, remoteId, _backup, isMaster) {
@@ -41,6 +43,6 @@ export const closeIdle = pathManager({
     }
     const end = last.sinceNs + u64(idleMs) * MILLISECOND;
     if (now >= end) session.closeSubflow();
-    else session.setTimer(u32((end - now) / MILLISECOND) + 1);
+    else session.setTimer(min(u32((end - now) / MILLISECOND), DAY - 1) + 1);
   },
 });

@@ -12,13 +12,15 @@ license("GPL");
 
 /** Bytes in both directions from which on a connection is worth more than one subflow. */
 export const worthBytes = param(u32, 100_000);
-/** Milliseconds until the first look, and at most between two. */
+/** Milliseconds until the first look, and at most between two; no more than a day. */
 export const firstLookMs = param(u32, 200);
 export const longestWaitMs = param(u32, 10_000);
 
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SERVER_SIDE = 1;
+/** A timer's longest time, in milliseconds. */
+const DAY: u32 = 86_400_000;
 
 /** Sessions with one subflow: milliseconds until the next look, by token. */
 export const thin = new HashMap({ key: u32, value: u32, maxEntries: 4096 });
@@ -26,15 +28,16 @@ export const thin = new HashMap({ key: u32, value: u32, maxEntries: 4096 });
 export const thinConnections = pathManager({
   fullyEstablished(session, isMaster) {
     if (!isMaster || (session.flags & SERVER_SIDE) !== 0) return; // nobody listens on a client's port
-    if (thin.set(session.token, firstLookMs) !== 0) log`no room for session ${session.token}: it keeps one subflow`;
-    else session.setTimer(firstLookMs);
+    const wait = min(firstLookMs, DAY);
+    if (thin.set(session.token, wait) !== 0) log`no room for session ${session.token}: it keeps one subflow`;
+    else session.setTimer(wait);
   },
 
   timer(session, _localId, _remoteId, _backup, isMaster) {
     const wait = isMaster ? thin.ref(session.token) : undefined;
     if (!wait) return;
     if (session.bytesReceived + session.bytesAcked < u64(worthBytes)) {
-      wait.value = min(wait.value * 2, longestWaitMs);
+      wait.value = min(wait.value * 2, min(longestWaitMs, DAY));
       session.setTimer(wait.value);
       return;
     }

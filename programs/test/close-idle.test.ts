@@ -9,8 +9,8 @@ const ENDS = { localIp4: ipv4("10.0.1.1"), remoteIp4: ipv4("192.0.2.1"), remoteP
 
 describe("close after inactivity", () => {
   /** A session. Its other subflows are another program's. */
-  const open = async () => {
-    const { closeIdle, seen } = await load<Module>(source, { params: { idleMs: 10_000 } });
+  const open = async (idleMs = 10_000) => {
+    const { closeIdle, seen } = await load<Module>(source, { params: { idleMs } });
     const session = closeIdle.session(ENDS);
     session.establish();
     return { closeIdle, seen, session };
@@ -61,6 +61,14 @@ describe("close after inactivity", () => {
     expect(at(1n)).toContain("in 6001 ms");
     session.advance(6_000);
     expect(at(1n)).toContain("mptcp_close_subflow");
+  });
+
+  test("more than a timer's longest time is waited in pieces", async () => {
+    const { closeIdle, session } = await open(0xffff_ffff);
+    up(session, closeIdle, 1);
+    expect(closeIdle.history.trim().split("\n").at(-1)).toContain("in 86400000 ms");
+    closeIdle.emit("timer", { localId: 1, remoteId: 1 }, { ...ENDS, localIp4: lte, token: session.token, flags: 2 });
+    expect(closeIdle.history.trim().split("\n").at(-1)).toContain("in 86400000 ms");
   });
 
   test("the first subflow stays, however quiet", async () => {

@@ -48,6 +48,18 @@ describe("thin connections", () => {
     expect(session.subflows.map(({ from }) => from)).toEqual([{ addr6: six }]);
   });
 
+  test("no wait is longer than a timer's longest time", async () => {
+    const { thinConnections, thin } = await load<Module>(source, {
+      params: { firstLookMs: 0xffff_ffff, longestWaitMs: 0xffff_ffff },
+    });
+    const session = thinConnections.session(ENDS);
+    session.establish();
+    expect(thin.get(session.token)).toBe(86_400_000);
+    session.advance(86_400_000);
+    expect(thin.get(session.token)).toBe(86_400_000);
+    expect(thinConnections.history.match(/in 86400000 ms/g)).toHaveLength(2);
+  });
+
   test("it is looked at more and more seldom: after 100, 200, 300, 300 … ms", async () => {
     const { session, thinConnections } = await open();
     const looks = (): number => thinConnections.history.match(/timer, token/g)?.length ?? 0;

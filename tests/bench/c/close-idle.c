@@ -2,6 +2,8 @@
 #include "mptcp.h"
 
 #define MILLISECOND 1000000ull
+/* A timer's longest time, in milliseconds. */
+#define DAY 86400000u
 
 const volatile __u32 idleMs = 30000;
 
@@ -39,7 +41,7 @@ int closeIdle(struct patched_sock_ops *skops)
 			break;
 		now.sinceNs = bpf_ktime_get_ns();
 		if (!bpf_map_update_elem(&seen, &key, &now, BPF_ANY))
-			bpf_mptcp_set_timer(skops, idleMs);
+			bpf_mptcp_set_timer(skops, MIN(idleMs, DAY));
 		break;
 	}
 	case BPF_MPTCP_TIMER: {
@@ -62,7 +64,7 @@ int closeIdle(struct patched_sock_ops *skops)
 		if (now >= end)
 			bpf_mptcp_close_subflow(skops, NULL, 0, NULL, 0);
 		else
-			bpf_mptcp_set_timer(skops, (__u32)((end - now) / MILLISECOND) + 1);
+			bpf_mptcp_set_timer(skops, MIN((__u32)((end - now) / MILLISECOND), DAY - 1) + 1);
 		break;
 	}
 	}

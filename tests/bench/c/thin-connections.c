@@ -1,6 +1,9 @@
 /* Further subflows for connections that carry enough: counterpart of programs/thin-connections.ts. */
 #include "mptcp.h"
 
+/* A timer's longest time, in milliseconds. */
+#define DAY 86400000u
+
 const volatile __u32 worthBytes = 100000;
 const volatile __u32 firstLookMs = 200;
 const volatile __u32 longestWaitMs = 10000;
@@ -48,17 +51,17 @@ int thinConnections(struct patched_sock_ops *skops)
 {
 	__u32 token = skops->mptcp_loc_token;
 	struct local_addresses *locals;
-	__u32 *wait, key = 0, first;
+	__u32 *wait, key = 0, first, longest;
 
 	switch (skops->op) {
 	case BPF_MPTCP_FULLY_ESTABLISHED:
 		if (!skops->args[1] || skops->mptcp_flags & SERVER_SIDE)
 			break; /* nobody listens on a client's port */
-		first = firstLookMs;
+		first = MIN(firstLookMs, DAY);
 		if (bpf_map_update_elem(&thin, &token, &first, BPF_ANY))
 			bpf_printk("no room for session %u: it keeps one subflow", token);
 		else
-			bpf_mptcp_set_timer(skops, firstLookMs);
+			bpf_mptcp_set_timer(skops, first);
 		break;
 	case BPF_MPTCP_TIMER:
 		if (!skops->args[3])
@@ -67,7 +70,8 @@ int thinConnections(struct patched_sock_ops *skops)
 		if (!wait)
 			break;
 		if (skops->bytes_received + skops->bytes_acked < worthBytes) {
-			*wait = MIN(*wait * 2, longestWaitMs);
+			longest = MIN(longestWaitMs, DAY);
+			*wait = MIN(*wait * 2, longest);
 			bpf_mptcp_set_timer(skops, *wait);
 			break;
 		}
