@@ -57,7 +57,7 @@ test("socket options are set from Linux 5.15 on, and not in release()", () => {
   ]);
   expect(said(choosing, { kernel: "5.15" })).toEqual([]);
   // No kernel takes the other: none is named.
-  for (const kernel of ["5.15", "6.18"])
+  for (const kernel of ["5.15", "6.18"] as const)
     expect(said(program({ release: `release${CHOOSES}` }), { kernel })).toMatchObject([
       {
         message: expect.stringContaining("this handler may not call bpf_setsockopt") as string,
