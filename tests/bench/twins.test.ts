@@ -1,6 +1,7 @@
 /** The comparison with C is fair only if both do the same: same answers, same effects, same maps, for the same events. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { holdsLocalAddresses } from "../../compiler/local-addresses.ts";
 import { hasClang } from "./clang.ts";
 import { randomEvents, typicalEvents, type SockOpsEvent } from "./events.ts";
 import { replay } from "./replay.ts";
@@ -14,6 +15,9 @@ describe.skipIf(missing !== undefined)(
     test.each(builds)("$twin.file for $target", ({ twin, target }) => {
       const typescript = ours(twin, target);
       const c = clangVariant(twin, target, "clang-19", "v3");
+      // The runtime keeps the addresses for both.
+      const kept = (variant: Variant): number => variant.module.maps.filter(holdsLocalAddresses).length;
+      expect(kept(c)).toBe(kept(typescript));
       const seen = (variant: Variant, events: readonly SockOpsEvent[]): string => {
         const { trace, maps } = replay(variant.module, twin.program, events, typescript.module);
         return [...trace, ...maps].join("\n");
