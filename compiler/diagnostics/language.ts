@@ -63,7 +63,8 @@ export const language = {
   "no-programs": row(
     "error",
     () => "the file has no programs",
-    () => "export what pathManager(), tcpOption(), sockOps() or another function that makes programs gives: export const name = tcpOption({ … })",
+    () =>
+      "export what pathManager(), tcpOption(), sockOps() or another function that makes programs gives: export const name = tcpOption({ … })",
   ),
   "not-exported": row<{ name: string }>(
     "error",
