@@ -8,8 +8,8 @@
 #   --style-only   apply and checkpatch, no builds: seconds instead of minutes
 #   --link         build a whole kernel after each patch: hours instead of minutes
 #
-# Two configurations are built after each patch: config.series (all that the
-# series touches), and one without IPv6 and without BPF for cgroups. Built is
+# Three configurations are built after each patch: config.series (all that the
+# series touches), one without IPv6, and one without BPF for cgroups as well. Built is
 # what the series touches and what stands next to it, and no object may want a
 # symbol that only a later patch defines, or only the other configuration.
 # KERNEL_SOURCE and TSBPF_KERNEL_CACHE are as in build.sh.
@@ -65,14 +65,18 @@ build_all() { # what its warnings and symbols are kept as
 	local extra=(net/ipv6/tcp_ipv6.o kernel/bpf/cgroup.o)
 	[ -z "$link" ] || extra=(vmlinux)
 	build full "$work/$1.full" "${objects[@]}" "${extra[@]}"
+	build v4 "$work/$1.v4" "${objects[@]}"
 	build plain "$work/$1.plain" "${objects[@]}"
 	symbols full "$1"
+	symbols v4 "$1"
 	symbols plain "$1"
 }
 
 name="the unpatched tree"
 if [ -z "$style_only" ]; then
 	configure full "$here/config.series"
+	grep -vE '^CONFIG_(IPV6|MPTCP_IPV6)=' "$here/config.series" > "$work/v4.config"
+	configure v4 "$work/v4.config"
 	grep -vE '^CONFIG_(CGROUP_BPF|IPV6|MPTCP_IPV6)=' "$here/config.series" > "$work/plain.config"
 	configure plain "$work/plain.config"
 	started=$SECONDS
@@ -96,7 +100,7 @@ while read -r name; do
 	fi
 	if [ -z "$style_only" ]; then
 		build_all "$name"
-		for configuration in full plain; do
+		for configuration in full v4 plain; do
 			new=$(LC_ALL=C comm -13 "$work/before.$configuration" "$work/$name.$configuration")
 			if [ -n "$new" ]; then
 				echo "$new" >&2
@@ -114,7 +118,7 @@ if [ -z "$style_only" ]; then
 	LC_ALL=C comm -13 "$work/before.full.defined" "$work/$last.full.defined" > "$work/added"
 	[ -s "$work/added" ] || die "the series adds no symbol; is this check blind?"
 	while read -r name; do
-		for configuration in full plain; do
+		for configuration in full v4 plain; do
 			missing=$(LC_ALL=C comm -12 "$work/added" "$work/$name.$configuration.wanted" | LC_ALL=C comm -23 - "$work/$name.$configuration.defined")
 			if [ -n "$missing" ]; then
 				say "$name: undefined in configuration '$configuration':" $missing
