@@ -25,19 +25,25 @@ describe("close after inactivity", () => {
       { localId: 1, remoteId },
       { ...ENDS, localIp4: lte, token: session.token, flags: 2 },
     );
+  /** What the program does at the look of a timer, by its last line of history. */
+  const looked = (
+    session: Awaited<ReturnType<typeof open>>["session"],
+    closeIdle: Awaited<ReturnType<typeof open>>["closeIdle"],
+    bytesReceived: bigint,
+  ): string => {
+    closeIdle.emit(
+      "timer",
+      { localId: 1, remoteId: 1 },
+      { ...ENDS, localIp4: lte, token: session.token, flags: 2, bytesReceived },
+    );
+    return closeIdle.history.trim().split("\n").at(-1)!;
+  };
 
   test("what carries nothing for so long is closed, to the millisecond", async () => {
     const { closeIdle, session, seen } = await open();
     up(session, closeIdle, 1);
     expect(seen.size).toBe(1);
-    const at = (bytesReceived: bigint): string => {
-      closeIdle.emit(
-        "timer",
-        { localId: 1, remoteId: 1 },
-        { ...ENDS, localIp4: lte, token: session.token, flags: 2, bytesReceived },
-      );
-      return closeIdle.history.trim().split("\n").at(-1)!;
-    };
+    const at = (bytesReceived: bigint): string => looked(session, closeIdle, bytesReceived);
     session.advance(9_999);
     expect(at(0n)).toContain("mptcp_set_timer");
     session.advance(1);
@@ -47,14 +53,7 @@ describe("close after inactivity", () => {
   test("a byte in between begins anew", async () => {
     const { closeIdle, session } = await open();
     up(session, closeIdle, 1);
-    const at = (bytesReceived: bigint): string => {
-      closeIdle.emit(
-        "timer",
-        { localId: 1, remoteId: 1 },
-        { ...ENDS, localIp4: lte, token: session.token, flags: 2, bytesReceived },
-      );
-      return closeIdle.history.trim().split("\n").at(-1)!;
-    };
+    const at = (bytesReceived: bigint): string => looked(session, closeIdle, bytesReceived);
     session.advance(10_000);
     expect(at(1n)).toContain("in 10001 ms");
     session.advance(4_000);

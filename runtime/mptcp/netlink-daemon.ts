@@ -6,6 +6,7 @@ import { isMapped } from "../../compiler/addresses.ts";
 import { SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { holdsLocalAddresses } from "../../compiler/local-addresses.ts";
 import type { BpfModule } from "../../compiler/module.ts";
+import { ERRNO } from "../vm/errno.ts";
 import { createMachine, drawFault, type Machine } from "../vm/machine.ts";
 import { keepLocalAddresses, type LocalAddresses } from "../vm/maps/local-addresses.ts";
 import { isSocketStorage } from "../vm/maps/sk-storage.ts";
@@ -25,6 +26,7 @@ import {
 } from "./ends.ts";
 import type { Endpoint, MptcpNetlink } from "./generic-netlink.ts";
 import { refuseNamedMap } from "./named-map.ts";
+import { request, takesFamily, takesRequests } from "./requests.ts";
 import {
   contextBytes,
   expired,
@@ -99,10 +101,6 @@ export interface Daemon {
   close(): void;
 }
 
-const EINVAL = -22;
-const ENOSPC = -28;
-const ENOTCONN = -107;
-const EOPNOTSUPP = -95;
 /** Looks at the kernel's list take at most a twentieth of the time, and are this far apart at least, and at most. */
 const SHARE = 20;
 const SURVEY_SECONDS = { least: 10, most: 300 };
@@ -184,7 +182,7 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
             // A server cannot reach a client's port, and the kernel's netlink path manager is for clients.
             openSubflow: (local, remote) =>
               delivery.session.serverSide && takesRequests(delivery)
-                ? EOPNOTSUPP
+                ? ERRNO.EOPNOTSUPP
                 : request(delivery, wanted, local, remote, defaultEnds(delivery), (session, from, to) => {
                     const one: Opening = { local: from, remote: to, backup: false };
                     opening.push(one);
@@ -201,7 +199,7 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
                   () =>
                     closeOne(...ends),
               ),
-            setTimer: (ms) => (takesRequests(delivery) ? setTimer(delivery.session, ms) : ENOTCONN),
+            setTimer: (ms) => (takesRequests(delivery) ? setTimer(delivery.session, ms) : ERRNO.ENOTCONN),
             announce: (address, what) => announce(delivery, wanted, address, what),
             setPriority: (both, backup) => {
               const half = both.length / 2;
@@ -244,7 +242,7 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
     };
     /** As in the kernel, the earliest time counts. */
     const setTimer = (session: Session, ms: number): number => {
-      if (ms > A_DAY) return EINVAL;
+      if (ms > A_DAY) return ERRNO.EINVAL;
       const due = performance.now() + ms;
       const set = timers.get(session);
       if (set && set.due <= due) return 0;
@@ -266,8 +264,8 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
       const { session } = delivery;
       const named = endpoint(address, { bytes: session.local.bytes, port: 0 });
       const end = named && isMapped(named.bytes) ? { ...named, bytes: named.bytes.slice(12) } : named;
-      if (!takesRequests(delivery)) return ENOTCONN;
-      if (!end || address.length === 0 || (what !== 0 && what !== 1) || !takesFamily(session, end)) return EINVAL;
+      if (!takesRequests(delivery)) return ERRNO.ENOTCONN;
+      if (!end || address.length === 0 || (what !== 0 && what !== 1) || !takesFamily(session, end)) return ERRNO.EINVAL;
       // The peer knows it.
       if (sameAddress(session.local.bytes, end.bytes)) return 0;
       later.push(() => {
@@ -283,7 +281,7 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
       const announcements = (session.announcements ??= new Map<string, number>());
       const fresh = session.localIds?.has(key) !== true;
       const id = localId(session, end.bytes);
-      const errno = id === undefined ? ENOSPC : pm.announce(session.token, { ...end, id });
+      const errno = id === undefined ? ERRNO.ENOSPC : pm.announce(session.token, { ...end, id });
       if (errno !== 0 && fresh) forgetLocalId(session, end.bytes);
       const isNews = announcements.get(key) !== errno;
       // At most 255 have an id.
@@ -316,7 +314,7 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
       counts.requested++;
       const fresh = session.localIds?.has(keyOf(from.bytes)) !== true;
       const id = localId(session, from.bytes);
-      const errno = id === undefined ? ENOSPC : pm.createSubflow(session.token, { ...from, id, backup }, to);
+      const errno = id === undefined ? ERRNO.ENOSPC : pm.createSubflow(session.token, { ...from, id, backup }, to);
       if (errno !== 0 && fresh) forgetLocalId(session, from.bytes);
       counts[errno === 0 ? "created" : "refused"]++;
       report({ kind: "subflow", token: session.token, from: endpointText(from), to: endpointText(to), errno });
@@ -496,31 +494,6 @@ const keyOf = (address: Uint8Array): string => Buffer.from(address).toString("he
 /** A subflow that is asked for. Its priority may be set while it is. */
 interface Opening extends Ends {
   backup: boolean;
-}
-
-/** As in the kernel, a session that is not established yet, or no more, takes none. */
-const takesRequests = ({ session, event }: Delivery): boolean => session.established && event !== "MptcpCloseSession";
-/** An IPv4 socket has no IPv6; one of IPv6 has IPv4, too. */
-const takesFamily = (session: Session, { bytes }: Endpoint): boolean =>
-  session.local.bytes.length === 16 || bytes.length === 4 || isMapped(bytes);
-
-/** Checks a helper's addresses at once, and queues the rest. The errno of what is queued shows in the reports only. */
-function request(
-  delivery: Delivery,
-  queue: (() => void)[],
-  local: Uint8Array,
-  remote: Uint8Array,
-  ends: Ends,
-  plan: (session: Session, from: Endpoint, to: Endpoint) => () => number,
-): number {
-  const { session } = delivery;
-  const from = endpoint(local, ends.local);
-  const to = endpoint(remote, ends.remote);
-  if (!takesRequests(delivery)) return ENOTCONN;
-  if (!from || !to || from.bytes.length !== to.bytes.length || !takesFamily(session, from)) return EINVAL;
-  const act = plan(session, from, to);
-  queue.push(() => void act());
-  return 0;
 }
 
 function localsOf(module: BpfModule, machine: Machine, warn: (text: string) => void): LocalAddresses | undefined {
