@@ -157,7 +157,8 @@ export const pm = pathManager({
   );
   const backups = async (params: object): Promise<boolean[]> => {
     const { pm } = (await load(file, { params: params as never })) as unknown as { pm: PathManagerUnderTest };
-    const session = pm.session({ localIp4: ipv4("10.1.0.1"), remoteIp4: ipv4("10.1.0.2") });
+    // Its socket is one of IPv6, which takes IPv4 addresses, too; one of IPv4 would not take the others.
+    const session = pm.session({ localIp6: "fd01::1", remoteIp6: "fd01::2" });
     session.establish();
     session.settle();
     return session.subflows.map((one) => one.backup);
