@@ -6,6 +6,7 @@ import { readObject, type ReadObject } from "../../compiler/object/read.ts";
 import { RuntimeError } from "./errors.ts";
 import { runningSetting } from "./running-config.ts";
 import { runningTypes } from "./running-types.ts";
+import { ticksPerSecond } from "./ticks.ts";
 
 export interface ObjectToLoad {
   readonly module: BpfModule;
@@ -35,9 +36,13 @@ const asksForSettings = ({ problems }: ReadObject): boolean =>
   problems.length > 0 &&
   problems.every(({ undefinedSymbol = "" }) => /^(CONFIG_\w+|LINUX_KERNEL_VERSION|\.kconfig)$/.test(undefinedSymbol));
 
+/** What the kernel tells of how it was built, and what can be seen of it. */
+const setting = (name: string): string | undefined =>
+  runningSetting(name) ?? (name === "CONFIG_HZ" ? ticksPerSecond()?.toString() : undefined);
+
 /** The object with the running kernel's settings, and members where it has them. */
 function withSettings(read: ReadObject & { readonly module: BpfModule }, name: string): BpfModule {
-  const { module, problems } = complete(read, { btf: runningTypes().btf, setting: runningSetting });
+  const { module, problems } = complete(read, { btf: runningTypes().btf, setting });
   for (const [program, problem] of problems)
     throw new RuntimeError("kernel-lacks", `${name} cannot be loaded: ${program}: ${problem}`);
   const open = module.programs.flatMap(({ externs = [] }) => externs).find(({ kind }) => kind === "variable");

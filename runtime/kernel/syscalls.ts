@@ -41,6 +41,8 @@ export interface Syscalls {
   openProcess(pid: number): number;
   /** pidfd_getfd(2): a copy of descriptor `fd` of that process, or the negative errno. */
   takeDescriptor(process: number, fd: number): number;
+  /** clock_getres(2): nanoseconds, or the negative errno. */
+  clockResolution(clock: number): number;
   /** Calls back on the event loop whenever the descriptor is readable, until closed. */
   watch(fd: number, readable: () => void): Watch;
   /** Where the bytes lie. They must stay referenced for as long as the kernel may use the address. */
@@ -103,6 +105,7 @@ function open(): Syscalls {
   const receive = libc.func("int64 recv(int fd, int64 bytes, size_t length, int flags)");
   const setsockopt = libc.func("int setsockopt(int fd, int level, int option, int64 value, uint32 length)");
   const getsockopt = libc.func("int getsockopt(int fd, int level, int option, int64 value, int64 length)");
+  const clockGetres = libc.func("int clock_getres(int clock, int64 into)");
   const checked = (result: number): number => (result < 0 ? -koffi.errno() : result);
   const addressOf = (bytes: Uint8Array): Address => Number(koffi.address(bytes));
 
@@ -138,6 +141,11 @@ function open(): Syscalls {
     },
     openProcess: (pid) => checked(syscall(PIDFD_OPEN, pid, 0, 0)),
     takeDescriptor: (process, fd) => checked(syscall(PIDFD_GETFD, process, fd, 0)),
+    clockResolution(clock) {
+      const time = new BigInt64Array(2);
+      const result = checked(clockGetres(clock, addressOf(new Uint8Array(time.buffer))));
+      return result < 0 ? result : Number(time[0]! * 1_000_000_000n + time[1]!);
+    },
     watch(fd, readable) {
       let open = true;
       // The callback's first argument is a status, whatever the declarations say. libuv stops after an error on the

@@ -4,4 +4,5 @@ export { createHost } from "./host.ts";
 export { load } from "./load.ts";
 export { connect } from "./network.ts";
 export { together } from "./program-view.ts";
+export { simulateSessions } from "./simulator/sessions/simulate.ts";
 export { simulate } from "./simulator/simulate.ts";

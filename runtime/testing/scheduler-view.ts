@@ -1,7 +1,7 @@
 /** `scheduler` as a test sees it: sessions with subflows, and its handlers to call on them, as net/mptcp/sched.c calls them. */
 import type { KernelObject } from "../vm/kernel-objects.ts";
 import { isActive } from "../vm/subflows.ts";
-import { FRESH } from "./congestion-view.ts";
+import { FRESH, nameIn } from "./congestion-view.ts";
 import type { HookViewParts } from "./hook-view.ts";
 import { viewStruct, type Viewed } from "./kernel-struct-view.ts";
 import { handlersOf } from "./struct-ops-view.ts";
@@ -20,6 +20,13 @@ interface Subflow extends Fields {
 interface Session extends Fields {
   readonly subflows: Subflow[];
 }
+
+const internals = new WeakMap<object, HookViewParts<"mptcp_sched_ops">>();
+/** What a loaded scheduler was made of; undefined for anything else. */
+export const schedulerParts = (view: object): HookViewParts<"mptcp_sched_ops"> | undefined => internals.get(view);
+/** What net.mptcp.scheduler knows it by. */
+export const schedulerName = ({ name, shared }: HookViewParts<"mptcp_sched_ops">): string =>
+  nameIn(shared.machine.module.structOps?.find((one) => one.name === name)?.values.name ?? new Uint8Array()) || name;
 
 export function schedulerView(parts: HookViewParts<"mptcp_sched_ops">): object {
   const { shared, name, hooks } = parts;
@@ -72,10 +79,12 @@ export function schedulerView(parts: HookViewParts<"mptcp_sched_ops">): object {
       for (const one of chosen) one.scheduled = false;
       return found ? chosen.filter((one) => isActive(viewed.get(one)!, (address) => known.get(address))) : [];
     };
-  return {
+  const made = {
     ...handlers,
     session,
     getSend: choosing("getSend"),
     getRetrans: choosing(hooks.has("getRetrans") ? "getRetrans" : "getSend"),
   };
+  internals.set(made, parts);
+  return made;
 }

@@ -85,6 +85,8 @@ export interface Machine {
   object(struct: string): KernelObject;
   /** Makes a struct mptcp_subflow_context one of a session's. */
   join(session: KernelObject, subflow: KernelObject): void;
+  /** Leaves a session without subflows. */
+  part(session: KernelObject): void;
   /** Runs a program of a kind that is compiled; throws a RangeError for others. */
   run(program: string, run: Run): Outcome;
   /** The TypeScript that a slot came from. */
@@ -251,6 +253,7 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
       return made;
     },
     join: (session, added) => void subflows.set(session, [...subflowsOf(session), added]),
+    part: (session) => void subflows.delete(session),
     hits: (program) => hits.get(program) ?? new Uint32Array(),
 
     run(program, request) {

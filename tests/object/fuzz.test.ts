@@ -8,6 +8,7 @@ import { readElf, type ElfFile } from "../../compiler/object/elf.ts";
 import { listing } from "../../compiler/object/listing.ts";
 import { readObject } from "../../compiler/object/read.ts";
 import { writeObject } from "../../compiler/object/write.ts";
+import { CLANGS, cFile, compileC, hasClang } from "../bench/clang.ts";
 import { clang } from "./kernel.ts";
 import { handWritten, sample, withFunctions } from "./modules.ts";
 
@@ -99,6 +100,7 @@ function complaint(bytes: Uint8Array): string | undefined {
 }
 
 const compiler = clang();
+const twins = CLANGS.find(hasClang);
 const CLANG = `
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -117,6 +119,8 @@ char LICENSE[] SEC("license") = "GPL";
 const corpus = (): readonly Uint8Array[] => [
   ...handWritten.map(([, module]) => writeObject(module)),
   ...(compiler.available ? [compiler.compile(CLANG), compiler.compile(CLANG, ["-mcpu=v4", "-O1"])] : []),
+  // Congestion controls of clang's: structs of functions, CO-RE records, functions of the kernel's.
+  ...(twins ? ["cubic", "dctcp"].map((file) => compileC(cFile(file), twins, "v3", "mainline")) : []),
 ];
 
 test(`${ROUNDS} mutated objects are read without harm`, { timeout: 60_000 + ROUNDS * 100 }, () => {

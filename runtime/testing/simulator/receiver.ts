@@ -19,6 +19,8 @@ export interface ReceiverParts {
   /** Segments after which an acknowledgement is due. */
   readonly every: number;
   readonly acknowledge: (ack: Acknowledgement) => void;
+  /** Hears of data in order, before it is acknowledged: all before this byte is here. */
+  readonly arrived?: (nextByte: number) => void;
 }
 export interface Receiver {
   take(segment: DataSegment): void;
@@ -30,7 +32,7 @@ export interface Receiver {
 }
 
 export function createReceiver(parts: ReceiverParts): Receiver {
-  const { clock, sock, control, every, acknowledge } = parts;
+  const { clock, sock, control, every, acknowledge, arrived: tell } = parts;
   let next = 0;
   let nextByte = 0;
   /** The state before the last segment in order, for an acknowledgement that leaves it out. */
@@ -112,6 +114,7 @@ export function createReceiver(parts: ReceiverParts): Receiver {
     previous = { next, nextByte };
     next = segment.number + 1;
     nextByte = segment.end;
+    tell?.(nextByte);
     unacknowledged++;
   }
   function inOrder(segment: DataSegment): void {

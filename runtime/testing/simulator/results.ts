@@ -1,5 +1,6 @@
 /** What a run of the simulator gives: series of samples, and figures made of them. */
 import type { Calls } from "./control.ts";
+import type { PathRecord } from "./run.ts";
 import { toSvg, type SvgOptions } from "./svg.ts";
 import { duration, SimulationError } from "./units.ts";
 
@@ -34,13 +35,8 @@ export interface Run {
 }
 
 /** What was noted while it ran; times in seconds. */
-export interface Notes {
-  readonly rate: number;
+export interface Notes extends PathRecord {
   readonly time: Float64Array;
-  readonly queue: Float64Array;
-  /** Bytes that the bottleneck has sent. */
-  readonly carried: Float64Array;
-  readonly dropped: Float64Array;
   readonly flows: readonly FlowRecord[];
 }
 export interface FlowRecord {
@@ -59,10 +55,15 @@ export interface FlowRecord {
   state: unknown;
 }
 
-const difference = (series: Float64Array): number => series.at(-1)! - series[0]!;
+export const difference = (series: Float64Array): number => series.at(-1)! - series[0]!;
+type Cut = (series: Float64Array) => Float64Array;
+/** The samples of a part of a run. */
+export const sliced =
+  (from: number, to: number): Cut =>
+  (series) =>
+    series.subarray(from, to + 1);
 
-function flowOf(one: FlowRecord, time: Float64Array, from: number, to: number): FlowRun {
-  const cut = (series: Float64Array): Float64Array => series.subarray(from, to + 1);
+export function flowOf(one: FlowRecord, time: Float64Array, cut: Cut): FlowRun {
   const delivered = cut(one.delivered);
   const [begin, end] = [Math.max(one.start, time[0]!), Math.min(one.finished ?? Infinity, time.at(-1)!)];
   return {
@@ -88,31 +89,45 @@ function jain(shares: readonly number[]): number {
   return squares === 0 ? 1 : (sum * sum) / (shares.length * squares);
 }
 
-export function runOf(record: Notes, from = 0, to = record.time.length - 1): Run {
-  const cut = (series: Float64Array): Float64Array => series.subarray(from, to + 1);
-  const time = cut(record.time);
-  const flows = record.flows.map((one) => flowOf(one, time, from, to));
+/** How much of the time of these samples the path was sending, 0 to 1. */
+export function utilizationOf({ carried, rate }: PathRecord, time: Float64Array, cut: Cut): number {
   const seconds = difference(time);
+  return seconds > 0 ? (difference(cut(carried)) * 8) / (rate * seconds) : 0;
+}
+
+/** The first and the last sample of a part of a run, which is itself from `from` to `to`. */
+export function during(
+  time: Float64Array,
+  begin: string,
+  end: string | undefined,
+  from: number,
+  to: number,
+): readonly [first: number, last: number] {
+  const start = duration("during", begin) / 1e9;
+  const stop = end === undefined ? Infinity : duration("during", end) / 1e9;
+  const first = time.findIndex((at, index) => index >= from && at >= start - 1e-9);
+  const last = time.findLastIndex((at, index) => index <= to && at <= stop + 1e-9);
+  if (first < 0 || last <= first)
+    throw new SimulationError(
+      "during",
+      `nothing was sampled from ${begin} to ${end ?? "the end"}`,
+      "give a part of the run",
+    );
+  return [first, last];
+}
+
+export function runOf(record: Notes, from = 0, to = record.time.length - 1): Run {
+  const cut = sliced(from, to);
+  const time = cut(record.time);
+  const flows = record.flows.map((one) => flowOf(one, time, cut));
   const run: Run = {
     time,
     queue: cut(record.queue),
     flows,
     dropped: difference(cut(record.dropped)),
-    utilization: seconds > 0 ? (difference(cut(record.carried)) * 8) / (record.rate * seconds) : 0,
+    utilization: utilizationOf(record, time, cut),
     fairness: () => jain(flows.map(({ goodput }) => goodput)),
-    during(begin, end) {
-      const start = duration("during", begin) / 1e9;
-      const stop = end === undefined ? Infinity : duration("during", end) / 1e9;
-      const first = record.time.findIndex((at, index) => index >= from && at >= start - 1e-9);
-      const last = record.time.findLastIndex((at, index) => index <= to && at <= stop + 1e-9);
-      if (first < 0 || last <= first)
-        throw new SimulationError(
-          "during",
-          `nothing was sampled from ${begin} to ${end ?? "the end"}`,
-          "give a part of the run",
-        );
-      return runOf(record, first, last);
-    },
+    during: (begin, end) => runOf(record, ...during(record.time, begin, end, from, to)),
     toSvg: (options) => toSvg(run, options),
   };
   return run;

@@ -1,222 +1,40 @@
 /** `simulate`: flows over a path, for some simulated time. */
-import { congestionParts } from "../congestion-view.ts";
-import { createDice } from "../dice.ts";
-import { borrow } from "../host.ts";
-import { schemeOf } from "./bytecode.ts";
-import { BEGIN, createClock, type Clock } from "./clock.ts";
-import { CALLED, counted, replace, type Attached, type Calls, type Control, type Scheme } from "./control.ts";
-import { planOf, type FlowPlan, type Plan, type SimulationOptions } from "./options.ts";
-import { createPath, type Path } from "./path.ts";
-import { createReceiver, type Receiver } from "./receiver.ts";
-import { RENO } from "./reno.ts";
-import { runOf, type FlowRecord, type Notes, type Run } from "./results.ts";
-import { acknowledged } from "./sender/acks.ts";
-import { closeSender, isDone, openSender, write } from "./sender/sender.ts";
-import type { Sender } from "./sender/state.ts";
-import { ECN, freshSock, inFlight } from "./sock.ts";
-import { SimulationError } from "./units.ts";
-
-/** More than any path holds: 100 Gbit/s over 30 ms. A window that has gone around would be sent for hours. */
-const MOST_IN_FLIGHT = 1 << 18;
-
-/** The model's own. */
-const BUILT_IN: Readonly<Record<string, Scheme>> = { reno: RENO };
-const isBuiltIn = (name: string): boolean => Object.hasOwn(BUILT_IN, name);
-
-interface Ends {
-  /** What is done when the run is over, however it ends. */
-  readonly atEnd: (step: () => void) => void;
-  readonly seed: number;
-}
-
-function schemeFor(given: unknown, place: string, { atEnd, seed }: Ends): Scheme {
-  if (typeof given === "string" && isBuiltIn(given)) return BUILT_IN[given]!;
-  const parts = typeof given === "object" && given !== null ? congestionParts(given) : undefined;
-  if (!parts)
-    throw new SimulationError(
-      place,
-      typeof given === "string" ? `"${given}" is not built in` : "this is no loaded congestion control",
-      `give an export of a module that load() gave, or "${Object.keys(BUILT_IN).join('", "')}"`,
-    );
-  atEnd(borrow(parts.shared.host, seed));
-  return schemeOf(parts, atEnd);
-}
-
-/** One flow: what sends, what receives, and what is noted of it. */
-interface Flow {
-  readonly record: FlowRecord;
-  sample(index: number): void;
-  close(): void;
-}
-
-const noCalls = (): Calls => Object.fromEntries(Object.keys(CALLED).map((name) => [name, 0])) as Calls;
-
-function createFlow(
-  clock: Clock,
-  path: Path,
-  scheme: Scheme,
-  index: number,
-  plan: Plan,
-  { start, writes, extraDelay, ecn, ackEvery }: FlowPlan,
-  samples: number,
-): Flow {
-  const series = (): Float64Array => new Float64Array(samples).fill(NaN);
-  const sock = freshSock(plan.mss);
-  const calls = noCalls();
-  const isEcn = ecn ?? scheme.needsEcn;
-  const seconds = (): number => (clock.now - BEGIN) / 1e9;
-  const states: { time: number; state: number }[] = [];
-  let sender: Sender | undefined;
-  let receiver: Receiver | undefined;
-  let isClosed = false;
-  let attached: Attached | undefined;
-
-  const record: FlowRecord = {
-    name: scheme.name,
-    start: start / 1e9,
-    cwnd: series(),
-    ssthresh: series(),
-    rttMs: series(),
-    inFlight: series(),
-    delivered: new Float64Array(samples),
-    retransmissions: new Float64Array(samples),
-    states,
-    finished: undefined,
-    calls,
-    state: undefined,
-  };
-
-  function close(): void {
-    if (isClosed) return;
-    isClosed = true;
-    if (sender) closeSender(sender);
-    record.state = attached?.state();
-    receiver?.close();
-  }
-  function note(): void {
-    if (sender && states.at(-1)?.state !== sock.caState) states.push({ time: seconds(), state: sock.caState });
-  }
-  const unwritten = new Set(writes);
-  function open(rtt: number): void {
-    const here = { now: () => clock.now, who: `flow ${index} (${scheme.name})`, choose: isBuiltIn };
-    const peer = freshSock(plan.mss);
-    if (isEcn) peer.ecnFlags = ECN.Ok;
-    const atReceiver = scheme.needsEcn
-      ? scheme.attach(peer, { ...here, who: `${here.who}, receiver`, sendAck: (next) => receiver?.sendAck(next) })
-      : undefined;
-    atReceiver?.control.init?.();
-    receiver = createReceiver({
-      clock,
-      sock: peer,
-      control: atReceiver?.control,
-      every: ackEvery,
-      acknowledge: (ack) => clock.at(clock.now + path.delay + extraDelay, () => hear(ack)),
-    });
-    const { take } = receiver;
-    const watch = (control: Control): Control => {
-      const watched = counted(control, calls);
-      const { setState } = watched;
-      watched.setState = (state) => {
-        setState?.(state);
-        states.push({ time: seconds(), state });
-      };
-      return watched;
-    };
-    let { needsEcn } = scheme;
-    function choose(name: string): boolean {
-      if (!isBuiltIn(name)) return false;
-      const other = BUILT_IN[name]!;
-      ({ needsEcn } = other);
-      replace(watched, watch(other.attach(sock, { ...here, sendAck: () => undefined }).control));
-      return true;
-    }
-    attached = scheme.attach(sock, { ...here, choose, sendAck: () => undefined });
-    const watched = watch(attached.control);
-    const emit = (segment: Parameters<typeof take>[0]): void => {
-      if (sock.packetsOut > MOST_IN_FLIGHT)
-        throw new SimulationError(
-          `flows[${index}]`,
-          `${scheme.name} has ${sock.packetsOut} segments in flight after ${seconds()} s, and a window of ${sock.sndCwnd}`,
-          "look where the window is made: an unsigned difference below 0 goes around",
-        );
-      path.send(index, segment, extraDelay, take);
-    };
-    sender = openSender(
-      { clock, sock, control: watched, emit, isEcn, needsEcn: () => needsEcn },
-      Math.floor(rtt / 1000),
-    );
-    note();
-    for (const one of unwritten)
-      clock.at(BEGIN + one.at, () => {
-        unwritten.delete(one);
-        write(sender!, one.bytes);
-      });
-  }
-  function hear(ack: Parameters<typeof acknowledged>[1]): void {
-    if (isClosed || !sender) return;
-    acknowledged(sender, ack);
-    if (unwritten.size > 0 || !isDone(sender)) return;
-    record.finished = seconds();
-    close();
-  }
-  clock.at(BEGIN + start, () => {
-    const rtt = 2 * (path.delay + extraDelay) + path.wait;
-    clock.at(clock.now + rtt, () => open(Math.max(1000, Math.round(rtt))));
-  });
-
-  return {
-    record,
-    close,
-    sample(at) {
-      record.delivered[at] = receiver?.received ?? 0;
-      record.retransmissions[at] = sock.totalRetrans;
-      if (!sender || isClosed) return;
-      record.cwnd[at] = sock.sndCwnd;
-      record.ssthresh[at] = sock.sndSsthresh;
-      record.rttMs[at] = sender.lastRttUs / 1000;
-      record.inFlight[at] = inFlight(sock);
-    },
-  };
-}
+import { createClock } from "./clock.ts";
+import { createFlow, schemeFor } from "./flow.ts";
+import { planOf, type SimulationOptions } from "./options.ts";
+import { runOf, type Run } from "./results.ts";
+import { ending, pass, samplesOf, watchedPath } from "./run.ts";
 
 /** See tsbpf/testing's declarations. */
 export function simulate(options: SimulationOptions): Run {
   const plan = planOf(options);
-  const steps: (() => void)[] = [];
-  const ends: Ends = { atEnd: (step) => void steps.push(step), seed: plan.seed };
-  try {
+  return ending(plan.seed, (ends) => {
     const clock = createClock();
-    const path = createPath(clock, {
-      ...plan.path,
-      dice: createDice(plan.seed),
-      pass: (flow, segment) => plan.pass(flow, segment, clock.now - BEGIN),
-    });
-    // The end is sampled as well where it is no multiple: the figures are of the whole run.
-    const samples = Math.ceil(plan.duration / plan.every) + 1;
+    const samples = samplesOf(plan);
+    const { path, record, sample } = watchedPath(clock, plan.path, plan.seed, samples);
     const schemes = options.flows.map(({ congestionControl }, index) =>
       schemeFor(congestionControl, `flows[${index}].congestionControl`, ends),
     );
-    const flows = plan.flows.map((flow, index) => createFlow(clock, path, schemes[index]!, index, plan, flow, samples));
-    const record: Notes = {
-      rate: plan.path.rate,
-      time: new Float64Array(samples),
-      queue: new Float64Array(samples),
-      carried: new Float64Array(samples),
-      dropped: new Float64Array(samples),
-      flows: flows.map((flow) => flow.record),
-    };
-    for (let at = 0; at < samples; at++) {
-      const moment = Math.min(at * plan.every, plan.duration);
-      clock.runUntil(BEGIN + moment);
-      record.time[at] = moment / 1e9;
-      record.queue[at] = path.waiting;
-      record.carried[at] = path.carried;
-      record.dropped[at] = path.dropped;
+    const flows = plan.flows.map((flow, index) =>
+      createFlow({
+        clock,
+        path,
+        scheme: schemes[index]!,
+        index,
+        who: `flow ${index}`,
+        place: `flows[${index}]`,
+        mss: plan.path.mss,
+        plan: flow,
+        samples,
+      }),
+    );
+    const time = new Float64Array(samples);
+    pass(clock, plan, (at, seconds) => {
+      time[at] = seconds;
+      sample(at);
       for (const flow of flows) flow.sample(at);
-    }
+    });
     for (const flow of flows) flow.close();
-    return runOf(record);
-  } finally {
-    for (const step of steps.toReversed()) step();
-  }
+    return runOf({ ...record, time, flows: flows.map((flow) => flow.record) });
+  });
 }

@@ -1,4 +1,4 @@
-/** A run as a picture: window and threshold, round-trip time, queue, over time. */
+/** Runs as pictures: lines over time, in panels below each other; of a run of flows, window and threshold, round-trip time, queue. */
 import type { Run } from "./results.ts";
 
 export interface SvgOptions {
@@ -12,14 +12,22 @@ const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9
 const GREY = "#666";
 const PANEL = { height: 150, gap: 34, left: 64, right: 16, top: 62 };
 
-interface Line {
+export interface Line {
   readonly series: Float64Array;
-  readonly colour: string;
+  /** Which of the legend's; grey unless given. */
+  readonly colour?: number;
   readonly dashed?: true;
 }
 interface Panel {
   readonly title: string;
   readonly lines: readonly Line[];
+}
+interface Picture {
+  /** Where none is asked for. */
+  readonly title: string;
+  readonly time: Float64Array;
+  readonly panels: readonly Panel[];
+  readonly legend: readonly string[];
 }
 
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (one) => `&#${one.charCodeAt(0)};`);
@@ -71,26 +79,28 @@ const highest = (lines: readonly Line[], but: number): number => {
   return found;
 };
 
-export function toSvg(run: Run, options: SvgOptions = {}): string {
-  const { width = 900, title } = options;
-  const { time, flows } = run;
-  const [begin, end] = [time[0]!, time.at(-1)!];
-  const inner = width - PANEL.left - PANEL.right;
-  const colour = (index: number): string => COLOURS[index % COLOURS.length]!;
+const hue = (index: number | undefined): string => (index === undefined ? GREY : COLOURS[index % COLOURS.length]!);
+
+export function toSvg({ time, flows, queue }: Run, options: SvgOptions = {}): string {
   const panels: readonly Panel[] = [
     {
       title: "window (segments); dashed: slow start threshold",
-      lines: flows.flatMap(({ cwnd, ssthresh }, index): Line[] => [
-        { series: ssthresh, colour: colour(index), dashed: true },
-        { series: cwnd, colour: colour(index) },
+      lines: flows.flatMap(({ cwnd, ssthresh }, colour): Line[] => [
+        { series: ssthresh, colour, dashed: true },
+        { series: cwnd, colour },
       ]),
     },
-    {
-      title: "round-trip time (ms)",
-      lines: flows.map(({ rttMs }, index) => ({ series: rttMs, colour: colour(index) })),
-    },
-    { title: "queue (packets)", lines: [{ series: run.queue, colour: GREY }] },
+    { title: "round-trip time (ms)", lines: flows.map(({ rttMs }, colour) => ({ series: rttMs, colour })) },
+    { title: "queue (packets)", lines: [{ series: queue }] },
   ];
+  const legend = flows.map(({ name }, index) => `${index}: ${name}`);
+  return drawSvg({ title: "Congestion control over time", time, panels, legend }, options);
+}
+
+export function drawSvg({ title: name, time, panels, legend: names }: Picture, options: SvgOptions): string {
+  const { width = 900, title } = options;
+  const [begin, end] = [time[0]!, time.at(-1)!];
+  const inner = width - PANEL.left - PANEL.right;
   const height = PANEL.top + panels.length * (PANEL.height + PANEL.gap) + 14;
   const x = (at: number): number => PANEL.left + ((at - begin) / (end - begin || 1)) * inner;
   const text = (at: number, y: number, anchor: string, words: string): string =>
@@ -98,7 +108,7 @@ export function toSvg(run: Run, options: SvgOptions = {}): string {
   const rule = (x1: number, y1: number, x2: number, y2: number, stroke: string): string =>
     `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" stroke="${stroke}"/>`;
 
-  const drawn = panels.flatMap(({ title: name, lines }, index) => {
+  const drawn = panels.flatMap(({ title: heading, lines }, index) => {
     const top = PANEL.top + index * (PANEL.height + PANEL.gap);
     const bottom = top + PANEL.height;
     // A threshold that is not there yet would leave no room for the rest.
@@ -107,7 +117,7 @@ export function toSvg(run: Run, options: SvgOptions = {}): string {
     const y = (value: number): number => bottom - Math.min(1, value / most) * PANEL.height;
     const times = marks(end - begin).filter((one) => one <= end - begin);
     return [
-      text(PANEL.left, top - 6, "start", name),
+      text(PANEL.left, top - 6, "start", heading),
       ...labels.flatMap((one) => [
         rule(PANEL.left, y(one), width - PANEL.right, y(one), "#ddd"),
         text(PANEL.left - 6, y(one) + 4, "end", short(one)),
@@ -117,18 +127,19 @@ export function toSvg(run: Run, options: SvgOptions = {}): string {
         const hidden = line.dashed ? line.series.map((value) => (value > most ? NaN : value)) : line.series;
         return points(hidden, (at) => x(time[at]!), y).map(
           (list) =>
-            `<polyline points="${list}" fill="none" stroke="${line.colour}"${line.dashed ? ' stroke-dasharray="4 3" opacity="0.6"' : ""}/>`,
+            `<polyline points="${list}" fill="none" stroke="${hue(line.colour)}"${line.dashed ? ' stroke-dasharray="4 3" opacity="0.6"' : ""}/>`,
         );
       }),
     ];
   });
-  const legend = flows.map(({ name }, index) => {
-    const at = PANEL.left + index * 130;
-    return rule(at, 30, at + 18, 30, colour(index)) + text(at + 24, 34, "start", `${index}: ${name}`);
+  const room = Math.max(130, ...names.map((words) => 30 + 6 * words.length));
+  const legend = names.map((words, index) => {
+    const at = PANEL.left + index * room;
+    return rule(at, 30, at + 18, 30, hue(index)) + text(at + 24, 34, "start", words);
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11" role="img">`,
-    `<title>${escaped(title ?? "Congestion control over time")}</title>`,
+    `<title>${escaped(title ?? name)}</title>`,
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
     text(PANEL.left, 18, "start", title ?? ""),
     ...legend,
