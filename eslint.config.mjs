@@ -45,6 +45,8 @@ export default tseslint.config(
       "dist/**",
       "dist.tmp-*/**",
       "coverage/**",
+      "build/**",
+      "docs/.vitepress/cache/**",
       "**/*.generated.ts",
       "**/*.d.{ts,mts}",
       // Programs in the language of tsbpf, which the compiler itself judges.

@@ -1,4 +1,4 @@
-// The table "From SYN to FIN" of README.md on the patched kernel, read from a capture there: a test per cell.
+// The table of docs/guides/option.md on the patched kernel, read from a capture there: a test per cell.
 import { beforeAll, describe, expect, it } from "vitest";
 import { TCP_FLAGS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import type { Seen, Told } from "../runtime/option-life-program.ts";
