@@ -1,4 +1,5 @@
 /** The textual form of the IR. `read.ts` reads exactly what this prints. */
+import { hexOf } from "../hex.ts";
 import type { GlobalVar, MapSpec, StructOps } from "../module.ts";
 import type { Span } from "../span.ts";
 import type { Block, Edge, End, Func, Inst, IrModule, IrProgram, Value } from "./ir.ts";
@@ -8,9 +9,37 @@ export interface PrintOptions {
   readonly spans?: boolean;
 }
 
+/** A line of the text, and the TypeScript that it came from. */
+export interface PrintedLine {
+  readonly text: string;
+  readonly span?: Span;
+}
+
 /** The whole module as text. */
 export function printModule(module: IrModule, options: PrintOptions = {}): string {
-  const lines = [
+  return moduleLines(module, options).map(withPlace(options)).join("\n") + "\n";
+}
+
+/** The lines of a module's text, without what `spans` adds to each. */
+export function moduleLines(module: IrModule, options: PrintOptions = {}): readonly PrintedLine[] {
+  const plain = (text: string): PrintedLine => ({ text });
+  return [
+    ...headLines(module, options).map(plain),
+    ...module.functions.flatMap((func) => [plain(""), ...funcLines(func)]),
+    ...module.programs.flatMap((program) => {
+      const [head, ...rest] = funcLines(program.func);
+      return [plain(""), { ...head!, text: `${programWords(program)}${head!.text}` }, ...rest];
+    }),
+  ];
+}
+
+const withPlace =
+  (options: PrintOptions) =>
+  ({ text, span }: PrintedLine): string =>
+    span && options.spans ? `${text}${place(span)}` : text;
+
+function headLines(module: IrModule, options: PrintOptions): string[] {
+  return [
     `target ${module.target}`,
     `license ${JSON.stringify(module.license)}`,
     ...module.needs.map((need) => `needs ${need}`),
@@ -18,59 +47,57 @@ export function printModule(module: IrModule, options: PrintOptions = {}): strin
     ...module.maps.map((map) => `map ${map.name} ${mapJson(map, options)}`),
     ...module.globals.map((g) => `global ${g.name} ${globalJson(g, options)}`),
     ...(module.structOps ?? []).map((one) => `structops ${structOpsJson(one, options)}`),
-    ...module.functions.flatMap((func) => ["", printFunc(func, options)]),
-    ...module.programs.flatMap((program) => ["", printProgram(program, options)]),
   ];
-  return lines.join("\n") + "\n";
 }
-
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 const mapJson = ({ name: _name, initial, span, ...rest }: MapSpec, options: PrintOptions): string =>
   JSON.stringify({
     ...rest,
-    initial: initial.map((entry) => ({ key: hex(entry.key), value: hex(entry.value) })),
+    initial: initial.map((entry) => ({ key: hexOf(entry.key), value: hexOf(entry.value) })),
     ...(options.spans && span ? { span } : {}),
   });
 
 const globalJson = ({ name: _name, init, span, ...rest }: GlobalVar, options: PrintOptions): string =>
-  JSON.stringify({ ...rest, init: hex(init), ...(options.spans && span ? { span } : {}) });
+  JSON.stringify({ ...rest, init: hexOf(init), ...(options.spans && span ? { span } : {}) });
 
 const structOpsJson = ({ values, span, ...rest }: StructOps, options: PrintOptions): string =>
   JSON.stringify({
     ...rest,
-    values: Object.fromEntries(Object.entries(values).map(([name, bytes]) => [name, hex(bytes)])),
+    values: Object.fromEntries(Object.entries(values).map(([name, bytes]) => [name, hexOf(bytes)])),
     ...(options.spans && span ? { span } : {}),
   });
 
-function printProgram(program: IrProgram, options: PrintOptions): string {
+function programWords(program: IrProgram): string {
   const member = program.implements ? `${program.implements.struct}.${program.implements.member} ` : "";
-  return `program ${program.section} ${program.type} ${program.attachType} ${member}${printFunc(program.func, options)}`;
+  return `program ${program.section} ${program.type} ${program.attachType} ${member}`;
 }
 
 /** One function as text. */
 export function printFunc(func: Func, options: PrintOptions = {}): string {
+  return funcLines(func).map(withPlace(options)).join("\n");
+}
+
+function funcLines(func: Func): readonly PrintedLine[] {
   const returns = func.returns ? ` -> ${func.returns}` : "";
   const params = func.params.map(definition).join(", ");
   return [
-    `func ${func.name}(${params})${returns} {${place(func.span, options)}`,
-    ...func.blocks.flatMap((block) => printBlock(block, options)),
-    "}",
-  ].join("\n");
-}
-
-function printBlock(block: Block, options: PrintOptions): string[] {
-  const params = block.params.length > 0 ? `(${block.params.map(definition).join(", ")})` : "";
-  const loop = block.loop ? ` loop${place(block.loop, options)}` : "";
-  return [
-    `b${block.id}${params}:${loop}`,
-    ...block.insts.map((inst) => `  ${printInst(inst)}${place(inst.span, options)}`),
-    `  ${printEnd(block.end)}${place(block.end.span, options)}`,
+    { text: `func ${func.name}(${params})${returns} {`, span: func.span },
+    ...func.blocks.flatMap(blockLines),
+    { text: "}" },
   ];
 }
 
-function place(span: Span, options: PrintOptions): string {
-  if (!options.spans) return "";
+function blockLines(block: Block): PrintedLine[] {
+  const params = block.params.length > 0 ? `(${block.params.map(definition).join(", ")})` : "";
+  const head = `b${block.id}${params}:`;
+  return [
+    block.loop ? { text: `${head} loop`, span: block.loop } : { text: head },
+    ...block.insts.map((inst) => ({ text: `  ${printInst(inst)}`, span: inst.span })),
+    { text: `  ${printEnd(block.end)}`, span: block.end.span },
+  ];
+}
+
+function place(span: Span): string {
   let text = ` @${span.file}:${span.start}-${span.end}`;
   for (let via = span.via; via; via = via.at.via)
     text += ` ${via.kind} ${JSON.stringify(via.what)} @${via.at.file}:${via.at.start}-${via.at.end}`;

@@ -1,4 +1,5 @@
 /** Reads the textual form of the IR, as `print.ts` prints it. For tests and tools; throws SyntaxError with the line. */
+import { bytesOfHex } from "../hex.ts";
 import type { GlobalVar, MapSpec, StructOps } from "../module.ts";
 import type { SourceFile, Span } from "../span.ts";
 import type { Block, Func, Inst, IrModule, IrProgram, Value } from "./ir.ts";
@@ -83,26 +84,24 @@ export function readModule(text: string): IrModule {
   return { license, target, needs, maps, globals, functions, programs, ...ops, sources };
 }
 
-const unhex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"));
-
 function readMap(rest: string): MapSpec {
   const [name = ""] = rest.split(" ", 1);
   const parsed = JSON.parse(rest.slice(name.length + 1)) as Omit<MapSpec, "name" | "initial"> & {
     initial?: { key: string; value: string }[];
   };
-  const initial = (parsed.initial ?? []).map((e) => ({ key: unhex(e.key), value: unhex(e.value) }));
+  const initial = (parsed.initial ?? []).map((e) => ({ key: bytesOfHex(e.key), value: bytesOfHex(e.value) }));
   return { ...parsed, name, initial };
 }
 
 function readGlobal(rest: string): GlobalVar {
   const [name = ""] = rest.split(" ", 1);
   const parsed = JSON.parse(rest.slice(name.length + 1)) as Omit<GlobalVar, "name" | "init"> & { init: string };
-  return { ...parsed, name, init: unhex(parsed.init) };
+  return { ...parsed, name, init: bytesOfHex(parsed.init) };
 }
 
 function readStructOps(rest: string): StructOps {
   const parsed = JSON.parse(rest) as Omit<StructOps, "values"> & { values: Record<string, string> };
-  const values = Object.fromEntries(Object.entries(parsed.values).map(([name, bytes]) => [name, unhex(bytes)]));
+  const values = Object.fromEntries(Object.entries(parsed.values).map(([name, bytes]) => [name, bytesOfHex(bytes)]));
   return { ...parsed, values };
 }
 

@@ -12,18 +12,33 @@ import { placeFinder, type Place } from "./lines.ts";
 /** Wide enough for 4096 instructions, and the same in short programs, so that golden files do not shift. */
 const SLOT_WIDTH = 5;
 
+/** A line of the text, and what it is about. */
+export interface ListedLine {
+  readonly text: string;
+  /** Of an instruction: its slot, and the TypeScript that it came from. */
+  readonly slot?: number;
+  readonly span?: Span;
+}
+
 /** Everything in a module, ending with a line break. */
 export function listing(module: BpfModule): string {
+  return listedParts(module)
+    .map((lines) => `${lines.map(({ text }) => text).join("\n")}\n`)
+    .join("\n");
+}
+
+/** The same line by line: maps, variables, and each program, as far as there are any. */
+export function listedParts(module: BpfModule): readonly (readonly ListedLine[])[] {
   const place = placeFinder(module.sources);
-  const parts = [
-    module.maps.map(mapLine),
-    module.globals.map(globalLine),
+  const plain = (text: string): ListedLine => ({ text });
+  const parts: ListedLine[][] = [
+    module.maps.map(mapLine).map(plain),
+    module.globals.map(globalLine).map(plain),
     ...module.programs.map((program) => programLines(program, module, place)),
   ];
   return parts
     .filter((lines) => lines.length > 0)
-    .map((lines) => `${lines.map(printable).join("\n")}\n`)
-    .join("\n");
+    .map((lines) => lines.map((line) => ({ ...line, text: printable(line.text) })));
 }
 
 /** "u32", "be16", "Addr (8 bytes)", "u8[4]". */
@@ -78,14 +93,12 @@ function valueText({ layout, init }: GlobalVar): string {
   return ` = ${shown}${init.length > 16 ? " …" : ""}`;
 }
 
-function programLines(
-  program: BpfProgram,
-  module: BpfModule,
-  place: (span: Span) => Place | undefined,
-): readonly string[] {
+function programLines(program: BpfProgram, module: BpfModule, place: (span: Span) => Place | undefined): ListedLine[] {
   const { insns } = program;
-  const lines = [
-    `program ${program.name}: section ${program.section}, type ${program.type}, ${insns.length} instructions, ${program.stack} bytes of stack`,
+  const lines: ListedLine[] = [
+    {
+      text: `program ${program.name}: section ${program.section}, type ${program.type}, ${insns.length} instructions, ${program.stack} bytes of stack`,
+    },
   ];
   const labels = labelNames(program);
   const texts = instructionTexts(module, program);
@@ -95,17 +108,17 @@ function programLines(
   let shown = "";
   for (const [slot, named] of texts) {
     const inner = functions.get(slot);
-    if (inner !== undefined) lines.push("", `function ${inner}:`);
+    if (inner !== undefined) lines.push({ text: "" }, { text: `function ${inner}:` });
     const span = spans.get(slot);
     const at = span && place(span);
     const source = at && `${at.path}:${at.line}`;
     if (source !== undefined && source !== shown) {
-      lines.push(`; ${source}  ${at!.text.trim()}`);
+      lines.push({ text: `; ${source}  ${at!.text.trim()}`, span: span! });
       shown = source;
     }
     const label = labels.get(slot);
-    if (label !== undefined) lines.push(`${label}:`);
-    lines.push(`${String(slot).padStart(SLOT_WIDTH)}: ${named}`);
+    if (label !== undefined) lines.push({ text: `${label}:` });
+    lines.push({ text: `${String(slot).padStart(SLOT_WIDTH)}: ${named}`, slot, ...(span ? { span } : {}) });
   }
   return lines;
 }

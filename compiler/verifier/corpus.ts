@@ -4,6 +4,7 @@ import { decodeSlots, type RawInsn } from "../bpf/raw.ts";
 import { NEWEST, type Version } from "../bpf/verifier-rules.ts";
 import { MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
 import { isGplCompatible } from "../bpf/licenses.ts";
+import { bytesOfHex } from "../hex.ts";
 import { isKfuncCall } from "./decode.ts";
 import { entryOf } from "./kernel-structs.ts";
 import { verify, type Options, type Program, type Result, type VerifierMap } from "./verify.ts";
@@ -53,7 +54,7 @@ function corpusMap(map: CorpusMap): VerifierMap | undefined {
   const type = mapNames.get(map.type);
   if (type === undefined) return undefined;
   const { key, value, max, flags } = map;
-  const frozen = map.frozen === undefined ? {} : { frozen: new Uint8Array(Buffer.from(map.frozen, "hex")) };
+  const frozen = map.frozen === undefined ? {} : { frozen: bytesOfHex(map.frozen) };
   return { type, key, value, max, flags, ...frozen };
 }
 
@@ -64,7 +65,7 @@ export function corpusProgram(program: CorpusProgram, release: Version = NEWEST)
     const made = corpusMap(map);
     if (made !== undefined) maps.set(Number(fd), made);
   }
-  const insns = decodeSlots(new Uint8Array(Buffer.from(program.insns, "hex")));
+  const insns = decodeSlots(bytesOfHex(program.insns));
   const entry = program.ops && entryOf(program.ops);
   return {
     insns,

@@ -58,7 +58,7 @@ export function cstr(text: string, size: number): FixedString {
   const key = `${size} ${text}`;
   const known = strings.get(key);
   if (known) return known;
-  if (Buffer.byteLength(text) > size) throw new RangeError(`"${text}" does not fit ${size} bytes`);
+  if (new TextEncoder().encode(text).length > size) throw new RangeError(`"${text}" does not fit ${size} bytes`);
   const made: FixedString = Object.freeze({ text, size, toString: () => text });
   strings.set(key, made);
   return made;

@@ -2,6 +2,7 @@
 import { PRIVATE_AREA } from "../../compiler/bpf/kinds/congestion-ops.ts";
 import { sizeOf, type Layout } from "../../compiler/layout.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
+import { textOfUtf8 } from "../vm/bytes.ts";
 import { ERRNO } from "../vm/errno.ts";
 import type { KernelObject } from "../vm/kernel-objects.ts";
 import type { HookViewParts } from "./hook-view.ts";
@@ -46,7 +47,7 @@ export function stateView(object: KernelObject, layout: Layout): object {
 }
 
 /** The name in what setsockopt(TCP_CONGESTION) is given. */
-export const nameIn = (value: Uint8Array): string => Buffer.from(value).toString().replace(/\0.*$/s, "");
+export const nameIn = (value: Uint8Array): string => textOfUtf8(value).replace(/\0.*$/s, "");
 /** Whether a socket option is TCP_CONGESTION, the one that a congestion control may set here. */
 export const isChoice = (level: number, name: number): boolean =>
   level === SOCKET_OPTIONS.TCP_CONGESTION.level && name === SOCKET_OPTIONS.TCP_CONGESTION.number;

@@ -21,7 +21,8 @@ const lineOf = (module: BpfModule, span: Span): readonly [path: string, line: nu
   return source && [source.path, lineAndColumn(source.text, span.start).line];
 };
 
-function addMachine(into: Coverage, machine: Machine): void {
+/** Adds how often each line of a machine's sources ran so far. */
+export function addMachine(into: Coverage, machine: Machine): void {
   const { module } = machine;
   for (const program of module.programs) {
     const hits = machine.hits(program.name);

@@ -1,6 +1,7 @@
 /** The addresses of a host of tests, kept for its programs as the runtime keeps them. */
 import { holdsLocalAddresses } from "../../compiler/local-addresses.ts";
 import type { BpfModule } from "../../compiler/module.ts";
+import { sameBytes } from "../vm/bytes.ts";
 import type { Machine } from "../vm/machine.ts";
 import { keepLocalAddresses, type LocalAddresses } from "../vm/maps/local-addresses.ts";
 import { bytesOfIpv4, bytesOfIpv6 } from "./connection.ts";
@@ -39,7 +40,7 @@ export function followHost(host: Host, module: BpfModule, machine: Machine, warn
 export function changeAddress(host: Host, added: boolean, address: AddressValue): void {
   const kept = keptOf(host);
   const bytes = bytesOf(address);
-  const others = kept.addresses.filter((one) => Buffer.compare(bytesOf(one), bytes) !== 0);
+  const others = kept.addresses.filter((one) => !sameBytes(bytesOf(one), bytes));
   kept.addresses = added ? [...others, address] : others;
   for (const keeper of kept.keepers) keeper[added ? "add" : "remove"](bytes);
 }

@@ -8,6 +8,7 @@ import {
   type SocketOption,
   type SocketOptionName,
 } from "../../compiler/bpf/socket-options.ts";
+import { textOfUtf8, utf8 } from "../vm/bytes.ts";
 import { ERRNO } from "../vm/errno.ts";
 import type { SockOptAnswer } from "../vm/helpers.ts";
 import type { Connection, Timer } from "./connection.ts";
@@ -140,7 +141,7 @@ function known(kernel: Kernel, call: "set" | "get", level: number, number: numbe
 }
 const textOf = (value: Uint8Array): string => {
   const end = value.indexOf(0);
-  return Buffer.from(value.subarray(0, end < 0 ? Math.min(value.length, NAME_BYTES - 1) : end)).toString();
+  return textOfUtf8(value.subarray(0, end < 0 ? Math.min(value.length, NAME_BYTES - 1) : end));
 };
 
 export function setSocketOption(
@@ -197,7 +198,7 @@ export function getSocketOption(
   if (row.value === "name") {
     if (size < 2) return ERRNO.EINVAL;
     const bytes = new Uint8Array(size);
-    bytes.set(Buffer.from(String(set ?? DEFAULT_CONTROL)).subarray(0, size - 1));
+    bytes.set(utf8(String(set ?? DEFAULT_CONTROL)).subarray(0, size - 1));
     return bytes;
   }
   if (row.value === "header") return savedHeader(connection, name, size);

@@ -2,6 +2,7 @@
 import { isIp6, sizeOf, type Layout } from "../../compiler/layout.ts";
 import { hostOrder, networkOrder } from "../dsl/network-order.ts";
 import { cstr } from "../dsl/schema.ts";
+import { textOfUtf8, utf8 } from "../vm/bytes.ts";
 
 export type Path = string;
 
@@ -64,7 +65,7 @@ function write(layout: Layout, value: unknown, view: DataView, at: number, path:
             ? String(value.text)
             : undefined;
       if (text === undefined) throw wrong(path, value, `a string: write cstr("…", ${layout.size})`);
-      const bytes = Buffer.from(text);
+      const bytes = utf8(text);
       if (bytes.length > layout.size) throw wrong(path, value, `at most ${layout.size} bytes long`);
       return new Uint8Array(view.buffer, view.byteOffset + at).set(bytes);
     }
@@ -100,7 +101,7 @@ function read(layout: Layout, view: DataView, at: number): unknown {
     case "cstring": {
       const bytes = new Uint8Array(view.buffer, view.byteOffset + at, layout.size);
       const end = bytes.indexOf(0);
-      return cstr(Buffer.from(bytes.subarray(0, end < 0 ? layout.size : end)).toString(), layout.size);
+      return cstr(textOfUtf8(bytes.subarray(0, end < 0 ? layout.size : end)), layout.size);
     }
     case "array":
       return Array.from({ length: layout.length }, (_, index) => read(layout.of, view, at + index * sizeOf(layout.of)));

@@ -23,7 +23,8 @@ export interface BareOptions {
 
 /** What a bare program may call: functions of time and chance only. */
 const callBare: CallHelper = (id) => {
-  if (id === HELPERS.ktime_get_ns.id || id === HELPERS.ktime_get_boot_ns.id) return process.hrtime.bigint();
+  if (id === HELPERS.ktime_get_ns.id || id === HELPERS.ktime_get_boot_ns.id)
+    return BigInt(Math.round(performance.now() * 1e6));
   if (id === HELPERS.get_prandom_u32.id) return BigInt(Math.floor(Math.random() * 2 ** 32));
   if (id === HELPERS.get_smp_processor_id.id) return 0n;
   throw new VmFault("helper", `helper ${id} is not available to a bare program`);

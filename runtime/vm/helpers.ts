@@ -1,5 +1,6 @@
 /** The kernel's helpers as the machine has them. A helper that is not here cannot be called. */
 import { HELPERS, helperName, type HelperName } from "../../compiler/bpf/helpers.ts";
+import { utf8 } from "./bytes.ts";
 import { ERRNO } from "./errno.ts";
 import type { KernelObject } from "./kernel-objects.ts";
 import { VmFault } from "./fault.ts";
@@ -138,7 +139,7 @@ export const IMPLEMENTATIONS: Partial<Record<HelperName, Implementation>> = {
     const line = formatTrace(call.memory, bytesAt(call, format, u32(size), false), [a, b, c]);
     if (line === undefined) return ERRNO.EINVAL;
     call.machine.print(line);
-    return Buffer.byteLength(line);
+    return utf8(line).length;
   },
   trace_vprintk(call, [format, size, data, length]) {
     if (u32(length) % 8 !== 0) return ERRNO.EINVAL;
@@ -148,7 +149,7 @@ export const IMPLEMENTATIONS: Partial<Record<HelperName, Implementation>> = {
     const line = formatTrace(call.memory, bytesAt(call, format, u32(size), false), given);
     if (line === undefined) return ERRNO.EINVAL;
     call.machine.print(line);
-    return Buffer.byteLength(line);
+    return utf8(line).length;
   },
   get_socket_cookie(call, [ctx]) {
     wantsContext(call, ctx);

@@ -1,4 +1,5 @@
 /** bpf_trace_printk's formats (bpf_bprintf_prepare in kernel/bpf/helpers.c). */
+import { textOfUtf8 } from "./bytes.ts";
 import type { Memory } from "./memory.ts";
 
 const SPECIFIER = /%(?:%|p(?:[Ii]4|[Ii]6|ks|us|[KxsSB])?|([-+0# ]*)(\d*)((?:ll|l|h|hh)?)([diuxXcs]))/g;
@@ -27,7 +28,7 @@ function integer(value: bigint, length: string, conversion: string): string {
 /** The line without its line break; undefined when the kernel answers EINVAL. */
 export function formatTrace(memory: Memory, format: Uint8Array, values: readonly bigint[]): string | undefined {
   if (format.at(-1) !== 0) return undefined;
-  const text = Buffer.from(format.subarray(0, format.indexOf(0))).toString("utf8");
+  const text = textOfUtf8(format.subarray(0, format.indexOf(0)));
   if (UNKNOWN.test(text.replaceAll("%%", ""))) return undefined;
   let next = 0;
   let missing = false;

@@ -4,6 +4,7 @@
  */
 import { addressText } from "../../../compiler/addresses.ts";
 import { LOCAL_ADDRESS, LOCAL_ADDRESSES, MOST_LOCAL_ADDRESSES } from "../../../compiler/local-addresses.ts";
+import { sameBytes } from "../bytes.ts";
 
 export interface LocalAddresses {
   /** 4 or 16 bytes in network order. What is there already changes nothing. */
@@ -26,7 +27,7 @@ export function keepLocalAddresses(store: (value: Uint8Array) => void, warn: (te
   /** Those that there was no room for, in the order in which they came. */
   const waiting: Uint8Array[] = [];
   const find = (list: readonly (Uint8Array | undefined)[], address: Uint8Array): number =>
-    list.findIndex((one) => one && Buffer.compare(one, address) === 0);
+    list.findIndex((one) => one && sameBytes(one, address));
   const setFamily = (slot: number, family: number): void => {
     view.setUint32(slot * LOCAL_ADDRESS.size + AT.family, family, true);
     store(value);

@@ -1,4 +1,5 @@
 /** What every map of the machine can do, in bytes. Values lie in the machine's memory, where programs reach them. */
+import { latin1 } from "../bytes.ts";
 import type { Memory } from "../memory.ts";
 
 export interface MapShape {
@@ -41,9 +42,8 @@ export interface VmMap {
 }
 
 /** Makes bytes usable as a key of a JavaScript Map. */
-export const keyText = (key: Uint8Array): string =>
-  Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
-export const keyBytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "latin1"));
+export const keyText = (key: Uint8Array): string => String.fromCharCode(...key);
+export const keyBytes = (text: string): Uint8Array => latin1(text);
 /** "07 00 00 00" */
 export const keyWords = (key: Uint8Array): string =>
   [...key].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");

@@ -1,4 +1,5 @@
 /** WebAssembly's binary format, as much of it as the translator needs (WebAssembly Core Specification 2.0, chapter 5). */
+import { latin1 } from "../bytes.ts";
 
 export const TYPE = { i32: 0x7f, i64: 0x7e, none: 0x40 } as const;
 
@@ -197,7 +198,7 @@ function vector(items: readonly (readonly number[])[]): number[] {
   return out;
 }
 
-const name = (text: string): number[] => [text.length, ...Buffer.from(text, "latin1")];
+const name = (text: string): number[] => [text.length, ...latin1(text)];
 
 export interface FunctionType {
   readonly params: readonly number[];
