@@ -1,6 +1,7 @@
 /** One call of a program under test: what is noted of it, and what becomes of a fault. */
 import type { HelperName } from "../../compiler/bpf/helpers.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
+import { textOfUtf8 } from "../vm/bytes.ts";
 import { errnoText } from "../vm/errno.ts";
 import { drawFault, type Machine, type Outcome } from "../vm/machine.ts";
 import type { History, HistoryEntry } from "./history.ts";
@@ -25,12 +26,13 @@ export class EventFailure extends Error {
   }
 }
 
-export const optionName = (number: number): string =>
-  Object.entries(SOCKET_OPTIONS).find(([, row]) => row.number === number)?.[0] ?? `option ${number}`;
+export const optionName = (level: number, number: number): string =>
+  Object.entries(SOCKET_OPTIONS).find(([, row]) => row.level === level && row.number === number)?.[0] ??
+  `option ${level}:${number}`;
 export const valueText = (value: Uint8Array): string =>
   value.length === 4
     ? `${new DataView(value.buffer, value.byteOffset).getInt32(0, true)}`
-    : JSON.stringify(Buffer.from(value).toString().replace(/\0.*$/s, ""));
+    : JSON.stringify(textOfUtf8(value).replace(/\0.*$/s, ""));
 
 /** Writes each call of a helper that is news into the history; `detail` gives words about the last one. */
 export const observer =

@@ -137,11 +137,11 @@ export function connectView({ hooks, shared }: HookViewParts<"cgroup_sock_addr">
         pidTgid: (BigInt(pid) << 32n) | BigInt(pid),
         uidGid: (BigInt(uid) << 32n) | BigInt(uid),
         setSockOpt(level, name, value) {
-          detail = `${optionName(name)} = ${valueText(value)}`;
+          detail = `${optionName(level, name)} = ${valueText(value)}`;
           return setSocketOption(socket, machine.kernel, host, level, name, value);
         },
         getSockOpt(level, name, size) {
-          detail = optionName(name);
+          detail = optionName(level, name);
           return getSocketOption(socket, machine.kernel, loaded.host, level, name, size);
         },
         bind(sockaddr) {

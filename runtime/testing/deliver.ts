@@ -76,13 +76,13 @@ export function deliverTo(loaded: Loaded, connection: Connection, event: KernelE
   const services: EventServices = {
     ...(full ? { socket: connection } : {}),
     setSockOpt(level, name, value) {
-      detail = `${optionName(name)} = ${valueText(value)}`;
+      detail = `${optionName(level, name)} = ${valueText(value)}`;
       // The patched kernel's own events of a segment that is made; mainline's would be called again.
       if (LEAVING.includes(event.op) && sends(level, name)) return ERRNO.EOPNOTSUPP;
       return locked(() => setSocketOption(connection, machine.kernel, host, level, name, value));
     },
     getSockOpt(level, name, size) {
-      detail = optionName(name);
+      detail = optionName(level, name);
       // What a request is asked for beyond its SYN is refused.
       return full || isSynHeader(level, name)
         ? getSocketOption(connection, machine.kernel, loaded.host, level, name, size)
