@@ -70,7 +70,7 @@ export default tseslint.config(
     extends: [tseslint.configs.base],
     languageOptions: {
       parserOptions: {
-        project: ["tsconfig.json", "programs/test/tsconfig.json"],
+        project: ["tsconfig.json", "programs/test/tsconfig.json", "runtime/playground/tsconfig.json"],
         tsconfigRootDir: import.meta.dirname,
       },
     },

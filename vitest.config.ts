@@ -27,16 +27,16 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["tests/**/*.test.ts", "programs/test/**/*.test.ts"],
-          exclude: ["tests/{cli,runtime}/**"],
+          exclude: ["tests/{cli,playground,runtime}/**"],
           globalSetup: ["tests/setup/home.ts"],
         },
       },
       {
         extends: true,
-        // What runs the command, or works on this machine's kernel.
+        // What runs the command or a browser, or works on this machine's kernel.
         test: {
           name: "system",
-          include: ["tests/{cli,runtime}/**/*.test.ts"],
+          include: ["tests/{cli,playground,runtime}/**/*.test.ts"],
           globalSetup: ["tests/setup/home.ts", "tests/setup/dist.ts"],
         },
       },

@@ -6,7 +6,7 @@ import { backend } from "./backend/emit.ts";
 import type { Guard, Guards } from "./backend/guard.ts";
 import type { KernelTypes } from "./bpf/kernel-types.ts";
 import { kernelOf, type Kernel, type OldestKernel, type TargetName } from "./bpf/kernels.ts";
-import { rulesOf } from "./bpf/verifier-rules.ts";
+import { rulesOf, type Version } from "./bpf/verifier-rules.ts";
 import { withFixes, type Diagnostic, type Key } from "./diagnostics.ts";
 import { declarations } from "./frontend/declarations.generated.ts";
 import { frontend } from "./frontend/lower.ts";
@@ -54,6 +54,8 @@ export interface CompileResult {
   /** The optimized IR, as far as it got. */
   readonly ir?: IrModule;
   readonly target: TargetName;
+  /** The oldest kernel that it was made for, taken or refused; absent where the frontend found errors. */
+  readonly oldest?: Version;
   readonly diagnostics: readonly Diagnostic[];
   /** What was found out about names. */
   readonly findings: readonly Finding[];
@@ -127,12 +129,14 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
 
   diagnostics.push(...emitted.diagnostics);
   if (!emitted.module) return { target, diagnostics, sources, findings, ir: optimized.module };
+  const { oldest } = kernel;
   if (failed(diagnostics))
-    return { target, diagnostics, sources, findings, ir: optimized.module, module: emitted.module };
-  const proven: BpfModule = { ...emitted.module, kernel: kernel.oldest };
+    return { target, oldest, diagnostics, sources, findings, ir: optimized.module, module: emitted.module };
+  const proven: BpfModule = { ...emitted.module, kernel: oldest };
 
   return {
     target,
+    oldest,
     diagnostics,
     sources,
     findings,

@@ -20,6 +20,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { embed } from "./embed.mjs";
 import { writePages } from "./pages.mjs";
+import { buildPlayground } from "./playground.mjs";
 import { typescriptOnly } from "./typescript-module.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -94,6 +95,7 @@ if (!process.argv.includes("--embed-only")) {
     logLevel: "warning",
   });
   await writePages(root, join(out, "pages.json"));
+  await buildPlayground(root, join(out, "playground"));
   const bundle = readFileSync(join(out, "cli.cjs"));
   // One other character, and V8 keeps all of the text in twice the memory, which each start from the snapshot reads. esbuild escapes what
   // strings hold, but not what regular expressions do.

@@ -25,13 +25,17 @@ function embedDeclarations() {
   writeIfChanged(at("compiler/version.generated.ts"), `export const version = ${JSON.stringify(version)};\n`);
 }
 
-/** What the command compiles to get warm: our programs, and one with an error of each stage of the frontend. */
+/** The examples of the playground; and what the command compiles to get warm: our programs, and one with an error of each stage of the frontend. */
 function embedSamples() {
   const programs = readdirSync(at("programs"))
     .filter((name) => /\.ts$/.test(name))
     .sort();
   const rows = programs.map(
     (name) => `  ${JSON.stringify(name)}: ${JSON.stringify(readFileSync(at("programs", name), "utf8"))},`,
+  );
+  writeIfChanged(
+    at("runtime/playground/worker/programs.generated.ts"),
+    `// Made from programs/ by scripts/embed.mjs.\nexport const programs: Readonly<Record<string, string>> = {\n${rows.join("\n")}\n};\n`,
   );
   const wrong = readFileSync(at("scripts/wrong-sample.txt"), "utf8");
   writeIfChanged(

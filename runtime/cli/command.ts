@@ -6,6 +6,7 @@ import { version } from "../../compiler/version.generated.ts";
 import { TroubleError } from "../files/files.ts";
 import { PROJECT_FILE } from "../files/imports.ts";
 import { registerRuntimeCommands } from "./register.ts";
+import type { PlaygroundOptions } from "./playground.ts";
 import { completions, man, shells, type Shell } from "./completions.ts";
 import { compiling, type CompilingOptions } from "./compiling.ts";
 import { build } from "./build.ts";
@@ -23,6 +24,11 @@ const count = (text: string): number => {
   if (!/^[0-9]+$/.test(text) || Number(text) < 1 || Number(text) > 1_000_000) {
     throw new InvalidArgumentError("a whole number from 1 to 1000000 is needed.");
   }
+  return Number(text);
+};
+const port = (text: string): number => {
+  if (!/^[0-9]+$/.test(text) || Number(text) > 65_535)
+    throw new InvalidArgumentError("a number from 0 to 65535 is needed.");
   return Number(text);
 };
 const names = (text: string): string[] => text.split(",").map((name) => name.trim());
@@ -193,6 +199,13 @@ Examples:
     .addOption(new Option("--worker").hideHelp())
     .addHelpText("after", "\nSettings for editors: node_modules/tsbpf/editors/README.md")
     .action(async (options: { worker?: boolean }) => finish(await (await import("../lsp/serve.ts")).lsp(options)));
+
+  program
+    .command("playground")
+    .description("show programs, their bytecode and their proofs in a browser, on this machine alone")
+    .addOption(new Option("-p, --port <port>", "port on 127.0.0.1; 0: any").argParser(port).default(8025))
+    .addHelpText("after", "\nExample:\n  tsbpf playground --port 0")
+    .action(async (options: PlaygroundOptions) => finish(await (await import("./playground.ts")).playground(options)));
 
   registerRuntimeCommands(program, finish);
 

@@ -5,7 +5,7 @@ import ts from "typescript";
 import { describe, expect, test } from "vitest";
 import { kernels } from "../../compiler/bpf/kernels.ts";
 import { root } from "../programs.ts";
-import { CIRCLES, LAYERS, LIBRARIES } from "./layers.ts";
+import { CIRCLES, FOR_BROWSERS, LAYERS, LIBRARIES } from "./layers.ts";
 
 interface Import {
   readonly from: string;
@@ -84,6 +84,32 @@ test("libraries are imported by the rooms that the table names", () => {
     return [...new Set(files.filter((file) => pattern.test(textOf(file))).map(roomOf))].sort();
   };
   expect(Object.fromEntries(Object.keys(LIBRARIES).map((name) => [name, users(name)]))).toEqual(LIBRARIES);
+});
+
+/** Names that only Node has, where a file uses them as such: not as keys of a table, nor as types. */
+function namesOfNode(file: string): string[] {
+  const only = new Set(["Buffer", "process", "require", "__dirname", "__filename"]);
+  const found: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isIdentifier(node) && only.has(node.text)) {
+      const { parent } = node;
+      const isName = (ts.isPropertyAssignment(parent) || ts.isPropertyAccessExpression(parent)) && parent.name === node;
+      if (!isName && !ts.isTypeNode(parent)) found.push(`${file} uses ${node.text}`);
+    }
+    if (ts.isStringLiteral(node) && node.text.startsWith("node:") && !ts.isLiteralTypeNode(node.parent))
+      found.push(`${file} imports ${node.text}`);
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(file, textOf(file), ts.ScriptTarget.Latest, true));
+  return found;
+}
+
+test("what browsers run asks nothing of Node", () => {
+  const reached = new Set(FOR_BROWSERS);
+  for (const file of reached)
+    for (const { from, to, typesOnly } of imports) if (from === file && !typesOnly) reached.add(to);
+  expect(reached.size).toBeGreaterThan(200);
+  expect([...reached].flatMap(namesOfNode)).toEqual([]);
 });
 
 test("nobody compares a target's name: a third one would fall through", () => {

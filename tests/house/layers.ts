@@ -9,6 +9,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "compiler/span.ts": [],
   "compiler/printable.ts": [],
   "compiler/addresses.ts": [],
+  "compiler/hex.ts": [],
   "compiler/version.generated.ts": [],
   "compiler/layout.ts": [],
   "compiler/local-addresses.ts": ["compiler/layout.ts"],
@@ -20,7 +21,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "compiler/diagnostics": ["compiler/diagnostics.ts", "compiler/printable.ts", "compiler/span.ts"],
   "compiler/diagnostics.ts": ["compiler/diagnostics", "compiler/span.ts"],
   // The stages, in the order in which a program goes through them.
-  "compiler/ir": ["compiler/bpf", "compiler/module.ts", "compiler/span.ts"],
+  "compiler/ir": ["compiler/bpf", "compiler/hex.ts", "compiler/module.ts", "compiler/span.ts"],
   "compiler/frontend": [
     "compiler/addresses.ts",
     "compiler/bpf",
@@ -56,6 +57,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "compiler/verifier": [
     "compiler/bpf",
     "compiler/diagnostics.ts",
+    "compiler/hex.ts",
     "compiler/layout.ts",
     "compiler/link.ts",
     "compiler/module.ts",
@@ -157,6 +159,22 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "runtime/files",
     "runtime/project",
   ],
+  // The page that shows what the compiler does, in a browser: no room that touches files or the kernel.
+  "runtime/playground": [
+    "compiler/bpf",
+    "compiler/compile.ts",
+    "compiler/diagnostics",
+    "compiler/hex.ts",
+    "compiler/ir",
+    "compiler/local-addresses.ts",
+    "compiler/module.ts",
+    "compiler/object",
+    "compiler/passes",
+    "compiler/span.ts",
+    "compiler/verifier",
+    "runtime/dsl",
+    "runtime/testing",
+  ],
   // The command line: whatever a command needs.
   "runtime/cli": [
     "compiler/bpf",
@@ -182,6 +200,12 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 /** Most files of one circle of imports, types apart, within a room; 1 where it is not here. */
 export const CIRCLES: Readonly<Record<string, number>> = { "compiler/frontend": 38, "runtime/cli": 3 };
 
+/** What is bundled for browsers: nothing that it reaches may ask for Node. */
+export const FOR_BROWSERS: readonly string[] = [
+  "runtime/playground/page/main.ts",
+  "runtime/playground/worker/worker.ts",
+];
+
 /** Which rooms may load a library: TypeScript takes longer to load than most commands to run. */
 export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   // A tsconfig.json is TypeScript's own kind of JSON; who reads the user's files asks its parser.
@@ -189,4 +213,5 @@ export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   typescript: [],
   koffi: ["runtime/kernel"],
   commander: ["runtime/cli"],
+  "@codemirror/view": ["runtime/playground"],
 };
