@@ -63,7 +63,7 @@ export const compilations = async (page: Page): Promise<number> =>
 /** Waits until the page has compiled so often. */
 export const compiled = async (page: Page, times: number): Promise<void> => {
   await page.waitForFunction(`Number(document.getElementById("status").dataset.compiled ?? 0) >= ${times}`, undefined, {
-    timeout: 30_000,
+    timeout: 120_000,
   });
 };
 
