@@ -5,12 +5,13 @@ import { RELEASES } from "../../compiler/bpf/verifier-rules.ts";
 import { version } from "../../compiler/version.generated.ts";
 import { TroubleError } from "../files/files.ts";
 import { PROJECT_FILE } from "../files/imports.ts";
-import { registerRuntimeCommands } from "./register.ts";
+import { DEFAULT_PINS, registerRuntimeCommands } from "./register.ts";
 import type { PlaygroundOptions } from "./playground.ts";
 import { completions, man, shells, type Shell } from "./completions.ts";
 import { compiling, type CompilingOptions } from "./compiling.ts";
 import { build } from "./build.ts";
 import { check } from "./check.ts";
+import type { DevOptions } from "./dev.ts";
 import { disasm } from "./disasm.ts";
 import { explain } from "./explain.ts";
 import { init, type InitOptions } from "./init.ts";
@@ -73,11 +74,11 @@ export function command(): { program: Command; finish: (code: number) => void; c
       "after",
       `
 Examples:
-  tsbpf build programs/ndiffports.ts           write ndiffports.o
-  tsbpf check programs/user-timeout.ts         report errors only
-  tsbpf build --emit asm programs/fullmesh.ts  show the instructions with their source lines
-  tsbpf disasm ndiffports.o                    the same from an object, ours or clang's
-  tsbpf doctor                                 what this machine's kernel can run`,
+  tsbpf build programs/hello-option.ts             write out/hello-option.o
+  tsbpf check programs/hello-option.ts             report errors only
+  tsbpf build --emit asm programs/two-subflows.ts  show the instructions with their source lines
+  tsbpf disasm out/hello-option.o                  the same from an object, ours or clang's
+  tsbpf doctor                                     what this machine's kernel can run`,
     );
 
   program
@@ -103,7 +104,7 @@ Examples:
     .option("--json", "print one JSON document instead of text")
     .addHelpText(
       "after",
-      "\nExamples:\n  tsbpf build programs/ndiffports.ts\n  tsbpf build -o /tmp --target patched programs/user-timeout.ts",
+      "\nExamples:\n  tsbpf build programs/hello-option.ts\n  tsbpf build -o /tmp --target patched programs/hello-option.ts",
     )
     .action(async (files: string[], options: CompilingOptions & { withoutPasses?: string[] }) =>
       finish(
@@ -127,7 +128,7 @@ Examples:
     .addOption(strictOption())
     .option("-w, --watch", AGAIN)
     .option("--json", "print one JSON document instead of text")
-    .addHelpText("after", "\nExample:\n  tsbpf check programs/user-timeout.ts")
+    .addHelpText("after", "\nExample:\n  tsbpf check programs/hello-option.ts")
     .action(async (files: string[], options: CompilingOptions) =>
       finish(await compiling(check, files, { ...options, readsInput: true })),
     );
@@ -145,7 +146,7 @@ Examples:
     .description("show the instructions of an object, with source lines where it has them")
     .argument("<object...>", "BPF objects, ours or clang's")
     .option("--json", "print one JSON document instead of text")
-    .addHelpText("after", "\nExample:\n  tsbpf build programs/ndiffports.ts && tsbpf disasm ndiffports.o")
+    .addHelpText("after", "\nExample:\n  tsbpf build programs/hello-option.ts && tsbpf disasm out/hello-option.o")
     .action((files: string[], options: { json?: boolean }) => finish(disasm(files, options)));
 
   program
@@ -157,7 +158,10 @@ Examples:
     .argument("[struct...]", "of vmlinux: names of the kernel's structs")
     .option("--btf <file>", "of vmlinux: the kernel's types (default: the running kernel's)")
     .option("--json", "print layouts as JSON instead of declarations")
-    .addHelpText("after", "\nExamples:\n  tsbpf types ndiffports.o > ndiffports.d.ts\n  tsbpf types vmlinux tcp_sock")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tsbpf types programs/hello-option.ts > hello-option.d.ts\n  tsbpf types vmlinux tcp_sock",
+    )
     .action((file: string, structs: string[], options: TypesOptions) => finish(types(file, structs, options)));
 
   program
@@ -172,7 +176,7 @@ Examples:
     )
     .option("--btf <file>", "the kernel's types, for objects of other compilers (default: the running kernel's)")
     .option("--json", "print JSON instead of text")
-    .addHelpText("after", "\nExample:\n  tsbpf build programs/ndiffports.ts && tsbpf verify ndiffports.o")
+    .addHelpText("after", "\nExample:\n  tsbpf build programs/hello-option.ts && tsbpf verify out/hello-option.o")
     .action((files: string[], options: VerifyOptions) => finish(verifyCommand(files, options)));
 
   program
@@ -206,6 +210,26 @@ Examples:
     .addOption(new Option("-p, --port <port>", "port on 127.0.0.1; 0: any").argParser(port).default(8025))
     .addHelpText("after", "\nExample:\n  tsbpf playground --port 0")
     .action(async (options: PlaygroundOptions) => finish(await (await import("./playground.ts")).playground(options)));
+
+  program
+    .command("dev")
+    .description("after each change: check the programs, run the tests that are affected, replace what runs")
+    .argument("[file...]", SOURCES)
+    .option(
+      "-c, --cgroup <dir>",
+      "load the programs as `tsbpf load --cgroup` does, and replace them atomically, until Ctrl-C",
+    )
+    .option("--no-tests", "run no tests")
+    .addOption(new Option("--pins <dir>", "directory on a bpffs for pins").default(DEFAULT_PINS))
+    .addOption(targetOption())
+    .addOption(rootOption())
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tsbpf dev\n  sudo node_modules/.bin/tsbpf dev programs/hello-option.ts --cgroup lab",
+    )
+    .action(async (files: string[], options: DevOptions) =>
+      finish(await (await import("./dev.ts")).dev(files, options)),
+    );
 
   registerRuntimeCommands(program, finish);
 

@@ -20,6 +20,10 @@ const NONE = /(?!)/;
 const ended = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`);
 /** Whether there is room for more at once; a long output waits for `drained` otherwise. */
 export const out = (text: string): boolean => process.stdout.write(printableLines(ended(text)));
+/** An empty screen to write on, where people look at one; elsewhere what was written stays. */
+export const clearScreen = (): void => {
+  if (process.stdout.isTTY && process.env["TERM"] !== "dumb") process.stdout.write("\u001b[2J\u001b[3J\u001b[H");
+};
 /** One line, whatever names are in it. */
 export const say = (text: string): boolean => out(printable(text));
 export const err = (text: string): void =>

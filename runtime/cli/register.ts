@@ -4,7 +4,8 @@ import { kernels } from "../../compiler/bpf/kernels.ts";
 import { NEEDS, needsText, type CommandWithNeeds } from "../kernel/capabilities.ts";
 import { kernelOption } from "./kernel-option.ts";
 
-const DEFAULT_PINS = "/sys/fs/bpf/tsbpf";
+/** Where pins lie unless said. */
+export const DEFAULT_PINS = "/sys/fs/bpf/tsbpf";
 
 const seconds = (text: string): number => {
   const value = Number(text);
@@ -65,7 +66,7 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .addOption(json())
     .addHelpText(
       "after",
-      "\nExample:\n  tsbpf run programs/user-timeout.ts --cgroup lab --make --param timeoutSeconds=5",
+      "\nExample:\n  sudo node_modules/.bin/tsbpf run programs/hello-option.ts --cgroup lab --make --param greeting=7",
     )
     .action(act(async (file: string, options) => (await import("./run.ts")).run(file, options)));
 
@@ -86,7 +87,10 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .addOption(kernelOption("kernel whose verifier judges the source (default: the running one)"))
     .addOption(root())
     .addOption(json())
-    .addHelpText("after", "\nExample:\n  tsbpf load user-timeout.o --cgroup /sys/fs/cgroup/lab && tsbpf list")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sudo node_modules/.bin/tsbpf load out/hello-option.o --cgroup /sys/fs/cgroup/lab\n  sudo node_modules/.bin/tsbpf list",
+    )
     .action(act(async (file: string, options) => (await import("./load.ts")).load(file, options)));
 
   program

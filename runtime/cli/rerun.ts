@@ -8,31 +8,42 @@ import { untilStopped } from "./stop.ts";
 /** An editor that saves writes several times, and often into a neighbour that it renames. */
 const QUIET_MS = 60;
 
+/** Told of the paths that were read; given those that have changed since the last time. Gives the exit code. */
+export type Once = (saw: (path: string) => void, changed: readonly string[]) => number | Promise<number>;
+
 /**
- * Runs `once`, which gives its exit code and tells the paths that it read, now and after every change of those files, of other
- * TypeScript files in their folders, and of `folders`. Resolves to the last exit code when it is stopped.
+ * Runs `once` now and after every change of the files that it read, of other TypeScript files in their folders, and of `folders`; a change
+ * meanwhile has it run again when it has ended. Resolves to the last exit code when it is stopped.
  */
-export function rerun(folders: readonly string[], once: (saw: (path: string) => void) => number): Promise<number> {
+export function rerun(folders: readonly string[], once: Once): Promise<number> {
   return untilStopped(undefined, async (stopped) => {
     const watchers = new Map<string, FSWatcher>();
     const seen = new Set<string>();
     let timer: NodeJS.Timeout | undefined;
     let code = 0;
+    let running: Promise<void> | undefined;
+    const changed = new Set<string>();
     const again = (folder: string, name: string | null): void => {
       // Declarations are what `build --types` writes itself.
       const isSource = name === null || (/\.[mc]?ts$/.test(name) && !/\.d\.[mc]?ts$/.test(name));
       if (!isSource && !seen.has(resolve(folder, name))) return;
+      if (name !== null) changed.add(resolve(folder, name));
       clearTimeout(timer);
       timer = setTimeout(() => {
-        say(`-- ${new Date().toTimeString().slice(0, 8)}${name === null ? "" : ` ${name} has changed`}`);
-        run();
+        running = (running ?? Promise.resolve()).then(() => {
+          if (changed.size === 0 && name !== null) return;
+          say(`-- ${new Date().toTimeString().slice(0, 8)}${name === null ? "" : ` ${name} has changed`}`);
+          return run();
+        });
       }, QUIET_MS);
     };
-    function run(): void {
+    async function run(): Promise<void> {
       const before = [...seen];
+      const since = [...changed];
       seen.clear();
+      changed.clear();
       try {
-        code = once((path) => seen.add(resolve(path)));
+        code = await once((path) => seen.add(resolve(path)), since);
       } catch (error) {
         if (!(error instanceof TroubleError)) throw error;
         err(troubleText(error.trouble, colour(process.stderr)));
@@ -64,8 +75,11 @@ export function rerun(folders: readonly string[], once: (saw: (path: string) => 
     try {
       // Before the first look at a file, so that no change after it is missed.
       for (const folder of new Set(folders.map((one) => resolve(one)))) look(folder);
-      run();
+      running = run();
+      await running;
       await stopped;
+      clearTimeout(timer);
+      await running;
       return code;
     } finally {
       clearTimeout(timer);

@@ -1,6 +1,7 @@
 /** A new project from the packed package: every line that its README tells to type. */
 import { execFileSync, spawnSync } from "node:child_process";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -38,6 +39,8 @@ beforeAll(() => {
 }, 300_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const packageOf = (path: string) =>
+  JSON.parse(readFileSync(path, "utf8")) as { version: string; dependencies?: Record<string, string> };
 const readme = (): string => readFileSync(join(project(), "README.md"), "utf8");
 /** The commands of the README, without comments. */
 const lines = (): string[] =>
@@ -77,6 +80,17 @@ describe("a new project", () => {
       expect(readdirSync(join(project(), "out"))).toEqual(["hello-option.o", "two-subflows.o"]);
   });
 
+  const COMMANDS = ["build", "check", "explain", "disasm", "types", "verify", "vm", "man"];
+  test.each(COMMANDS)("the examples of tsbpf %s --help run in it", (name) => {
+    const help = run(`node_modules/.bin/tsbpf ${name} --help`).stdout;
+    const examples = help.slice(help.indexOf("Example")).match(/^ {2}(?=\S).*\btsbpf .*$/gm) ?? [];
+    expect(examples.length, help).toBeGreaterThan(0);
+    for (const example of examples.filter((line) => !/vmlinux|sudo|man -l/.test(line))) {
+      const { status, stdout, stderr } = run(`export PATH=$PWD/node_modules/.bin:$PATH; set -e; ${example}`);
+      expect(status, example + stdout + stderr).toBe(0);
+    }
+  });
+
   const lab =
     process.getuid?.() === 0 && ["tcpdump", "ip", "findmnt"].every((tool) => spawnSync("which", [tool]).status === 0);
   test.skipIf(!lab)("lab/lab.sh shows the option's bytes (root, tcpdump)", () => {
@@ -84,6 +98,22 @@ describe("a new project", () => {
     expect(status, stdout + stderr).toBe(0);
     // Kind 254, 6 bytes, experiment 0x7473, and 42 in network byte order.
     expect(stdout).toContain("fe06 7473 002a");
+  });
+
+  test("npm create tsbpf makes the same one", () => {
+    // As npm would have it: the package beside the one that it asks for.
+    const modules = join(project(), "node_modules");
+    cpSync(join(root, "scripts/create-tsbpf"), join(modules, "create-tsbpf"), { recursive: true });
+    const { status, stdout, stderr } = run(
+      "node node_modules/create-tsbpf/create.js other && diff -r programs other/programs",
+    );
+    expect(status, stdout + stderr).toBe(0);
+    expect(existsSync(join(project(), "other/package.json"))).toBe(true);
+    expect(run("node node_modules/create-tsbpf/create.js").status).toBe(2);
+    expect(run("node node_modules/create-tsbpf/create.js other").status).toBe(1);
+    const { version } = packageOf(join(root, "package.json"));
+    const own = packageOf(join(root, "scripts/create-tsbpf/package.json"));
+    expect([own.version, own.dependencies?.["tsbpf"]]).toEqual([version, version]);
   });
 
   test("is not made where something is", () => {

@@ -17,6 +17,8 @@ const MANAGERS = {
 };
 /** Each differs from the usual (the Node that runs this, the template's TypeScript, npm) in one thing. */
 const ROWS = [
+  // Nothing of tsbpf is there before: `npm create tsbpf DIR`, from the two packages as they are packed.
+  { name: "create", create: true },
   ...["20", "22", "24", "26"].map((release) => ({ name: `node-${release}`, node: release })),
   ...["6", "7"].map((release) => ({ name: `typescript-${release}`, typescript: release })),
   ...["pnpm", "yarn"].map((manager) => ({ name: manager, manager })),
@@ -47,7 +49,7 @@ function run(command, cwd, env) {
 }
 
 /** Tells what went wrong; "skipped: …" where the release cannot be had. */
-function tried({ name, node, typescript, manager = "npm" }, packed) {
+function tried({ name, node, typescript, create, manager = "npm" }, { tsbpf: packed, create: creating }) {
   const folder = join(work, name);
   const tools = join(folder, "tools");
   mkdirSync(tools, { recursive: true });
@@ -65,7 +67,10 @@ function tried({ name, node, typescript, manager = "npm" }, packed) {
     if (node && !is.startsWith(`v${node}.`)) return `skipped: the package node@${node} gives ${is || "no Node"}`;
   }
   const project = join(folder, "project");
-  const made = run(["node", join(root, "bin", "tsbpf.cjs"), "init", project, "--tsbpf", `file:${packed}`], folder, env);
+  const makes = create
+    ? ["npm", "exec", "--yes", `--package=${creating}`, `--package=${packed}`, "--", "create-tsbpf"]
+    : ["node", join(root, "bin", "tsbpf.cjs"), "init"];
+  const made = run([...makes, project, "--tsbpf", `file:${packed}`], folder, env);
   if (made) return made;
   if (typescript) {
     const file = join(project, "package.json");
@@ -80,14 +85,17 @@ function tried({ name, node, typescript, manager = "npm" }, packed) {
   return undefined;
 }
 
+/** The file that a folder is packed into. */
+function pack(folder) {
+  const args = ["pack", "--silent", "--pack-destination", work];
+  const { status, stdout, stderr } = spawnSync("npm", args, { cwd: folder, encoding: "utf8" });
+  if (status !== 0) throw new Error(`npm pack: ${stderr}`);
+  return join(work, stdout.trim().split("\n").at(-1));
+}
+
 let failed = 0;
 try {
-  const { status, stdout, stderr } = spawnSync("npm", ["pack", "--silent", "--pack-destination", work], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  if (status !== 0) throw new Error(`npm pack: ${stderr}`);
-  const packed = join(work, stdout.trim().split("\n").at(-1));
+  const packed = { tsbpf: pack(root), create: pack(join(root, "scripts", "create-tsbpf")) };
   for (const row of ROWS.filter(({ name }) => names.length === 0 || names.includes(name))) {
     const began = Date.now();
     const wrong = tried(row, packed);
