@@ -1,6 +1,7 @@
 /** What the page asks its worker, and what it gets: plain values, because they go to another thread and back. */
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import type { JsonDiagnostic } from "../../compiler/diagnostics/render.ts";
+import type { Completions, NameFacts } from "../../compiler/frontend/completions.ts";
 
 /** A line of some text that the compiler makes. */
 export interface Row {
@@ -132,6 +133,11 @@ export interface PlayedAll {
   readonly help: readonly EventHelp[];
 }
 
+export interface Place {
+  readonly text: string;
+  readonly offset: number;
+}
+
 /** Each question with what it is given and what it gives. */
 export interface Questions {
   readonly examples: { readonly asks: undefined; readonly gives: readonly Example[] };
@@ -139,6 +145,9 @@ export interface Questions {
     readonly asks: { readonly text: string; readonly target?: TargetName };
     readonly gives: Compiled;
   };
+  /** What can stand at an offset of a text, and what the name there is. */
+  readonly complete: { readonly asks: Place; readonly gives: Completions };
+  readonly hover: { readonly asks: Place; readonly gives: NameFacts | undefined };
   /** Those below are about the text that was compiled last. */
   readonly passes: { readonly asks: undefined; readonly gives: readonly PassStep[] };
   /** What a step of `passes` has changed. */

@@ -164,6 +164,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "compiler/bpf",
     "compiler/compile.ts",
     "compiler/diagnostics",
+    "compiler/frontend",
     "compiler/hex.ts",
     "compiler/ir",
     "compiler/local-addresses.ts",

@@ -4,6 +4,7 @@ import type { JsonDiagnostic } from "../../../compiler/diagnostics/render.ts";
 import type { Compiled, Example } from "../protocol.ts";
 import { pack, unpack } from "./address.ts";
 import { startWorker, type Ask } from "./ask.ts";
+import { assistance } from "./assist.ts";
 import { byId, later, make } from "./dom.ts";
 import { createEditor } from "./editor.ts";
 import { createLink } from "./link.ts";
@@ -34,6 +35,7 @@ const editor = createEditor({
     remember();
   },
   run: () => tabs.choose("Run"),
+  more: assistance(() => ask),
 });
 const bytecode = textPanel("Bytecode, under the source lines it came from", link, (compiled) => compiled.bytecode);
 const ir = textPanel("IR behind the last pass", link, (compiled) => compiled.ir);

@@ -10,7 +10,7 @@ import { usualEvents } from "./play/usual.ts";
 import { bytecodeRows, irRows, lineFinder, objectRows, row } from "./rows.ts";
 
 /** What the text in the editor is called in errors and objects. */
-const PATH = "program.ts";
+export const PATH = "program.ts";
 
 interface Stage {
   readonly group: string;

@@ -1,6 +1,8 @@
 /** The thread of the page: compiler, verifier and virtual machine. One question after the other, each about the text that was compiled last. */
+import { completionsAt, nameAt } from "../../../compiler/frontend/completions.ts";
+import { declarations } from "../../../compiler/frontend/declarations.generated.ts";
 import type { Answer, Asked, QuestionName, Questions } from "../protocol.ts";
-import { compileText, passDifference, passSteps, warmUp, type Compilation } from "./compilation.ts";
+import { compileText, PATH, passDifference, passSteps, warmUp, type Compilation } from "./compilation.ts";
 import { examples } from "./examples.ts";
 import { play } from "./play/play.ts";
 import { verifiedPrograms } from "./verifier.ts";
@@ -17,6 +19,8 @@ const ANSWERS: { readonly [N in QuestionName]: (value: Questions[N]["asks"]) => 
     last = compileText(text, target);
     return last.report;
   },
+  complete: ({ text, offset }) => completionsAt({ path: PATH, text }, offset, declarations),
+  hover: ({ text, offset }) => nameAt({ path: PATH, text }, offset, declarations),
   passes: () => passSteps(current()),
   difference: (step) => passDifference(current(), step),
   verify: () => verifiedPrograms(current().result),
@@ -39,6 +43,6 @@ scope.addEventListener("message", ({ data: { id, name, value } }) => {
   } catch (error) {
     scope.postMessage({ id, problem: error instanceof Error ? error.message : String(error) });
   }
-  // After the answer: nobody waits for it.
-  if (name === "compile") setTimeout(warmUp);
+  // After the answer: nobody waits for it. What was ready has been used.
+  if (name === "compile" || name === "complete" || name === "hover") setTimeout(warmUp);
 });
