@@ -1,22 +1,9 @@
-/** Reading sources and writing results: the command's only touch on the file system, with errors for people. */
+/** Reading sources and writing results, with errors for people. */
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-  type Stats,
-} from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { withFile, type OpenFile } from "./disk.ts";
+import { witness } from "./witness.ts";
 
 /** Something wrong outside of the program: a file, a folder, an option. */
 export interface Trouble {
@@ -59,31 +46,6 @@ const REASONS: Readonly<Record<string, string>> = {
 export function reason(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code ?? "";
   return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
-}
-
-/** A file by its handle: what it is, where it really lies, and its bytes. */
-export interface OpenFile {
-  readonly stat: Stats;
-  readonly place: string;
-  bytes(): Buffer;
-}
-
-/** Opens a file once, and never waits for what is none (a FIFO, a terminal). Throws what the file system says. */
-export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-  try {
-    return use({ stat: fstatSync(fd), place: placeOf(fd, path), bytes: () => readFileSync(fd) });
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function placeOf(fd: number, path: string): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`);
-  } catch {
-    return realpathSync(path);
-  }
 }
 
 /** Throws TroubleError unless a file is a regular one of bounded size. */
@@ -139,6 +101,7 @@ export function writeWhole(path: string, data: Uint8Array | string): void {
     closeSync(fd);
     fd = undefined;
     renameSync(part, path);
+    witness()?.wrote(path, bytes);
   } catch (error) {
     if (fd !== undefined) closeSync(fd);
     // Where the folder itself is no folder, even looking for the neighbour is an error.

@@ -3,12 +3,12 @@
  * nearest package.json, tsconfig.json or project file above the program, or that of the workspace which it is part of. A program, or a
  * link with a program's name, cannot make the compiler show other files in its errors.
  */
-import { existsSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import type { FoundImport, ImportRefused, SourceFile } from "../../compiler/span.ts";
+import { exists, realPath, withFile } from "./disk.ts";
 import { moduleNames } from "./module-names.ts";
 import { workspaceOf } from "./workspace.ts";
-import { checkRegular, MAX_SOURCE_BYTES, readNamed, reason, trouble, withFile } from "./files.ts";
+import { checkRegular, MAX_SOURCE_BYTES, readNamed, reason, trouble } from "./files.ts";
 
 /** The project file of ours (runtime/project). */
 export const PROJECT_FILE = "tsbpf.config.ts";
@@ -20,7 +20,7 @@ const TYPESCRIPT = /\.[mc]?ts$/;
 export function projectRoot(program: string): string {
   const own = dirname(resolve(program));
   for (let at = own; ; at = dirname(at)) {
-    if (MARKS.some((mark) => existsSync(join(at, mark)))) return workspaceOf(at) ?? at;
+    if (MARKS.some((mark) => exists(join(at, mark)))) return workspaceOf(at) ?? at;
     if (dirname(at) === at) return own;
   }
 }
@@ -34,7 +34,7 @@ export function importReader(program: string, root?: string): (path: string, fro
   const byName = moduleNames();
   return (path, from) => {
     const above = resolve(root ?? projectRoot(program));
-    real ??= existsSync(above) ? realpathSync(above) : above;
+    real ??= realPath(above) ?? above;
     const wanted = isPath(path) ? join(isAbsolute(path) ? "" : dirname(from), path) : byName(path, from);
     if (wanted === undefined) return undefined;
     if (DECLARATIONS.test(wanted))
@@ -49,9 +49,9 @@ export function importReader(program: string, root?: string): (path: string, fro
       help: `--root DIR widens the project; or copy the file below ${above}`,
     };
     if (!isBelow(resolve(wanted), above) && !isBelow(resolve(wanted), real)) return outside;
-    const candidate = candidates(wanted).find((one) => existsSync(one));
+    const candidate = candidates(wanted).find((one) => exists(one));
     if (candidate === undefined) {
-      if (TYPESCRIPT.test(wanted) || !existsSync(wanted)) return undefined;
+      if (TYPESCRIPT.test(wanted) || !exists(wanted)) return undefined;
       return { refused: "it is not TypeScript", help: "import .ts, .mts or .cts files" };
     }
     const shown = isAbsolute(from) ? resolve(candidate) : relative("", candidate) || candidate;
@@ -105,7 +105,7 @@ export function readProgram(path: string, root?: string): SourceFile {
     if (!TYPESCRIPT.test(file.place))
       throw trouble("not-typescript", `${path} is a link to what is not TypeScript`, give);
     const above = resolve(root ?? projectRoot(path));
-    if (!isBelow(file.place, existsSync(above) ? realpathSync(above) : above))
+    if (!isBelow(file.place, realPath(above) ?? above))
       throw trouble(
         "outside-the-project",
         `${path} is a link to a file outside of the project, ${above}`,

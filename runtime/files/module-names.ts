@@ -2,15 +2,13 @@
  * Where an import leads that is a name and no path: what TypeScript says, by the `paths` of the nearest tsconfig.json and by the
  * packages in node_modules, which in a workspace are links to its folders.
  */
-import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { ts } from "ts-morph";
+import { realPath, status } from "./disk.ts";
 import { MAX_SOURCE_BYTES, readBounded } from "./files.ts";
 import { isOthers } from "./others.ts";
 
-const isA = (path: string, what: "isFile" | "isDirectory"): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.[what]() === true;
-const fileExists = (path: string): boolean => isA(path, "isFile");
+const fileExists = (path: string): boolean => status(path)?.kind === "file";
 const readFile = (path: string): string | undefined => {
   try {
     return readBounded(path, MAX_SOURCE_BYTES, "a file about packages").toString("utf8");
@@ -21,8 +19,8 @@ const readFile = (path: string): string | undefined => {
 const host: ts.ModuleResolutionHost & ts.ParseConfigFileHost = {
   fileExists,
   readFile,
-  directoryExists: (path) => isA(path, "isDirectory"),
-  realpath: (path) => (existsSync(path) ? realpathSync(path) : path),
+  directoryExists: (path) => status(path)?.kind === "folder",
+  realpath: (path) => realPath(path) ?? path,
   getCurrentDirectory: () => process.cwd(),
   useCaseSensitiveFileNames: true,
   // Which files a tsconfig.json is about is not asked.

@@ -1,10 +1,10 @@
 /** Files that somebody else may have put where we look. */
-import { statSync } from "node:fs";
 import { dirname } from "node:path";
+import { status } from "./disk.ts";
 
 /** Whether somebody else may have put a file there: what lies in a folder of everybody's, such as /tmp, and is not ours. */
 export function isOthers(path: string): boolean {
-  const folder = statSync(dirname(path), { throwIfNoEntry: false });
-  const owner = statSync(path, { throwIfNoEntry: false })?.uid;
-  return folder !== undefined && (folder.mode & 0o002) !== 0 && owner !== 0 && owner !== process.getuid?.();
+  if (status(dirname(path))?.everybodys !== true) return false;
+  const owner = status(path)?.owner;
+  return owner !== 0 && owner !== process.getuid?.();
 }

@@ -1,8 +1,8 @@
 /** What the user's tsconfig.json says of unused names: the one thing in it that the compiler leaves to the user. */
-import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { Key } from "../../compiler/diagnostics.ts";
 import { parseTsConfig, type TsConfig } from "./config-text.ts";
+import { exists } from "./disk.ts";
 import { MAX_SOURCE_BYTES, readBounded } from "./files.ts";
 
 /** The option of TypeScript that makes an error of each. */
@@ -15,7 +15,7 @@ const OPTIONS = {
 export function strictKeys(source: string): Key[] {
   for (let folder = dirname(resolve(source)); ; folder = dirname(folder)) {
     const path = join(folder, "tsconfig.json");
-    if (existsSync(path)) {
+    if (exists(path)) {
       const options = optionsOf(path, new Set());
       return (Object.keys(OPTIONS) as (keyof typeof OPTIONS)[]).filter((key) => options[OPTIONS[key]] === true);
     }
@@ -40,7 +40,7 @@ function optionsOf(path: string, seen: Set<string>): Record<string, unknown> {
 /** A file that a tsconfig extends: by path, or in a package. */
 function located(name: string, from: string): string | undefined {
   const named = (path: string): string | undefined =>
-    [path, `${path}.json`, join(path, "tsconfig.json")].find((one) => one.endsWith(".json") && existsSync(one));
+    [path, `${path}.json`, join(path, "tsconfig.json")].find((one) => one.endsWith(".json") && exists(one));
   if (/^\.{0,2}\//.test(name)) return named(resolve(dirname(from), name));
   for (let folder = dirname(from); ; folder = dirname(folder)) {
     const found = named(join(folder, "node_modules", name));

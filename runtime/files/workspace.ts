@@ -1,6 +1,6 @@
 /** The workspace that a package is part of: packages in one folder that import one another by name (npm, yarn and pnpm). */
-import { existsSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { exists } from "./disk.ts";
 import { MAX_SOURCE_BYTES, readBounded } from "./files.ts";
 import { isOthers } from "./others.ts";
 
@@ -19,7 +19,7 @@ function patternsOf(folder: string): readonly string[] {
   return [...(textOf(npm, fromPackage) ?? []), ...(textOf(pnpm, fromPnpm) ?? [])];
 }
 function textOf<T>(path: string, read: (text: string) => T): T | undefined {
-  if (!existsSync(path) || isOthers(path)) return undefined;
+  if (!exists(path) || isOthers(path)) return undefined;
   try {
     return read(readBounded(path, MAX_SOURCE_BYTES, "a file about packages").toString("utf8"));
   } catch {

@@ -2,13 +2,13 @@
  * The project file: `tsbpf.config.ts`, or the key "tsbpf" of a package.json. The nearest one at or above a folder counts. It is
  * read and not run, so that looking at somebody's project runs nothing of theirs.
  */
-import { existsSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { ts } from "ts-morph";
 import type { Config } from "tsbpf/config";
 import { kernels, type OldestKernel, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { RELEASES, releaseOf, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";
 import type { CompileOptions } from "../../compiler/compile.ts";
+import { exists, realPath, sources } from "../files/disk.ts";
 import { MAX_SOURCE_BYTES, readBounded, trouble, type TroubleError } from "../files/files.ts";
 import { PROJECT_FILE } from "../files/imports.ts";
 import { isOthers } from "../files/others.ts";
@@ -100,7 +100,7 @@ export function projectAbove(folder: string): Project | undefined {
 function projectIn(folder: string): Project | undefined {
   const own = join(folder, PROJECT_FILE);
   const inPackage = packageSettings(join(folder, PACKAGE));
-  if (!existsSync(own) || isOthers(own)) return inPackage && { ...inPackage, folder };
+  if (!exists(own) || isOthers(own)) return inPackage && { ...inPackage, folder };
   if (inPackage)
     throw trouble(
       "two-project-files",
@@ -122,7 +122,7 @@ const VALUES_ONLY =
 
 /** What a package.json says under "tsbpf". One that cannot be read is not ours to complain of. */
 function packageSettings(path: string): Omit<Project, "folder"> | undefined {
-  if (!existsSync(path) || isOthers(path)) return undefined;
+  if (!exists(path) || isOthers(path)) return undefined;
   let value: unknown;
   try {
     value = (JSON.parse(readBounded(path, MAX_SOURCE_BYTES, "a package.json").toString("utf8")) as { tsbpf?: unknown })
@@ -160,12 +160,39 @@ const shown = (path: string): string => {
   return near === "" ? "." : near.startsWith("..") || isAbsolute(near) ? path : near;
 };
 
+/** How TypeScript itself matches files, in folders as they are shown to it; it exports this without a declaration. */
+const { matchFiles } = ts as unknown as {
+  matchFiles(
+    folder: string,
+    extensions: readonly string[],
+    excludes: readonly string[],
+    includes: readonly string[],
+    caseCounts: boolean,
+    currentFolder: string,
+    depth: number | undefined,
+    entries: (folder: string) => { readonly files: readonly string[]; readonly directories: readonly string[] },
+    realPath: (path: string) => string,
+  ): readonly string[];
+};
+
 /** The programs of a project, as paths from here, in order. Throws TroubleError when there are none. */
 export function sourcesOf(project: Project): readonly string[] {
   const include = project.settings.sources ?? ["programs"];
-  const found = ts.sys
-    .readDirectory(project.folder, [".ts", ".mts", ".cts"], ["**/node_modules"], include)
-    .filter((path) => !/\.(?:test|spec)\.[mc]?ts$|\.d\.[mc]?ts$/.test(path) && !path.endsWith(`/${PROJECT_FILE}`))
+  const found = matchFiles(
+    project.folder,
+    [".ts", ".mts", ".cts"],
+    ["**/node_modules"],
+    include,
+    true,
+    process.cwd(),
+    undefined,
+    (folder) => {
+      const { files, folders } = sources(folder || ".");
+      return { files, directories: folders };
+    },
+    (path) => realPath(path) ?? path,
+  )
+    .filter((path) => !/\.(?:test|spec)\.[mc]?ts$/.test(path) && !path.endsWith(`/${PROJECT_FILE}`))
     .map(shown);
   if (found.length === 0)
     throw trouble(
