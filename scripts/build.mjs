@@ -52,6 +52,9 @@ const noProcesses = {
   },
 };
 
+/** Stands in a bundle where its name will be. */
+const NO_BUILD_YET = "(no build yet..)";
+
 embed();
 if (!process.argv.includes("--embed-only")) {
   // What is not there yet (a checkout in the middle of the work) is left out rather than failing the rest.
@@ -82,7 +85,7 @@ if (!process.argv.includes("--embed-only")) {
   // One CommonJS file, as V8's code cache and its startup snapshots need it.
   await build({
     absWorkingDir: root,
-    entryPoints: { cli: "runtime/cli/main.ts" },
+    entryPoints: { cli: "runtime/cli/main.ts", replay: "runtime/cli/cache/replay.ts" },
     outdir: out,
     outExtension: { ".js": ".cjs" },
     bundle: true,
@@ -92,10 +95,13 @@ if (!process.argv.includes("--embed-only")) {
     minify: true,
     external: ["koffi", "vscode-languageserver*"],
     plugins: [typescriptOnly, noProcesses],
+    define: { TSBPF_BUILD: JSON.stringify(NO_BUILD_YET) },
     logLevel: "warning",
   });
   await writePages(root, join(out, "pages.json"));
   await buildPlayground(root, join(out, "playground"));
+  const bundles = ["cli.cjs", "replay.cjs"].map((name) => join(out, name));
+  const id = buildId(bundles);
   const bundle = readFileSync(join(out, "cli.cjs"));
   // One other character, and V8 keeps all of the text in twice the memory, which each start from the snapshot reads. esbuild escapes what
   // strings hold, but not what regular expressions do.
@@ -103,11 +109,19 @@ if (!process.argv.includes("--embed-only")) {
   if (other >= 0) throw new Error(`not ASCII: write \\u… instead in ${bundle.subarray(other - 60, other + 20)}`);
   writeFileSync(join(out, "tsbpf.1"), execFileSync(process.execPath, [join(out, "cli.cjs"), "man"]));
   // What was prepared for another build must not be used with this one; bin/ compares.
-  const id = createHash("sha256").update(bundle).digest("hex");
-  writeFileSync(join(out, "build.id"), `${id.slice(0, 16)}\n`);
+  writeFileSync(join(out, "build.id"), `${id}\n`);
   replaceFolder(out, at("dist"));
   linkSelf();
   await createRequire(import.meta.url)("../bin/startup.cjs").prepare({ beside: true });
+}
+
+/** Names what bundles contain, and writes the name into each, where it says what was built by whom. */
+function buildId(bundles) {
+  const hash = createHash("sha256");
+  for (const file of bundles) hash.update(readFileSync(file));
+  const id = hash.digest("hex").slice(0, NO_BUILD_YET.length);
+  for (const file of bundles) writeFileSync(file, readFileSync(file, "utf8").replaceAll(NO_BUILD_YET, id));
+  return id;
 }
 
 /** Moves file by file, so that a command running from dist/ meanwhile never meets half a file. */

@@ -5,21 +5,13 @@
 import { setFlagsFromString, startupSnapshot } from "node:v8";
 import { main } from "./command.ts";
 import { keepHangUp } from "./hang-up.ts";
-import { outputFailed, watchOutput } from "./output.ts";
+import { leave, watchOutput } from "./output.ts";
 import { warmUp } from "./warm-up.ts";
 
 async function start(): Promise<void> {
   keepHangUp();
   watchOutput();
   process.exitCode = await main(process.argv.slice(2));
-}
-
-/**
- * Ends at once where all is written: Node would take its memory down piece by piece first. What is still on its way, or has failed, is
- * waited for in the ordinary way.
- */
-function leave(): void {
-  if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0 && !outputFailed()) process.exit();
 }
 
 if (startupSnapshot.isBuildingSnapshot()) {

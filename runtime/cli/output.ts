@@ -6,6 +6,7 @@ import { closeSync, openSync } from "node:fs";
 import { isatty } from "node:tty";
 import { printable, printableJson, printableLines } from "../../compiler/printable.ts";
 import { reason, type Trouble } from "../files/files.ts";
+import { witness } from "../files/witness.ts";
 
 /** Colour on this stream? NO_COLOR and FORCE_COLOR as on no-color.org and in Node. */
 export function colour(stream: NodeJS.WriteStream): boolean {
@@ -18,8 +19,13 @@ export function colour(stream: NodeJS.WriteStream): boolean {
 const OURS = /(\u001b\[(?:0|1|31|32|33|34|1;31)m)/;
 const NONE = /(?!)/;
 const ended = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`);
+/** A text as it is to be: all of a command that compiles, and of its record, goes out here. */
+export function print(stream: 1 | 2, text: string): boolean {
+  witness()?.printed(stream, text);
+  return (stream === 1 ? process.stdout : process.stderr).write(text);
+}
 /** Whether there is room for more at once; a long output waits for `drained` otherwise. */
-export const out = (text: string): boolean => process.stdout.write(printableLines(ended(text)));
+export const out = (text: string): boolean => print(1, printableLines(ended(text)));
 /** An empty screen to write on, where people look at one; elsewhere what was written stays. */
 export const clearScreen = (): void => {
   if (process.stdout.isTTY && process.env["TERM"] !== "dumb") process.stdout.write("\u001b[2J\u001b[3J\u001b[H");
@@ -27,7 +33,8 @@ export const clearScreen = (): void => {
 /** One line, whatever names are in it. */
 export const say = (text: string): boolean => out(printable(text));
 export const err = (text: string): void =>
-  void process.stderr.write(
+  void print(
+    2,
     ended(text)
       .split(colour(process.stderr) ? OURS : NONE)
       .map((part, index) => (index % 2 === 1 ? part : printableLines(part)))
@@ -55,6 +62,14 @@ const waiting = new Set<() => void>();
 
 /** Whether output is lost already: nobody needs the rest. */
 export const outputFailed = (): boolean => failure !== undefined;
+
+/**
+ * Ends at once where all is written: Node would take its memory down piece by piece first. What is still on its way, or has failed, is
+ * waited for in the ordinary way.
+ */
+export function leave(): void {
+  if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0 && !outputFailed()) process.exit();
+}
 
 /** Calls back, once, as soon as output fails. Returns what forgets it. */
 export function onOutputFailure(call: () => void): () => void {

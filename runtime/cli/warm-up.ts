@@ -29,12 +29,22 @@ export async function warmUp(): Promise<void> {
     ]) {
       await main(args);
     }
+    await withRecord(["build", names[0]!]);
     prepare();
   } finally {
     for (const stream of restore) stream();
     // Node remembers the current folder until it changes.
     process.chdir(".");
   }
+}
+
+/** Runs a command whose record is kept, in the current folder. */
+async function withRecord(args: readonly string[]): Promise<void> {
+  const { XDG_CACHE_HOME: before } = process.env;
+  Object.assign(process.env, { XDG_CACHE_HOME: process.cwd(), TSBPF_RECORD: "0-0" });
+  await main(args);
+  if (before === undefined) delete process.env["XDG_CACHE_HOME"];
+  else process.env["XDG_CACHE_HOME"] = before;
 }
 
 /** Takes a stream's place without making the stream: that is done anew by each process. Returns what undoes it. */

@@ -178,6 +178,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   // The command line: whatever a command needs.
   "runtime/cli": [
+    "bin/own.cjs",
     "compiler/bpf",
     "compiler/compile.ts",
     "compiler/diagnostics",

@@ -50,10 +50,13 @@ the command line is wrong
 no colours, or colours where standard error is no terminal
 .TP
 .B XDG_CACHE_HOME
-the folder below which tsbpf/ keeps what makes a start quick (default: ~/.cache)
+the folder below which tsbpf/ keeps what makes a start quick, and what was built (default: ~/.cache)
+.TP
+.B TSBPF_NO_BUILD_CACHE
+if set, what was built before is built again, and not kept
 .TP
 .B TSBPF_NO_CODE_CACHE
-if set, nothing is kept and nothing used
+if set, nothing of either is kept or used
 .SH FILES
 .TP
 .I tsbpf.config.ts

@@ -1,0 +1,31 @@
+/**
+ * A program of its own, which bin/tsbpf starts where a record may be good: it looks closely, and then writes and prints what
+ * the record says. It ends with NOT_DONE, before it has printed anything, where it is to be compiled after all.
+ */
+import { writeWhole } from "../../files/files.ts";
+import { keepHangUp } from "../hang-up.ts";
+import { leave, print, watchOutput } from "../output.ts";
+import { findRecord, takeName, type BuildRecord } from "./record.ts";
+
+/** EX_TEMPFAIL, which no command of ours ends with. */
+const NOT_DONE = 75;
+
+/** Whether all files could be written; who compiles says why not. */
+function writes({ wrote }: BuildRecord): boolean {
+  try {
+    for (const [path, bytes] of wrote) writeWhole(path, Buffer.from(bytes, "base64"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+keepHangUp();
+const name = takeName();
+const record = name === undefined ? undefined : findRecord(name);
+if (record && writes(record)) {
+  watchOutput();
+  for (const [stream, text] of record.printed) print(stream, text);
+  // After this turn, failures to write are known.
+  setImmediate(leave);
+} else process.exitCode = NOT_DONE;
