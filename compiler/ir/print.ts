@@ -72,11 +72,6 @@ function programWords(program: IrProgram): string {
   return `program ${program.section} ${program.type} ${program.attachType} ${member}`;
 }
 
-/** One function as text. */
-export function printFunc(func: Func, options: PrintOptions = {}): string {
-  return funcLines(func).map(withPlace(options)).join("\n");
-}
-
 function funcLines(func: Func): readonly PrintedLine[] {
   const returns = func.returns ? ` -> ${func.returns}` : "";
   const params = func.params.map(definition).join(", ");
