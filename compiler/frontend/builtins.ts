@@ -14,7 +14,7 @@ import { stringPlace } from "./aggregates.ts";
 import { constantInteger, fieldType } from "./declare.ts";
 import { at, bare, fail, scratch, silent, type Lowering } from "./lowering.ts";
 import { constantBytes, need } from "./module-state.ts";
-import { ERROR, type Operand } from "./operand.ts";
+import { ERROR, placeAlign, type Operand } from "./operand.ts";
 import { PROGRAM_KINDS } from "./program-kinds.ts";
 import { roleRow } from "./roles.ts";
 import { join } from "./shapes.ts";
@@ -166,7 +166,7 @@ const atomicAdd: Builtin = (f, call) => {
   const found = memoryOf(f, operand, name, call);
   if (!found) return fail(f, "no-member", args[1]!, { name, found: describe(operand) });
   const { layout, memory } = found;
-  if (layout.kind !== "int" || layout.bits < 32 || memory.align < layout.bits / 8) {
+  if (layout.kind !== "int" || layout.bits < 32 || placeAlign(memory) < layout.bits / 8) {
     return fail(f, "atomic-field", args[1]!, { name, found: typeName(layout) });
   }
   if (memory.readOnly) return fail(f, "read-only", args[0]!, { why: memory.readOnly });

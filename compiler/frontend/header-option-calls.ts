@@ -83,7 +83,7 @@ function optionSlot(
     });
   }
   const base = f.b.slot(Math.ceil(length / 8) * 8, 8, name, at(f, node));
-  return { base, payload: ownMemory(base, before, before, node), length };
+  return { base, payload: ownMemory(base, before, 8, node), length };
 }
 
 /** What stands in front, in a slot of zeros where there is no length: kind, `length`, and an experiment's identifier. */

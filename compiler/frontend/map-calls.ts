@@ -224,6 +224,9 @@ function rangeOfIndex(f: Lowering, index: Operand, value: Value): Range {
   return index.kind === "scalar" ? knownRange(f, index) : rangeOf(U32);
 }
 
+/** Values of maps begin at multiples of 8, save those of tries, which follow their keys (kernel/bpf). */
+const valueAlign = (map: MapEntity): number => (map.spec.type === "lpm_trie" ? alignOf(map.value) : 8);
+
 /** What lies behind a pointer that may be 0. A scalar is read at once; a struct is referred to. */
 function found(
   f: Lowering,
@@ -236,7 +239,7 @@ function found(
   const { value } = map;
   const span = at(f, node);
   const origin = { root: rootOf(map, key), from: 0 };
-  if (!isPrimitive(value)) return { kind: "nullable", of: value, pointer, align: alignOf(value), ...origin };
+  if (!isPrimitive(value)) return { kind: "nullable", of: value, pointer, align: valueAlign(map), ...origin };
   if (asRef) return { kind: "nullable", of: value, pointer, align: alignOf(value), ref: true, ...origin };
   const type: Type = irType(value);
   const present = { type: "w32" as const };
@@ -272,7 +275,7 @@ export function alwaysThere(f: Lowering, map: MapEntity, pointer: Value, node: t
   f.b.place(never);
   f.b.jump(f.impossible, span);
   f.b.place(there);
-  const memory = { base: pointer, offset: 0, align: alignOf(map.value), root: rootOf(map, key), from: 0 };
+  const memory = { base: pointer, offset: 0, align: valueAlign(map), root: rootOf(map, key), from: 0 };
   if (isPrimitive(map.value)) return loadPrimitive(f, map.value, memory, node);
   return { kind: "place", type: map.value, at: memory };
 }
@@ -399,7 +402,7 @@ function storageCall(f: Lowering, map: MapEntity, name: string, call: ts.CallExp
         kind: "nullable",
         of: map.value,
         pointer: value,
-        align: alignOf(map.value),
+        align: valueAlign(map),
         root: rootOf(map, undefined),
         from: 0,
       };

@@ -4,7 +4,7 @@ import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { Value } from "../ir/ir.ts";
 import { alignOf, type Layout, sameLayout, sizeOf } from "../layout.ts";
 import { at, fail, type Lowering } from "./lowering.ts";
-import { alignAt, originOf, type Memory, type Operand, type Place, type Scalar } from "./operand.ts";
+import { originOf, placeAlign, type Memory, type Operand, type Place, type Scalar } from "./operand.ts";
 import { bytesOf, irType, isPrimitive, rangeOf, typeName, type Aggregate, type Primitive } from "./types.ts";
 import { loopsAround } from "./uses.ts";
 import { convert, describe } from "./values.ts";
@@ -14,7 +14,6 @@ export const inside = (memory: Memory, offset: number): Memory => ({
   ...memory,
   ...(memory.from === undefined ? {} : { from: memory.from + offset }),
   offset: memory.offset + offset,
-  align: alignAt(memory.align, offset),
 });
 
 /** What lies at a place: the value of a primitive, the place of anything larger. */
@@ -26,7 +25,7 @@ export function read(f: Lowering, layout: Layout, memory: Memory, node: ts.Node,
 export function loadPrimitive(f: Lowering, type: Primitive, memory: Memory, node: ts.Node, name?: string): Scalar {
   const bytes = bytesOf(type);
   const value =
-    memory.align >= bytes
+    placeAlign(memory) >= bytes
       ? f.b.load(irType(type), bytes, memory.base, memory.offset, at(f, node), name)
       : loadInParts(f, type, bytes, memory, node);
   return { kind: "scalar", type, value, ...(type.kind === "int" ? { range: rangeOf(type) } : {}) };
@@ -35,7 +34,7 @@ export function loadPrimitive(f: Lowering, type: Primitive, memory: Memory, node
 function loadInParts(f: Lowering, type: Primitive, bytes: number, memory: Memory, node: ts.Node): Value {
   const span = at(f, node);
   const width = irType(type);
-  const step = Math.max(1, Math.min(memory.align, bytes)) as AccessBytes;
+  const step = Math.max(1, Math.min(placeAlign(memory), bytes)) as AccessBytes;
   let whole: Value | undefined;
   for (let offset = 0; offset < bytes; offset += step) {
     let part = f.b.load(step === 8 ? "w64" : "w32", step, memory.base, memory.offset + offset, span);
@@ -49,9 +48,9 @@ function loadInParts(f: Lowering, type: Primitive, bytes: number, memory: Memory
 export function storePrimitive(f: Lowering, type: Primitive, memory: Memory, value: Value, node: ts.Node): void {
   const bytes = bytesOf(type);
   const span = at(f, node);
-  if (memory.align >= bytes) return f.b.store(bytes, memory.base, memory.offset, value, span);
+  if (placeAlign(memory) >= bytes) return f.b.store(bytes, memory.base, memory.offset, value, span);
   const width = irType(type);
-  const step = Math.max(1, Math.min(memory.align, bytes)) as AccessBytes;
+  const step = Math.max(1, Math.min(placeAlign(memory), bytes)) as AccessBytes;
   for (let offset = 0; offset < bytes; offset += step) {
     let part = offset === 0 ? value : f.b.binary("lshr", value, f.b.constant(width, BigInt(8 * offset), span), span);
     if (width === "w64" && step !== 8) part = f.b.unary("trunc", part, span);
@@ -108,7 +107,7 @@ export function newSlot(f: Lowering, layout: Layout, name: string, node: ts.Node
   return ownMemory(f.b.slot(size, align, name, at(f, node)), 0, align, node);
 }
 
-/** Memory in a stack variable that is made at `node`. */
+/** Memory in a stack variable that is made at `node`; `align` is the variable's. */
 export const ownMemory = (slot: Value, offset: number, align: number, node: ts.Node): Memory => ({
   base: slot,
   offset,

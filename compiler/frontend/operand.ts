@@ -30,7 +30,7 @@ export interface Origin {
 export interface Memory extends Origin {
   readonly base: Value;
   readonly offset: number;
-  /** Largest power of two that divides the address of `base + offset`; at most 8. */
+  /** Power of two that divides the address of `base`; at most 8. */
   readonly align: number;
   /** Why it cannot be written. */
   readonly readOnly?: string;
@@ -141,3 +141,5 @@ export const alignAt = (align: number, offset: number): number => {
   while (result > 1 && offset % result !== 0) result /= 2;
   return result;
 };
+/** The alignment of a place. */
+export const placeAlign = ({ align, offset }: Memory): number => alignAt(align, offset);

@@ -92,15 +92,20 @@ export function begin(program: EventProgram, bits: OptionBits, flags: Value, mis
 export function end(program: EventProgram, bits: OptionBits, known: Value | undefined, missing: Label): void {
   const { b, span } = program;
   const word = known ?? wordOf(program, bits, false, missing);
+  if (known) {
+    const there = b.label();
+    b.branch("ne", known, b.null(known, span), there, missing, span);
+    b.place(there);
+  }
   writeWord(program, word, b.binary("and", readWord(program, word), constant(program, ~bits.bit), span));
 }
 
 /** A segment asks for options: how long (`lengthOp`), or which bytes. */
 export interface Asked {
   readonly lengthOp: number;
-  /** What the option says, given the address of the word; undefined: a request may have none. */
   length(): void;
-  write(word: Value | undefined): void;
+  /** What the option says, given the address of the word; 0: of a request. */
+  write(word: Value): void;
   /** The option speaks for listeners, too: what asks without a socket is a request of one of them. */
   readonly requests: boolean;
 }
@@ -111,7 +116,10 @@ export function speak(program: EventProgram, bits: OptionBits, asked: Asked): vo
   const done = b.label();
   /** Where a request joins. */
   const spoken = asked.requests ? b.label() : undefined;
+  const held = { type: "ptr map-value" as const, name: "word" };
+  b.set(held, b.constant("ptr map-value", 0n, span));
   const word = wordOf(program, bits, false, done, spoken);
+  b.set(held, word);
   const writing = readWord(program, word);
   const flags = callbackFlags(program);
   const isSet = (value: Value, mask: number, yes: Label, no: Label): void =>
@@ -144,7 +152,7 @@ export function speak(program: EventProgram, bits: OptionBits, asked: Asked): vo
   asked.length();
   b.jump(done, span);
   b.place(write);
-  asked.write(asked.requests ? undefined : word);
+  asked.write(b.get(held));
   b.jump(done, span);
 
   b.place(silent);
@@ -173,5 +181,6 @@ export function speak(program: EventProgram, bits: OptionBits, asked: Asked): vo
   setCallbackFlags(program, b.binary("or", flags, constant(program, bits.flag), span));
   b.jump(done, span);
   b.place(done);
+  b.forget(held);
 }
 const ALL_FLAGS = Object.values(SOCK_OPS_CALLBACKS).reduce((all, { bit }) => all | bit, 0);

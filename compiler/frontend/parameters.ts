@@ -9,7 +9,7 @@ import { valueOr } from "./conditions.ts";
 import type { FunctionEntity } from "./entities.ts";
 import { bind, fail, type Lowering, type Returns } from "./lowering.ts";
 import { spanOf, type ModuleState } from "./module-state.ts";
-import { ERROR, type Context, type Operand, type Origin } from "./operand.ts";
+import { ERROR, placeAlign, type Context, type Operand, type Origin } from "./operand.ts";
 import { pointerOf } from "./roles.ts";
 import { assemble, flatten, variablesFor, type Knowledge } from "./shapes.ts";
 import { isAggregate, isScalar, type DslType } from "./types.ts";
@@ -149,7 +149,8 @@ export function bindParameter(f: Lowering, parameter: Parameter, values: readonl
 export function knowledge(operand: Operand, type: DslType): Knowledge {
   if (!isAggregate(type) && !(type.kind === "optional" && isAggregate(type.of))) return {};
   const natural = alignOf(isAggregate(type) ? type : (type.of as never));
-  const align = operand.kind === "place" ? operand.at.align : operand.kind === "nullable" ? operand.align : natural;
+  const align =
+    operand.kind === "place" ? placeAlign(operand.at) : operand.kind === "nullable" ? operand.align : natural;
   const readOnly =
     operand.kind === "place" ? operand.at.readOnly : operand.kind === "nullable" ? operand.readOnly : undefined;
   const origin: Origin = operand.kind === "place" ? operand.at : operand.kind === "nullable" ? operand : {};

@@ -2,7 +2,7 @@
 import type { ts } from "ts-morph";
 import type { Type, Value } from "../ir/ir.ts";
 import { at, fail, leaveAll, type Lowering } from "./lowering.ts";
-import { originOf, sameRoot, UNDEFINED, type Given, type Operand } from "./operand.ts";
+import { originOf, placeAlign, sameRoot, UNDEFINED, type Given, type Operand } from "./operand.ts";
 import { flatten, irTypes } from "./shapes.ts";
 import { irType, isScalar, type DslType } from "./types.ts";
 import { pointerOf } from "./roles.ts";
@@ -66,7 +66,8 @@ export function returnValue(
 function bothGiven(before: Given | undefined, operand: Operand): Given | undefined {
   if (operand.kind !== "place" && operand.kind !== "nullable") return before;
   const memory = operand.kind === "place" ? operand.at : operand;
-  const { align, readOnly } = memory;
+  const { readOnly } = memory;
+  const align = operand.kind === "place" ? placeAlign(operand.at) : operand.align;
   // A variable of the function's own is nobody else's after it.
   const fresh = operand.kind === "place" && (operand.fresh === true || memory.root?.kind === "slot");
   const given: Given = { align, ...(readOnly ? { readOnly } : {}), ...originOf(memory), fresh };

@@ -6,7 +6,7 @@ import { ANY_POINTER, contextType } from "../ir/types.ts";
 import { alignOf, sameLayout } from "../layout.ts";
 import { at, fail, pointerTo, type Lowering } from "./lowering.ts";
 import { asPlace } from "./memory.ts";
-import { originOf, sameRoot, UNDEFINED, type Operand, type Origin } from "./operand.ts";
+import { originOf, placeAlign, sameRoot, UNDEFINED, type Operand, type Origin } from "./operand.ts";
 import {
   BOOL,
   I32,
@@ -234,7 +234,7 @@ export function bothKnown(f: Lowering, a: Operand, b: Operand): Knowledge {
         : undefined;
   const [x, y] = [range(a), range(b)];
   const align = (operand: Operand): number | undefined =>
-    operand.kind === "place" ? operand.at.align : operand.kind === "nullable" ? operand.align : undefined;
+    operand.kind === "place" ? placeAlign(operand.at) : operand.kind === "nullable" ? operand.align : undefined;
   const readOnly = (operand: Operand): string | undefined =>
     operand.kind === "place" ? operand.at.readOnly : operand.kind === "nullable" ? operand.readOnly : undefined;
   const origins = [a, b].flatMap((operand): Origin[] =>

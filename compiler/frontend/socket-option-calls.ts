@@ -19,7 +19,7 @@ import { fieldType } from "./declare.ts";
 import { at, bare, fail, pointerTo, scratch, type Lowering } from "./lowering.ts";
 import { asPlace, newSlot } from "./memory.ts";
 import { need, sayTooNew } from "./module-state.ts";
-import { ERROR, originOf, type Context, type Operand } from "./operand.ts";
+import { ERROR, originOf, placeAlign, type Context, type Operand } from "./operand.ts";
 import { ROLES, type Role } from "./roles.ts";
 import { namePointer } from "./strings.ts";
 import { BOOL, U32, type Aggregate } from "./types.ts";
@@ -218,7 +218,7 @@ function readInto(
   f.b.place(done);
   const found = f.b.get(pointer);
   f.b.forget(pointer);
-  return { kind: "nullable", of: layout, pointer: found, align: memory.align, ...originOf(memory) };
+  return { kind: "nullable", of: layout, pointer: found, align: placeAlign(memory), ...originOf(memory) };
 }
 
 function readName(f: Lowering, context: Context, option: Known, call: ts.CallExpression): Operand {

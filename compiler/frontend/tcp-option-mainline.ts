@@ -1,9 +1,12 @@
 /** TCP options on mainline: header-option callbacks and helpers (Linux 5.10, net/core/filter.c, net/ipv4/tcp_output.c). */
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../bpf/kinds/sock-ops.ts";
 import type { Value } from "../ir/ir.ts";
+import { sizeOf, type Layout } from "../layout.ts";
+import { pieces } from "../ir/pieces.ts";
 import { need } from "./module-state.ts";
 import type { EventProgram } from "./program-builder.ts";
 import { magicBits } from "./experiments.ts";
+import { alignAt } from "./operand.ts";
 import {
   payloadOperand,
   segment,
@@ -26,7 +29,7 @@ export const mainlineEvents: OptionTarget = {
    * The parse callback begins with the segment after the handshake; what came with the segment that completed it is still at
    * hand in the established event.
    */
-  parseAtHandshake: load,
+  parseAtHandshake: true,
   ops: {
     length: SOCK_OPS_EVENTS.HeaderOptionLength.op,
     write: SOCK_OPS_EVENTS.WriteHeaderOption.op,
@@ -44,20 +47,54 @@ export const mainlineEvents: OptionTarget = {
   parse: load,
 };
 
-/** Bytes of whole words that hold the option. */
-const whole = (option: OptionDeclaration): number => Math.ceil(option.length / 8) * 8;
+const wholeWords = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 
-/** A slot that holds the option from its kind on. */
-function buffer(program: EventProgram, option: OptionDeclaration): Value {
-  const made = program.scratch.get("option") ?? program.b.slot(whole(option), 8, "option", program.span);
-  program.scratch.set("option", made);
-  return made;
+/** Accesses of copies and primitives in all of a payload that begins so far into a slot, and is copied from a place of its own. */
+function accesses(layout: Layout, from: number, to: number): number {
+  switch (layout.kind) {
+    case "struct":
+      return layout.fields.reduce(
+        (sum, field) => sum + accesses(field.layout, from + field.offset, to + field.offset),
+        0,
+      );
+    case "array":
+    case "cstring":
+      return pieces(from, sizeOf(layout), alignAt(8, Math.abs(to - from))).length;
+    default:
+      return layout.bits / 8 / Math.min(layout.bits / 8, alignAt(8, to));
+  }
+}
+/** Where in its slot an option begins: at its start, which saves a store, or so that the payload is aligned, where that saves more. */
+function leadOf({ payload, header: bytes }: OptionDeclaration): number {
+  return accesses(payload, 0, 8) < accesses(payload, 0, bytes) ? 8 - bytes : 0;
 }
 
-function header(program: EventProgram, option: OptionDeclaration, slot: Value, length: number): void {
-  const { b, span } = program;
-  b.store(2, slot, 0, b.constant("w32", BigInt(option.kind | (length << 8)), span), span);
-  if (option.experiment !== undefined) b.store(2, slot, 2, b.constant("w32", magicBits(option.experiment), span), span);
+/** A slot that holds the option from its kind on, so many bytes after its start. */
+interface Buffer {
+  readonly base: Value;
+  readonly lead: number;
+  readonly align: 8;
+}
+function buffer(program: EventProgram, option: OptionDeclaration): Buffer {
+  const lead = leadOf(option);
+  const base =
+    program.scratch.get("option") ?? program.b.slot(wholeWords(lead + option.length), 8, "option", program.span);
+  program.scratch.set("option", base);
+  return { base, lead, align: 8 };
+}
+/** What helpers are given. */
+const startOf = ({ b, span }: EventProgram, { base, lead }: Buffer): Value =>
+  lead === 0 ? base : b.ptradd(base, b.constant("w64", BigInt(lead), span), span);
+/** Zeros in front of `bytes` of the option, as far as `header` does not fill them. */
+function clear({ b, span }: EventProgram, { base, lead }: Buffer, bytes: number): void {
+  const from = lead === 0 ? 0 : 8;
+  b.zero(base, from, lead + bytes - from, 8, span);
+}
+
+function header({ b, span }: EventProgram, option: OptionDeclaration, { base, lead }: Buffer, length: number): void {
+  b.store(2, base, lead, b.constant("w32", BigInt(option.kind | (length << 8)), span), span);
+  if (option.experiment !== undefined)
+    b.store(2, base, lead + 2, b.constant("w32", magicBits(option.experiment), span), span);
 }
 
 function write(event: OptionEvent): void {
@@ -71,14 +108,14 @@ function put(event: OptionEvent, bytes: Value | undefined): void {
   const { b, ctx, span } = program;
   const slot = buffer(program, option);
   // Only what is stored needs to be there, except where one wide store takes the place of several narrow ones.
-  const tail = option.length % 8;
-  b.zero(slot, 0, [0, 1, 2, 4].includes(tail) ? option.length : whole(option), 8, span);
+  const end = slot.lead + option.length;
+  clear(program, slot, ([0, 1, 2, 4].includes(end % 8) ? end : wholeWords(end)) - slot.lead);
   header(program, option, slot, option.length);
-  if (bytes) b.store(1, slot, 1, bytes, span);
-  event.run("write", [event.conn, payloadOperand(option, slot, 0), segment("leaving", event)]);
+  if (bytes) b.store(1, slot.base, slot.lead + 1, bytes, span);
+  event.run("write", [event.conn, payloadOperand(option, slot), segment("leaving", event)]);
   b.call(
     "store_hdr_opt",
-    [ctx, slot, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)],
+    [ctx, startOf(program, slot), b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)],
     "w64",
     span,
   );
@@ -91,11 +128,11 @@ function load(event: OptionEvent): void {
   if (!b.reachable()) return;
   const slot = buffer(program, option);
   // The helper searches for kind (and an experiment's identifier) as they stand in the buffer; a length of 0 where there is none.
-  b.zero(slot, 0, whole(option), 8, span);
+  clear(program, slot, wholeWords(slot.lead + option.length) - slot.lead);
   header(program, option, slot, option.experiment === undefined ? 0 : 4);
   const found = b.call(
     "load_hdr_opt",
-    [ctx, slot, b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)],
+    [ctx, startOf(program, slot), b.constant("w32", BigInt(option.length), span), b.constant("w64", 0n, span)],
     "w64",
     span,
   );
@@ -113,7 +150,7 @@ function load(event: OptionEvent): void {
   }
   event.run("parse", [
     event.conn,
-    payloadOperand(option, slot, 0, "it is what the peer sent"),
+    payloadOperand(option, slot, "it is what the peer sent"),
     segment("arriving", event, came),
   ]);
   b.jump(done, span);

@@ -20,7 +20,7 @@ const OPTION_DATA = SOCK_OPS_FIELDS.opt_data.offset;
 export const patchedEvents: OptionTarget = {
   /** Parsing needs no callback flag here. */
   parseFlags: 0,
-  parseAtHandshake: undefined,
+  parseAtHandshake: false,
 
   need(program: EventProgram, option: OptionDeclaration): void {
     if (option.handlers.has("write") || option.handlers.has("parse"))
@@ -65,7 +65,11 @@ function put(event: OptionEvent, bytes: Value | undefined): void {
   b.store(2, slot, 0, b.constant("w32", BigInt(option.kind | (option.length << 8)), span), span);
   if (bytes) b.store(1, slot, 1, bytes, span);
   if (option.experiment !== undefined) b.store(2, slot, 2, b.constant("w32", magicBits(option.experiment), span), span);
-  event.run("write", [event.conn, payloadOperand(option, slot, 0), segment("leaving", event)]);
+  event.run("write", [
+    event.conn,
+    payloadOperand(option, { base: slot, lead: 0, align: 4 }),
+    segment("leaving", event),
+  ]);
   // reply and replylong are one union with args.
   for (let word = 0; word < words(option); word++)
     b.store(4, ctx, ARGS + 4 * word, b.load("w32", 4, slot, 4 * word, span), span);
@@ -111,7 +115,7 @@ function parse(event: OptionEvent): void {
   loaded.forEach((value, word) => b.store(4, slot, 4 * word, value, span));
   event.run("parse", [
     event.conn,
-    payloadOperand(option, slot, 0, "it is what the peer sent"),
+    payloadOperand(option, { base: slot, lead: 0, align: 4 }, "it is what the peer sent"),
     segment("arriving", event, came),
   ]);
   b.jump(done, span);

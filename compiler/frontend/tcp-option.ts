@@ -63,7 +63,8 @@ export interface OptionEvent {
 export interface OptionTarget {
   /** Callback flags that parsing needs. */
   readonly parseFlags: number;
-  readonly parseAtHandshake: ((event: OptionEvent) => void) | undefined;
+  /** The event that ends the handshake brings the options of the segment that ended it. */
+  readonly parseAtHandshake: boolean;
   need(program: EventProgram, option: OptionDeclaration): void;
   /** Events that ask for the length of options, for their bytes, and that bring those of the peer. */
   readonly ops: { readonly length: number; readonly write: number; readonly parse: number };
@@ -82,6 +83,8 @@ export function tcpOptionProgram(program: EventProgram): void {
   const bits = writes && !option.exclusive ? optionBits(program, option.handlers.has("listening")) : undefined;
   const handle = (extra: number, run: (event: OptionEvent) => void, word?: Writing["word"]): void =>
     withWish(program, option, { bits, extra, word }, run);
+  /** Where the options of a segment are at hand: in the parse event, and where the handshake ends with the flags set already. */
+  const arrived = program.b.label();
   const cases: { ops: readonly number[]; run: () => void }[] = [];
   const add = (op: number, run: (event: OptionEvent) => void): void => {
     cases.push({ ops: [op], run: () => handle(0, run) });
@@ -94,8 +97,7 @@ export function tcpOptionProgram(program: EventProgram): void {
       ops: [SOCK_OPS_EVENTS.ActiveEstablished.op, SOCK_OPS_EVENTS.PassiveEstablished.op],
       run: () => {
         handle(wanted, (event) => event.run("established", [event.conn, side]));
-        // With the flags set already, this is the same code as the parse event's and can stand once.
-        if (parses && target.parseAtHandshake) handle(0, target.parseAtHandshake);
+        if (parses && target.parseAtHandshake && program.b.reachable()) program.b.jump(arrived, program.span);
       },
     });
   }
@@ -109,7 +111,7 @@ export function tcpOptionProgram(program: EventProgram): void {
     const asked = {
       lengthOp: ops.length,
       length: () => handle(0, (event) => target.length(event)),
-      write: (word: Value | undefined) => handle(0, (event) => target.write(event), word ?? "here"),
+      write: (word: Value) => handle(0, (event) => target.write(event), word),
       requests: option.handlers.has("listening"),
     };
     cases.push({ ops: [ops.length, ops.write], run: () => speak(program, bits, asked) });
@@ -117,7 +119,15 @@ export function tcpOptionProgram(program: EventProgram): void {
     add(ops.length, (event) => target.length(event));
     add(ops.write, (event) => target.write(event));
   }
-  if (parses) add(ops.parse, (event) => target.parse(event));
+  if (parses)
+    cases.push({
+      ops: [ops.parse],
+      run: () => {
+        program.b.jump(arrived, program.span);
+        program.b.place(arrived);
+        handle(0, (event) => target.parse(event));
+      },
+    });
   if (option.handlers.has("retransmitTimeout"))
     add(SOCK_OPS_EVENTS.Rto.op, (event) => event.run("retransmitTimeout", [event.conn]));
   target.need(program, option);
@@ -129,8 +139,8 @@ interface Writing {
   readonly bits: OptionBits | undefined;
   /** Callback flags to set, whatever the handlers want. */
   readonly extra: number;
-  /** Address of the socket's word, where it is at hand. "here": the option is writing, and there may be no word. */
-  readonly word: Value | "here" | undefined;
+  /** Address of the socket's word, where it is at hand: the option is writing. 0: on a request, which has none. */
+  readonly word: Value | undefined;
 }
 
 /** Runs handlers, then does what they asked of writing: what they asked last. */
@@ -167,10 +177,11 @@ function bytesOf(program: EventProgram, option: OptionDeclaration, conn: Context
   b.set(result, number(0));
   const planned: Operand = { kind: "context", role: "planned", ctx: program.ctx };
   runHandler(program, option.handlers.get("length")!, [conn, planned], { result, type: U32 });
-  const [some, none, done] = [b.label(), b.label(), b.label()];
-  // 0 less 1 is more than any payload has.
+  const [any, some, none, done] = [b.label(), b.label(), b.label(), b.label()];
   const wanted = b.get(result);
-  b.branch("ult", b.binary("sub", wanted, number(1), span), number(option.payload.size), some, none, span);
+  b.branch("ne", wanted, number(0), any, none, span);
+  b.place(any);
+  b.branch("ule", wanted, number(option.payload.size), some, none, span);
   b.place(none);
   b.set(result, number(0));
   b.jump(done, span);
@@ -217,7 +228,7 @@ function carryOut(
     b.branch("ne", readCell(b, wish.stop, span), constant(0), stop, neither, span);
     b.place(stop);
     if (bits) {
-      end(program, bits, word === "here" ? undefined : word, neither);
+      end(program, bits, word, neither);
       b.jump(neither, span);
     } else {
       const kept = b.binary("and", callbackFlags(program), constant(~flag & 0xff), span);
@@ -351,12 +362,16 @@ function exclusively(program: EventProgram, node: ts.Expression | undefined, wri
   return exclusive;
 }
 
-/** The payload behind the option's first bytes. */
-export const payloadOperand = (option: OptionDeclaration, base: Value, offset: number, readOnly?: string): Operand => {
+/** The payload behind the option's first bytes, which lie so far into a slot that is so aligned. */
+export const payloadOperand = (
+  option: OptionDeclaration,
+  slot: { readonly base: Value; readonly lead: number; readonly align: number },
+  readOnly?: string,
+): Operand => {
   const memory: Memory = {
-    base,
-    offset: offset + option.header,
-    align: option.header === 4 ? 4 : 2,
+    base: slot.base,
+    offset: slot.lead + option.header,
+    align: slot.align,
     ...(readOnly ? { readOnly } : {}),
   };
   return { kind: "place", type: option.payload, at: memory };

@@ -1,6 +1,7 @@
 /** Zeroing and copying become loads and stores, as wide as alignment allows. */
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { Func, Inst, Type, Value } from "../ir/ir.ts";
+import { pieces } from "../ir/pieces.ts";
 import { definitions, freshValues } from "../ir/walk.ts";
 import type { Pass } from "./pass.ts";
 import { alignmentOf } from "./pointers.ts";
@@ -12,18 +13,6 @@ export const lowerMemory: Pass = {
   makes: ["no-memory-ops"],
   run: lowerMemoryOps,
 };
-
-/** Pieces of a range: naturally aligned, the widest first that fits. */
-export function pieces(offset: number, bytes: number, align: number): { offset: number; bytes: AccessBytes }[] {
-  const made: { offset: number; bytes: AccessBytes }[] = [];
-  const end = offset + bytes;
-  for (let at = offset; at < end;) {
-    const size = ([8, 4, 2, 1] as const).find((s) => s <= align && s <= end - at && at % s === 0) ?? 1;
-    made.push({ offset: at, bytes: size });
-    at += size;
-  }
-  return made;
-}
 
 export function lowerMemoryOps(func: Func): Func {
   if (!func.blocks.some((b) => b.insts.some((inst) => inst.kind === "zero" || inst.kind === "copy"))) return func;

@@ -2,7 +2,7 @@
 import type { AccessBytes } from "../bpf/opcodes.ts";
 import type { Func, Inst, Type, Value } from "../ir/ir.ts";
 import { definitions, freshValues } from "../ir/walk.ts";
-import { pieces } from "./lower-memory.ts";
+import { pieces } from "../ir/pieces.ts";
 import { memoryOf, type Memory, type Place } from "./memory.ts";
 import type { Pass } from "./pass.ts";
 import { alignmentOf } from "./pointers.ts";

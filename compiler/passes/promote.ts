@@ -4,7 +4,7 @@ import { graphOf } from "../ir/graph.ts";
 import { edges, type Block, type Edge, type Func, type Inst, type Type, type Value } from "../ir/ir.ts";
 import { definitions, freshValues, mapEnd, mapOperands, operands, resolver, visitUses } from "../ir/walk.ts";
 import { slotAlignment } from "../ir/slot-alignment.ts";
-import { pieces } from "./lower-memory.ts";
+import { pieces } from "../ir/pieces.ts";
 import type { Pass } from "./pass.ts";
 
 export const promote: Pass = {

@@ -74,6 +74,13 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
     distance.set(id, far);
     if (far < DEPTH) for (const reader of readers.get(id) ?? []) learned(reader, far + 1);
   };
+  /** Of pointers all that is known is whether they are null. */
+  const isKnown = (op: CompareOp, left: Value, right: Value): boolean =>
+    !isPointer(left.type) || ((op === "eq" || op === "ne") && isNull(right));
+  const isNull = ({ id }: Value): boolean => {
+    const inst = made.get(id);
+    return inst?.kind === "const" && inst.value === 0n;
+  };
   /** The block that makes a value: no fact about it holds above. */
   const madeIn = new Map<number, number>();
   const dead = new Set<number>();
@@ -116,7 +123,7 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
       note(right, restrict(SWAPPED[op], r, l, width), facts, from.id);
     };
     const end: End = from.end;
-    if (end.kind === "branch" && end.then !== end.else && !isPointer(end.left.type)) {
+    if (end.kind === "branch" && end.then !== end.else && isKnown(end.op, end.left, end.right)) {
       if (edge === end.then) learn(end.op, end.left, end.right);
       if (edge === end.else) learn(INVERSE[end.op], end.left, end.right);
     }
@@ -131,7 +138,7 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
   };
   /** Whether the ranges decide a branch for its other way. */
   const neverTaken = ({ id, end }: Block, edge: Edge): boolean => {
-    if (end.kind !== "branch" || end.then === end.else || isPointer(end.left.type)) return false;
+    if (end.kind !== "branch" || end.then === end.else || !isKnown(end.op, end.left, end.right)) return false;
     const answer = decided(end.op, at(id, end.left), at(id, end.right));
     return answer !== undefined && edge === (answer ? end.else : end.then);
   };
@@ -239,8 +246,9 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
     for (const id of facts.keys()) learned(id, 0);
     for (const param of block.params) madeIn.set(param.id, block.id);
     for (const inst of block.insts) {
-      if (!("result" in inst) || !inst.result || isPointer(inst.result.type)) continue;
+      if (!("result" in inst) || !inst.result) continue;
       madeIn.set(inst.result.id, block.id);
+      if (isPointer(inst.result.type)) continue;
       const range = transfer(inst, (value) => at(block.id, value), eyes);
       if (range && !impossible(range)) base.set(inst.result.id, range);
     }
@@ -248,7 +256,7 @@ export function rangesOf(func: Func, eyes: Eyes = "ours"): Ranges {
   return {
     at: (block, value) => at(block, value),
     decide: (block, op, left, right) =>
-      isPointer(left.type) ? undefined : decided(op, at(block, left), at(block, right)),
+      isKnown(op, left, right) ? decided(op, at(block, left), at(block, right)) : undefined,
     reachable: (block) => graph.position.has(block) && !dead.has(block),
   };
 }

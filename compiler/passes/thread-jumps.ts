@@ -1,6 +1,6 @@
 /** Where a block only decides something that the way into it has decided already, the way goes straight on. */
-import { dominance, graphOf } from "../ir/graph.ts";
-import type { Block, CompareOp, Edge, End, Func, Value } from "../ir/ir.ts";
+import { graphOf, type Graph } from "../ir/graph.ts";
+import { edges, type Block, type CompareOp, type Edge, type End, type Func, type Value } from "../ir/ir.ts";
 import { bitsOf, evaluateCompare, INVERSE } from "../ir/evaluate.ts";
 import { constantsOf, definitions, mapEnd, visitUses, type ConstantOf } from "../ir/walk.ts";
 import type { Pass } from "./pass.ts";
@@ -27,40 +27,60 @@ export function threadAll(func: Func): Func {
 function threadOnce(func: Func): Func {
   const constantOf = constantsOf(definitions(func));
   const deciders = new Map<number, Block>();
-  const readOutside = readElsewhere(func);
+  const readers = readersElsewhere(func);
   const graph = graphOf(func);
-  const dominates = dominance(graph);
+  const leads = waysAround(graph);
   for (const block of graph.order.slice(1)) {
     if (block.insts.length > 0 || block.loop) continue;
     if (block.end.kind === "branch" || block.end.kind === "switch") deciders.set(block.id, block);
   }
   if (deciders.size === 0) return func;
   let changed = false;
+  /** Where the block behind an edge goes on to, when it only decides and that is decided. */
+  const beyond = (edge: Edge, known: Condition | undefined): Edge | undefined => {
+    const block = deciders.get(edge.block);
+    if (!block) return undefined;
+    const values = new Map(block.params.map((param, at) => [param.id, edge.args[at]!]));
+    const map = (v: Value): Value => values.get(v.id) ?? v;
+    const chosen = decide(block.end, map, constantOf, known);
+    return chosen && { block: chosen.block, args: chosen.args.map(map) };
+  };
   const follow =
     (known: Condition | undefined) =>
     (edge: Edge): Edge => {
-      const block = deciders.get(edge.block);
-      if (!block) return edge;
-      const values = new Map(block.params.map((param, at) => [param.id, edge.args[at]!]));
-      const map = (v: Value): Value => values.get(v.id) ?? v;
-      const chosen = decide(block.end, map, constantOf, known);
+      const chosen = beyond(edge, known);
       if (!chosen || chosen.block === edge.block) return edge;
-      // Where the block's parameters are read behind it, it must go on to dominate that: a target that can be reached
-      // without the block cannot lead there.
-      if (block.params.some((p) => readOutside.has(p.id)) && dominates(block.id, chosen.block)) return edge;
+      const block = deciders.get(edge.block)!;
+      // Where the block's parameters are read behind it, it must go on to dominate that: the way past it must not lead there.
+      if (block.params.some((p) => readers.get(p.id)?.some((at) => leads(chosen.block, at, block.id)))) return edge;
       changed = true;
-      return { block: chosen.block, args: chosen.args.map(map) };
+      return chosen;
     };
+  /** Of two ways, whether the second one's block would lead to where the first goes, under what sends one there: it can decide alone. */
+  const leadsTo = (first: Edge, second: Edge, known: Condition): boolean => {
+    const chosen = first.block === second.block ? undefined : beyond(second, known);
+    return chosen?.block === first.block && chosen.args.every((arg, index) => arg.id === first.args[index]!.id);
+  };
   const blocks = graph.order.map((block) => {
     const { end } = block;
     if (end.kind === "branch") {
       const { op, left, right } = end;
+      const inverse = { op: INVERSE[op], left, right };
+      const alone = leadsTo(end.then, end.else, { op, left, right })
+        ? end.else
+        : leadsTo(end.else, end.then, inverse)
+          ? end.then
+          : undefined;
+      if (alone) {
+        changed = true;
+        return { ...block, end: { kind: "jump" as const, to: alone, span: end.span } };
+      }
       return {
         ...block,
         end: {
           ...end,
           then: follow({ op, left, right })(end.then),
-          else: follow({ op: INVERSE[op], left, right })(end.else),
+          else: follow(inverse)(end.else),
         },
       };
     }
@@ -77,17 +97,40 @@ function threadOnce(func: Func): Func {
   return { ...threaded, blocks: blocks.filter((b) => reachable.has(b.id)) };
 }
 
-/** Values that some other block than the one that takes them as parameters reads. */
-function readElsewhere(func: Func): Set<number> {
+/** For each parameter of a block, the other blocks that read it. */
+function readersElsewhere(func: Func): Map<number, number[]> {
   const home = new Map<number, number>();
   for (const block of func.blocks) for (const param of block.params) home.set(param.id, block.id);
-  const found = new Set<number>();
+  const found = new Map<number, number[]>();
   for (const block of func.blocks)
-    visitUses(block, (value) => {
-      const at = home.get(value.id);
-      if (at !== undefined && at !== block.id) found.add(value.id);
+    visitUses(block, ({ id }) => {
+      const at = home.get(id);
+      if (at === undefined || at === block.id) return;
+      const list = found.get(id);
+      if (!list) found.set(id, [block.id]);
+      else if (list.at(-1) !== block.id) list.push(block.id);
     });
   return found;
+}
+
+/** Whether one block leads to another on some way around a third. */
+function waysAround(graph: Graph): (from: number, to: number, around: number) => boolean {
+  const known = new Map<string, Set<number>>();
+  return (from, to, around) => {
+    const key = `${from} ${around}`;
+    let found = known.get(key);
+    if (!found) {
+      found = new Set();
+      const left = [from];
+      for (let at = left.pop(); at !== undefined; at = left.pop()) {
+        if (at === around || found.has(at)) continue;
+        found.add(at);
+        for (const edge of edges(graph.block.get(at)!.end)) left.push(edge.block);
+      }
+      known.set(key, found);
+    }
+    return found.has(to);
+  };
 }
 
 interface Condition {

@@ -62,7 +62,7 @@ describe("a body", () => {
 });
 
 describe("the longest run", () => {
-  test("of a long program is at most 1.6 times as long as with everything in its place", () => {
+  test("of a long program is at most 1.65 times as long as with everything in its place", () => {
     const steps = (count: number): string => each(count, (at) => `x = (x * ${at + 3}) ^ (x >> ${(at % 7) + 1});`);
     const text = (light: number): string =>
       program(
@@ -71,11 +71,11 @@ describe("the longest run", () => {
       );
     const ratio = (light: number): number =>
       figures(text(light), "keep").longest / figures(text(light), "inline").longest;
+    expect(ratio(8)).toBeGreaterThan(1.65);
+    expect(ratio(8)).toBeLessThan(1.75);
     expect(ratio(9)).toBeGreaterThan(1.6);
     expect(ratio(9)).toBeLessThan(1.65);
-    expect(ratio(10)).toBeGreaterThan(1.55);
-    expect(ratio(10)).toBeLessThan(1.6);
-    expect([9, 10].map((light) => kept(text(light)))).toEqual([[], ["f"]]);
+    expect([8, 9].map((light) => kept(text(light)))).toEqual([[], ["f"]]);
   });
 
   test("of a short one is at most 16 instructions longer", () => {
