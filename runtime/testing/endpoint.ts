@@ -26,8 +26,8 @@ export interface Wire {
 export interface Endpoint {
   readonly connection: Connection;
   readonly loaded: Loaded;
-  /** Sends a segment, the next one unless `seq` says otherwise, and asks the program for options; `request`: for a request socket. */
-  emit(flags: number, payload: number, seq?: number, request?: boolean): void;
+  /** Sends a segment, the next one unless `seq` says otherwise, and asks the program for options; `answer`: to a SYN, for a request socket. */
+  emit(flags: number, payload: number, seq?: number, answer?: "request" | "cookie"): void;
   arrive(packet: Packet): void;
   /** Queues data and sends what the window allows. */
   offer(bytes: number): void;
@@ -92,12 +92,13 @@ export function createEndpoint(loaded: Loaded, connection: Connection, wire: Wir
     return Math.min(base * 2 ** backoff, TIMES.mostRto);
   };
 
-  const emit = (flags: number, payload: number, seq = next, request = false): void => {
+  const emit = (flags: number, payload: number, seq = next, answer?: "request" | "cookie"): void => {
     unanswered = 0;
     answerTimer++;
     told = expected;
     // What is counted from 0 here begins at the initial sequence number in the header.
-    const segment = { flags, payload, seq: (connection.fields.sndNxt + seq - next) >>> 0, request };
+    const of = { request: answer !== undefined, cookie: answer === "cookie" };
+    const segment = { flags, payload, seq: (connection.fields.sndNxt + seq - next) >>> 0, ...of };
     noted(payload > 0 ? `sends ${payload} bytes` : "sends a segment", (entry) => {
       const options = segmentLeaves(loaded, connection, segment, entry) ?? new Uint8Array();
       wire.send({ flags, seq, ack: expected, payload, options });

@@ -1,6 +1,11 @@
 /** When the kernel calls programs for a TCP segment, on each target: net/ipv4/tcp_{input,output}.c, and the patched kernel's. */
 import { TCP_STATES, type TcpStateName } from "../../compiler/bpf/tcp-states.ts";
-import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS, TCP_FLAGS as FLAGS } from "../../compiler/bpf/kinds/sock-ops.ts";
+import {
+  SOCK_OPS_CALLBACKS,
+  SOCK_OPS_EVENTS,
+  TCP_FLAGS as FLAGS,
+  WRITE_HEADER,
+} from "../../compiler/bpf/kinds/sock-ops.ts";
 import { hostOrder } from "../dsl/network-order.ts";
 import { has } from "../../compiler/bpf/kernels.ts";
 import type { Connection } from "./connection.ts";
@@ -20,6 +25,8 @@ export interface SegmentFacts {
   readonly seq?: number;
   /** It answers a SYN, for a request socket. */
   readonly request?: boolean;
+  /** That answer is a SYN cookie. */
+  readonly cookie?: boolean;
 }
 
 /** Bytes of options in a header, at most (RFC 9293). */
@@ -66,13 +73,14 @@ function writeMainline(connection: Connection, segment: SegmentFacts, run: Run):
   if (!(connection.callbacks & bit.WriteOption.bit)) return new Uint8Array();
   const own = kernelOptions(segment.flags);
   const space = OPTION_SPACE - own.length;
+  const kind = segment.cookie ? WRITE_HEADER.synAckCookie : 0;
   const length = (probe: boolean): number => {
     const room: OptionRoom = { written: own, remaining: space };
     const packet = probe ? {} : { packet: header(connection, segment, new Uint8Array(), true) };
     run({
       op: op.HeaderOptionLength.op,
       // BPF_WRITE_HDR_TCP_CURRENT_MSS
-      args: [probe ? 1 : 0, 0, 0, 0],
+      args: [probe ? 1 : kind, 0, 0, 0],
       fullSocket: !segment.request,
       room,
       mayReserve: true,
@@ -87,7 +95,8 @@ function writeMainline(connection: Connection, segment: SegmentFacts, run: Run):
   const room: OptionRoom = { written: own, remaining: reserved };
   const packet = header(connection, segment, own, true);
   const fullSocket = !segment.request;
-  run({ op: op.WriteHeaderOption.op, fullSocket, room, mayStore: true, packet, payload: segment.payload });
+  const args = [kind, 0, 0, 0];
+  run({ op: op.WriteHeaderOption.op, args, fullSocket, room, mayStore: true, packet, payload: segment.payload });
   return room.written.slice(own.length);
 }
 
@@ -231,6 +240,11 @@ export function requestArrives<Answer>(connection: Connection, options: Uint8Arr
 /** The SYN-ACK is on its way, or is sent again: only a SYN that the listener saves is still at hand. */
 export function synIsGone(connection: Connection): void {
   if (Number(connection.sockOpts["TCP_SAVE_SYN"] ?? 0) === 0) delete connection.savedSyn;
+}
+
+/** The answer is a SYN cookie: of this SYN nothing is remembered, whatever the listener saves. */
+export function synIsForgotten(connection: Connection): void {
+  delete connection.savedSyn;
 }
 
 /** The request becomes a connection of its own: of the SYN it keeps what its listener saves. */

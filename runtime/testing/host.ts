@@ -27,7 +27,7 @@ export interface Host {
   readonly hz: number | undefined;
   /** At first; sessions are told of changes. */
   readonly localAddresses: readonly { readonly addr?: symbol; readonly addr6?: string }[];
-  /** Moves the clock. */
+  /** Moves the clock; timers expire in their order. */
   advance(milliseconds: number): void;
   /** Makes the next `times` calls of a helper (all of them unless given) return `result` without doing anything. */
   fail(helper: HelperName, result: number, times?: number): void;
@@ -36,6 +36,16 @@ export interface Host {
 }
 
 const CONTROLS = ["reno", "cubic", "vegas", "bbr", "dctcp", "westwood", "bic", "htcp", "illinois", "yeah", "nv", "cdg"];
+/** Something that waits for a time of the host's clock. */
+export interface Waiting {
+  /** Nanoseconds since boot; undefined: for nothing now. */
+  readonly due: () => bigint | undefined;
+  /** Its time has come; it may wait again afterwards. */
+  readonly expire: () => void;
+}
+/** Times that timers may expire while a test lets time pass. */
+const MOST_TIMERS = 1_000_000;
+const waiting = new WeakMap<Host, Set<Waiting>>();
 const failures = new WeakMap<Host, Map<HelperName, { readonly result: number; left: number }>>();
 const seeds = new WeakMap<Host, { state: number }>();
 
@@ -48,7 +58,15 @@ export function createHost(options: HostOptions = {}): Host {
     hz: options.hz,
     localAddresses: options.localAddresses ?? [],
     advance(milliseconds) {
-      host.now += BigInt(Math.round(milliseconds * 1e6));
+      const end = host.now + BigInt(Math.round(milliseconds * 1e6));
+      for (let turn = 0; ; turn++) {
+        const next = nextOf(host);
+        if (!next || next.at > end) break;
+        if (turn > MOST_TIMERS) throw new RangeError("a timer is set again and again, and no time passes");
+        if (next.at > host.now) host.now = next.at;
+        next.expire();
+      }
+      host.now = end;
     },
     fail(helper, result, times = Infinity) {
       if (!(helper in HELPERS)) throw new RangeError(`there is no helper bpf_${helper}`);
@@ -60,8 +78,25 @@ export function createHost(options: HostOptions = {}): Host {
     },
   };
   failures.set(host, new Map());
+  waiting.set(host, new Set());
   seeds.set(host, { state: (options.seed ?? 1) >>> 0 });
   return host;
+}
+
+/** Who waits for the earliest time; of several the one that came first. */
+function nextOf(host: Host): { readonly at: bigint; readonly expire: () => void } | undefined {
+  let next: { readonly at: bigint; readonly expire: () => void } | undefined;
+  for (const { due, expire } of waiting.get(host)!) {
+    const at = due();
+    if (at !== undefined && (!next || at < next.at)) next = { at, expire };
+  }
+  return next;
+}
+
+/** From now on the host's clock tells it when its time has come. Gives what ends that. */
+export function wait(host: Host, one: Waiting): () => void {
+  waiting.get(host)!.add(one);
+  return () => void waiting.get(host)!.delete(one);
 }
 
 /** Takes a host's clock and dice for a while, the dice as this seed makes them. Gives what puts both back. */

@@ -15,6 +15,7 @@ import {
   requestArrives,
   segmentArrives,
   stateChanges,
+  synIsForgotten,
   synIsGone,
 } from "./hooks.ts";
 import { forgetSocket } from "./mptcp.ts";
@@ -39,6 +40,7 @@ export interface PathOptions {
   readonly strip?: readonly number[] | true;
   readonly pass?: (segment: Omit<Segment, "fate">) => boolean;
   readonly middlebox?: (segment: Omit<Segment, "fate">) => Treatment | undefined | void;
+  readonly synCookies?: boolean;
   readonly seed?: number;
 }
 export interface NetworkView {
@@ -188,14 +190,14 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
     const { connection } = ends[side];
     connection.fields = { ...connection.fields, ...fields };
   };
-  const established = (side: "client" | "server", packet: Packet, sentAt: number): void => {
+  const established = (side: "client" | "server", packet: Packet, sentAt: number | undefined): void => {
     const one = ends[side];
     const own = ISN[side] + 1;
     const peers = ISN[side === "client" ? "server" : "client"] + 1;
     // A SYN counts as a byte that was acknowledged, a SYN-ACK does not: its socket is made by the answer to it.
     if (side === "client") update(side, { bytesAcked: 1n, packetsOut: 0, sndNxt: own, sndUna: own });
     else update(side, { state: "synRecv", sndNxt: own, sndUna: own, rcvNxt: peers });
-    one.measured(queue.now() - sentAt);
+    if (sentAt !== undefined) one.measured(queue.now() - sentAt);
     update(side, { rcvNxt: peers });
     one.noted(`established ${side}`, (entry) => {
       const options = Uint8Array.from([...kernelOptions(packet.flags), ...packet.options]);
@@ -221,8 +223,15 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
     if (packet.flags & FLAGS.syn) {
       if (side === "server") {
         handshake.synAckSentAt = queue.now();
-        const answer = (): void => one.emit(FLAGS.syn | FLAGS.ack, 0, undefined, true);
-        if (one.connection.fields.state === "newSynRecv") {
+        const { synCookies } = path;
+        const answer = (): void => one.emit(FLAGS.syn | FLAGS.ack, 0, undefined, synCookies ? "cookie" : "request");
+        if (synCookies) {
+          // Each SYN is as good as the first: nobody remembers it, and no timer waits for its answer.
+          update("server", { state: "newSynRecv" });
+          request(op.ReceiveWindowInit.op, "chooses a receive window");
+          requestArrives(one.connection, packet.options, answer);
+          synIsForgotten(one.connection);
+        } else if (one.connection.fields.state === "newSynRecv") {
           // There is a request already: its SYN-ACK is sent again (tcp_check_req).
           synIsGone(one.connection);
           answer();
@@ -242,7 +251,8 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
     if (side === "server" && !one.connection.open) {
       // A new socket, to which nothing is attached yet but what it inherits.
       requestAccepted(one.loaded, one.connection);
-      established("server", packet, handshake.synAckSentAt);
+      // When a cookie was sent nobody knows.
+      established("server", packet, path.synCookies ? undefined : handshake.synAckSentAt);
       if (packet.payload === 0) return;
       // The handshake's event saw this segment's options already; its data is still to be taken.
       return one.arrive({ ...packet, options: new Uint8Array() });

@@ -2,6 +2,7 @@
 import { htons } from "../dsl/index.ts";
 import type { ConnectionFields } from "./connection.ts";
 import type { Loaded } from "./call.ts";
+import { wait } from "./host.ts";
 import type { EndpointValue, ModelSubflow, PathModel, Session, SubflowState } from "./mptcp.ts";
 
 /** What becomes of a subflow that a program asked for. */
@@ -35,7 +36,7 @@ export interface SessionView {
   withdraw(id: number): void;
   /** The kernel's worker opens what programs asked for, also what they ask for meanwhile. */
   settle(): void;
-  /** Time passes, and the timer is told when it expires. */
+  /** Time passes on the host, and timers of its sessions are told when they expire. */
   advance(milliseconds: number): void;
   /** Bytes arrive on the first subflow, or on another one. */
   transfer(bytes: number, index?: number): void;
@@ -59,8 +60,6 @@ const ECONNREFUSED = 111;
 const ETIMEDOUT = 110;
 /** Turns of the worker: a program that answers each subflow with another one would never end. */
 const MOST_TURNS = 64;
-/** Times that a timer may expire while a test lets time pass. */
-const MOST_TIMERS = 1_000_000;
 let lastToken = 0x1000;
 
 export function createSessionView(
@@ -98,15 +97,8 @@ export function createSessionView(
     for (const one of up) emit("timer", ids(one), {}, one);
     if (!isFirstUp && up.length === 0) emit("timer", {}, {});
   };
-  const advance = (milliseconds: number): void => {
-    const end = loaded.host.now + BigInt(Math.round(milliseconds * 1e6));
-    for (let turn = 0; own.timer !== undefined && own.timer <= end; turn++) {
-      if (turn > MOST_TIMERS) throw new RangeError("the timer is set again and again, and no time passes");
-      if (own.timer > loaded.host.now) loaded.host.now = own.timer;
-      expire();
-    }
-    loaded.host.now = end;
-  };
+  const over = wait(loaded.host, { due: () => own.timer, expire });
+  const advance = (milliseconds: number): void => loaded.host.advance(milliseconds);
 
   const view: SessionView = {
     token,
@@ -158,6 +150,7 @@ export function createSessionView(
       for (const one of own.subflows) if (one.state === "established" || one.state === "pending") one.state = "closed";
       emit("closeSession", {}, {});
       own.timer = undefined;
+      over();
     },
     get first() {
       return own.firstClosed ? "closed" : "established";

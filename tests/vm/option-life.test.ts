@@ -128,6 +128,38 @@ describe("the SYN", () => {
   });
 });
 
+describe("a SYN cookie", () => {
+  const TELLS = `
+  established(conn, side) {
+    if (side === "server" && conn.synOption(100, Mark)) count(${AGAIN});
+  },
+  write(conn, option, segment) {
+    option.value = (segment.cookie ? 1 : 0) | (segment.syn && segment.ack && conn.synOption(100, Mark) ? 2 : 0);
+  },`;
+  const SAVES = 'conn.setSockOpt("TCP_SAVE_SYN", 1);';
+
+  test("is told of each SYN-ACK, with its SYN at hand; of the connection nothing was saved", async () => {
+    const [client, server] = [await option(TELLS, SAVES), await option(TELLS, SAVES)];
+    let lost = 0;
+    const pass = ({ syn, ack }: { readonly syn: boolean; readonly ack: boolean }): boolean =>
+      !(syn && ack && lost++ === 0);
+    const network = connect(client.life, server.life, { pass, synCookies: true });
+    network.transfer("client", 100);
+    expect(bytesOf(network, "server").slice(0, 2)).toEqual([3, 3]);
+    expect(bytesOf(network, "client")).not.toContain(1);
+    expect(server.arrived.get(AGAIN)).toBe(0);
+    expect(network.server.conn.bytesReceived).toBe(100n);
+  });
+
+  test("without them the SYN-ACK says so, and what the listener saves is there", async () => {
+    const [client, server] = [await option(TELLS, SAVES), await option(TELLS, SAVES)];
+    const network = connect(client.life, server.life);
+    network.open();
+    expect(bytesOf(network, "server")[0]).toBe(2);
+    expect(server.arrived.get(AGAIN)).toBe(1);
+  });
+});
+
 describe("TCP_NODELAY, which sends, while a segment is made", () => {
   const EOPNOTSUPP = -95;
   const MODULE = { patched: "mptcp", "linux-6.1": "tcp" } as const;

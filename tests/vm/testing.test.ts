@@ -264,6 +264,26 @@ export const manager = pathManager({
       session.advance(1000);
       expect(told()).toBe(0);
     });
+    test("time passes for all sessions of a host, in the order in which their timers expire", async () => {
+      const { manager } = (await load(
+        source(`
+import { license, log } from "tsbpf";
+import { pathManager } from "tsbpf/mptcp";
+license("GPL");
+export const manager = pathManager({
+  fullyEstablished(session) { session.setTimer(session.token); },
+  timer(session) { log\`\${session.token}\`; session.setTimer(200); },
+});
+`),
+      )) as { readonly manager: PathManagerUnderTest };
+      const [late, soon] = [300, 100].map((token) => manager.session({ token }));
+      for (const one of [late!, soon!]) one.establish();
+      late!.advance(250);
+      expect(manager.logged).toEqual(["100"]);
+      soon!.close();
+      late!.advance(100);
+      expect(manager.logged).toEqual(["100", "300"]);
+    });
     test("what is closed in the same expiry is told as well", async () => {
       const { session, told } = await timed("session.closeSubflow({ from: { addr: session.localIp4 } });");
       session.advance(1000);
