@@ -37,7 +37,7 @@ if (variants.every((variant) => variant.compiler === "tsbpf")) {
   console.error("no clang-16 or clang-19 with BPF here: apt-get install clang-16 clang-19 libbpf-dev linux-libc-dev");
   process.exit(2);
 }
-const keyOf = (variant: Variant): string => `${variant.twin.file} ${variant.target} ${label(variant)}`;
+const keyOf = (variant: Variant): string => `${variant.twin.program} ${variant.target} ${label(variant)}`;
 
 interface EqualWork extends Yardstick {
   readonly ours: {
@@ -89,7 +89,7 @@ const rows: Row[] = variants.map((variant) => {
     compiler: variant.compiler,
     isa: variant.isa,
     ...staticFigures(programOf(variant)),
-    ...dynamicFigures(variant.module, twin.program, events, reference.module),
+    ...dynamicFigures(variant.module, twin, events, reference.module),
     events: events.length,
     processed: figures?.processed ?? ownCount(variant),
     counted: figures ? "kernel" : "own",
@@ -160,7 +160,7 @@ const counted = (figure: Figure): string =>
   `${comparisons.filter((c) => c.ratios[figure] !== undefined).length} of ${comparisons.length} programs`;
 const bars: Bar[] = [
   bar("slots, every program", 1, largest.ratios.slots, `largest: ${largest.program} (${largest.target})`),
-  bar("slots, geometric mean", 0.9, means.slots),
+  bar("slots, geometric mean", 0.88, means.slots),
   bar("verifier work, geometric mean", 0.9, means.processed, counted("processed")),
   bar("JITed bytes, geometric mean", 1, means.jited, counted("jited")),
   bar("executed per event (worst), geometric mean", 1, means.worst),

@@ -13,6 +13,12 @@ export interface SockOpsEvent {
   readonly segment: readonly number[];
   /** Changes to maps by user space before the event: the local addresses that the daemon keeps. */
   readonly locals?: readonly LocalSlot[];
+  /** What user space hangs on the socket before the event; undefined: takes off. */
+  readonly storage?: readonly { readonly map: string; readonly value: readonly number[] | undefined }[];
+  /** There is a request, and no socket yet. */
+  readonly request?: boolean;
+  /** The segment's TCP header, where programs are shown it; its length in words. */
+  readonly header?: { readonly sequence: number; readonly words: number };
   /** What the next helper calls answer instead of 0; false conditions of programs must be met too. */
   readonly failing?: number;
   /** The socket's callback flags, where another program has set them. */
@@ -51,7 +57,12 @@ export function parseEvent(option: readonly number[], fields: SockOpsEvent["fiel
 }
 
 const ADDRESS = 0x0100_000a; // 10.0.0.1 in memory order
+/** The next sequence number that is sent, and expected. */
+const NEXT = 1_000_000;
 const connection = {
+  snd_nxt: NEXT,
+  snd_una: NEXT,
+  rcv_nxt: NEXT,
   remote_ip4: 0x0200_000a,
   local_ip4: ADDRESS,
   remote_port: 0x901f_0000,
@@ -80,25 +91,46 @@ export function typicalEvents(twin: Twin, target: TargetName): readonly SockOpsE
     data_segs_in: dataSegs,
     data_segs_out: dataSegs,
   });
+  /** Of a segment with 40 bytes of options. */
+  const header = { sequence: NEXT, words: 15 };
+  const hangs = Object.entries(twin.storage ?? {});
+  const hung = hangs.map(([map, length]) => ({ map, value: Array.from({ length }, (_, index) => index + 1) }));
+  const taken = hangs.map(([map]) => ({ map, value: undefined }));
   const size = hasOptionEvents(target) ? OP.OptionsSize : OP.HeaderOptionLength;
   const write = hasOptionEvents(target) ? OP.OptionsWrite : OP.WriteHeaderOption;
   const parse = (option: readonly number[], fields: SockOpsEvent["fields"]): SockOpsEvent =>
     !hasOptionEvents(target)
       ? event(OP.ParseHeaderOption, { fields, segment: [1, 1, ...option] })
       : parseEvent(option, fields);
-  const leaving = (n: number): SockOpsEvent["fields"] => ({ ...at(n), skb_tcp_flags: 0x10 });
+  const leaving = (n: number, flags = 0x10): SockOpsEvent["fields"] => ({
+    ...at(n),
+    skb_len: 60 + 100 * n,
+    bytes_acked: BigInt(n),
+    skb_tcp_flags: flags,
+  });
   const segments = [0, 1, 2].flatMap((n) => [
     event(size, { fields: at(n), args: [0, 12, 0, 0] }),
-    event(size, { fields: leaving(n), args: [0, 12, 0, 0] }),
-    event(write, { fields: leaving(n), args: [0, twin.option!.length, 0, 0] }),
-    parse(own, at(n)),
+    event(size, { fields: leaving(n), header, args: [0, 12, 0, 0] }),
+    event(write, { fields: leaving(n), header, args: [0, twin.option!.length, 0, 0] }),
+    { ...parse(own, leaving(n)), header },
   ]);
+  const SYN_ACK = 0x12;
+  const asked = { fields: leaving(0, SYN_ACK), header, request: true };
+  const listening = twin.listens
+    ? [event(OP.TcpListen, { fields: connection }), event(size, asked), event(write, asked)]
+    : [];
   return [
-    event(OP.TcpConnect, { fields: connection }),
-    event(OP.ActiveEstablished, { fields: at(0), segment: [2, 4, 5, 180, 1, 1] }),
+    ...listening,
+    event(OP.TcpConnect, { fields: connection, storage: hung }),
+    event(OP.ActiveEstablished, {
+      fields: leaving(0, SYN_ACK),
+      segment: twin.listens && !hasOptionEvents(target) ? own : [2, 4, 5, 180, 1, 1],
+    }),
+    ...(twin.listens && hasOptionEvents(target) ? [parse(own, leaving(0, SYN_ACK))] : []),
     event(OP.PassiveEstablished, { fields: at(0), segment: hasOptionEvents(target) ? [] : own }),
     ...segments,
     parse(foreign, at(2)),
+    ...(taken.length > 0 ? [event(OP.Rto, { fields: at(2), storage: taken }), parse(own, at(2))] : []),
     event(OP.Rto, { fields: at(2) }),
     event(OP.State, { fields: at(2), args: [1, 4, 0, 0] }),
   ];
@@ -200,7 +232,7 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
     data_segs_in: segs,
     data_segs_out: segs,
     state: uint(12),
-    skb_tcp_flags: fc.constantFrom(0, 0x10, 0x18),
+    skb_tcp_flags: fc.constantFrom(0, 0x10, 0x18, 0x02, 0x12),
     mptcp_loc_token: uint(3),
     mptcp_flags: fc.oneof({ weight: 4, arbitrary: fc.constant(2) }, uint(7)),
     family: fc.constantFrom(2, 2, 10),
@@ -210,8 +242,36 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
     mptcp_addr6: fc.constantFrom([0, 0, 0, 0], wideAddress(0x0300_000a), wideAddress(0x0400_000a)),
     srtt_us: fc.oneof(uint(0xffff_ffff), uint(500_000), fc.constant(0)),
     bytes_received: fc.bigInt({ min: 0n, max: 200_000n }),
-    bytes_acked: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
+    bytes_acked: fc.oneof(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), fc.bigInt({ min: 0n, max: 3n })),
+    snd_nxt: fc.constantFrom(NEXT, NEXT + 100, 50),
+    snd_una: fc.constantFrom(NEXT, 0xffff_fff0),
+    rcv_nxt: fc.constantFrom(NEXT, NEXT + 100),
+    skb_len: fc.constantFrom(0, 20, 60, 160),
   });
+  const seen = fc.record(
+    {
+      header: fc.record({
+        sequence: fc.constantFrom(NEXT, NEXT - 100, NEXT + 100, 50),
+        words: fc.integer({ min: 5, max: 15 }),
+      }),
+      storage: fc
+        .tuple(fc.constantFrom(...Object.keys(twin.storage ?? { none: 0 })), fc.option(uint(255), { nil: undefined }))
+        .map(([map, value]) =>
+          twin.storage?.[map] === undefined
+            ? []
+            : [
+                {
+                  map,
+                  value:
+                    value === undefined
+                      ? undefined
+                      : Array.from({ length: twin.storage[map] }, (_, at) => (value + at) & 0xff),
+                },
+              ],
+        ),
+    },
+    { requiredKeys: [] },
+  );
   const bytes = (max: number): fc.Arbitrary<number[]> => fc.array(uint(255), { maxLength: max });
   const { option } = twin;
   const own = option
@@ -236,7 +296,7 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
       )
     : fc.constant<number[]>([]);
   const foreign = fc
-    .tuple(fc.constantFrom(8, 28, 66, 67, 253, 254), bytes(14))
+    .tuple(fc.constantFrom(8, 25, 28, 66, 67, 0x72, 183, 200, 201, 253, 254), bytes(14))
     .map(([kind, rest]) => [kind, rest.length + 2, ...rest]);
   const anyOption = fc.oneof({ weight: 3, arbitrary: own }, foreign);
   const segment = fc.array(anyOption, { maxLength: 2 }).map((options) => {
@@ -245,8 +305,8 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
     return flat;
   });
   const plainOps = hasOptionEvents(target)
-    ? [3, 4, 5, 8, 10, 64, 64, 65, 65, 67, 68]
-    : [3, 4, 5, 8, 9, 10, 12, 13, 14, 15];
+    ? [3, 4, 5, 8, 10, 11, 64, 64, 65, 65, 67, 68]
+    : [3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];
   const ops =
     twin.events === "path-manager"
       ? [4, 67, 68, 68, 69, 70, 70, 70, 71, 71, 72, 72, 73, 73, 74, 74, 75, 78, 78]
@@ -293,7 +353,16 @@ export function randomEvents(twin: Twin, target: TargetName): fc.Arbitrary<reado
           )
           .map(([one, list]) => (list ? { ...one, locals: list } : one))
       : base;
-  return fc.array(withLocals, { minLength: 1, maxLength: 24 });
+  const { length, write } = hasOptionEvents(target)
+    ? { length: OP.OptionsSize, write: OP.OptionsWrite }
+    : { length: OP.HeaderOptionLength, write: OP.WriteHeaderOption };
+  const whole = fc.tuple(withLocals, seen, uint(5)).map(([one, more, turn]) => ({
+    ...one,
+    ...more,
+    // What is asked of a request is the bytes of its SYN-ACK.
+    ...(twin.listens && turn === 0 && (one.op === length || one.op === write) ? { request: true } : {}),
+  }));
+  return fc.array(twin.events === "option" ? whole : withLocals, { minLength: 1, maxLength: 24 });
 }
 
 /** Path managers get few ids and addresses, so that what one event stores another one finds. */

@@ -3,6 +3,7 @@ import { ALU, CLASS, JMP, MODE } from "../../compiler/bpf/opcodes.ts";
 import type { BpfModule, BpfProgram } from "../../compiler/module.ts";
 import type { SockOpsEvent } from "./events.ts";
 import { replay } from "./replay.ts";
+import type { Twin } from "./twins.ts";
 
 export interface Static {
   /** Instruction slots of eight bytes. */
@@ -61,11 +62,11 @@ export interface Dynamic {
 
 export function dynamicFigures(
   module: BpfModule,
-  program: string,
+  twin: Twin,
   events: readonly SockOpsEvent[],
   initial?: BpfModule,
 ): Dynamic {
-  const { steps, mapCalls } = replay(module, program, events, initial);
+  const { steps, mapCalls } = replay(module, twin, events, initial);
   const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
   return {
     worst: Math.max(...steps),

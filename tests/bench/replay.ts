@@ -5,7 +5,10 @@ import type { BpfModule } from "../../compiler/module.ts";
 import { LOCAL_ADDRESS } from "../../compiler/local-addresses.ts";
 import { createMachine, drawFault, type Machine } from "../../runtime/vm/machine.ts";
 import { keyWords } from "../../runtime/vm/maps/map.ts";
+import { isRingBuffer } from "../../runtime/vm/maps/ring-buffer.ts";
+import { isSocketStorage } from "../../runtime/vm/maps/sk-storage.ts";
 import { wideAddress, type LocalSlot, type SockOpsEvent } from "./events.ts";
+import type { Twin } from "./twins.ts";
 
 export interface Replayed {
   /** Per event: the return code, args as the program left them, and its effects in order. */
@@ -27,10 +30,23 @@ const MAP_HELPERS: readonly HelperName[] = [
   "ringbuf_output",
 ];
 
+/** The module with the params that it is loaded with. */
+function withParams(module: BpfModule, params: Readonly<Record<string, number>>): BpfModule {
+  const init = (size: number, value: number): Uint8Array => {
+    const made = new Uint8Array(8);
+    new DataView(made.buffer).setUint32(0, value, true);
+    return made.subarray(0, size);
+  };
+  const globals = module.globals.map((one) =>
+    one.param && params[one.name] !== undefined ? { ...one, init: init(one.init.length, params[one.name]!) } : one,
+  );
+  return { ...module, globals };
+}
+
 /** `initial` gives the maps of the same names the content that user space would: C has no place for it. */
 export function replay(
   module: BpfModule,
-  program: string,
+  twin: Pick<Twin, "program" | "params" | "elements">,
   events: readonly SockOpsEvent[],
   initial: BpfModule = module,
 ): Replayed {
@@ -38,7 +54,7 @@ export function replay(
   let mapCalls = 0;
   /** Between two events some time passes. */
   let now = 1_000_000n;
-  const machine = createMachine(module, {
+  const machine = createMachine(withParams(module, twin.params ?? {}), {
     services: {
       cpus: 1,
       cpu: () => 0,
@@ -54,6 +70,8 @@ export function replay(
   for (const { name, initial: content } of initial === module ? [] : initial.maps) {
     for (const { key, value } of content) machine.maps.get(name)?.write(key, [value]);
   }
+  for (const { map, key, value } of twin.elements ?? [])
+    machine.maps.get(map)!.write(Uint8Array.from(key), [Uint8Array.from(value)]);
   const socket = {};
   let callbacks = 0;
   const trace: string[] = [];
@@ -66,19 +84,26 @@ export function replay(
     const answer = event.failing ?? 0;
     callbacks = event.callbacks ?? callbacks;
     for (const local of event.locals ?? []) storeLocal(machine, local);
+    for (const { map, value } of event.storage ?? []) {
+      const storage = machine.maps.get(map)!;
+      if (!isSocketStorage(storage)) throw new TypeError(`${map} is no socket storage`);
+      if (value) storage.put(socket, Uint8Array.from(value));
+      else storage.forget(socket);
+    }
     const read = (field: SockOpsField, index: number): number | bigint => {
       if (field === "op") return event.op;
       if (field === "args") return event.args[index] ?? 0;
       if (field === "bpf_sock_ops_cb_flags") return callbacks;
-      if (field === "is_fullsock") return 1;
+      if (field === "is_fullsock") return event.request ? 0 : 1;
       if (field === "family" && event.fields.family === undefined) return 2;
       const value = event.fields[field] ?? 0;
       return typeof value === "object" ? (value[index] ?? 0) : value;
     };
-    const outcome = machine.run(program, {
+    const outcome = machine.run(twin.program, {
       read,
+      ...(event.header ? { packet: header(event.header) } : {}),
       services: {
-        socket,
+        ...(event.request ? {} : { socket }),
         setSockOpt: (level, name, value) => note(`setsockopt ${level} ${name} ${hex(value)}`, answer),
         // Which flags stand at the end is what counts: setting them again, or before another call, is the same to the kernel.
         setCallbacks(flags) {
@@ -110,6 +135,14 @@ export function replay(
   }
 }
 
+/** As much of a TCP header as programs look at. */
+function header({ sequence, words }: NonNullable<SockOpsEvent["header"]>): Uint8Array {
+  const made = new Uint8Array(20);
+  new DataView(made.buffer).setUint32(4, sequence);
+  made[12] = words << 4;
+  return made;
+}
+
 /** A slot of compiler/local-addresses.ts: struct { be32 addr; u32 family; be32 addr6[4]; }. */
 function storeLocal(machine: Machine, local: LocalSlot): void {
   const map = machine.maps.get("local_addrs");
@@ -129,13 +162,11 @@ function content(machine: Machine, socket: object): string[] {
   return [...machine.maps.values()]
     .filter((map) => !map.shape.name.startsWith("."))
     .map((map) => {
-      if (map.shape.type === "sk_storage") {
-        const storage = map as unknown as { get(owner: object, initial: undefined, flags: bigint): bigint };
-        const address = storage.get(socket, undefined, 0n);
-        if (address === 0n) return `${map.shape.name}: nothing`;
-        const at = machine.memory.index(address, map.shape.valueBytes, false);
-        return `${map.shape.name}: ${hex(machine.memory.bytes.subarray(at, at + map.shape.valueBytes))}`;
+      if (isSocketStorage(map)) {
+        const value = map.of(socket);
+        return `${map.shape.name}: ${value ? hex(value) : "nothing"}`;
       }
+      if (isRingBuffer(map)) return `${map.shape.name}: ${map.drain().map(hex).join(", ")}`;
       const entries = [...map.keys()].map((key) => `${keyWords(key)} = ${map.read(key)!.map(hex).join(",")}`);
       return `${map.shape.name}: ${entries.sort().join("; ")}`;
     })

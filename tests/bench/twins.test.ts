@@ -12,14 +12,14 @@ const missing = hasClang("clang-19") ? undefined : "no clang-19 with a BPF backe
 describe.skipIf(missing !== undefined)(
   `TypeScript and C twins behave alike${missing ? ` (skipped: ${missing})` : ""}`,
   () => {
-    test.each(builds)("$twin.file for $target", ({ twin, target }) => {
+    test.each(builds)("$twin.program for $target", ({ twin, target }) => {
       const typescript = ours(twin, target);
       const c = clangVariant(twin, target, "clang-19", "v3");
       // The runtime keeps the addresses for both.
       const kept = (variant: Variant): number => variant.module.maps.filter(holdsLocalAddresses).length;
       expect(kept(c)).toBe(kept(typescript));
       const seen = (variant: Variant, events: readonly SockOpsEvent[]): string => {
-        const { trace, maps } = replay(variant.module, twin.program, events, typescript.module);
+        const { trace, maps } = replay(variant.module, twin, events, typescript.module);
         return [...trace, ...maps].join("\n");
       };
       const typical = typicalEvents(twin, target);

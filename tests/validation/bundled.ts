@@ -38,6 +38,6 @@ export function validateBundled(
 }
 
 function seen(variant: Variant, events: readonly SockOpsEvent[]): string {
-  const { trace, maps } = replay(variant.module, variant.twin.program, events);
+  const { trace, maps } = replay(variant.module, variant.twin, events);
   return [...trace, ...maps].join("\n");
 }

@@ -3,6 +3,7 @@
  * how fast maps and ring buffers are read, beside libbpf in C. Ratios count; absolute figures are the machine's.
  *
  *   --rounds N   one-second rounds of each variant (default 15)
+ *   --programs   nothing but nanoseconds of the bundled programs beside their twins
  *   --json       the figures as one JSON document
  */
 import { execFileSync, spawn } from "node:child_process";
@@ -17,11 +18,13 @@ import { closeFd } from "../../../runtime/kernel/fd.ts";
 import { openLab, whyNot, type Lab } from "../../runtime/lab.ts";
 import { repository } from "../clang.ts";
 import { mapAndRing } from "./maps.ts";
+import { besideTwins, type Beside } from "./programs.ts";
 import { median, spread } from "./statistics.ts";
 
 const here = join(repository, "tests/bench/runtime");
 const args = process.argv.slice(2);
 const rounds = args.includes("--rounds") ? Number(args[args.indexOf("--rounds") + 1]) : 15;
+const onlyPrograms = args.includes("--programs");
 const asJson = args.includes("--json");
 const say = (text: string): void => void (asJson ? process.stderr : process.stdout).write(`${text}\n`);
 
@@ -161,12 +164,29 @@ async function main(lab: Lab): Promise<void> {
   });
   lab.defer(() => void server.kill());
   await new Promise((resolve) => server.stdout.once("data", resolve));
-  const measure = (kind: string, seconds: number): number =>
+  const measure = (kind: string, seconds: number, storage?: string): number =>
     Number(
       execFileSync("sh", inside(c, groups[0], traffic, kind, "10.95.0.2", "9000", String(seconds)), {
         encoding: "utf8",
+        env: { ...process.env, ...(storage === undefined ? {} : { STORAGE: storage }) },
       }),
     );
+  const beside: Beside[] = [];
+  besideTwins(
+    groups,
+    (storage) => void measure("rr", 0.5, storage),
+    rounds,
+    (row) => {
+      beside.push(row);
+      say(
+        `${row.program.padEnd(20)} ns per run ours ${row.ours.toFixed(1)}, clang ${row.clang.toFixed(1)}, ratio ${row.ratio.toFixed(3)} ±${row.spreadPercent.toFixed(1)} %`,
+      );
+    },
+  );
+  if (onlyPrograms) {
+    if (asJson) process.stdout.write(`${JSON.stringify({ rounds, beside }, undefined, 2)}\n`);
+    return;
+  }
 
   const figures: Row[] = [];
   for (const name of PROGRAMS) {
@@ -214,7 +234,8 @@ async function main(lab: Lab): Promise<void> {
     );
   const verdicts = judge(figures);
   for (const verdict of verdicts) say(verdict);
-  if (asJson) process.stdout.write(`${JSON.stringify({ rounds, traffic: figures, maps, verdicts }, undefined, 2)}\n`);
+  if (asJson)
+    process.stdout.write(`${JSON.stringify({ rounds, beside, traffic: figures, maps, verdicts }, undefined, 2)}\n`);
 }
 
 const lab = openLab();

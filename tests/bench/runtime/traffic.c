@@ -16,8 +16,10 @@
  *   traffic send ADDRESS PORT BYTES      one connection; prints, once all is acknowledged, how many data segments left, how
  *                                        many ACKs came back, and the retransmission timeout in microseconds
  *   traffic bulk ADDRESS PORT SECONDS    one connection, one way; prints bits per second
+ * STORAGE=MAP:BYTES in the environment: so many bytes hang on each socket before it connects, in the socket storage of that id.
  */
 #include <arpa/inet.h>
+#include <linux/bpf.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -27,6 +29,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -57,10 +60,36 @@ static void no_delay(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
+static void hang(int fd)
+{
+	const char *storage = getenv("STORAGE");
+	static char value[256];
+	static int map = -1;
+	union bpf_attr attr = {};
+	unsigned int id, bytes, at;
+
+	if (!storage || sscanf(storage, "%u:%u", &id, &bytes) != 2 || bytes > sizeof(value))
+		return;
+	if (map < 0) {
+		attr.map_id = id;
+		map = syscall(SYS_bpf, BPF_MAP_GET_FD_BY_ID, &attr, sizeof(attr));
+		memset(&attr, 0, sizeof(attr));
+		for (at = 0; at < bytes; at++)
+			value[at] = at + 1;
+	}
+	attr.map_fd = map;
+	attr.key = (unsigned long)&fd;
+	attr.value = (unsigned long)value;
+	if (map < 0 || syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)))
+		die("socket storage");
+}
+
 static int dial(struct sockaddr_storage *to)
 {
 	int fd = socket(to->ss_family, SOCK_STREAM, protocol);
 
+	if (fd >= 0)
+		hang(fd);
 	if (fd < 0 || connect(fd, (void *)to, sizeof(*to)))
 		die("connect");
 	no_delay(fd);
