@@ -6,6 +6,8 @@ import { limitsOfModel, recordModel } from "../runtime/recorder/model.ts";
 import { EVENT } from "../runtime/recorder/mptcp.ts";
 import { replayDifferences } from "../runtime/recorder/replay.ts";
 import { SESSIONS, timeouts, type Sides } from "../runtime/recorder/session.ts";
+import { wrong as wrongInCompany } from "../runtime/company/judge.ts";
+import type { Seen } from "../runtime/company/scenario.ts";
 import { SETTINGS, wrong } from "../runtime/shared-writing/judge.ts";
 import type { Wire } from "../runtime/shared-writing/scenario.ts";
 import { cachedKernel, missingTool, runInVm } from "./kernel.ts";
@@ -144,6 +146,12 @@ describe.skipIf(skip)(
       for (const target of ["patched", "mainline"])
         for (const setting of SETTINGS)
           expect(wrong(setting, found.get(`${target}: ${setting.name}`) as Wire | undefined), setting.name).toEqual([]);
+    });
+
+    it("keeps the company of options apart, by its own events and by mainline's callbacks", async () => {
+      const found = await findings("company");
+      for (const target of ["patched", "mainline"] as const)
+        expect(wrongInCompany(found.get(target) as unknown as Seen, target), target).toEqual([]);
     });
 
     it("says where options have no room: a warning of run, and the count of run and show", async () => {

@@ -2,7 +2,7 @@
  * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
  * object per finding on standard output, which runtime-*.test.ts on the host judges.
  *
- *   scenario paths | removal | locals | accept | backup | managers | life | options | room | shared | limits | record | fidelity CONTROL…
+ *   scenario paths | removal | locals | accept | backup | managers | life | options | room | company | shared | limits | record | fidelity CONTROL…
  */
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,6 +18,8 @@ import { traceKernel, whyNoDelay } from "../../runtime/fidelity/rig.ts";
 import { limitsOfKernel, recordKernel, whyNoLoss } from "../../runtime/recorder/kernel.ts";
 import { recordMptcp } from "../../runtime/recorder/mptcp.ts";
 import { SESSIONS } from "../../runtime/recorder/session.ts";
+import { company } from "../../runtime/company/scenario.ts";
+import { listening } from "../../runtime/listening.ts";
 import { SPARE } from "../../runtime/spare.ts";
 import { sharedWriting } from "../../runtime/shared-writing/scenario.ts";
 import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts";
@@ -444,17 +446,6 @@ async function options(lab: Lab): Promise<void> {
   object.close();
 }
 
-/** What a command prints, as it does. */
-function listening(): { readonly text: () => string; readonly end: () => void } {
-  const write = process.stdout.write;
-  let said = "";
-  process.stdout.write = (chunk: string | Uint8Array) => {
-    said += String(chunk);
-    return true;
-  };
-  return { text: () => said, end: () => void (process.stdout.write = write) };
-}
-
 /** An option of 8 bytes on every segment: until the peer has sent data, one of 4 still fits a full segment of MPTCP. */
 const ON_EVERY_SEGMENT = `
 import { htonl, license, struct, be32 } from "tsbpf";
@@ -545,6 +536,15 @@ try {
   if (part === "shared") {
     for (const target of ["patched", "mainline"] as const)
       await sharedWriting(target, (name, wire) => report(`${target}: ${name}`, { ...wire }));
+  } else if (part === "company") {
+    for (const target of ["patched", "mainline"] as const) {
+      const own = openLab();
+      try {
+        report(target, { ...(await company(own, target)) });
+      } finally {
+        own.close();
+      }
+    }
   } else if (part === "limits") {
     const available = readFileSync("/proc/sys/net/ipv4/tcp_available_congestion_control", "utf8").trim().split(/\s+/);
     report("limits", { results: await limitsOfKernel("patched"), available });

@@ -1,11 +1,11 @@
 /*
- * A program of somebody else's on the sockets of ours, as people write them: an option of kind 200 on every segment once the
+ * A program of somebody else's on the sockets of ours, as people write them: an option of kind 210 on every segment once the
  * connection is established, and -1 for all that it does not know. With `stops` it clears the flag after its first data.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#define KIND 200
+#define KIND 210
 #ifdef PATCHED
 enum { LENGTH = 64, WRITE = 65, FLAG = 0x80 };
 #else

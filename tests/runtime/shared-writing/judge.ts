@@ -14,8 +14,8 @@ const LASTS: Readonly<Record<Exclude<Who, "always+once">, Writes>> = {
   always: { kind: 100, least: SEGMENTS, most: SEGMENTS },
   once: { kind: 101, least: 1, most: 2 },
   later: { kind: 102, least: 3, most: 4 },
-  clang: { kind: 200, least: SEGMENTS, most: SEGMENTS },
-  "clang-stops": { kind: 200, least: 1, most: 1 },
+  clang: { kind: 210, least: SEGMENTS, most: SEGMENTS },
+  "clang-stops": { kind: 210, least: 1, most: 1 },
 };
 const each = (who: Who): readonly Writes[] => (who === "always+once" ? [LASTS.always, LASTS.once] : [LASTS[who]]);
 

@@ -19,7 +19,7 @@ export interface Wire {
   readonly askedAtEnd: number;
 }
 export const SEGMENTS = 8;
-const KINDS = [100, 101, 102, 200];
+const KINDS = [100, 101, 102, 210];
 
 const option = (name: string, kind: number, stop: string): string => `
 export const ${name} = tcpOption({
