@@ -50,6 +50,7 @@ export function readInput(path: string, options: InputOptions): ObjectToLoad | u
 /** `name=value` texts as values, read as the params' types say. */
 export function readParams(module: BpfModule, texts: readonly string[] = []): Readonly<Record<string, unknown>> {
   const known = module.globals.filter((variable) => variable.param);
+  const said = new Set<string>();
   return Object.fromEntries(
     texts.map((text) => {
       const at = text.indexOf("=");
@@ -60,6 +61,8 @@ export function readParams(module: BpfModule, texts: readonly string[] = []): Re
         throw new RuntimeError("bad-param", `no param ${name} in this program`, {
           help: known.length > 0 ? `it has ${known.map((candidate) => candidate.name).join(", ")}` : "it has none",
         });
+      if (said.has(name)) throw new RuntimeError("bad-param", `param ${name} is given twice`);
+      said.add(name);
       return [name, parseValue(variable.layout, text.slice(at + 1), `param ${name}`)];
     }),
   );

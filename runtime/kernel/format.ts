@@ -81,12 +81,15 @@ export function parseValue(layout: Layout, text: string, path: string): unknown 
 function fromFields(layout: StructLayout, text: string, path: string): unknown {
   const names = layout.fields.map((field) => field.name);
   const help = `write ${names.map((name) => `${name}=…`).join(",")} (fields left out are 0), or JSON: '{"${names[0]}": …}'`;
+  const said = new Set<string>();
   return Object.fromEntries(
     text.split(",").map((part) => {
       const [, name, value] = /^\s*([^=]+?)\s*=(.*)$/.exec(part) ?? [];
       const field = layout.fields.find((candidate) => candidate.name === name);
       if (!field || value === undefined)
         throw new RuntimeError("bad-value", `${path}: "${part}" is no field and its value`, { help });
+      if (said.has(name!)) throw new RuntimeError("bad-value", `${path}: ${name} is given twice`, { help });
+      said.add(name!);
       return [name, parseValue(field.layout, value.trim(), `${path}.${name}`)];
     }),
   );

@@ -142,6 +142,9 @@ describe("codecs", () => {
     expect(show(layout, read('{"low": 7}'))).toBe('{ low: 7, gateway: ::, name: "" }');
     for (const text of ["high=7", "low", "low=7,", ""])
       expect(() => read(text), text).toThrow("no field and its value");
+    expect(() => read("low=1,name=x,low=2")).toThrow("param limits: low is given twice");
+    expect(() => read("low=-1")).toThrow("p.low: -1 is not a u16");
+    expect(() => read('{"low": 1, "__proto__": {"low": 2}}')).toThrow("p.__proto__: an unknown field");
     expect(() => read("low=x")).toThrow('param limits.low: "x" is not a number');
   });
 

@@ -409,6 +409,10 @@ describe("errors of the commands", () => {
     expect(help(["run", "programs/user-timeout.ts", "--cgroup", "/tmp", "--param", "timeoutSeconds=x"])).toContain(
       'param timeoutSeconds: "x" is not a number',
     );
+    const twice = ["--param", "timeoutSeconds=1", "--param", "timeoutSeconds=2"];
+    expect(help(["run", "programs/user-timeout.ts", "--cgroup", "/tmp", ...twice])).toContain(
+      "param timeoutSeconds is given twice",
+    );
     expect(help(["run", "programs/user-timeout.ts", "--backend", "netlink"])).toContain(
       "only path managers run on the netlink backend",
     );
