@@ -1,7 +1,7 @@
 /** What must be on the wire of the company: whose bytes, in which order, and who goes without. The same on both kernels. */
 import type { TargetName } from "../../../compiler/bpf/kernels.ts";
 import type { Segment } from "../capture.ts";
-import { asked, CLANG, PROGRAMS, type CHILDREN } from "./members.ts";
+import { asked, CLANG, hasEvents, PROGRAMS, type CHILDREN } from "./members.ts";
 import type { Seen } from "./scenario.ts";
 
 const ROOM = 40;
@@ -48,8 +48,7 @@ export function wrong(seen: Seen, target: TargetName): string[] {
         let left = ROOM - TIME_STAMPS;
         for (const { kind, hex, patched } of order) {
           // The patched kernel's events grant whole words.
-          const size =
-            target === "patched" && patched === "patched" ? Math.ceil(sizeOf({ hex }) / 4) * 4 : sizeOf({ hex });
+          const size = hasEvents(target) && hasEvents(patched) ? Math.ceil(sizeOf({ hex }) / 4) * 4 : sizeOf({ hex });
           if (kinds.includes(kind)) left -= size;
           else if (steady(child, one, from).includes(kind) && size <= left)
             say(`no option of kind ${kind}, and ${left} bytes left`);
@@ -57,7 +56,7 @@ export function wrong(seen: Seen, target: TargetName): string[] {
       }
       if (one.fin && from === "client") isOver = true;
     }
-    const members = target === "mainline" ? order : order.filter((one) => one.patched === "patched");
+    const members = hasEvents(target) ? order.filter((one) => hasEvents(one.patched)) : order;
     for (const { kind } of members) if (!found.has(kind)) problems.push(`${child}: no option of kind ${kind} anywhere`);
     const synAck = list.find((one) => one.syn && one.ack);
     for (const kind of [183, 66])

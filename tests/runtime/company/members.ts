@@ -1,5 +1,8 @@
 /** Who is in the company: option programs of a cgroup and of two children, and a program of clang's; in the order in which they are asked. */
-import type { TargetName } from "../../../compiler/bpf/kernels.ts";
+import { has, kernels, type TargetName } from "../../../compiler/bpf/kernels.ts";
+
+/** Does this interface have events of its own for options? */
+export const hasEvents = (target: TargetName): boolean => has(kernels[target], "tcp-option-events");
 
 /** One option: by which interface it goes on the patched kernel, and what its bytes are, `?` for any digit. */
 export interface Option {
@@ -53,6 +56,6 @@ export const CLANG: Option = { patched: "patched", kind: 210, hex: "d204efbe" };
 /** Those that a process of a child is under, as they are asked: mainline's callbacks come after the patched kernel's events. */
 export function asked(child: keyof typeof CHILDREN, target: TargetName): readonly Option[] {
   const all = [...CHILDREN[child], ...PARENT.filter(({ only }) => only === undefined || only === child), CLANG];
-  if (target === "mainline") return all;
-  return [...all.filter((one) => one.patched === "patched"), ...all.filter((one) => one.patched === "mainline")];
+  if (!hasEvents(target)) return all;
+  return [...all.filter((one) => hasEvents(one.patched)), ...all.filter((one) => !hasEvents(one.patched))];
 }

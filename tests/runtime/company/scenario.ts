@@ -10,7 +10,7 @@ import { compiled } from "../compiled.ts";
 import { listening } from "../listening.ts";
 import { until, type Lab, type Peer } from "../lab.ts";
 import { repository } from "../repository.ts";
-import { CHILDREN, CLIENT, CONTEXT, PARENT, type Member } from "./members.ts";
+import { CHILDREN, CLIENT, CONTEXT, hasEvents, PARENT, type Member } from "./members.ts";
 
 const PATIENCE = 60_000;
 const TURNS = 4;
@@ -36,7 +36,7 @@ export async function company(lab: Lab, target: TargetName): Promise<Seen> {
   lab.defer(() => objects.forEach((one) => one.close()));
   const attach = (where: string, list: readonly Member[]): void => {
     for (const { program, params, patched } of list) {
-      const object = load(compiled(program, target === "patched" ? patched : target), params ? { params } : {});
+      const object = load(compiled(program, hasEvents(target) ? patched : target), params ? { params } : {});
       objects.set(program, object);
       object.attach(where);
     }
