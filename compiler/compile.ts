@@ -13,7 +13,7 @@ import { frontend } from "./frontend/lower.ts";
 import { prepareChecker } from "./frontend/project.ts";
 import type { Finding } from "./findings.ts";
 import type { IrModule } from "./ir/ir.ts";
-import { optimizeWithFunctions, type Functions } from "./keep-functions.ts";
+import { optimizeWithFunctions, type Functions, type Trials } from "./keep-functions.ts";
 import type { BpfModule } from "./module.ts";
 import { writeObject } from "./object/write.ts";
 import { looseOffsets } from "./verifier/loose-offsets.ts";
@@ -113,8 +113,9 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
     ...(options.withoutPasses ? { without: options.withoutPasses } : {}),
     ...(options.afterPass ? { after: options.afterPass } : {}),
   };
+  const trials: Trials = new Map();
   const emit = (functions: Functions) => {
-    const optimized = optimizeWithFunctions(module, kernel, functions, optimizing);
+    const optimized = optimizeWithFunctions(module, kernel, functions, optimizing, trials);
     const emitted = failed(optimized.diagnostics)
       ? undefined
       : emitProven(optimized.module, kernel, maxInsns, options.verify !== false);

@@ -39,18 +39,29 @@ interface Version {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Optimizes a module with the functions kept that should be. */
+/** What was made of one module so far, by the functions that were to be kept. */
+export type Trials = Map<string, Version>;
+
+/** Optimizes a module with the functions kept that should be. `trials` are those of the same module, kernel and options. */
 export function optimizeWithFunctions(
   lowered: IrModule,
   kernel: Kernel,
   functions: Functions,
   options: OptimizeOptions,
+  trials: Trials = new Map(),
 ): Optimized {
   const kept = functions === "inline" ? [] : functions === "keep" ? callersFirst(lowered) : worthKeeping(lowered, 2);
-  if (kept.length === 0) return optimize(lowered, kernel, options);
+  if (kept.length === 0)
+    return (options.after ? undefined : trials.get(""))?.optimized ?? optimize(lowered, kernel, options);
   // Trials are not to be seen from outside.
   const { after, ...quiet } = options;
-  const attempt = (names: Iterable<string>): Version => {
+  const attempt = (names: readonly string[]): Version => {
+    const key = [...names].sort().join(" ");
+    const made = trials.get(key) ?? tried(names);
+    trials.set(key, made);
+    return made;
+  };
+  const tried = (names: readonly string[]): Version => {
     const left = new Set(names);
     for (;;) {
       const optimized = optimize(lowered, kernel, { ...quiet, kept: left });
@@ -103,7 +114,7 @@ function blocksInLoops(func: Func): ReadonlySet<number> {
 }
 
 /** All kept, but for those of which a copy in each place takes no more than the calls do. */
-function smallest(attempt: (names: Iterable<string>) => Version, names: readonly string[]): Version {
+function smallest(attempt: (names: readonly string[]) => Version, names: readonly string[]): Version {
   const all = attempt(names);
   if (!all.module) return all;
   const calls = new Map<string, number>();

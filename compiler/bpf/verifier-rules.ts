@@ -11,7 +11,12 @@ export const NEWEST: Release = RELEASES[RELEASES.length - 1]!;
 
 /** A release of Linux as "major.minor", known or not. */
 export type Version = `${number}.${number}`;
-const numbers = (version: Version): readonly [number, number] => version.split(".").map(Number) as [number, number];
+const read = new Map<Version, readonly [number, number]>();
+function numbers(version: Version): readonly [number, number] {
+  let found = read.get(version);
+  if (!found) read.set(version, (found = version.split(".").map(Number) as [number, number]));
+  return found;
+}
 /** Whether one version is the other, or newer. */
 export function isAtLeast(version: Version, other: Version): boolean {
   const [[a, b], [c, d]] = [numbers(version), numbers(other)];

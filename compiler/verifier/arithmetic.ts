@@ -44,6 +44,7 @@ import {
   type Reg,
   type RegType,
 } from "./state.ts";
+import { recall } from "./recall.ts";
 import * as tnum from "./tnum.ts";
 import { reject } from "./verdict.ts";
 
@@ -67,7 +68,14 @@ export function move(env: Env, insn: RawInsn, wide: boolean): void {
   source(env, insn.src);
   checkTarget(insn.dst);
   const made = moved(env, insn, wide);
-  regs[insn.dst] = made.type === "scalar" ? { ...made, value: checkInvariants(env, made.value) } : made;
+  regs[insn.dst] = checked(env, made);
+}
+
+/** The kernel's self-check of a number that was made. */
+function checked(env: Env, made: Reg): Reg {
+  if (made.type !== "scalar") return made;
+  const value = checkInvariants(env, made.value);
+  return value === made.value ? made : { ...made, value };
 }
 
 function moved(env: Env, insn: RawInsn, wide: boolean): Reg {
@@ -84,9 +92,14 @@ function moved(env: Env, insn: RawInsn, wide: boolean): Reg {
         : from.value.umax < 1n << BigInt(insn.off - 1);
   if (same) regs[insn.src] = identify(env, from);
   const copy = same ? regs[insn.src]! : unlinked(from);
-  if (insn.off === 0) return { ...copy, value: move32(from.value, env.rules) };
-  if (wide) return { ...copy, value: signExtend(from.value, insn.off as SignBits) };
-  return { ...copy, value: signExtend32(from.value, insn.off as 8 | 16, env.rules) };
+  const value = recall(env.results, env.insn, from.value, from.value, () =>
+    insn.off === 0
+      ? move32(from.value, env.rules)
+      : wide
+        ? signExtend(from.value, insn.off as SignBits)
+        : signExtend32(from.value, insn.off as 8 | 16, env.rules),
+  );
+  return { ...copy, value };
 }
 
 export function alu(env: Env, insn: RawInsn, name: Exclude<AluName, "mov">, wide: boolean): void {
@@ -117,7 +130,7 @@ export function alu(env: Env, insn: RawInsn, name: Exclude<AluName, "mov">, wide
   checkTarget(insn.dst);
   const right = withRegister ? regs[insn.src]! : scalarOf(BigInt(insn.imm));
   const made = combine(env, insn, name, wide, left, right);
-  regsOf(env)[insn.dst] = made.type === "scalar" ? { ...made, value: checkInvariants(env, made.value) } : made;
+  regsOf(env)[insn.dst] = checked(env, made);
 }
 
 function combine(env: Env, insn: RawInsn, name: AluName, wide: boolean, left: Reg, right: Reg): Reg {
@@ -134,8 +147,11 @@ function combine(env: Env, insn: RawInsn, name: AluName, wide: boolean, left: Re
   if (name === "div" || name === "mod") return scalar(quotient(right.value, wide, env.rules));
   let a = left;
   if (env.rules.splitsMasks && (name === "and" || name === "or") && isKnown(right.value)) a = fork(env, insn, left);
-  const value = binary(name as Binary, a.value, right.value, wide, env.rules);
-  return { ...scalar(value), ...link(env.rules, insn, name, wide, left, right) };
+  const value = recall(env.results, env.insn, a.value, right.value, () =>
+    binary(name as Binary, a.value, right.value, wide, env.rules),
+  );
+  const linked = link(env.rules, insn, name, wide, left, right);
+  return linked ? { ...scalar(value), ...linked } : scalar(value);
 }
 
 const OPERATORS: Readonly<Partial<Record<AluName, string>>> = {
@@ -160,20 +176,19 @@ function link(
   wide: boolean,
   left: Reg,
   right: Reg,
-): Pick<Reg, "id" | "delta" | "off"> {
-  const none = { id: 0, delta: 0, off: 0 } as const;
-  if (!rules.sumLinks || (!rules.differenceLinks && (name !== "add" || !wide))) return none;
-  if ((name !== "add" && name !== "sub") || left.id === 0 || left.delta !== 0) return none;
-  if (usesRegister(insn.code) && insn.src === insn.dst) return none;
+): Pick<Reg, "id" | "delta" | "off"> | undefined {
+  if (!rules.sumLinks || (!rules.differenceLinks && (name !== "add" || !wide))) return undefined;
+  if ((name !== "add" && name !== "sub") || left.id === 0 || left.delta !== 0) return undefined;
+  if (usesRegister(insn.code) && insn.src === insn.dst) return undefined;
   // 32-bit arithmetic on a wider number drops the upper half, and the difference with it.
-  if (!wide && left.value.umax > tnum.U32) return none;
+  if (!wide && left.value.umax > tnum.U32) return undefined;
   const constant = constantOf(right.value, wide);
-  if (constant === undefined) return none;
+  if (constant === undefined) return undefined;
   const added = BigInt.asIntN(wide ? 64 : 32, constant);
-  if (!rules.differenceLinks && added < 0n) return none;
+  if (!rules.differenceLinks && added < 0n) return undefined;
   const difference = name === "sub" ? -added : added;
-  if (difference < BigInt(S32_MIN) || difference > BigInt(S32_MAX)) return none;
-  if (added < BigInt(S32_MIN) || added > BigInt(S32_MAX)) return none;
+  if (difference < BigInt(S32_MIN) || difference > BigInt(S32_MAX)) return undefined;
+  if (added < BigInt(S32_MIN) || added > BigInt(S32_MAX)) return undefined;
   return { id: left.id, delta: wide ? 64 : 32, off: Number(difference) };
 }
 

@@ -74,6 +74,17 @@ export function callHelper(env: Env): void {
 }
 
 function checkAvailable(env: Env, name: HelperName, helper: Helper): void {
+  if (!env.allowedCalls.has(env.insn)) checkAllowed(env, name, helper);
+  env.allowedCalls.add(env.insn);
+  if (!helper.sleeps) return;
+  if (!hasFlag(env, "sleepable")) reject("helper-arg", "helper call might sleep in a non-sleepable prog");
+  if (env.state.inRcu) reject("helper-arg", `sleepable helper bpf_${name}#${helper.id} in rcu_read_lock region`);
+  if (env.state.preempt > 0)
+    reject("helper-arg", `sleepable helper bpf_${name}#${helper.id} in non-preemptible region`);
+}
+
+/** What does not depend on the path. */
+function checkAllowed(env: Env, name: HelperName, helper: Helper): void {
   const allowed = mayCall(env.program.type, env.program.attach, name, env.program.release);
   if (allowed === undefined) unsupported(`helpers of ${env.program.type} programs`);
   const there = helper.needs === undefined || env.program.features.has(helper.needs);
@@ -83,11 +94,6 @@ function checkAvailable(env: Env, name: HelperName, helper: Helper): void {
     reject("helper-arg", `program of this type cannot use helper bpf_${name}#${helper.id}`);
   if (helper.gplOnly && !env.program.gpl)
     reject("other", "cannot call GPL-restricted function from non-GPL compatible program");
-  if (!helper.sleeps) return;
-  if (!hasFlag(env, "sleepable")) reject("helper-arg", "helper call might sleep in a non-sleepable prog");
-  if (env.state.inRcu) reject("helper-arg", `sleepable helper bpf_${name}#${helper.id} in rcu_read_lock region`);
-  if (env.state.preempt > 0)
-    reject("helper-arg", `sleepable helper bpf_${name}#${helper.id} in non-preemptible region`);
 }
 
 function release(env: Env, name: HelperName, facts: CallFacts): void {

@@ -7,6 +7,7 @@ import type { KernelFunction, WholeKernel } from "../bpf/whole-kernel.ts";
 import type { Rules, Version } from "../bpf/verifier-rules.ts";
 import type { Entry } from "./kernel-structs.ts";
 import type { Flow } from "./flow.ts";
+import type { Recall } from "./recall.ts";
 import type { Structure } from "./structure.ts";
 import { ANY_SCALAR, currentFrame, replaceRegs, type Reg, type State, type VerifierMap } from "./state.ts";
 import { reject } from "./verdict.ts";
@@ -88,6 +89,11 @@ export interface Explored {
   misses: number;
 }
 
+/** What the outcomes of a comparison tell of its operands, left and right. */
+export interface Lessons {
+  readonly falls: readonly [Scalar, Scalar];
+  readonly jumps: readonly [Scalar, Scalar];
+}
 export interface Env {
   readonly program: Program;
   /** What the verifier of the program's release tracks. */
@@ -97,6 +103,15 @@ export interface Env {
   readonly flow: Flow;
   readonly pending: Pending[];
   readonly explored: Map<number, Explored[]>;
+  /** Calls of helpers that the program may make, whatever the path. */
+  readonly allowedCalls: Set<number>;
+  /** Of arithmetic, moves and loads. */
+  readonly results: Recall<Scalar>;
+  /** Of jumps: the outcome, where it is certain, and what both outcomes tell of the operands. */
+  readonly decisions: Recall<boolean | undefined>;
+  readonly lessons: Recall<Lessons>;
+  /** Of what the program is taken to make sure of. */
+  readonly assumptions: Recall<Scalar>;
   /** Type of pointer that each access went through, where one instruction may not serve several. */
   readonly accessTypes: Map<number, string>;
   /** Bytes of stack per subprogram. */

@@ -157,6 +157,7 @@ export function createFlow(insns: readonly RawInsn[], structure: Structure): Flo
   let regsDemanded = new Uint16Array(count);
   let slotsDemanded = slotSets(count);
   let stale = true;
+  let needs: (Needs | undefined)[] = [];
   const note = (news: boolean): void => {
     if (news) stale = true;
   };
@@ -197,6 +198,7 @@ export function createFlow(insns: readonly RawInsn[], structure: Structure): Flo
       exitDemand = resultDemanded;
     }
     stale = false;
+    needs = [];
   }
   let exitDemand = 0;
 
@@ -299,12 +301,12 @@ export function createFlow(insns: readonly RawInsn[], structure: Structure): Flo
     liveRegs: (at) => liveRegs[at]!,
     needs(at) {
       if (stale) recompute();
-      return {
+      return (needs[at] ??= {
         liveRegs: liveRegs[at]!,
         demandedRegs: everything ? 0x7ff : regsDemanded[at]!,
         isSlotLive: (slot) => slotsLive.has(at, slot),
         isSlotDemanded: (slot) => everything || slotsDemanded.has(at, slot),
-      };
+      });
     },
     stackRead: (env, frame, slot) => note(reads.add(place(env, frame), slot)),
     stackWrite(env, frame, slot) {

@@ -6,7 +6,8 @@ import { addDifference } from "./alu.ts";
 import { constantOf, decided, EXCHANGED, refine } from "./branch.ts";
 import { classOf, usesRegister } from "./decode.ts";
 import { checkInvariants, goOn, later, regsOf, source, type Env } from "./env.ts";
-import { known, ZERO } from "./scalar.ts";
+import { recall } from "./recall.ts";
+import { known, ZERO, type Scalar } from "./scalar.ts";
 import { MAX_OFFSET, unlinked } from "./stack.ts";
 import {
   AT_PACKET_END,
@@ -42,7 +43,7 @@ export function conditionalJump(env: Env, insn: RawInsn, condition: Condition): 
     b = scalarOf(BigInt(insn.imm));
   }
   const target = env.insn + 1 + insn.off;
-  const outcome = certain(condition, a, b, wide, env.rules);
+  const outcome = certain(env, condition, a, b, wide);
   if (outcome !== undefined) {
     env.flow.decided(env);
     env.insn = outcome ? target : env.insn + 1;
@@ -52,7 +53,8 @@ export function conditionalJump(env: Env, insn: RawInsn, condition: Condition): 
 }
 
 /** The outcome, where it is certain. */
-function certain(condition: Condition, a: Reg, b: Reg, wide: boolean, rules: Rules): boolean | undefined {
+function certain(env: Env, condition: Condition, a: Reg, b: Reg, wide: boolean): boolean | undefined {
+  const { rules } = env;
   if (isPacketOrEnd(a) && isPacketOrEnd(b) && wide) return packetOutcome(condition, a, b);
   if (isPointer(a) || isPointer(b)) {
     if (!wide && !rules.narrowNullChecks) return undefined;
@@ -62,7 +64,7 @@ function certain(condition: Condition, a: Reg, b: Reg, wide: boolean, rules: Rul
     if (constantOf2(number, wide) !== 0n || !neverNull(ptr, rules)) return undefined;
     return condition === "jeq" ? false : condition === "jne" ? true : undefined;
   }
-  return decided(condition, a.value, b.value, wide, rules);
+  return recall(env.decisions, env.insn, a.value, b.value, () => decided(condition, a.value, b.value, wide, rules));
 }
 const constantOf2 = (reg: Reg, wide: boolean): bigint | undefined =>
   reg.type === "scalar" ? constantOf(reg.value, wide) : undefined;
@@ -122,16 +124,20 @@ function branch(env: Env, insn: RawInsn, condition: Condition, wide: boolean, ta
   const b = withRegister ? regs[insn.src]! : scalarOf(BigInt(insn.imm));
   if (a.type === "scalar" && b.type === "scalar") {
     const sameReg = withRegister && insn.src === insn.dst;
-    const other = sameReg ? "itself" : b.value;
-    const [aFalls, bFalls] = refine(condition, false, a.value, other, wide, env.rules);
-    const [aJumps, bJumps] = refine(condition, true, a.value, other, wide, env.rules);
-    otherRegs[insn.dst] = { ...a, value: checkInvariants(env, aJumps) };
-    const bJumpsChecked = checkInvariants(env, bJumps);
-    regs[insn.dst] = { ...a, value: checkInvariants(env, aFalls) };
-    const bFallsChecked = checkInvariants(env, bFalls);
+    const { falls, jumps } = recall(env.lessons, env.insn, a.value, b.value, () => {
+      const learned = (holds: boolean): readonly [Scalar, Scalar] => {
+        const [left, right] = refine(condition, holds, a.value, sameReg ? "itself" : b.value, wide, env.rules);
+        return [checkInvariants(env, left), checkInvariants(env, right)];
+      };
+      // The kernel looks at what the jump tells first.
+      const jumps = learned(true);
+      return { falls: learned(false), jumps };
+    });
+    otherRegs[insn.dst] = { ...a, value: jumps[0] };
+    regs[insn.dst] = { ...a, value: falls[0] };
     if (withRegister && !sameReg) {
-      otherRegs[insn.src] = { ...b, value: bJumpsChecked };
-      regs[insn.src] = { ...b, value: bFallsChecked };
+      otherRegs[insn.src] = { ...b, value: jumps[1] };
+      regs[insn.src] = { ...b, value: falls[1] };
     }
   }
   if (withRegister) {
@@ -163,8 +169,11 @@ export function assumeOf(env: Env, { reg, most, unlinked: alone }: Assumption): 
   if (most === undefined) return;
   const before = regs[reg]!;
   const members = linkedWith(env, [before]);
-  const [value] = refine("jgt", false, before.value, known(BigInt(most)), true, env.rules);
-  regs[reg] = { ...before, value: checkInvariants(env, value) };
+  const limit = known(BigInt(most));
+  const value = recall(env.assumptions, env.insn, before.value, limit, () =>
+    checkInvariants(env, refine("jgt", false, before.value, limit, true, env.rules)[0]),
+  );
+  regs[reg] = { ...before, value };
   spreadToLinks(env.rules, env.state, members, reg);
 }
 

@@ -37,8 +37,9 @@ export function looseOffsets(
 ): Loose {
   const numbers = new Map(offsets.map(({ slot }, number) => [slot, number]));
   const loose = new Map<number, Set<Need>>();
-  const note = (number: number, need: Need): void =>
-    void loose.set(number, new Set([...(loose.get(number) ?? []), need]));
+  const note = (number: number, need: Need): void => {
+    if (!loose.get(number)?.has(need)) loose.set(number, new Set([...(loose.get(number) ?? []), need]));
+  };
   const input = verifierProgram(module, program, kernel.name, release);
   const result = verify(input, {
     assume(slot, state) {

@@ -4,7 +4,7 @@ import { packetAccess } from "../bpf/kinds/index.ts";
 import { MAP_FLAGS } from "../bpf/map-types.ts";
 import { signExtend } from "./alu.ts";
 import { hasFlag, newId, regsOf, type Env } from "./env.ts";
-import { anyOfBytes, isKnown, isZero, known, S64_MIN, truncate } from "./scalar.ts";
+import { anyOfBytes, isKnown, isZero, known, S64_MIN, truncate, ZERO } from "./scalar.ts";
 import { keptAccess } from "./kept-pointers.ts";
 import { argumentAt, structAccess, tracedArgument, typesOf } from "./kernel-structs.ts";
 import { MAX_OFFSET, readFixed, readVariable, stackRange, writeFixed, writeVariable } from "./stack.ts";
@@ -19,6 +19,7 @@ import {
   type VerifierMap,
 } from "./state.ts";
 import * as tnum from "./tnum.ts";
+import { recall } from "./recall.ts";
 import { reject, unsupported } from "./verdict.ts";
 
 export interface Access {
@@ -63,6 +64,8 @@ export function checkAlignment(env: Env, reg: Reg, off: number, size: number, st
       );
     return;
   }
+  // Most often nothing varies.
+  if (reg.value === ZERO && (reg.off + off) % size === 0) return;
   const sum = tnum.add(reg.value.bits, tnum.constant(BigInt(reg.off + off)));
   if (!tnum.isAligned(sum, size)) {
     const what = ALIGNED_POINTERS[reg.type] ?? "";
@@ -167,8 +170,11 @@ export function checkAccess(env: Env, access: Access): Reg | undefined {
 }
 
 function narrow(env: Env, loaded: Reg, { size, signExtends }: Access): Reg["value"] {
-  if (signExtends) return signExtend(loaded.value, (size * 8) as 8 | 16 | 32);
-  return loaded.value === anyOfBytes(8) ? anyOfBytes(size) : truncate(loaded.value, size, env.rules);
+  const { value } = loaded;
+  if (value === anyOfBytes(8) && !signExtends) return anyOfBytes(size);
+  return recall(env.results, env.insn, value, value, () =>
+    signExtends ? signExtend(value, (size * 8) as 8 | 16 | 32) : truncate(value, size, env.rules),
+  );
 }
 
 const ANY = scalar(anyOfBytes(8));

@@ -6,6 +6,7 @@ import { MAY_GOTO } from "./decode.ts";
 import type { Needs } from "./flow.ts";
 import { same, within } from "./scalar.ts";
 import {
+  allBytes,
   ANY_SCALAR,
   BYTE,
   byteAt,
@@ -149,6 +150,55 @@ function sameKind(a: Reg, b: Reg): boolean {
  */
 type Likeness = "needed" | "range" | "exact";
 
+/** Where two states were told apart the last time: a frame, and a register of it or, from 10 on, a slot of its stack. */
+interface Difference {
+  depth: number;
+  at: number;
+}
+
+/** A cheap look first, where they differed the last time before all: other types, and numbers that are not within, make the rest superfluous. */
+function areApart(env: Env, old: State, now: State, likeness: Likeness): boolean {
+  const last = differences.get(old);
+  if (last && differAt(env, old, now, last.depth, last.at, likeness)) return true;
+  for (let depth = now.frames.length - 1; depth >= 0; depth--) {
+    const end = 10 + old.frames[depth]!.stack.length;
+    for (let at = 0; at < end; at++) {
+      if (!differAt(env, old, now, depth, at, likeness)) continue;
+      if (last) {
+        last.depth = depth;
+        last.at = at;
+      } else differences.set(old, { depth, at });
+      return true;
+    }
+  }
+  return false;
+}
+const differences = new WeakMap<State, Difference>();
+
+function differAt(env: Env, old: State, now: State, depth: number, at: number, likeness: Likeness): boolean {
+  const insn = now.frames[depth + 1]?.callsite ?? env.insn;
+  const needs = likeness === "needed" ? env.flow.needs(insn) : undefined;
+  let was: Reg;
+  let is: Reg;
+  if (at < 10) {
+    if (((env.flow.liveRegs(insn) >> at) & 1) === 0) return false;
+    was = old.frames[depth]!.regs[at]!;
+    is = now.frames[depth]!.regs[at]!;
+    if (was === is || was.type === "?") return false;
+    if (was.type !== is.type) return true;
+    if (needs && ((needs.demandedRegs >> at) & 1) === 0) return false;
+  } else {
+    const before = old.frames[depth]!.stack[at - 10];
+    const slot = now.frames[depth]!.stack[at - 10];
+    if (before === slot || before?.bytes !== WHOLE_SPILL || slot?.bytes !== WHOLE_SPILL) return false;
+    if (needs && !(needs.isSlotLive(at - 10) && needs.isSlotDemanded(at - 10))) return false;
+    was = before.reg!;
+    is = slot.reg!;
+  }
+  return was.type === "scalar" && is.type === "scalar" && !within(was.value, is.value);
+}
+const WHOLE_SPILL = allBytes(BYTE.spill);
+
 function equalStates(env: Env, old: State, likeness: Likeness): boolean {
   const exact = likeness === "exact";
   const now = env.state;
@@ -156,6 +206,7 @@ function equalStates(env: Env, old: State, likeness: Likeness): boolean {
   for (let depth = 0; depth < now.frames.length - 1; depth++) {
     if (old.frames[depth + 1]!.callsite !== now.frames[depth + 1]!.callsite) return false;
   }
+  if (areApart(env, old, now, likeness)) return false;
   const ids: Ids = new Map();
   if (!equalReferences(old, now, ids)) return false;
   for (let depth = 0; depth < now.frames.length; depth++) {
@@ -163,15 +214,6 @@ function equalStates(env: Env, old: State, likeness: Likeness): boolean {
     const before = old.frames[depth]!;
     const frame = now.frames[depth]!;
     const liveRegs = env.flow.liveRegs(at);
-    // A cheap look first: registers of other types make the rest superfluous.
-    for (let index = 0; index < 10; index++) {
-      if (
-        (liveRegs >> index) & 1 &&
-        before.regs[index]!.type !== "?" &&
-        before.regs[index]!.type !== frame.regs[index]!.type
-      )
-        return false;
-    }
     const needs = likeness === "needed" ? env.flow.needs(at) : undefined;
     for (let index = 0; index < 10; index++) {
       if (((liveRegs >> index) & 1) === 0) continue;

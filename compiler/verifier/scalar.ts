@@ -347,7 +347,7 @@ export function anyOfBytes(bytes: number): Scalar {
 }
 
 /** Bits needed to hold the value. */
-export const width = (s: Scalar): number => (s.umax === 0n ? 0 : s.umax.toString(2).length);
+export const width = (s: Scalar): number => tnum.bitsOf(s.umax);
 
 /** Whether every value of `inner` is one of `outer`, bound by bound. */
 export const within = (outer: Scalar, inner: Scalar): boolean =>

@@ -176,7 +176,12 @@ export interface State {
 }
 
 export const currentFrame = (state: State): Frame => state.frames[state.frames.length - 1]!;
-export const copyFrame = (frame: Frame): Frame => ({ ...frame, regs: frame.regs.slice(), stack: frame.stack.slice() });
+export const copyFrame = ({ regs, stack, callsite, subprogram }: Frame): Frame => ({
+  regs: regs.slice(),
+  stack: stack.slice(),
+  callsite,
+  subprogram,
+});
 export const copyState = (state: State): State => ({
   frames: state.frames.map(copyFrame),
   references: state.references,

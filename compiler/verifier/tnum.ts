@@ -17,11 +17,15 @@ export const UNKNOWN: Tnum = { value: 0n, mask: U64 };
 export const constant = (value: bigint): Tnum => ({ value: u64(value), mask: 0n });
 export const isConst = (t: Tnum): boolean => t.mask === 0n;
 
+/** How many bits an unsigned number of 64 has, from its highest 1 down. */
+export const bitsOf = (x: bigint): number =>
+  x <= U32 ? 32 - Math.clz32(Number(x)) : 64 - Math.clz32(Number(x >> 32n));
+
 /** The smallest tnum that holds every value from min to max (unsigned). */
 export function range(min: bigint, max: bigint): Tnum {
   const low = u64(min);
   const differing = low ^ u64(max);
-  const bits = differing === 0n ? 0 : differing.toString(2).length;
+  const bits = bitsOf(differing);
   if (bits > 63) return UNKNOWN;
   const mask = (1n << BigInt(bits)) - 1n;
   return { value: low & ~mask & U64, mask };
@@ -125,7 +129,7 @@ export function nextAbove(t: Tnum, z: bigint): bigint {
   const fixed = ~t.mask & U64;
   const wrong = (z ^ t.value) & fixed;
   if (wrong === 0n) return ((((z | fixed) + 1n) & t.mask) | t.value) & U64;
-  const low = (1n << BigInt(wrong.toString(2).length)) - 1n;
+  const low = (1n << BigInt(bitsOf(wrong))) - 1n;
   // The highest bit that is wrong must become 1: what lies above stays. It must become 0: what lies above has to grow.
   if ((z & wrong) < (t.value & wrong)) return (z & ~low & U64) | (t.value & low);
   return ((((z | fixed | low) + 1n) & t.mask) | t.value) & U64;
