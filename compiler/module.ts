@@ -83,6 +83,18 @@ export interface GlobalVar {
 }
 export type GlobalSection = ".rodata" | ".data" | ".bss";
 
+/** The module with params set: by name, their bytes. A variable that is no param keeps its value. */
+export const withParams = (module: BpfModule, values: ReadonlyMap<string, Uint8Array>): BpfModule =>
+  values.size === 0
+    ? module
+    : {
+        ...module,
+        globals: module.globals.map((one) => {
+          const init = one.param ? values.get(one.name) : undefined;
+          return init ? { ...one, init } : one;
+        }),
+      };
+
 export interface BpfProgram {
   /** Symbol name: the exported constant. */
   readonly name: string;

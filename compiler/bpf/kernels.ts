@@ -78,6 +78,8 @@ export interface Kernel {
   readonly maxOptionSpace: number;
   /** CONFIG_HZ, to which timers are rounded: of most distributions, and of kernel/config. For models; others are met. */
   readonly hz: number;
+  /** The command that boots one; absent: it is what distributions have. */
+  readonly boot?: string;
   /** The kernel's structs as programs are compiled with them. */
   readonly types: KernelTypes;
 }
@@ -111,6 +113,7 @@ const ROWS = {
     maxOption: 16,
     maxOptionSpace: 40,
     hz: 1000,
+    boot: "kernel/run.sh COMMAND",
   },
 } as const satisfies Record<TargetName, Omit<Kernel, "types">>;
 /** With the types of the repository; read when they are first wanted. */
@@ -126,16 +129,26 @@ export const kernels = { mainline: withTypes(ROWS.mainline), patched: withTypes(
 >;
 
 export const TARGETS = Object.keys(kernels) as readonly TargetName[];
+/** The target of what asks for nothing special, and of kernels that nobody says anything of: distributions' own. */
+export const DEFAULT_TARGET: TargetName = TARGETS.find((name) => !("boot" in kernels[name]))!;
+/** The kernel with the most features: for machines that stand for none. */
+export const fullestKernel: Kernel = Object.values<Kernel>(kernels).reduce((most, one) =>
+  one.features.size > most.features.size ? one : most,
+);
 export const isTarget = (name: string): name is TargetName => Object.hasOwn(kernels, name);
 
-/** The kernel that an object says it is for; objects of other compilers name none and are taken for mainline's (the virtual machine gives them all there is). */
-export const kernelNamed = (name: string): Kernel => (isTarget(name) ? kernels[name] : kernels.mainline);
+/** The kernel that an object says it is for; objects of other compilers name none and are taken for distributions' (the virtual machine gives them all there is). */
+export const kernelNamed = (name: string): Kernel => (isTarget(name) ? kernels[name] : kernels[DEFAULT_TARGET]);
 
 /** Whether a target is more than one release, so that its objects say from which one on they run. */
 export const isRange = ({ oldest, newest }: Pick<Kernel, "oldest" | "newest">): boolean => oldest !== newest;
 
 /** The oldest version of Linux that must run a program: whatever its target, or by target. */
 export type OldestKernel = Version | Readonly<Partial<Record<TargetName, Version>>>;
+
+/** By target: this version where the oldest kernel may be chosen, which a target of one release is not asked. */
+export const fromOn = (version: Version): Exclude<OldestKernel, Version> =>
+  Object.fromEntries(TARGETS.filter((name) => isRange(ROWS[name])).map((name) => [name, version]));
 
 /** A target, with its oldest kernel as chosen; one that is a single release stays that. */
 export function kernelOf(target: TargetName, chosen?: OldestKernel, types?: KernelTypes): Kernel {

@@ -157,6 +157,11 @@ export const declarations = {
     (f) => `${f.what} came with Linux ${f.since}, and the object is for ${f.oldest} and later`,
     (f) => `leave it out, or build for newer kernels alone: --kernel ${f.since}`,
   ),
+  "kernel-fixed": row<{ asked: string; target: string; release: string }>(
+    "warning",
+    (f) => `the target ${f.target} is Linux ${f.release} and no other: Linux ${f.asked} is not what it is built for`,
+    () => "leave --kernel out",
+  ),
   license: row<{ id: string; known: readonly string[] }>(
     "error",
     (f) => `${JSON.stringify(f.id)} is not a license that the kernel knows`,

@@ -60,11 +60,10 @@ export const language = {
     () => "the file is empty",
     () => "start from an example: programs/ndiffports.ts",
   ),
-  "no-programs": row(
+  "no-programs": row<{ makers: readonly string[] }>(
     "error",
     () => "the file has no programs",
-    () =>
-      "export what pathManager(), tcpOption(), sockOps() or another function that makes programs gives: export const name = tcpOption({ … })",
+    (f) => `export what ${oneOf(f.makers.map((name) => `${name}()`))} gives: export const name = ${f.makers[0]}({ … })`,
   ),
   "not-exported": row<{ name: string }>(
     "error",

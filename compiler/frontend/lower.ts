@@ -2,6 +2,7 @@
 import { ts } from "ts-morph";
 import type { KernelTypes } from "../bpf/kernel-types.ts";
 import {
+  DEFAULT_TARGET,
   kernelOf,
   kernels,
   oldestWith,
@@ -60,7 +61,7 @@ const MAX_CHARACTERS = 1024 * 1024;
 /** Lowers one module. Errors are diagnostics; it does not throw on any text. */
 export function frontend(input: FrontendInput): FrontendOutput {
   const sources: SourceFile[] = [input.entry];
-  const target = input.target ?? "mainline";
+  const target = input.target ?? DEFAULT_TARGET;
   const only = (diagnostics: readonly Diagnostic[]): FrontendOutput => ({ diagnostics, sources, target, findings: [] });
   const early: Pick<ModuleState, "diagnostics" | "seen"> = { diagnostics: [], seen: new Set() };
   if (input.entry.text.length > MAX_CHARACTERS) {
@@ -102,6 +103,13 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
     visit: VISITORS,
   });
   state.diagnostics.push(...early.diagnostics);
+  if (typeof input.kernel === "string" && input.kernel !== kernel.oldest)
+    say(
+      state,
+      "kernel-fixed",
+      { file: 0, start: 0, end: Math.min(1, input.entry.text.length) },
+      { asked: input.kernel, target, release: kernel.oldest },
+    );
   const done = (module?: IrModule): FrontendOutput => ({
     ...(module ? { module } : {}),
     diagnostics: sorted(state.diagnostics),
@@ -131,7 +139,7 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
 /** The first target that has what the imported modules are about. */
 function targetOf(project: Project): TargetName {
   const needs = neededBy(project);
-  return TARGETS.find((name) => needs.every((feature) => kernels[name].features.has(feature))) ?? "mainline";
+  return TARGETS.find((name) => needs.every((feature) => kernels[name].features.has(feature))) ?? DEFAULT_TARGET;
 }
 const neededBy = (project: Project): readonly Feature[] =>
   project.files.flatMap((file) =>

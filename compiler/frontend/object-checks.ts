@@ -7,6 +7,7 @@ import { licenseFix } from "./edits.ts";
 import type { ProgramEntity } from "./entities.ts";
 import { keptName, say, spanOf, type ModuleState } from "./module-state.ts";
 import { bare } from "./lowering.ts";
+import { PROGRAM_KINDS } from "./program-kinds.ts";
 
 /** BPF_OBJ_NAME_LEN less the final zero: longer names are cut. */
 const KERNEL_NAME = 15;
@@ -24,7 +25,12 @@ export function checkObject(
     state.diagnostics.every((one) => one.key !== "empty-file" && one.key !== "default-export")
   ) {
     const { source } = state.project.files[0]!;
-    say(state, "no-programs", { file: 0, start: 0, end: Math.min(1, source.text.length) }, undefined);
+    say(
+      state,
+      "no-programs",
+      { file: 0, start: 0, end: Math.min(1, source.text.length) },
+      { makers: Object.keys(PROGRAM_KINDS) },
+    );
   }
   if (programs.length > 0 && !state.license && state.diagnostics.every((one) => one.key !== "license"))
     say(state, "no-license", spanOf(programs[0]!.file, programs[0]!.node), { fix: licenseFix(programs[0]!.file) });

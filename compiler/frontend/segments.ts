@@ -1,6 +1,6 @@
 /** What handlers are told of the segment that leaves or arrives, beyond its flags. */
 import type { ts } from "ts-morph";
-import { has, kernels } from "../bpf/kernels.ts";
+import { has, kernels, TARGETS } from "../bpf/kernels.ts";
 import { SOCK_OPS_FIELDS, TCP_FLAGS, WRITE_HEADER, type SockOpsField } from "../bpf/kinds/sock-ops.ts";
 import type { Value } from "../ir/ir.ts";
 import type { SegmentProperty } from "./context-properties.ts";
@@ -97,7 +97,7 @@ function cookie(f: Lowering, context: Context, node: ts.Node): Operand {
     return fail(f, "needs-kernel", node, {
       what: "segment.cookie",
       target: f.state.target,
-      other: kernels.mainline.name,
+      other: TARGETS.find((name) => !has(kernels[name], "tcp-option-events"))!,
     });
   const span = at(f, node);
   const said = f.b.load("w32", 4, context.ctx, SOCK_OPS_FIELDS.args.offset, span, "cookie");

@@ -1,5 +1,5 @@
 /** Programs in the format of the verifier corpus: raw instructions in hex with their maps, and one answer per program. */
-import { kernels } from "../bpf/kernels.ts";
+import { DEFAULT_TARGET, kernels } from "../bpf/kernels.ts";
 import { decodeSlots, type RawInsn } from "../bpf/raw.ts";
 import { NEWEST, type Version } from "../bpf/verifier-rules.ts";
 import { MAP_TYPES, type MapTypeName } from "../bpf/map-types.ts";
@@ -78,7 +78,7 @@ export function corpusProgram(program: CorpusProgram, release: Version = NEWEST)
     typed: false,
     gpl: isGplCompatible(program.license ?? "GPL"),
     release,
-    features: kernels.mainline.features,
+    features: kernels[DEFAULT_TARGET].features,
   };
 }
 

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { release } from "node:os";
 import { dirname, join } from "node:path";
-import { FEATURES, releaseFor, TARGETS, type Feature } from "../../compiler/bpf/kernels.ts";
+import { FEATURES, kernels, releaseFor, TARGETS, type Feature, type Kernel } from "../../compiler/bpf/kernels.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { lacking, NEEDS } from "../kernel/capabilities.ts";
 import { RuntimeError } from "../kernel/errors.ts";
@@ -86,11 +86,19 @@ function summarize(
   if (first)
     return { ok: false, text: `To run programs here: ${broken.map((one) => `${one.what}: ${one.detail}`).join("; ")}` };
   const runs = new Set(programs.filter((one) => one.runs).map((one) => one.program));
-  const waiting = [...new Set(programs.map((one) => one.program).filter((name) => !runs.has(name)))];
+  const waiting = programs.filter(({ program }) => !runs.has(program));
+  const said = new Set<string>();
+  const elsewhere = Object.values<Kernel>(kernels).flatMap(({ name, boot }) => {
+    const its = boot === undefined ? [] : waiting.filter(({ target }) => target === name);
+    for (const { program } of its) said.add(program);
+    return its.length === 0
+      ? []
+      : [`${its.map(({ program }) => program).join(", ")}: with the ${name} kernel, which ${boot} boots`];
+  });
+  const others = waiting.filter(({ program }) => !said.has(program));
   const rest = [
-    ...(waiting.length > 0
-      ? [`${waiting.join(", ")}: with the patched kernel, which kernel/run.sh COMMAND boots`]
-      : []),
+    ...elsewhere,
+    ...others.map(({ program, detail }) => `${program}: ${detail}`),
     ...machine.filter((one) => !one.ok).map((one) => `${one.what}: ${one.detail}`),
   ];
   const text =
@@ -227,7 +235,7 @@ function findingOf(program: string, module: BpfModule, netlink: boolean): Progra
     absent.length === 0
       ? "runs here"
       : onlyPaths && netlink
-        ? "needs the patched kernel; runs here with --backend netlink"
+        ? `needs the ${module.target} kernel; runs here with --backend netlink`
         : `lacks ${absent.map((one) => one.feature).join(", ")}`;
   return {
     program,

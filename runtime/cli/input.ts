@@ -2,7 +2,7 @@
 import { release as osRelease } from "node:os";
 import { readObjectFile } from "../files/files.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
-import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { fromOn, type OldestKernel, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { releaseOf, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { RuntimeError } from "../kernel/errors.ts";
@@ -20,10 +20,11 @@ export interface InputOptions {
   readonly json?: boolean;
 }
 
-/** The version of the running kernel, where its verifier's rules are known. What only the patched kernel runs is judged by that one's. */
-function running(): { readonly mainline?: Version } {
+/** The version of the running kernel, where its verifier's rules are known. A target that is one release is judged by that one's. */
+function running(): Exclude<OldestKernel, Version> {
   const version = versionIn(osRelease());
-  return version !== undefined && releaseOf(version) !== undefined ? { mainline: version } : {};
+  if (version === undefined || releaseOf(version) === undefined) return {};
+  return fromOn(version);
 }
 
 /** Compiles a TypeScript file, or reads an object. Undefined when the program is wrong, which has been said then. */

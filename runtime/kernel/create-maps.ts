@@ -178,18 +178,12 @@ export function createSection(
   return fd;
 }
 
-/** The bytes of a section: initial values of its variables, params overlaid. */
-export function sectionContent(
-  module: BpfModule,
-  section: GlobalSection,
-  params: ReadonlyMap<string, Uint8Array>,
-): Uint8Array {
+/** The bytes of a section: the initial values of its variables. */
+export function sectionContent(module: BpfModule, section: GlobalSection): Uint8Array {
   const bytes = new Uint8Array(sectionSize(module, section));
   for (const variable of module.globals) {
     if (variable.section !== section) continue;
-    const size = sizeOf(variable.layout);
-    const init = (variable.param ? params.get(variable.name) : undefined) ?? variable.init;
-    bytes.set(init.subarray(0, size), variable.offset);
+    bytes.set(variable.init.subarray(0, sizeOf(variable.layout)), variable.offset);
   }
   return bytes;
 }

@@ -2,11 +2,11 @@
  * From a module to running handles: needs, params, BTF, maps, relocations, programs. Whatever fails on the way, nothing
  * that this load made stays in the kernel or on the bpffs.
  */
-import { kernels, type Feature } from "../../compiler/bpf/kernels.ts";
+import { kernels, type Feature, type Kernel } from "../../compiler/bpf/kernels.ts";
 import { CALL, PSEUDO } from "../../compiler/bpf/opcodes.ts";
 import { kindOf, onlyAttachType } from "../../compiler/bpf/kinds/index.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
-import type { BpfModule, BpfProgram, GlobalSection } from "../../compiler/module.ts";
+import { withParams, type BpfModule, type BpfProgram, type GlobalSection } from "../../compiler/module.ts";
 import { CORE_RECORD_BYTES, FUNC_RECORD_BYTES, LINE_RECORD_BYTES } from "../../compiler/object/btf-ext.ts";
 import type { KernelInfo } from "../../compiler/object/kernel-info.ts";
 import { link } from "../../compiler/link.ts";
@@ -49,7 +49,7 @@ export function loadModule(module: BpfModule, options: LoadOptions = {}, kernelI
   const name = options.name ?? module.programs[0]?.name ?? "object";
   const pinRoot = options.pinRoot ?? DEFAULT_PIN_ROOT;
   const programs = chosen(module, options.programs);
-  const params = encodeParams(module, options.params ?? {});
+  const filled = withParams(module, encodeParams(module, options.params ?? {}));
   checkNeeds(module);
   if (module.maps.some((map) => map.pinned)) needBpffs(pinRoot);
 
@@ -67,7 +67,7 @@ export function loadModule(module: BpfModule, options: LoadOptions = {}, kernelI
     const sections = new Map(
       usedSections(module).map((section) => [
         section,
-        createSection(context, section, sectionContent(module, section, params), name),
+        createSection(context, section, sectionContent(filled, section), name),
       ]),
     );
     const debugOf = (program: string): ProgramToLoad["debug"] => {
@@ -193,6 +193,16 @@ const lacks = (needs: readonly Capability[]): string => {
   return absent.length === 0 || absent.length === needs.length ? "" : ` (lacking: ${absent.join(", ")})`;
 };
 
+/** The kernel to boot for what is lacking, where no distribution's has it. */
+function targetFor(needs: readonly string[], lacking: readonly { readonly feature: string }[]): Kernel | undefined {
+  const has = (kernel: Kernel, features: readonly string[]): boolean =>
+    features.every((feature) => kernel.features.has(feature as Feature));
+  const all = Object.values<Kernel>(kernels);
+  const absent = lacking.map(({ feature }) => feature);
+  if (all.some((kernel) => kernel.boot === undefined && has(kernel, absent))) return undefined;
+  return all.find((kernel) => has(kernel, needs)) ?? all.find((kernel) => has(kernel, absent));
+}
+
 /** The kernel must have what the object needs; said before the verifier says it in its own words. */
 export function checkNeeds(module: BpfModule): void {
   // The kernel would call the helper unknown.
@@ -213,7 +223,7 @@ export function checkNeeds(module: BpfModule): void {
       errno: 1,
       help: `run as root, or with ${loadingNeeds(module).join(", ")}${lacks(loadingNeeds(module))}`,
     });
-  const patched = lacking.some(({ feature }) => !kernels.mainline.features.has(feature as Feature));
+  const other = targetFor(module.needs, lacking);
   const isPathManager = module.needs.some((need) => /^(event|helper):mptcp/.test(need));
   const hasOthers = module.programs.some(({ type }) => type !== "sock_ops");
   const elsewhere = !isPathManager
@@ -226,10 +236,10 @@ export function checkNeeds(module: BpfModule): void {
     .join(", ");
   throw new RuntimeError(
     "kernel-lacks",
-    `${patched ? "needs the patched kernel" : "this kernel lacks what the object needs"}: ${list}`,
+    `${other ? `needs the ${other.name} kernel` : "this kernel lacks what the object needs"}: ${list}`,
     {
-      help: patched
-        ? `boot the kernel of kernel/ (kernel/run.sh COMMAND)${elsewhere}`
+      help: other
+        ? `boot it (${other.boot})${elsewhere}`
         : `${first.reason}; \`tsbpf doctor\` shows what this kernel offers`,
     },
   );

@@ -5,7 +5,7 @@
 import { isMapped } from "../../compiler/addresses.ts";
 import { SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { holdsLocalAddresses } from "../../compiler/local-addresses.ts";
-import type { BpfModule } from "../../compiler/module.ts";
+import { withParams, type BpfModule } from "../../compiler/module.ts";
 import { ERRNO } from "../vm/errno.ts";
 import { createMachine, drawFault, type Machine } from "../vm/machine.ts";
 import { keepLocalAddresses, type LocalAddresses } from "../vm/maps/local-addresses.ts";
@@ -132,7 +132,7 @@ export function startDaemon(module: BpfModule, doors: Doors, options: DaemonOpti
   const programs = module.programs.filter((program) => program.type === "sock_ops").map((program) => program.name);
   if (programs.length === 0) throw new RuntimeError("bad-object", "the object has no path manager");
 
-  const machine = createMachine(withParams(module, options.params ?? {}), {
+  const machine = createMachine(withParams(module, encodeParams(module, options.params ?? {})), {
     services: {
       cpus: 1,
       cpu: () => 0,
@@ -501,17 +501,4 @@ function localsOf(module: BpfModule, machine: Machine, warn: (text: string) => v
   const spec = module.maps.find(holdsLocalAddresses);
   const map = spec && machine.maps.get(spec.name);
   return map && keepLocalAddresses((value) => void map.write(new Uint8Array(4), [value]), warn);
-}
-
-/** The module with its params set, for machines that have no loader. */
-export function withParams(module: BpfModule, params: Readonly<Record<string, unknown>>): BpfModule {
-  const values = encodeParams(module, params);
-  if (values.size === 0) return module;
-  return {
-    ...module,
-    globals: module.globals.map((variable) => ({
-      ...variable,
-      init: (variable.param ? values.get(variable.name) : undefined) ?? variable.init,
-    })),
-  };
 }

@@ -5,7 +5,7 @@
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { ts } from "ts-morph";
 import type { Config } from "tsbpf/config";
-import { kernels, type OldestKernel, type TargetName } from "../../compiler/bpf/kernels.ts";
+import { fromOn, kernels, type OldestKernel, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { RELEASES, releaseOf, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";
 import type { CompileOptions } from "../../compiler/compile.ts";
 import { exists, realPath, sources } from "../files/disk.ts";
@@ -20,7 +20,8 @@ export interface Settings {
   readonly sources?: readonly string[];
   readonly out?: string;
   readonly target?: TargetName;
-  readonly kernel?: Version;
+  /** By target: a project may have programs for several. */
+  readonly kernel?: Exclude<OldestKernel, Version>;
   readonly btf?: string;
   readonly maxInsns?: number;
   readonly strict?: boolean;
@@ -61,7 +62,7 @@ const READERS: { readonly [K in keyof Config]-?: Reader<NonNullable<Settings[K]>
   kernel: (value) => {
     const found = typeof value === "string" ? versionIn(value) : undefined;
     return found !== undefined && releaseOf(found) !== undefined
-      ? found
+      ? fromOn(found)
       : { needed: `a release of Linux, "${RELEASES[0]}" or newer` };
   },
   btf: place,

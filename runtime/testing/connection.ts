@@ -115,13 +115,19 @@ export function createConnection(fields: Partial<ConnectionFields> = {}): Connec
   return made;
 }
 
-/** Sets fields by name; an unknown name is an error. */
-export function setFields(connection: Connection, fields: Partial<ConnectionFields> | undefined): void {
-  const known = new Set([...Object.keys(connection.fields), "localIp6", "remoteIp6"]);
+/** Throws a TypeError where a test gives a field that there is not, or an IPv6 address that is none. */
+export function checkFields(fields: Partial<ConnectionFields> | undefined): void {
+  const known = new Set([...Object.keys(freshFields()), ...ADDRESSES6]);
   for (const name of Object.keys(fields ?? {}))
     if (!known.has(name)) throw new TypeError(`a connection has no ${name} (it has ${[...known].sort().join(", ")})`);
+  for (const name of ADDRESSES6) if (fields?.[name] !== undefined) bytesOfIpv6(fields[name], name);
+}
+/** Sets fields by name, checked. */
+export function setFields(connection: Connection, fields: Partial<ConnectionFields> | undefined): void {
+  checkFields(fields);
   connection.fields = { ...connection.fields, ...fields };
 }
+const ADDRESSES6 = ["localIp6", "remoteIp6"] as const;
 
 /** "192.0.2.1:40000 → 198.51.100.1:443" */
 export const nameOf = ({ fields }: Connection): string =>
@@ -144,10 +150,13 @@ export function bytesOfIpv4(address: symbol | undefined): Uint8Array {
   new DataView(bytes.buffer).setUint32(0, Number(hostOrder(32, address) ?? 0n));
   return bytes;
 }
-/** The 16 bytes of an IPv6 address in text. Throws TypeError when it is none. */
-export function bytesOfIpv6(text: string): Uint8Array {
+/** The 16 bytes of an IPv6 address in text. Throws TypeError when it is none; `path`: where it is given. */
+export function bytesOfIpv6(text: string, path?: string): Uint8Array {
+  const where = path === undefined ? "" : `${path}: `;
+  // Whoever writes ipv4("…") beside it is led to the words of ipv6("…").
+  if (typeof text !== "string") throw new TypeError(`${where}IPv6 addresses are texts in tests: write "2001:db8::1"`);
   const bytes = parseIpv6(text);
-  if (!bytes) throw new TypeError(`"${text}" is not an IPv6 address`);
+  if (!bytes) throw new TypeError(`${where}"${text}" is not an IPv6 address such as "2001:db8::1"`);
   return bytes;
 }
 /** The shortest text of an IPv6 address (RFC 5952), of its 16 bytes. */

@@ -1,7 +1,7 @@
 /** A compiled module in the virtual machine, and its exports as a test drives them. No file is touched: the playground does the same. */
 import { sizeOf } from "../../compiler/layout.ts";
 import { holdsLocalAddresses } from "../../compiler/local-addresses.ts";
-import type { BpfModule, GlobalVar } from "../../compiler/module.ts";
+import { withParams, type BpfModule } from "../../compiler/module.ts";
 import type { EngineName } from "../vm/bare.ts";
 import { createMachine, type Machine } from "../vm/machine.ts";
 import { createHistory, type History } from "./history.ts";
@@ -29,23 +29,24 @@ export interface LoadedModule {
   readonly views: ReadonlyMap<string, unknown>;
 }
 
-function withParams(module: BpfModule, given: NonNullable<ModuleOptions["params"]>): BpfModule {
+/** Values of params as a test gives them, by name, as bytes. */
+function paramBytes(module: BpfModule, given: NonNullable<ModuleOptions["params"]>): ReadonlyMap<string, Uint8Array> {
   const params = module.globals.filter((one) => one.param);
   for (const name of Object.keys(given))
     if (!params.some((one) => one.name === name)) {
       const all = params.map((one) => one.name).join(", ");
       throw new TypeError(`the module has no param ${name} (${all === "" ? "it has none" : `it has ${all}`})`);
     }
-  const init = (one: GlobalVar): GlobalVar => {
-    const value = one.param ? given[one.name] : undefined;
-    return value === undefined ? one : { ...one, init: toBytes(one.layout, value, one.name) };
-  };
-  return { ...module, globals: module.globals.map(init) };
+  return new Map(
+    params.flatMap(({ name, layout }) =>
+      given[name] === undefined ? [] : [[name, toBytes(layout, given[name], name)] as const],
+    ),
+  );
 }
 
 /** Throws a TypeError for a param that the module has not, and what `createMachine` throws. */
 export function loadModule(compiled: BpfModule, options: ModuleOptions = {}): LoadedModule {
-  const module = withParams(compiled, options.params ?? {});
+  const module = withParams(compiled, paramBytes(compiled, options.params ?? {}));
   const host = options.host ?? createHost(options.now === undefined ? {} : { now: options.now });
   const logged: string[] = [];
   const history = createHistory();

@@ -1,5 +1,5 @@
 /** `load`: compiles a module, puts it into the virtual machine, and gives its exports as a test drives them. */
-import { isTarget, type TargetName } from "../../compiler/bpf/kernels.ts";
+import { DEFAULT_TARGET, isTarget, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { versionIn } from "../../compiler/bpf/verifier-rules.ts";
 import type { CompileOptions } from "../../compiler/compile.ts";
 import { compileFile, pathOf } from "./compile-file.ts";
@@ -42,7 +42,7 @@ function kernelsOf(target: LoadOptions["target"]): Pick<CompileOptions, "target"
   if (isTarget(target)) return { target };
   const kernel = versionIn(target.replace(/^linux-/, ""));
   if (kernel === undefined) throw new TypeError(`${target} is no release of Linux: write "linux-6.1"`);
-  return { target: "mainline", kernel };
+  return { target: DEFAULT_TARGET, kernel };
 }
 
 /** See tsbpf/testing's declarations for the types that a test sees. */

@@ -1,6 +1,6 @@
 /** An object of another compiler (clang's congestion control) as the virtual machine runs it: placed by the types that the machine's kernel has. */
 import { relative } from "node:path";
-import { kernels } from "../../compiler/bpf/kernels.ts";
+import { DEFAULT_TARGET, kernels } from "../../compiler/bpf/kernels.ts";
 import { isOpsStruct, OPS_STRUCTS, type OpsStruct } from "../../compiler/bpf/kinds/struct-ops.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { complete } from "../../compiler/object/complete.ts";
@@ -9,7 +9,7 @@ import { readObject } from "../../compiler/object/read.ts";
 import { readObjectFile } from "../files/files.ts";
 
 /** What the model's kernel was built with, as far as programs ask. */
-const { hz, types } = kernels.mainline;
+const { hz, types } = kernels[DEFAULT_TARGET];
 const SETTINGS: ReadonlyMap<string, string> = new Map([
   ["CONFIG_HZ", String(hz)],
   ["LINUX_KERNEL_VERSION", String((6 << 16) | (18 << 8))],

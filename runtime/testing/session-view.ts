@@ -1,6 +1,6 @@
 /** One MPTCP session of a test, from its first subflow to its end: the model's events in the order a kernel sends them. */
 import { htons } from "../dsl/index.ts";
-import type { ConnectionFields } from "./connection.ts";
+import { checkFields, type ConnectionFields } from "./connection.ts";
 import type { Loaded } from "./call.ts";
 import { wait } from "./host.ts";
 import type { EndpointValue, ModelSubflow, PathModel, Session, SubflowState } from "./mptcp.ts";
@@ -68,6 +68,7 @@ export function createSessionView(
   given: Partial<ConnectionFields>,
   options: SessionOptions,
 ): SessionView {
+  checkFields(given);
   const fields: Partial<ConnectionFields> = {
     localPort: 40000,
     remotePort: htons(443),

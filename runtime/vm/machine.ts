@@ -1,7 +1,7 @@
 /** A loaded object: its maps, its global variables and its programs, ready to run one event at a time. */
 import { COMPILED, isCompiled, type CompiledKind, type ContextField } from "../../compiler/bpf/kinds/index.ts";
 import { isPerCpu } from "../../compiler/bpf/map-types.ts";
-import { isTarget, kernelOf, kernels, type Kernel } from "../../compiler/bpf/kernels.ts";
+import { fullestKernel, isTarget, kernelOf, type Kernel } from "../../compiler/bpf/kernels.ts";
 import { MAX_FUNC_ARGUMENTS } from "../../compiler/bpf/limits.ts";
 import { versionIn } from "../../compiler/bpf/verifier-rules.ts";
 import { CALL, PSEUDO } from "../../compiler/bpf/opcodes.ts";
@@ -87,7 +87,10 @@ export interface Machine {
   join(session: KernelObject, subflow: KernelObject): void;
   /** Leaves a session without subflows. */
   part(session: KernelObject): void;
-  /** Runs a program of a kind that is compiled; throws a RangeError for others. */
+  /**
+   * Runs a program of a kind that is compiled; throws a RangeError for others. A service may run another one with arguments of its own
+   * meanwhile, as the kernel does within a helper: the one that waits finds its stack and its arguments as they were.
+   */
   run(program: string, run: Run): Outcome;
   /** The TypeScript that a slot came from. */
   place(program: string, slot: number): SourcePlace | undefined;
@@ -115,7 +118,7 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
   const { services } = options;
   const engine = options.engine ?? "interpreter";
   // What names no target was made by another compiler, for whatever kernel: it gets all that there is.
-  const kernel = isTarget(module.target) ? kernelOf(module.target, versionIn(module.kernel ?? "")) : kernels.patched;
+  const kernel = isTarget(module.target) ? kernelOf(module.target, versionIn(module.kernel ?? "")) : fullestKernel;
   const shapes = module.maps.map(shapeOf);
   const kindOf = (shape: MapShape) => {
     const kind = (MAP_KINDS as Record<string, (typeof MAP_KINDS)["array"]>)[shape.type];
@@ -217,6 +220,21 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
     );
     return { address: memory.address(argumentsRegion), fill: () => undefined, get: () => 0n };
   };
+  /** Keeps the stack and the arguments of the program that waits; gives what puts them back. */
+  const setAside = (): (() => void) => {
+    const kept = [...frames, argumentsRegion].map((region) => ({
+      region,
+      bytes: memory.slice(region).slice(),
+      live: memory.find(region.start)!.live,
+    }));
+    return () => {
+      for (const { region, bytes, live } of kept) {
+        memory.slice(region).set(bytes);
+        memory.setLive(region, live);
+      }
+    };
+  };
+  let running = 0;
   const socketRegion = memory.allocate({ name: "the socket", size: SOCKET_BYTES, access: "read-only" });
   const socketAddress = memory.address(socketRegion);
   const packetRegions = {
@@ -262,6 +280,7 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
       const found = linked.get(program);
       const { type, attachType } = module.programs.find((one) => one.name === program) ?? {};
       if (!found || type === undefined || attachType === undefined) throw new RangeError(`no program ${program}`);
+      const putBack = running > 0 ? setAside() : undefined;
       const context = request.args ? withArguments(request.args) : contextOf(type, attachType);
       if (!context || !isCompiled(type)) throw new RangeError(`the virtual machine does not run ${type} programs`);
       const kind: CompiledKind = COMPILED[type];
@@ -326,6 +345,7 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
         packet: packet && memory.slice(packetRegion).slice(),
       });
       try {
+        running++;
         const watching: Watch = { hits: hits.get(program)!, ...(watch?.step ? { step: watch.step } : {}) };
         const { r0, steps } = ENGINES[engine](found, around, { r1: context.address }, watching);
         if (kfuncHost.iterators.live > 0) throw new VmFault("helper", "an iterator was not destroyed");
@@ -335,7 +355,9 @@ export function createMachine(module: BpfModule, options: MachineOptions): Machi
         return { ok: false, fault: report(program, error), steps, ...left() };
       } finally {
         memory.setLive(packetRegion, false);
-        memory.reuse();
+        running--;
+        if (putBack) putBack();
+        else memory.reuse();
       }
     },
   };

@@ -1,5 +1,5 @@
 /** The programs that exist twice, in programs/ and as C in tests/bench/c/, and what drives them. */
-import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { TARGETS, type TargetName } from "../../compiler/bpf/kernels.ts";
 
 export interface Twin {
   /** Name of both files, without extension. */
@@ -43,21 +43,21 @@ export const TWINS: readonly Twin[] = [
   {
     file: "user-timeout",
     program: "userTimeout",
-    targets: ["mainline", "patched"],
+    targets: TARGETS,
     events: "option",
     option: { kind: 28, length: 4, payload: [0, 1] },
   },
   {
     file: "congestion-control",
     program: "congestionControl",
-    targets: ["mainline", "patched"],
+    targets: TARGETS,
     events: "option",
     option: { kind: 66, length: 4, payload: [0, 3] },
   },
   {
     file: "initial-window",
     program: "initialWindow",
-    targets: ["mainline", "patched"],
+    targets: TARGETS,
     events: "option",
     option: { kind: 66, length: 4, payload: [0, 40] },
   },

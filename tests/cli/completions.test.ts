@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { TARGETS } from "../../compiler/bpf/kernels.ts";
 import { root } from "../programs.ts";
 import { inFolder, tsbpf } from "./run.ts";
 
@@ -67,7 +68,7 @@ describe("completions", () => {
       const words = answers.map((text) => text.split("\n").flatMap((line) => line.split("\t")[0] || []));
       expect(words.slice(0, 4)).toEqual([
         ["build"],
-        ["mainline", "patched"],
+        [...TARGETS],
         ["loose-equality"],
         expect.arrayContaining(["get", "set", "dump"]),
       ]);

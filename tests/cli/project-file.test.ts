@@ -74,7 +74,7 @@ describe("what it may say", () => {
     const project = projectAbove(join(folder, "programs"))!;
     expect(project.folder).toBe(folder);
     const paths = { out: join(folder, "out"), btf: join(folder, "vmlinux"), root: folder };
-    expect(project.settings).toEqual({ ...ALL, ...paths });
+    expect(project.settings).toEqual({ ...ALL, ...paths, kernel: { mainline: ALL.kernel } });
   });
 
   test.each([

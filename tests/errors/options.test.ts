@@ -1,7 +1,7 @@
 /** What a kernel cannot do for an option, or a socket option that it has not got, is an error that says so, with a remedy that works. */
 import { describe, expect, test } from "vitest";
 import { COMPILED } from "../../compiler/bpf/kinds/index.ts";
-import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { TARGETS, type TargetName } from "../../compiler/bpf/kernels.ts";
 import type { Version } from "../../compiler/bpf/verifier-rules.ts";
 import { compile } from "../../compiler/compile.ts";
 
@@ -79,7 +79,7 @@ describe("options of TCP", () => {
         .replace("{ tcpOption }", `{ tcpOption, type ${type} }`)
         .replace("struct, u8", "struct, u32, u8")
         .replace("class Mark", `const want = (s: ${type}): u32 => (s.payload > 0 ? 1 : 0);\nclass Mark`);
-    for (const target of ["mainline", "patched"] as const) expect(errors(want("PlannedSegment"), target)).toEqual([]);
+    for (const target of TARGETS) expect(errors(want("PlannedSegment"), target)).toEqual([]);
     expect(errors(want("LeavingSegment"), "mainline")).toEqual([
       "type-mismatch: expected LeavingSegment, found PlannedSegment",
     ]);
@@ -117,6 +117,6 @@ describe("socket options", () => {
     'getSockOpt("TCP_CONGESTION")',
     'setSockOpt("SO_BINDTODEVICE", "eth0")',
   ])("%s is there on all", (call) => {
-    for (const target of ["mainline", "patched"] as const) expect(errors(sets(call), target)).toEqual([]);
+    for (const target of TARGETS) expect(errors(sets(call), target)).toEqual([]);
   });
 });

@@ -1,5 +1,10 @@
 /** Sources that nobody wrote: programs with tokens lost, put in and exchanged, and programs grown from a grammar of far more than the language. */
 
+import { builtinNames } from "../../compiler/frontend/builtins.ts";
+import { methodsOf } from "../../compiler/frontend/contexts.ts";
+import { mapMethods } from "../../compiler/frontend/map-calls.ts";
+import * as language from "../../runtime/dsl/index.ts";
+import * as tcp from "../../runtime/dsl/tcp.ts";
 import { fromSeed } from "../generate/choices.ts";
 import { generate } from "../generate/compiled.ts";
 import { generateProgram } from "../generate/program.ts";
@@ -203,51 +208,14 @@ const BINARY = [
   "instanceof",
 ];
 const ASSIGN = ["=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", ">>>=", "??=", "&&=", "||="];
+/** Functions of the modules that the texts import, methods of what they declare, and of the context. */
 const CALLS = [
-  "htons",
-  "ntohs",
-  "htonl",
-  "ntohl",
-  "u8",
-  "u16",
-  "u32",
-  "u64",
-  "i32",
-  "i64",
-  "min",
-  "max",
-  "clamp",
-  "ktimeNs",
-  "randomU32",
-  "sizeOf",
-  "inPrefix",
-  "ipv4",
-  "ipv6",
-  "cstr",
-  "atomicAdd",
-  "range",
-  "f0",
-  "f1",
-  "f2",
-  "struct",
-  "param",
-  "license",
-  "log",
-  "S",
-  "counts.get",
-  "counts.set",
-  "counts.delete",
-  "counts.ref",
-  "slots.get",
-  "slots.set",
-  "slots.ref",
-  "ring.output",
-  "ctx.setSockOpt",
-  "ctx.getSockOpt",
-  "ctx.setCallbacks",
-  "ctx.reserveOption",
-  "ctx.storeOption",
-  "ctx.loadOption",
+  ...builtinNames().filter((name) => name in language || name in tcp),
+  ...["f0", "f1", "f2", "S"],
+  ...Object.entries({ counts: "HashMap", slots: "ArrayMap", ring: "RingBuf" } as const).flatMap(([map, kind]) =>
+    mapMethods(kind).map((name) => `${map}.${name}`),
+  ),
+  ...methodsOf("ctx").map((name) => `ctx.${name}`),
 ];
 const STRINGS = [
   '"a"',
@@ -545,7 +513,7 @@ export function grown(seed: number): string {
       () => `${expression(1)};`.replace(/^([{[]|function|class|let)/, "void $1"),
     ])();
   return [
-    'import { array, ArrayMap, HashMap, LruHashMap, PerCpuArray, SkStorage, RingBuf, Ipv4Trie, Ipv6Trie, IpTrie, Ip6, atomicAdd, be16, be32, clamp, cstr, cstring, htonl, htons, inPrefix, ipv4, ipv6, ktimeNs, license, log, max, min, ntohl, ntohs, param, randomU32, range, sizeOf, struct, i32, i64, u8, u16, u32, u64, type CString, type FixedArray, type Ref } from "tsbpf";',
+    `import { ${Object.keys(language).join(", ")}, type CString, type FixedArray, type Ref } from "tsbpf";`,
     'import { Op, Callback, sockOps, tcpOption, type CcName, type OptionConn, type SockOpsCtx, type TcpConn, type TcpState } from "tsbpf/tcp";',
     'license("GPL");',
     "class S extends struct({ a: u8, b: u32, list: array(u32, 3), port: be16, wide: u64, text: cstring(8) }) {}",

@@ -3,7 +3,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { TARGETS, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { load, type LoadedObject } from "../../runtime/api.ts";
 import { enableStats } from "../../runtime/kernel/bpf.ts";
 import { closeFd } from "../../runtime/kernel/fd.ts";
@@ -65,7 +65,7 @@ const PAYLOAD = "  payload: Payload,\n";
 export async function prepare(folder: string): Promise<void> {
   const { compileText } = await import("./objects.ts");
   execFileSync("cc", ["-O2", "-static", "-o", join(folder, "traffic"), join(SOURCES, "traffic.c")]);
-  for (const hooks of ["mainline", "patched"] as const)
+  for (const hooks of TARGETS)
     for (const program of PROGRAM_NAMES) {
       const text = readFileSync(join(SOURCES, `${program}.ts`), "utf8");
       const alone = text.replace(PAYLOAD, `${PAYLOAD}  exclusive: true,\n`);

@@ -48,6 +48,9 @@ function importsOf(from: string): Import[] {
   return found;
 }
 
+const tests = readdirSync(join(root, "tests"), { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => `tests/${file}`);
 const imports = files.flatMap(importsOf);
 const textOf = (file: string): string => readFileSync(join(root, file), "utf8");
 const roomOf = (file: string): string => file.split("/").slice(0, 2).join("/");
@@ -123,11 +126,17 @@ test("what is compiled comes through one door, whose witness knows on what it de
 test("nobody compares a target's name: a third one would fall through", () => {
   const names = Object.keys(kernels).join("|");
   const comparison = new RegExp(`[!=]== "(${names})"|"(${names})" [!=]==|case "(${names})"`);
-  const tests = readdirSync(join(root, "tests"), { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".ts"))
-    .map((file) => `tests/${file}`);
   expect(tests.length).toBeGreaterThan(100);
   expect([...files, ...tests].filter((file) => comparison.test(textOf(file)))).toEqual([]);
+});
+
+test("no target is meant by its name, and no test writes out which there are", () => {
+  const names = Object.keys(kernels);
+  const meant = new RegExp(`kernels\\.(${names.join("|")})\\b|"(${names.join("|")})"`);
+  const own = (file: string): boolean => file === "compiler/bpf/kernels.ts" || file.endsWith(".generated.ts");
+  expect(files.filter((file) => !own(file) && meant.test(textOf(file)))).toEqual([]);
+  const all = new RegExp(`"${names.join('", "')}"|"${names.toReversed().join('", "')}"`);
+  expect(tests.filter((file) => all.test(textOf(file)))).toEqual([]);
 });
 
 describe("circles", () => {

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { TARGETS, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { compile } from "../../compiler/compile.ts";
 import { checkModule } from "../../compiler/ir/check.ts";
 import { fromSeed } from "../generate/choices.ts";
@@ -30,7 +30,7 @@ function problemOf(path: string, text: string, target?: TargetName): string | un
 
 test.each(readdirSync(programs).filter((name) => name.endsWith(".ts")))("%s", (name) => {
   const text = readFileSync(join(programs, name), "utf8");
-  for (const target of ["mainline", "patched"] as const) expect(problemOf(name, text, target)).toBeUndefined();
+  for (const target of TARGETS) expect(problemOf(name, text, target)).toBeUndefined();
 });
 
 test("random programs", () => {

@@ -1,5 +1,6 @@
 // The runtime on the patched kernel: bundled programs loaded by our loader inside the virtual machine.
 import { describe, expect, it } from "vitest";
+import { TARGETS } from "../../compiler/bpf/kernels.ts";
 import { limitsTable } from "../runtime/recorder/limits.ts";
 import { differences } from "../runtime/recorder/compare.ts";
 import { limitsOfModel, recordModel } from "../runtime/recorder/model.ts";
@@ -143,7 +144,7 @@ describe.skipIf(skip)(
 
     it("keeps options of several programs on a connection apart, through either interface", async () => {
       const found = await findings("shared");
-      for (const target of ["patched", "mainline"])
+      for (const target of TARGETS)
         for (const setting of SETTINGS)
           expect(wrong(setting, found.get(`${target}: ${setting.name}`) as Wire | undefined), setting.name).toEqual([]);
     });

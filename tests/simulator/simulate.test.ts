@@ -429,6 +429,43 @@ export const mine = congestionControl({
   expect(run.flows[0]!.state).toEqual({ before: 0, after: 1 });
 });
 
+test("what goes over to another is released before it, and goes on where it was", async () => {
+  const { mine: leaving, calls } = await loaded(`
+import { license, RingBuf, struct, u32 } from "tsbpf";
+import { congestionControl, renoCongAvoid, renoSsthresh, renoUndoCwnd } from "tsbpf/cc";
+license("GPL");
+class Own extends struct({ left: u32 }) {}
+class Call extends struct({ handler: u32, left: u32, cwnd: u32 }) {}
+export const calls = new RingBuf({ value: Call, bytes: 4096 });
+export const mine = congestionControl({
+  state: Own,
+  init(sk) {
+    // On the stack while \`release\` uses its own.
+    const before = new Call({ handler: 1, left: 2, cwnd: 3 });
+    calls.output(before);
+    sk.state.left = 5;
+    sk.sndCwnd = 17;
+    sk.setSockOpt("TCP_CONGESTION", "reno");
+    calls.output(new Call({ handler: before.handler, left: sk.state.left, cwnd: sk.sndCwnd }));
+  },
+  release(sk) {
+    const mine = new Call({ handler: 9, left: sk.state.left, cwnd: sk.sndCwnd });
+    calls.output(mine);
+    sk.sndCwnd = 23;
+  },
+  congAvoid: (sk, ack, acked) => renoCongAvoid(sk, ack, acked),
+  ssthresh: (sk) => renoSsthresh(sk),
+  undoCwnd: (sk) => renoUndoCwnd(sk),
+});`);
+  const run = simulate({ flows: [{ congestionControl: leaving as Control, bytes: 1448 }] });
+  expect((calls as RingBufUnderTest<object>).records()).toEqual([
+    { handler: 1, left: 2, cwnd: 3 },
+    { handler: 9, left: 5, cwnd: 17 },
+    { handler: 1, left: 0, cwnd: 23 },
+  ]);
+  expect(run.flows[0]!.calls).toMatchObject({ init: 1, release: 1 });
+});
+
 test("acknowledgements tell again what they told before: only what is new is looked at", () => {
   expect(without([[4, 9]], [])).toEqual([[4, 9]]);
   expect(without([[4, 9]], [[4, 8]])).toEqual([[8, 9]]);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { load, type TcpOptionUnderTest } from "tsbpf/testing";
 import { afterAll, describe, expect, test } from "vitest";
-import type { TargetName } from "../../compiler/bpf/kernels.ts";
+import { TARGETS, type TargetName } from "../../compiler/bpf/kernels.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tsbpf-experiments-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -36,7 +36,7 @@ export const option = tcpOption({
   return ((await load(path, { target })) as { option: TcpOptionUnderTest }).option;
 }
 
-describe.each(["mainline", "patched"] as const)("experiments on %s", (target) => {
+describe.each(TARGETS)("experiments on %s", (target) => {
   test.each([
     [undefined, 254],
     [254, 254],

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { htons, ipv4 } from "tsbpf";
+import { htons, ipv4, ipv6 } from "tsbpf";
 import {
   connect,
   coverageLcov,
@@ -48,6 +48,12 @@ describe("load", () => {
     await expect(load(program("ndiffports"), { params: { extraSubflows: 300 } as never })).rejects.toThrow(
       "extraSubflows: 300 is not inside the range of u8",
     );
+  });
+  test("an IPv6 address that is no text, or none, is named", async () => {
+    const { ndiffports } = (await load(program("ndiffports"))) as { readonly ndiffports: PathManagerUnderTest };
+    const session = (localIp6: unknown) => () => ndiffports.session({ localIp6 } as never);
+    expect(session(ipv6("2001:db8::1"))).toThrow('localIp6: IPv6 addresses are texts in tests: write "2001:db8::1"');
+    expect(session("2001:db8::1::")).toThrow('localIp6: "2001:db8::1::" is not an IPv6 address');
   });
   test("params are seen as they are set", async () => {
     const { wantedWindow, largestWindow } = await load<typeof import("../../programs/initial-window.ts")>(

@@ -12,7 +12,7 @@ import {
   type TcpOptionUnderTest,
   type TcpUnderTest,
 } from "tsbpf/testing";
-import { has, kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
+import { has, kernels, TARGETS, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { fromSeed } from "../generate/choices.ts";
 import { SETTINGS, wrong } from "../runtime/shared-writing/judge.ts";
 import { SEGMENTS, sourceOf, type Who } from "../runtime/shared-writing/scenario.ts";
@@ -50,7 +50,7 @@ const kindsOf = (options: Uint8Array): number[] => {
   return kinds;
 };
 
-describe.each(["mainline", "patched"] as const)("options of several programs on a connection, %s", (target) => {
+describe.each(TARGETS)("options of several programs on a connection, %s", (target) => {
   const ours = SETTINGS.filter(({ parent = [], child }) => [...parent, ...child].every((who) => sourceOf(who)));
 
   test.each(ours)("$name", async (setting) => {
@@ -111,11 +111,9 @@ export const option = tcpOption({
   });
 });
 
-describe.each(["mainline", "patched"] as const)(
-  "what an option writes does not depend on who else is there, %s",
-  (target) => {
-    /** Options that stop after so many data segments, and begin again or do not; in one object or in several. */
-    const optionText = (kind: number, stop: number, again: number | undefined): string => `
+describe.each(TARGETS)("what an option writes does not depend on who else is there, %s", (target) => {
+  /** Options that stop after so many data segments, and begin again or do not; in one object or in several. */
+  const optionText = (kind: number, stop: number, again: number | undefined): string => `
 export const option${kind} = tcpOption({
   kind: ${kind},
   payload: Mark,
@@ -127,52 +125,51 @@ export const option${kind} = tcpOption({
     if (conn.dataSegsOut > ${stop}${again === undefined ? "" : ` && conn.dataSegsOut < ${again}`}) conn.stopWriting();
   },${again === undefined ? "" : `\n  parse(conn) {\n    if (conn.dataSegsOut >= ${again}) conn.startWriting();\n  },`}
 });`;
-    const object = (...options: string[]): string =>
-      `import { be32, htonl, license, struct } from "tsbpf";
+  const object = (...options: string[]): string =>
+    `import { be32, htonl, license, struct } from "tsbpf";
 import { tcpOption } from "tsbpf/tcp";
 license("GPL");
 class Mark extends struct({ seen: be32 }) {}
 ${options.join("\n")}
 `;
-    const optionsIn = async (text: string): Promise<TcpOptionUnderTest[]> =>
-      Object.values(await load<Record<string, TcpOptionUnderTest>>(source(text), { target })).filter(
-        (view) => typeof view?.established === "function",
-      );
-    /** Kinds on each segment of the client. */
-    const played = (programs: readonly TcpOptionUnderTest[]): number[][] => {
-      const [first, ...rest] = programs as [TcpOptionUnderTest, ...TcpOptionUnderTest[]];
-      const network = connect(together(first, ...rest), together(first, ...rest));
-      for (let turn = 0; turn < SEGMENTS; turn++) {
-        network.transfer("client", 10);
-        network.transfer("server", 10);
-      }
-      return network.segments
-        .filter(({ from, payload }) => from === "client" && payload > 0)
-        .map(({ options }) => kindsOf(options));
-    };
+  const optionsIn = async (text: string): Promise<TcpOptionUnderTest[]> =>
+    Object.values(await load<Record<string, TcpOptionUnderTest>>(source(text), { target })).filter(
+      (view) => typeof view?.established === "function",
+    );
+  /** Kinds on each segment of the client. */
+  const played = (programs: readonly TcpOptionUnderTest[]): number[][] => {
+    const [first, ...rest] = programs as [TcpOptionUnderTest, ...TcpOptionUnderTest[]];
+    const network = connect(together(first, ...rest), together(first, ...rest));
+    for (let turn = 0; turn < SEGMENTS; turn++) {
+      network.transfer("client", 10);
+      network.transfer("server", 10);
+    }
+    return network.segments
+      .filter(({ from, payload }) => from === "client" && payload > 0)
+      .map(({ options }) => kindsOf(options));
+  };
 
-    test.each([1, 2, 3, 4])("seed %i", { timeout: 60_000 }, async (seed) => {
-      const { below } = fromSeed(seed);
-      const options = Array.from({ length: 2 + below(2) }, (_, index) => {
-        const stop = below(SEGMENTS);
-        return optionText(100 + index, stop, below(3) === 2 ? stop + 1 + below(3) : undefined);
-      });
-      const alone = await Promise.all(options.map(async (text) => played(await optionsIn(object(text)))));
-      // In one object, or each in its own, in any order.
-      const grouped = below(2) === 0 ? [object(...options)] : options.map((text) => object(text));
-      const all = (await Promise.all(grouped.map(optionsIn))).flat();
-      if (below(2) === 1) all.reverse();
-      const found = played(all);
-      for (const [index, wanted] of alone.entries()) {
-        const kind = 100 + index;
-        expect(
-          found.map((kinds) => kinds.includes(kind)),
-          options[index],
-        ).toEqual(wanted.map((kinds) => kinds.includes(kind)));
-      }
+  test.each([1, 2, 3, 4])("seed %i", { timeout: 60_000 }, async (seed) => {
+    const { below } = fromSeed(seed);
+    const options = Array.from({ length: 2 + below(2) }, (_, index) => {
+      const stop = below(SEGMENTS);
+      return optionText(100 + index, stop, below(3) === 2 ? stop + 1 + below(3) : undefined);
     });
-  },
-);
+    const alone = await Promise.all(options.map(async (text) => played(await optionsIn(object(text)))));
+    // In one object, or each in its own, in any order.
+    const grouped = below(2) === 0 ? [object(...options)] : options.map((text) => object(text));
+    const all = (await Promise.all(grouped.map(optionsIn))).flat();
+    if (below(2) === 1) all.reverse();
+    const found = played(all);
+    for (const [index, wanted] of alone.entries()) {
+      const kind = 100 + index;
+      expect(
+        found.map((kinds) => kinds.includes(kind)),
+        options[index],
+      ).toEqual(wanted.map((kinds) => kinds.includes(kind)));
+    }
+  });
+});
 
 test("on mainline a program finds what those before it replied, and one that returns 0 takes the reply away", async () => {
   const replies = (body: string): string => `

@@ -191,6 +191,11 @@ export const declarationPages = {
     why: "The target mainline is Linux as it is; patched is Linux 6.12 with the patches of kernel/. What only the second has cannot be in an object for the first. tsbpf doctor says what this machine has.",
     right: [["// target: mainline", "// target: patched"]],
   },
+  "kernel-fixed": {
+    summary: "the oldest kernel is chosen for a target that is one release",
+    why: "A target such as mainline is many releases of Linux, and --kernel says with which one they begin. Another is one release, so that there is nothing to choose: what is built is for that one.",
+    right: [["// kernel: 6.18\n", ""]],
+  },
   "needs-newer-kernel": {
     summary: "the oldest kernel that the object is for does not have this",
     why: "An object is built for the target's oldest kernel and every later one: 5.10 for mainline. --kernel says that older ones do not matter.",

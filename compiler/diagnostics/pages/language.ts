@@ -88,7 +88,7 @@ export const program = sockOps(() => 1);
   },
   "no-programs": {
     summary: "the file exports nothing that the kernel could run",
-    why: "Programs are the exported constants that pathManager(), tcpOption(), sockOps(), connectHook(), sockOptHook(), congestionControl() and scheduler() make. A file that others import needs none, and tsbpf check takes it.",
+    why: "Programs are the exported constants that functions of the language such as sockOps() make: the documentation lists them under “What runs where”. A file that others import needs none, and tsbpf check takes it.",
     right: [
       [
         "export const limit: u32 = 3;",

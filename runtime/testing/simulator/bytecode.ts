@@ -55,6 +55,8 @@ function controlOf(parts: HookViewParts<"tcp_congestion_ops">, sock: Sock, aroun
         sendAck: (nextByte) => around.sendAck(nextByte),
         setSockOpt(level, name, value) {
           if (!isChoice(level, name)) return ERRNO.EOPNOTSUPP;
+          // `release`, which is called meanwhile, finds the connection as it was left so far, and may change it.
+          seat.sock.read(sock);
           if (!around.choose(nameIn(value))) return ERRNO.ENOENT;
           // As tcp_reinit_congestion_control does: the area is the new one's now.
           seat.socket.bytes(PRIVATE_AREA).fill(0);

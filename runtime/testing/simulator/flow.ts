@@ -143,6 +143,8 @@ export function createFlow({ clock, path, scheme, index, who, place, mss, plan, 
     function choose(name: string): boolean {
       if (!isBuiltIn(name)) return false;
       const other = BUILT_IN[name]!;
+      // The one that goes is told, as tcp_reinit_congestion_control does.
+      watched.release?.();
       ({ needsEcn } = other);
       replace(watched, watch(other.attach(sock, { ...here, sendAck: () => undefined }).control));
       return true;

@@ -7,6 +7,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { kernels, TARGETS, type Kernel } from "../../../compiler/bpf/kernels.ts";
 import { load, startKernelPathManager, type LoadedObject } from "../../../runtime/api.ts";
 import { run as runCommand } from "../../../runtime/cli/run.ts";
 import { show as showCommand } from "../../../runtime/cli/show.ts";
@@ -407,11 +408,8 @@ async function options(lab: Lab): Promise<void> {
   lab.defer(() => wire.stop());
   let port = 6000;
   /** Targets of the client's and of the server's object: the two APIs must understand each other. */
-  for (const [near, far] of [
-    ["patched", "patched"],
-    ["mainline", "patched"],
-    ["patched", "mainline"],
-  ] as const)
+  const pairs = TARGETS.flatMap((near) => TARGETS.map((far) => [near, far] as const));
+  for (const [near, far] of pairs.filter((both) => both.some((name) => (kernels[name] as Kernel).boot !== undefined)))
     for (const [program, params, kind, option, length] of [
       ["user-timeout", { timeoutSeconds: 1 }, 28, 18, 4],
       ["congestion-control", {}, 0x42, 13, 16],
@@ -534,7 +532,7 @@ const lab = openLab();
 try {
   const part = process.argv[2];
   if (part === "shared") {
-    for (const target of ["patched", "mainline"] as const)
+    for (const target of TARGETS)
       await sharedWriting(target, (name, wire) => report(`${target}: ${name}`, { ...wire }));
   } else if (part === "company") {
     for (const target of ["patched", "mainline"] as const) {
