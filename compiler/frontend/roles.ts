@@ -16,6 +16,8 @@ interface RoleRow {
   readonly struct?: SeenStruct;
   /** That pointer was followed to, and is not vouched for: it may be looked through, and is not given to the kernel's functions. */
   readonly followed?: true;
+  /** The family of the addresses that its calls take, where that is the hook's. */
+  readonly family?: 4 | 6;
   /** Stands for a socket: storage hangs on it. */
   readonly socket?: true;
   /** Roles that do where this one is expected, besides itself: those whose type extends its type. */
@@ -32,8 +34,8 @@ export const ROLES = {
   local: { name: "LocalAddress", kind: "sock_ops", from: [] },
   ctx: { name: "SockOpsCtx", kind: "sock_ops", socket: true, from: [] },
   connect: { name: "ConnectCtx", kind: "cgroup_sock_addr", socket: true, from: ["connect4", "connect6"] },
-  connect4: { name: "Connect4Ctx", kind: "cgroup_sock_addr", socket: true, from: [] },
-  connect6: { name: "Connect6Ctx", kind: "cgroup_sock_addr", socket: true, from: [] },
+  connect4: { name: "Connect4Ctx", kind: "cgroup_sock_addr", family: 4, socket: true, from: [] },
+  connect6: { name: "Connect6Ctx", kind: "cgroup_sock_addr", family: 6, socket: true, from: [] },
   sockopt: { name: "SockOptCtx", kind: "cgroup_sockopt", socket: true, from: ["setsockopt", "getsockopt"] },
   setsockopt: { name: "SetSockOptCtx", kind: "cgroup_sockopt", socket: true, from: [] },
   getsockopt: { name: "GetSockOptCtx", kind: "cgroup_sockopt", socket: true, from: [] },

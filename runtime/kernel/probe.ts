@@ -6,12 +6,22 @@ import { readFileSync } from "node:fs";
 import { FEATURES, type Feature } from "../../compiler/bpf/kernels.ts";
 import { MAP_FLAGS, MAP_TYPES, type MapTypeName } from "../../compiler/bpf/map-types.ts";
 import { CALL, CLASS, JMP, LDDW, MODE, PSEUDO, SIZE, ALU } from "../../compiler/bpf/opcodes.ts";
-import { COMPILED, type KindName } from "../../compiler/bpf/kinds/index.ts";
+import { helper, HELPERS, type HelperName } from "../../compiler/bpf/helpers.ts";
+import {
+  COMPILED,
+  HOOKS,
+  KIND_NAMES,
+  onCgroups,
+  returnRange,
+  type CgroupKindName,
+} from "../../compiler/bpf/kinds/index.ts";
+import { SOCK_OPS_FIELDS, type SockOpsField } from "../../compiler/bpf/kinds/sock-ops.ts";
+import { OPS_STRUCTS, type OpsStructName } from "../../compiler/bpf/kinds/struct-ops.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
 import { btfBuilder } from "../../compiler/object/btf.ts";
 import { intType } from "../../compiler/object/layout-types.ts";
-import { ATTACH_TYPES, type AttachTypeName } from "../../compiler/bpf/kinds/attach-types.ts";
+import { ATTACH_TYPES } from "../../compiler/bpf/kinds/attach-types.ts";
 import { BPF } from "./abi.ts";
 import { bpf, type AttrFields } from "./bpf.ts";
 import { closeFd } from "./fd.ts";
@@ -30,31 +40,19 @@ const no = (reason: string): Probe => ({ ok: false, reason });
 const slot = (code: number, dst = 0, src = 0, off = 0, imm = 0): RawInsn => ({ code, dst, src, off, imm });
 const movImm = (dst: number, imm: number): RawInsn => slot(CLASS.alu64 | ALU.mov.code, dst, 0, 0, imm);
 const loadWord = (dst: number, src: number, off: number): RawInsn => slot(CLASS.ldx | MODE.mem | SIZE.w, dst, src, off);
-const helper = (id: number): RawInsn => slot(CLASS.jmp | JMP.call.code, 0, CALL.helper, 0, id);
-const leave: readonly RawInsn[] = [movImm(0, 1), slot(CLASS.jmp | JMP.exit.code)];
-
-/** Helper ids (enum bpf_func_id), of the patched kernel from 212 on. */
-const HELPER = {
-  skStorageGet: 107,
-  reserveHeaderOption: 144,
-  openSubflow: 212,
-  closeSubflow: 213,
-  setPriority: 214,
-  setTimer: 215,
-  announceAddress: 216,
-};
-/** Offsets in struct bpf_sock_ops that only the patched kernel lets a program read (kernel/README.md). */
-const FIELD = { mptcpToken: 228, optionData: 272 };
+const call = (name: HelperName): RawInsn => slot(CLASS.jmp | JMP.call.code, 0, CALL.helper, 0, helper(name).id);
+const exit = slot(CLASS.jmp | JMP.exit.code);
+const leave: readonly RawInsn[] = [movImm(0, 1), exit];
 
 function loads(
   insns: readonly RawInsn[],
-  type: KindName = "sock_ops",
-  attach: AttachTypeName = "cgroup_sock_ops",
+  type: CgroupKindName = "sock_ops",
+  attachType: number = ATTACH_TYPES.cgroup_sock_ops,
 ): Probe {
   const result = loadProgram({
     name: "tsbpf_probe",
     type: COMPILED[type].number,
-    attachType: ATTACH_TYPES[attach],
+    attachType,
     insns,
     license: "GPL",
   });
@@ -123,53 +121,74 @@ function socketOptionWorks(option: { readonly level: number; readonly number: nu
   }
 }
 
-const readsField = (offset: number): Probe => loads([loadWord(2, 1, offset), ...leave]);
-const opensSubflow = (id: number, args: number): Probe =>
-  loads([...[2, 3, 4, 5].slice(0, args).map((register) => movImm(register, 0)), helper(id), ...leave]);
+/** Reads a field of sock_ops, which the verifier refuses where the kernel has it not. */
+const readsField = (name: SockOpsField): Probe => loads([loadWord(2, 1, SOCK_OPS_FIELDS[name].offset), ...leave]);
+/** Calls a helper of sock_ops with the context and zeros. */
+const calls = (name: HelperName): Probe =>
+  loads([
+    ...[2, 3, 4, 5].slice(0, helper(name).args.length - 1).map((register) => movImm(register, 0)),
+    call(name),
+    ...leave,
+  ]);
+
+/** A program of the kind that does nothing, at each of its hooks. */
+function hooksWork(kind: CgroupKindName): Probe {
+  const own = HOOKS.filter((hook) => hook.kind === kind);
+  const answers = own.map(({ attach }) => loads([movImm(0, returnRange(kind, attach)?.[0] ?? 0), exit], kind, attach));
+  return answers.find(({ ok }) => !ok) ?? yes;
+}
+/** What a kernel must have to run programs of a kind that cgroups have, or to take a struct of functions. */
+type KindFeature = (typeof COMPILED)[CgroupKindName]["needs"] | (typeof OPS_STRUCTS)[OpsStructName]["needs"];
+const OF_KINDS = Object.fromEntries([
+  ...KIND_NAMES.filter(onCgroups).map((kind) => [COMPILED[kind].needs, () => hooksWork(kind)] as const),
+  ...(Object.keys(OPS_STRUCTS) as OpsStructName[]).map(
+    (struct) => [OPS_STRUCTS[struct].needs, () => kernelKnows(`bpf_struct_ops_${struct}`)] as const,
+  ),
+]) as Readonly<Record<KindFeature, () => Probe>>;
+/** Helpers with a feature of their own. */
+type HelperFeature = Extract<Feature, `helper:${string}`>;
+const OF_HELPERS = Object.fromEntries(
+  (Object.keys(HELPERS) as HelperName[]).flatMap((name) => {
+    const { needs } = helper(name);
+    return needs?.startsWith("helper:") ? [[needs, () => calls(name)] as const] : [];
+  }),
+) as Readonly<Record<HelperFeature, () => Probe>>;
 
 /** How each feature of the targets table is asked for. */
 const PROBES: Readonly<Record<Feature, () => Probe>> = {
-  "sock-ops": () => loads(leave),
-  "connect-hooks": () => loads(leave, "cgroup_sock_addr", "cgroup_inet4_connect"),
-  "sockopt-hooks": () => loads(leave, "cgroup_sockopt", "cgroup_setsockopt"),
-  "header-options": () => loads([movImm(2, 4), movImm(3, 0), helper(HELPER.reserveHeaderOption), ...leave]),
-  "tcp-option-events": () => readsField(FIELD.optionData),
-  "event:mptcp-new-session": () => readsField(FIELD.mptcpToken),
-  "event:mptcp-fully-established": () => readsField(FIELD.mptcpToken),
-  "event:mptcp-close-session": () => readsField(FIELD.mptcpToken),
-  "event:mptcp-add-remote-address": () => readsField(FIELD.mptcpToken),
-  "event:mptcp-remove-remote-address": () => readsField(FIELD.mptcpToken),
-  "event:mptcp-subflow-established": () => readsField(FIELD.mptcpToken),
-  "event:mptcp-subflow-closed": () => readsField(FIELD.mptcpToken),
-  "event:mptcp-add-local-address": () => readsField(FIELD.mptcpToken),
-  "event:mptcp-remove-local-address": () => readsField(FIELD.mptcpToken),
-  "event:mptcp-accept-subflow": () => readsField(FIELD.mptcpToken),
-  "event:mptcp-subflow-priority": () => readsField(FIELD.mptcpToken),
-  "helper:mptcp-open-subflow": () => opensSubflow(HELPER.openSubflow, 4),
-  "helper:mptcp-close-subflow": () => opensSubflow(HELPER.closeSubflow, 4),
-  "helper:mptcp-set-priority": () => opensSubflow(HELPER.setPriority, 3),
+  ...OF_KINDS,
+  ...OF_HELPERS,
+  "header-options": () => loads([movImm(2, 4), movImm(3, 0), call("reserve_hdr_opt"), ...leave]),
+  "tcp-option-events": () => readsField("opt_data"),
+  "event:mptcp-new-session": () => readsField("mptcp_loc_token"),
+  "event:mptcp-fully-established": () => readsField("mptcp_loc_token"),
+  "event:mptcp-close-session": () => readsField("mptcp_loc_token"),
+  "event:mptcp-add-remote-address": () => readsField("mptcp_loc_token"),
+  "event:mptcp-remove-remote-address": () => readsField("mptcp_loc_token"),
+  "event:mptcp-subflow-established": () => readsField("mptcp_loc_token"),
+  "event:mptcp-subflow-closed": () => readsField("mptcp_loc_token"),
+  "event:mptcp-add-local-address": () => readsField("mptcp_loc_token"),
+  "event:mptcp-remove-local-address": () => readsField("mptcp_loc_token"),
+  "event:mptcp-accept-subflow": () => readsField("mptcp_loc_token"),
+  "event:mptcp-subflow-priority": () => readsField("mptcp_loc_token"),
   // The event came with the helper that asks for it.
-  "event:mptcp-timer": () => opensSubflow(HELPER.setTimer, 1),
-  "helper:mptcp-set-timer": () => opensSubflow(HELPER.setTimer, 1),
-  "helper:mptcp-announce-addr": () => opensSubflow(HELPER.announceAddress, 3),
+  "event:mptcp-timer": () => calls("mptcp_set_timer"),
   "delayed-ack-options": () => socketOptionWorks(SOCKET_OPTIONS.TCP_DELACK_MIN_US),
   "bpf-delack-max": () => kernelKnows("TCP_BPF_DELACK_MAX"),
   // Since Linux 6.1 bpf_setsockopt and bpf_getsockopt go through the general functions.
   "unified-socket-options": () => kernelKnows("sol_tcp_sockopt"),
-  "congestion-control": () => kernelKnows("bpf_struct_ops_tcp_congestion_ops"),
-  "mptcp-schedulers": () => kernelKnows("bpf_struct_ops_mptcp_sched_ops"),
   "struct-ops-links": () => kernelKnows("bpf_struct_ops_link_create"),
   "ring-buffer": () => mapWorks("ringbuf", { max_entries: 65536 }),
   "socket-storage": () =>
     withSocketStorage((fd) =>
       loads([
-        slot(CLASS.ldx | MODE.mem | SIZE.dw, 2, 1, 184),
+        slot(CLASS.ldx | MODE.mem | SIZE.dw, 2, 1, SOCK_OPS_FIELDS.sk.offset),
         slot(CLASS.jmp | JMP.jeq.code, 2, 0, 5, 0),
         slot(LDDW, 1, PSEUDO.mapFd, 0, fd),
         slot(0),
         movImm(3, 0),
         movImm(4, 1),
-        helper(HELPER.skStorageGet),
+        call("sk_storage_get"),
         ...leave,
       ]),
     ),

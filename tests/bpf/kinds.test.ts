@@ -18,6 +18,7 @@ import {
 } from "../../compiler/bpf/kinds/index.ts";
 import { memberHook, OPS_STRUCTS, opsStruct, type WritablePlaces } from "../../compiler/bpf/kinds/struct-ops.ts";
 import { findMember, kernelTypes } from "../../compiler/bpf/kernel-types.ts";
+import { SEEN_STRUCTS, type SeenMember } from "../../compiler/bpf/tcp-sock-members.ts";
 import { NEWEST } from "../../compiler/bpf/verifier-rules.ts";
 import { PROGRAM_KINDS } from "../../compiler/frontend/program-kinds.ts";
 
@@ -111,6 +112,39 @@ test.each(KIND_NAMES)("fields of %s that are stable are those that no call chang
   const stable = Object.entries(fields).flatMap(([field, row]) => (row.stable ? [field] : []));
   expect(stable.sort()).toEqual([...STABLE[name]!].sort());
 });
+
+/**
+ * Members of the kernel's structs are called as the kernel calls them; those that are not, or that are more than a number in the host's order, stand here
+ * as well. A name that leads to another member of the same width would be found by no kernel's types.
+ */
+const RENAMED: Readonly<Record<string, SeenMember>> = {
+  "tcp_sock.srttUs": { member: "srtt_us", eighths: true },
+  "tcp_sock.ackPending": { member: "icsk_ack.pending" },
+  "tcp_sock.tcpState": { member: "skc_state", as: "tcp-state" },
+  "tcp_sock.localPort": { member: "skc_num" },
+  "tcp_sock.remotePort": { member: "skc_dport", as: "be16" },
+  "tcp_sock.localIp4": { member: "skc_rcv_saddr", as: "be32" },
+  "tcp_sock.remoteIp4": { member: "skc_daddr", as: "be32" },
+  "mptcp_sock.localPort": { member: "skc_num" },
+  "mptcp_sock.remotePort": { member: "skc_dport", as: "be16" },
+  "mptcp_subflow_context.requestBackup": { member: "request_bkup" },
+};
+test.each(Object.entries(SEEN_STRUCTS))(
+  "members of %s that programs see are the kernel's of that name",
+  (struct, rows) => {
+    const plainName = (member: string): string =>
+      member
+        .replace(/^(icsk|skc?|tcp(?=_wstamp))_/, "")
+        .replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+    const others = Object.entries<SeenMember>(rows).filter(
+      ([name, row]) => Object.keys(row).length > 1 || plainName(row.member) !== name,
+    );
+    const listed = Object.entries(RENAMED).filter(([name]) => name.startsWith(`${struct}.`));
+    expect(Object.fromEntries(others.map(([name, row]) => [`${struct}.${name}`, row]))).toEqual(
+      Object.fromEntries(listed),
+    );
+  },
+);
 
 test.each(Object.values(kernels))(
   "the limits of target $name are the kernel's",

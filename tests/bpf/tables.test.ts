@@ -17,6 +17,7 @@ import {
   programSection,
   type CompiledKind,
   type ContextField,
+  type Kind,
 } from "../../compiler/bpf/kinds/index.ts";
 import { OPTION_ROWS } from "../../compiler/bpf/option-names.ts";
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS } from "../../compiler/bpf/kinds/sock-ops.ts";
@@ -280,20 +281,32 @@ int main(void) {
   }
   return 0;
 }`;
-function askLibbpf(sections: readonly string[]): string[] | undefined {
+/** What libbpf calls program types and attach types, by their numbers: "type 13 sock_ops". */
+const NAME_ORACLE = `
+#include <bpf/libbpf.h>
+#include <stdio.h>
+int main(void) {
+  for (int n = 0; n < 64; n++) {
+    const char *type = libbpf_bpf_prog_type_str(n), *attach = libbpf_bpf_attach_type_str(n);
+    if (type) printf("type %d %s\\n", n, type);
+    if (attach) printf("attach %d %s\\n", n, attach);
+  }
+  return 0;
+}`;
+function askLibbpf(source: string, lines: readonly string[]): string[] | undefined {
   const script =
     'd=$(mktemp -d) && printf "%s" "$SOURCE" | gcc -w -x c - -o $d/a -lbpf && $d/a; r=$?; rm -rf "$d"; exit $r';
   const { status, stdout } = spawnSync("sh", ["-c", script], {
-    input: `${sections.join("\n")}\n`,
+    input: `${lines.join("\n")}\n`,
     encoding: "utf8",
-    env: { ...process.env, SOURCE: SECTION_ORACLE },
+    env: { ...process.env, SOURCE: source },
   });
   return status === 0 ? stdout.trim().split("\n") : undefined;
 }
 
 const rules = Object.entries(PROGRAM_SECTIONS);
 const asked = rules.map(([name, rule]) => ("prefix" in rule ? `${name}/something` : name));
-const answers = askLibbpf([...asked, "sockops/x", "nonsense"]);
+const answers = askLibbpf(SECTION_ORACLE, [...asked, "sockops/x", "nonsense"]);
 describe.skipIf(!answers)(`libbpf${answers ? "" : " (skipped: no gcc, or no libbpf to link with)"}`, () => {
   test("gives sections the same program types and attach types", () => {
     const theirs = answers!.slice(0, rules.length);
@@ -301,6 +314,18 @@ describe.skipIf(!answers)(`libbpf${answers ? "" : " (skipped: no gcc, or no libb
     // libbpf of this machine may be older than a section's name.
     expect(ours.filter((line, index) => line !== theirs[index] && !theirs[index]!.endsWith("?"))).toEqual([]);
     expect(theirs.filter((line) => line.endsWith("?")).length).toBeLessThan(6);
+  });
+
+  test("calls program types and attach types as the tables do", () => {
+    const theirs = askLibbpf(NAME_ORACLE, [])!;
+    const ours = [
+      ...Object.entries<Kind>(KINDS).map(([name, { number }]) => `type ${number} ${name}`),
+      ...Object.entries(ATTACH_TYPES).map(([name, number]) => `attach ${number} ${name}`),
+    ];
+    // libbpf of this machine may be older than a number; those that it knows it calls so.
+    const known = new Set(theirs.map((line) => line.replace(/ \S+$/, "")));
+    expect(ours.filter((line) => known.has(line.replace(/ \S+$/, "")) && !theirs.includes(line))).toEqual([]);
+    expect(ours.filter((line) => theirs.includes(line)).length).toBeGreaterThan(60);
   });
 
   test("knows no section that only looks like one", () => {

@@ -149,6 +149,9 @@ describe("roles that do for others", () => {
     );
     expect(sorted(theirs)).toEqual(sorted(mine));
   });
+  test.each(Object.keys(ROLES) as Role[])("%s stands for a socket where its type extends SocketOwner", (role) => {
+    expect(types(role).some((type) => above(type).includes("SocketOwner"))).toBe("socket" in ROLES[role]);
+  });
 });
 
 test("every function of the language is declared and lowered", () => {
