@@ -21,7 +21,7 @@ import { build } from "esbuild";
 import { embed } from "./embed.mjs";
 import { writePages } from "./pages.mjs";
 import { buildPlayground } from "./playground.mjs";
-import { typescriptOnly } from "./typescript-module.mjs";
+import { typescriptOfCommand, typescriptOnly } from "./typescript-module.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...parts) => join(root, ...parts);
@@ -67,7 +67,8 @@ if (!process.argv.includes("--embed-only")) {
     outdir: out,
     bundle: true,
     splitting: true,
-    chunkNames: "chunks/[name]-[hash]",
+    // All in one folder, so that each finds the command's bundle in the same place.
+    chunkNames: "[name]-[hash]",
     platform: "node",
     target: "node20",
     format: "esm",
@@ -75,8 +76,8 @@ if (!process.argv.includes("--embed-only")) {
     keepNames: false,
     sourcemap: false,
     external: ["koffi", "vitest"],
-    plugins: [typescriptOnly],
-    // ts-morph and TypeScript are CommonJS and ask for Node's modules at run time.
+    plugins: [typescriptOfCommand],
+    // The command's bundle is CommonJS, and so is what asks for Node's modules at run time.
     banner: {
       js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);import{fileURLToPath as __fu}from"node:url";import{dirname as __dn}from"node:path";const __filename=__fu(import.meta.url),__dirname=__dn(__filename);',
     },
@@ -94,7 +95,7 @@ if (!process.argv.includes("--embed-only")) {
     format: "cjs",
     minify: true,
     external: ["koffi", "vscode-languageserver*"],
-    plugins: [typescriptOnly, noProcesses],
+    plugins: [typescriptOnly(root), noProcesses],
     define: { TSBPF_BUILD: JSON.stringify(NO_BUILD_YET) },
     logLevel: "warning",
   });

@@ -39,7 +39,7 @@ export async function buildPlayground(root, out) {
       ...common,
       entryPoints: ["runtime/playground/worker/worker.ts"],
       format: "iife",
-      plugins: [typescriptOnly, noNode],
+      plugins: [typescriptOnly(root), noNode],
     }),
   ]);
   mkdirSync(out, { recursive: true });

@@ -2,7 +2,7 @@
 // bundler can drop nothing; the language uses its parser, binder and checker, which are less than half of it. The file
 // was itself made from ES modules, so a few marks at the starts of lines are enough to undo that. Whatever does not look
 // as expected stops the build: the version is pinned in package-lock.json.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
@@ -94,25 +94,68 @@ export function typescriptModule(text) {
   return `${text}\nfunction __exported(all) { const made = {}; __export(made, all); return made; }\nexport { ${exported.map(([value, name]) => `${value} as ${name}`).join(", ")} };\n`;
 }
 
-/** esbuild plugin: `ts-morph` in our sources is TypeScript alone, with the exports that are used. */
-export const typescriptOnly = {
+const require = createRequire(import.meta.url);
+const file = join(dirname(require.resolve("@ts-morph/common/package.json")), "dist", "typescript.js");
+
+/** `ts` is a named export of ts-morph; as a namespace, only what is used of it is bundled. */
+function asNamespace(build) {
+  build.onLoad({ filter: /(compiler\/frontend|runtime\/(files|project))\/[^/]+\.ts$/ }, ({ path }) => ({
+    contents: readFileSync(path, "utf8").replace(
+      /^import (type )?\{ ts \} from "ts-morph";$/m,
+      'import $1* as ts from "ts-morph";',
+    ),
+    loader: "ts",
+  }));
+}
+
+/** esbuild plugin for the command: `ts-morph` in our sources is TypeScript alone, with the exports that are used. */
+export const typescriptOnly = (root) => ({
   name: "typescript-only",
   setup(build) {
-    const require = createRequire(import.meta.url);
-    const file = join(dirname(require.resolve("@ts-morph/common/package.json")), "dist", "typescript.js");
+    const text = typescriptModule(readFileSync(file, "utf8"));
     build.onResolve({ filter: /^ts-morph$/ }, () => ({ path: file, namespace: "typescript-only", sideEffects: false }));
     build.onLoad({ filter: /./, namespace: "typescript-only" }, () => ({
-      contents: typescriptModule(readFileSync(file, "utf8")),
+      contents: text,
       resolveDir: dirname(file),
       loader: "js",
     }));
-    // `ts` is a named export of ts-morph; as a namespace, only what is used of it is bundled.
-    build.onLoad({ filter: /(compiler\/frontend|runtime\/(files|project))\/[^/]+\.ts$/ }, ({ path }) => ({
-      contents: readFileSync(path, "utf8").replace(
-        /^import (type )?\{ ts \} from "ts-morph";$/m,
-        'import $1* as ts from "ts-morph";',
-      ),
-      loader: "ts",
+    build.onLoad({ filter: /runtime\/cli\/typescript\.ts$/ }, () => ({
+      contents: `import * as ts from "ts-morph";\nexport const typescript = { ${usedOf(root, text)
+        .map((name) => `${name}: ts.${name}`)
+        .join(", ")} };\n`,
+      resolveDir: root,
+      loader: "js",
     }));
+    asNamespace(build);
+  },
+});
+
+/** Names of TypeScript's that our sources look into. */
+function usedOf(root, text) {
+  const exported = new Set(
+    /export \{ ([^}]*) \};\n$/
+      .exec(text)[1]
+      .split(", ")
+      .map((one) => one.replace(/^\w+ as /, "")),
+  );
+  const folders = ["compiler/frontend", "runtime/files", "runtime/project"].map((folder) => join(root, folder));
+  const sources = folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
+  const names = sources.flatMap((path) =>
+    path.endsWith(".ts") ? [...readFileSync(path, "utf8").matchAll(/\bts\.(\w+)/g)].map((match) => match[1]) : [],
+  );
+  return [...new Set(names)].filter((name) => exported.has(name)).sort();
+}
+
+/** esbuild plugin for the package's modules, which lie beside the command's bundle: TypeScript is that one's. */
+export const typescriptOfCommand = {
+  name: "typescript-of-command",
+  setup(build) {
+    build.onResolve({ filter: /^ts-morph$/ }, () => ({ path: "ts-morph", namespace: "typescript-of-command" }));
+    build.onLoad({ filter: /./, namespace: "typescript-of-command" }, () => ({
+      contents: 'module.exports = require("./cli.cjs").typescript;',
+      loader: "js",
+    }));
+    build.onResolve({ filter: /^\.\/cli\.cjs$/ }, ({ path }) => ({ path, external: true }));
+    asNamespace(build);
   },
 };

@@ -8,6 +8,11 @@ import { keepHangUp } from "./hang-up.ts";
 import { leave, watchOutput } from "./output.ts";
 import { warmUp } from "./warm-up.ts";
 
+export { typescript } from "./typescript.ts";
+
+/** Whether `tsbpf/compiler` and the like look into the bundle for TypeScript: then nothing starts. The launchers give a module without a name. */
+const isLibrary = typeof module === "object" && module.id !== undefined && module.id !== ".";
+
 async function start(): Promise<void> {
   keepHangUp();
   watchOutput();
@@ -27,6 +32,6 @@ if (startupSnapshot.isBuildingSnapshot()) {
 } else if (process.env["TSBPF_WARM_UP"]) {
   // The same for V8's code cache, which bin/startup.cjs takes afterwards.
   void warmUp();
-} else {
+} else if (!isLibrary) {
   void start();
 }
