@@ -71,7 +71,7 @@ export const TWINS: readonly Twin[] = [
   {
     file: "initial-window-both",
     program: "initialWindowBoth",
-    targets: ["mainline", "patched"],
+    targets: TARGETS,
     events: "option",
     option: { kind: 66, length: 4, payload: [0, 40] },
     listens: true,
@@ -87,7 +87,7 @@ export const TWINS: readonly Twin[] = [
   {
     file: "server-id",
     program: "serverName",
-    targets: ["mainline", "patched"],
+    targets: TARGETS,
     events: "option",
     option: { kind: 183, length: 6, payload: [0, 0, 0x12, 0x34] },
     listens: true,
@@ -114,7 +114,7 @@ export const TWINS: readonly Twin[] = [
   {
     file: "telemetry",
     program: "telemetry",
-    targets: ["mainline", "patched"],
+    targets: TARGETS,
     events: "option",
     option: { kind: 0x72, length: 12, payload: [0x14, 200, 61, 1, 2, 3, 180, 0x4d, 1, 2] },
     params: { threshold: 100 },

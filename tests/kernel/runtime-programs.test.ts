@@ -151,7 +151,7 @@ describe.skipIf(skip)(
 
     it("keeps the company of options apart, by its own events and by mainline's callbacks", async () => {
       const found = await findings("company");
-      for (const target of ["patched", "mainline"] as const)
+      for (const target of TARGETS)
         expect(wrongInCompany(found.get(target) as unknown as Seen, target), target).toEqual([]);
     });
 

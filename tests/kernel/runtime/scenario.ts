@@ -535,7 +535,7 @@ try {
     for (const target of TARGETS)
       await sharedWriting(target, (name, wire) => report(`${target}: ${name}`, { ...wire }));
   } else if (part === "company") {
-    for (const target of ["patched", "mainline"] as const) {
+    for (const target of TARGETS) {
       const own = openLab();
       try {
         report(target, { ...(await company(own, target)) });
