@@ -70,12 +70,12 @@ function leadOf({ payload, header: bytes }: OptionDeclaration): number {
 }
 
 /** A slot that holds the option from its kind on, so many bytes after its start. */
-interface Buffer {
+interface OptionSlot {
   readonly base: Value;
   readonly lead: number;
   readonly align: 8;
 }
-function buffer(program: EventProgram, option: OptionDeclaration): Buffer {
+function buffer(program: EventProgram, option: OptionDeclaration): OptionSlot {
   const lead = leadOf(option);
   const base =
     program.scratch.get("option") ?? program.b.slot(wholeWords(lead + option.length), 8, "option", program.span);
@@ -83,15 +83,15 @@ function buffer(program: EventProgram, option: OptionDeclaration): Buffer {
   return { base, lead, align: 8 };
 }
 /** What helpers are given. */
-const startOf = ({ b, span }: EventProgram, { base, lead }: Buffer): Value =>
+const startOf = ({ b, span }: EventProgram, { base, lead }: OptionSlot): Value =>
   lead === 0 ? base : b.ptradd(base, b.constant("w64", BigInt(lead), span), span);
 /** Zeros in front of `bytes` of the option, as far as `header` does not fill them. */
-function clear({ b, span }: EventProgram, { base, lead }: Buffer, bytes: number): void {
+function clear({ b, span }: EventProgram, { base, lead }: OptionSlot, bytes: number): void {
   const from = lead === 0 ? 0 : 8;
   b.zero(base, from, lead + bytes - from, 8, span);
 }
 
-function header({ b, span }: EventProgram, option: OptionDeclaration, { base, lead }: Buffer, length: number): void {
+function header({ b, span }: EventProgram, option: OptionDeclaration, { base, lead }: OptionSlot, length: number): void {
   b.store(2, base, lead, b.constant("w32", BigInt(option.kind | (length << 8)), span), span);
   if (option.experiment !== undefined)
     b.store(2, base, lead + 2, b.constant("w32", magicBits(option.experiment), span), span);
