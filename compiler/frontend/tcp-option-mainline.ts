@@ -91,7 +91,12 @@ function clear({ b, span }: EventProgram, { base, lead }: OptionSlot, bytes: num
   b.zero(base, from, lead + bytes - from, 8, span);
 }
 
-function header({ b, span }: EventProgram, option: OptionDeclaration, { base, lead }: OptionSlot, length: number): void {
+function header(
+  { b, span }: EventProgram,
+  option: OptionDeclaration,
+  { base, lead }: OptionSlot,
+  length: number,
+): void {
   b.store(2, base, lead, b.constant("w32", BigInt(option.kind | (length << 8)), span), span);
   if (option.experiment !== undefined)
     b.store(2, base, lead + 2, b.constant("w32", magicBits(option.experiment), span), span);
