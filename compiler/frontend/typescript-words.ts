@@ -117,6 +117,11 @@ function handlerMismatch(from: string, to: string): Words {
           message: `the handler must return true or false, not ${returned}`,
           help: "return true to let it go on, false to refuse it",
         };
+  const number = /=> (u8|u16|u32|i32|u64|i64)$/.exec(to)?.[1];
+  if (number)
+    return /undefined|void/.test(returned)
+      ? { message: "a path of the handler ends without a number", help: `end it with return and a ${number}` }
+      : { message: `the handler must return a ${number}, not ${returned}`, help: `convert it: ${number}(…)` };
   return { message: `the handler has another shape than ${shorten(to)}` };
 }
 

@@ -231,13 +231,14 @@ interface CongestionControlBase<S> {
   /** How many windows the send buffer holds, twice that while recovering. */
   sndbufExpand?(this: void, sk: TcpSock<S>): u32;
 }
-/** `ack`: the sequence number acknowledged; `acked`: how many segments. */
-type CongAvoid<S> = (this: void, sk: TcpSock<S>, ack: u32, acked: u32) => undefined | void;
-/** In place of congAvoid, and of the kernel's own reductions: window and pacing rate are the program's alone (Linux 6.10). */
-type CongControl<S> = (this: void, sk: TcpSock<S>, ack: u32, flag: i32, sample: RateSample) => undefined | void;
-type Growth<S> =
-  | { congAvoid: CongAvoid<S>; congControl?: CongControl<S> }
-  | { congAvoid?: CongAvoid<S>; congControl: CongControl<S> };
+/** How the window grows: one of the two is needed. */
+interface Grows<S> {
+  /** `ack`: the sequence number acknowledged; `acked`: how many segments. */
+  congAvoid(this: void, sk: TcpSock<S>, ack: u32, acked: u32): undefined | void;
+  /** In place of congAvoid, and of the kernel's own reductions: window and pacing rate are the program's alone (Linux 6.10). */
+  congControl(this: void, sk: TcpSock<S>, ack: u32, flag: i32, sample: RateSample): undefined | void;
+}
+type Growth<S> = Partial<Grows<S>> & (Pick<Grows<S>, "congAvoid"> | Pick<Grows<S>, "congControl">);
 
 /** A congestion control, registered under its name as long as it is loaded. Each handler is a program of its own: NAME_init, NAME_ssthresh, … */
 export declare function congestionControl<S = unknown>(handlers: CongestionControlBase<S> & Growth<S>): CongestionControlProgram<S>;

@@ -146,3 +146,19 @@ export const cc = congestionControl({
   expect(keys("part")).toEqual(["reference-replaced"]);
   expect(keys("other")).toEqual([]);
 });
+
+test("a handler of another shape is told what the kernel wants of it", () => {
+  const words = (members: Readonly<Record<string, string>>): unknown =>
+    compile({ path: "cc.ts", text: program(members) })
+      .diagnostics.filter(({ key }) => key === "type-error")
+      .map(({ message, help }) => ({ message: message.replace(/ \(TS\d+\)$/, ""), help }));
+  expect(words({ ssthresh: "ssthresh(sk) { sk.sndCwnd = 5; }," })).toEqual([
+    { message: "a path of the handler ends without a number", help: "end it with return and a u32" },
+  ]);
+  expect(words({ congAvoid: "congAvoid(sk, ack, acked) { renoCongAvoid(sk, ack, acked); return 5; }," })).toEqual([
+    { message: "the handler returns number, but nothing looks at it", help: "leave out the value: return;" },
+  ]);
+  expect(words({ congAvoid: "congAvoid(sk, ack, acked, more) { renoCongAvoid(sk, ack, acked); }," })).toMatchObject([
+    { message: "the handler is given 3 values: sk, ack, acked", help: "remove the other parameters" },
+  ]);
+});

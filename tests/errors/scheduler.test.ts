@@ -126,3 +126,17 @@ test("a subflow that may be missing is tested first: the type checker says so", 
 test("a subflow is kept for as long as the handler runs, not longer", () => {
   expect(said(`${program(GET_SEND)}let kept: MptcpSubflow | undefined;`).map(({ key }) => key)).not.toEqual([]);
 });
+
+test("a handler that ends without an answer is told which one", () => {
+  const words = (members: string): unknown =>
+    compile({ path: "chooses.ts", text: program(members) })
+      .diagnostics.filter(({ key }) => key === "type-error")
+      .map(({ message, help }) => ({ message: message.replace(/ \(TS\d+\)$/, ""), help }));
+  const without = {
+    message: "a path of the handler ends without true or false",
+    help: "end it with return true; or return false;",
+  };
+  const body = "for (const one of session.subflows(4)) one.schedule();";
+  expect(words(`getSend(session) { ${body} }`)).toEqual([without]);
+  expect(words(`getSend: (session) => session.token === 1, getRetrans(session) { ${body} }`)).toEqual([without]);
+});

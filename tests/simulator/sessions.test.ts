@@ -156,6 +156,33 @@ test("weights are shares of the bytes, by the path's number", async () => {
   expect(firstShare(done)).toBeLessThan(0.28);
 });
 
+test("one that chooses nothing, or only what cannot send, stops nobody else", async () => {
+  const text = (body: string): string => `
+import { license } from "tsbpf";
+import { scheduler } from "tsbpf/mptcp";
+license("GPL");
+export const mine = scheduler({ getSend(session) { ${body} } });`;
+  const nobody = await load(source(text("return session.token === 0;")), { target: "patched" });
+  const careless = await load(
+    source(text("for (const one of session.subflows(8)) one.schedule(); session.sndBurst = -1; return true;")),
+    { target: "patched" },
+  );
+  const scheduler = await bundled("first");
+  const done = simulateSessions({
+    duration: "20s",
+    paths: [dies(FAST, 1), FAST],
+    sessions: [
+      { scheduler: nobody["mine"] as SchedulerUnderTest, bytes: MEGABYTES },
+      { scheduler: careless["mine"] as SchedulerUnderTest, bytes: 3 * MEGABYTES },
+      { scheduler, subflows: [{ path: 1 }], bytes: MEGABYTES },
+    ],
+  });
+  const [first, second, third] = done.sessions;
+  expect(first!.delivered.at(-1)).toBe(0);
+  expect(first!.calls.getSend).toBeLessThan(100);
+  expect([second!.delivered.at(-1), third!.delivered.at(-1)]).toEqual([3 * MEGABYTES, MEGABYTES]);
+});
+
 test("the same options give the same run; storages begin anew with each session", async () => {
   const scheduler = await bundled("round-robin", "roundRobin");
   const once = (): SessionSimulationRun => run({ scheduler, bytes: MEGABYTES }, [{ ...FAST, loss: 0.02 }, SLOW]);

@@ -46,3 +46,19 @@ export type LoadFinding =
     }
   | { readonly what: "lacking" }
   | { readonly what: "error"; readonly message: string };
+
+/** Two unequal links whose queues do not run over (what a host's own queue drops its TCP knows of, and it is no loss), and what is sent over them: `first` bytes when the session begins, `bytes` when both subflows are there. */
+export const SHAPE = {
+  links: [
+    { rateMbit: 8, delayMs: 20, queue: 1000 },
+    { rateMbit: 2, delayMs: 20, queue: 1000 },
+  ],
+  first: 1000,
+  bytes: 2_000_000,
+} as const;
+/** Bytes that left over each link, headers included; how long it took until all were there. */
+export interface ShapeFinding {
+  readonly name: string;
+  readonly bytes: readonly number[];
+  readonly seconds: number;
+}
