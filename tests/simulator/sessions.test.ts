@@ -70,8 +70,7 @@ test("redundant: every byte on each subflow, and the peer has it twice", async (
 test("redundant: one whose send buffer is full is left out of a copy", async () => {
   const done = run({ scheduler: await bundled("redundant"), bytes: 2 * MEGABYTES });
   const { copied } = only(done);
-  expect(copied / (2 * MEGABYTES)).toBeGreaterThan(0.1);
-  expect(copied / (2 * MEGABYTES)).toBeLessThan(1);
+  expect(copied / (2 * MEGABYTES)).toBeLessThan(0.5);
   const arrived = only(done).subflows.reduce((sum, { delivered }) => sum + delivered.at(-1)!, 0);
   expect(arrived).toBe(2 * MEGABYTES + copied);
 });

@@ -5,6 +5,9 @@ import { write } from "../sender/sender.ts";
 import { hasData, sequence, type Sender } from "../sender/state.ts";
 import type { SeenSubflow } from "./scheduler.ts";
 
+/** Bytes of memory that a segment takes beside its data: SKB_TRUESIZE of the headers' room (MAX_TCP_HEADER), 320 + 256 + 320. */
+const SEGMENT_OVERHEAD = 896;
+
 /** A part of the session's stream: from the first byte to before the last. */
 interface Part {
   start: number;
@@ -47,7 +50,8 @@ export function createSubflow(clock: Clock, sender: Sender, facts: SubflowFacts)
     staleHeardAt: 0,
     copy: undefined,
     get wmemQueued() {
-      return sender.written + unsent - (head(sender.queue)?.start ?? sender.nextByte);
+      const bytes = sender.written + unsent - (head(sender.queue)?.start ?? sender.nextByte);
+      return bytes + Math.ceil(bytes / sock.mssCache) * SEGMENT_OVERHEAD;
     },
     get isMemoryFree() {
       return this.wmemQueued < sock.sndbuf;
