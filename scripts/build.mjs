@@ -96,6 +96,8 @@ if (!process.argv.includes("--embed-only")) {
     minify: true,
     external: ["koffi", "vscode-languageserver*"],
     plugins: [typescriptOnly(root), noProcesses],
+    // While Node builds a snapshot there is no module to export to.
+    banner: { js: "var module=module||{exports:{}};" },
     define: { TSBPF_BUILD: JSON.stringify(NO_BUILD_YET) },
     logLevel: "warning",
   });
