@@ -43,7 +43,7 @@ const ordinary = (folder: string): void =>
 function start(
   file: string,
   args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string | undefined>; uid?: number } = {},
+  options: { cwd?: string; env?: Record<string, string | undefined>; uid?: number; timeout?: number } = {},
 ) {
   const { NODE_OPTIONS: _, ...env } = process.env;
   const home = { XDG_CACHE_HOME: join(base, "no cache"), HOME: join(base, "no home"), ...options.env };
@@ -82,7 +82,7 @@ describe("a snapshot beside the package", () => {
   beforeAll(() => {
     folder = copyPackage("a package");
     command = join(folder, "bin/tsbpf");
-    const made = start(process.execPath, [join(folder, "bin/startup.cjs"), "--beside"]);
+    const made = start(process.execPath, [join(folder, "bin/startup.cjs"), "--beside"], { timeout: PATIENCE });
     expect(made).toEqual({ code: 0, stdout: "", stderr: "" });
     const [name] = readdirSync(join(folder, ".startup"));
     prepared = join(folder, ".startup", name!);
