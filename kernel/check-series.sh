@@ -20,7 +20,7 @@ cache=${TSBPF_KERNEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tsbpf/kernel}
 # The prototypes in helper documentation must be one line; the tree has no
 # MAINTAINERS entry for a file that only this series has.
 ignore=FILE_PATH_CHANGES,LONG_LINE_COMMENT
-objects=(net/mptcp/ net/core/{filter,sock}.o kernel/bpf/{core,bpf_struct_ops}.o
+objects=(net/mptcp/ net/core/{filter,sock}.o kernel/bpf/{core,bpf_struct_ops,net_namespace,syscall}.o
 	net/ipv4/{tcp,tcp_input,tcp_output,tcp_timer,tcp_ipv4,tcp_minisocks,tcp_fastopen,tcp_cong,syncookies,inet_connection_sock,af_inet}.o)
 
 say() { echo "kernel/check-series.sh: $*" >&2; }

@@ -37,6 +37,7 @@ fields=$(awk '/^struct bpf_sock_ops \{/ { on = 1; next } on && /^};/ { exit } on
 	block sockopts "$(names 'TCP_BPF_[A-Z0-9_]+' "$bpf"; 
 		grep -oE '^#define TCP_[A-Z0-9_]+[[:space:]]+[0-9]+\b' "$include/linux/tcp.h" | awk '{ print $2 }' |
 		grep -vE '^TCP_(REPAIR_(ON|OFF)|MD5SIG_(MAX|FLAG)|AO_(MAX|KEYF)|RECEIVE_|MSS_|S_)' )" ,
+	block attachTypes "$(names 'BPF_NETNS_SOCK_OPS' "$bpf")" ,
 	echo '	puts("  \"helpers\": {");'
 	awk '/^#define ___BPF_FUNC_MAPPER/ { on = 1; next } on && /FN\(/ { match($0, /FN\([a-z_0-9]+, [0-9]+/)
 		s = substr($0, RSTART + 3, RLENGTH - 3); split(s, p, ", "); l[++n] = p[1] } on && !/FN\(/ { exit }

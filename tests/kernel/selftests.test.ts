@@ -12,7 +12,7 @@ const missing =
 const title = "the kernel's own selftests still pass";
 
 /** Tests of selftests/bpf that are about sock_ops programs and MPTCP, linked into one program by selftests/harness.c. */
-const BPF = ["tcp_hdr_options", "tcpbpf_user", "tcp_rtt", "mptcp", "mptcp_pm", "mptcp_sched"];
+const BPF = ["tcp_hdr_options", "tcpbpf_user", "tcp_rtt", "mptcp", "mptcp_pm", "mptcp_sched", "netns_sock_ops"];
 
 /** Scripts of selftests/net/mptcp. Those with `all` take long in an emulated machine, or measure times that it may not keep. */
 const MPTCP: readonly { readonly script: string; readonly all?: true }[] = [

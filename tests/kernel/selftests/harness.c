@@ -48,6 +48,7 @@ extern void test_tcp_rtt(void);
 extern void test_mptcp(void);
 extern void test_mptcp_pm(void);
 extern void test_mptcp_sched(void);
+extern void test_netns_sock_ops(void);
 
 static const struct {
 	const char *name;
@@ -59,6 +60,7 @@ static const struct {
 	{ "mptcp", test_mptcp },
 	{ "mptcp_pm", test_mptcp_pm },
 	{ "mptcp_sched", test_mptcp_sched },
+	{ "netns_sock_ops", test_netns_sock_ops },
 };
 
 int main(void)

@@ -23,8 +23,8 @@ if [ -n "${KERNEL_SOURCE:-}" ]; then
 else
 	tar -xf /usr/src/linux-source-6.12.tar.xz -C "$work" --strip-components=1 --wildcards "${parts[@]/#/*/}"
 fi
-# The series changes one of them.
-git -C "$work" apply --include='tools/testing/*' "$here"/../../../kernel/patches/*-tools-bpf-*.patch
+# The series changes one of them, and a header.
+git -C "$work" apply --include='tools/testing/*' --include='tools/include/*' "$here"/../../../kernel/patches/*-tools-bpf-*.patch
 # Its own, in the form that they would be sent in.
 cp -r "$here"/../../../kernel/selftests/* "$work/tools/testing/selftests/bpf/"
 bpf=$work/tools/testing/selftests/bpf
@@ -33,7 +33,7 @@ net=$work/tools/testing/selftests/net
 flavour=()
 [ "${TSBPF_KERNEL_DEBUG:-}" != 1 ] || flavour=(--debug-config)
 "$here/../../../kernel/run.sh" "${flavour[@]}" --kernel "$kernel/bzImage" bpftool btf dump file /sys/kernel/btf/vmlinux format c > "$work/vmlinux.h"
-for name in test_tcp_hdr_options test_misc_tcp_hdr_options test_tcpbpf_kern tcp_rtt mptcp_sock mptcpify mptcp_pm mptcp_sched; do
+for name in test_tcp_hdr_options test_misc_tcp_hdr_options test_tcpbpf_kern tcp_rtt mptcp_sock mptcpify mptcp_pm mptcp_sched netns_sock_ops; do
 	clang-19 -O2 -g -Wno-compare-distinct-pointer-types -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -I "$work" -I "$kernel/include" -idirafter "/usr/include/$(uname -m)-linux-gnu" \
 		-I "$bpf" -I "$bpf/progs" -c "$bpf/progs/$name.c" -o "$work/$name.o"
 	bpftool gen object "$work/$name.linked.o" "$work/$name.o"
@@ -41,7 +41,7 @@ for name in test_tcp_hdr_options test_misc_tcp_hdr_options test_tcpbpf_kern tcp_
 done
 gcc -w -g -O1 -D_GNU_SOURCE -I "$work" -I "$bpf" -I "$work/tools/include" -I "$work/tools/include/uapi" -I "$work/tools/lib" \
 	-I "$work/tools/arch/x86/include" -include stdbool.h -include fcntl.h \
-	"$here/harness.c" "$bpf"/prog_tests/{tcp_hdr_options,tcpbpf_user,tcp_rtt,mptcp,mptcp_pm,mptcp_sched}.c "$bpf/cgroup_helpers.c" "$bpf/network_helpers.c" \
+	"$here/harness.c" "$bpf"/prog_tests/{tcp_hdr_options,tcpbpf_user,tcp_rtt,mptcp,mptcp_pm,mptcp_sched,netns_sock_ops}.c "$bpf/cgroup_helpers.c" "$bpf/network_helpers.c" \
 	-o "$out/bpf-tcp" -lbpf
 mkdir -p "$out/mptcp"
 for name in mptcp_connect pm_nl_ctl mptcp_sockopt mptcp_inq; do

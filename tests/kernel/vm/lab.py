@@ -59,31 +59,36 @@ def sh(command):
     return done.stdout
 
 
+def bpf(command, attr):
+    """bpf(2); raises OSError."""
+    buffer = ctypes.create_string_buffer(attr, 128)
+    result = LIBC.syscall(SYS_BPF, command, buffer, 128)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), f"bpf({command})")
+    return result
+
+
+def pinned(path):
+    """A descriptor of what is pinned there."""
+    buffer = ctypes.create_string_buffer(path.encode())
+    return bpf(7, struct.pack("<QII", ctypes.addressof(buffer), 0, 0))
+
+
 class Map:
     """A pinned map, through bpf(2)."""
 
     def __init__(self, path, value_size):
         self.value_size = value_size
-        buffer = ctypes.create_string_buffer(path.encode())
-        attr = struct.pack("<QII", ctypes.addressof(buffer), 0, 0)
-        self.fd = self._bpf(7, attr)
-
-    @staticmethod
-    def _bpf(command, attr):
-        buffer = ctypes.create_string_buffer(attr, 128)
-        result = LIBC.syscall(SYS_BPF, command, buffer, 128)
-        if result < 0:
-            raise OSError(ctypes.get_errno(), f"bpf({command})")
-        return result
+        self.fd = pinned(path)
 
     def get(self, key):
         k, v = ctypes.create_string_buffer(struct.pack("<I", key), 4), ctypes.create_string_buffer(self.value_size)
-        self._bpf(1, struct.pack("<IIQQQ", self.fd, 0, ctypes.addressof(k), ctypes.addressof(v), 0))
+        bpf(1, struct.pack("<IIQQQ", self.fd, 0, ctypes.addressof(k), ctypes.addressof(v), 0))
         return v.raw
 
     def set(self, key, value):
         k, v = ctypes.create_string_buffer(struct.pack("<I", key), 4), ctypes.create_string_buffer(value, self.value_size)
-        self._bpf(2, struct.pack("<IIQQQ", self.fd, 0, ctypes.addressof(k), ctypes.addressof(v), 0))
+        bpf(2, struct.pack("<IIQQQ", self.fd, 0, ctypes.addressof(k), ctypes.addressof(v), 0))
 
 
 Event = collections.namedtuple(
@@ -168,6 +173,63 @@ class Probe:
             lambda: (lambda found: found if len(found) >= count else None)([e for e in self.events(op, token=token) if match(e)]),
             lambda: f"no {count} events {op}, only {[(e.op, e.args) for e in self.events() if e.op > 63]}",
         )
+
+
+class NetnsLink:
+    """A pinned program, attached to a network namespace."""
+
+    NETNS_SOCK_OPS = 62
+
+    def __init__(self, prog, ns, attach_type=NETNS_SOCK_OPS, flags=0):
+        program, namespace = pinned(prog), os.open(f"/run/netns/{ns}", os.O_RDONLY)
+        try:
+            self.fd = bpf(28, struct.pack("<IIII", program, namespace, attach_type, flags))
+        finally:
+            os.close(program)
+            os.close(namespace)
+
+    def update(self, prog):
+        program = pinned(prog)
+        try:
+            bpf(29, struct.pack("<IIII", self.fd, program, 0, 0))
+        finally:
+            os.close(program)
+
+    def info(self):
+        """The link's type, program, inode of the namespace (0: it is gone) and attach type."""
+        info = ctypes.create_string_buffer(64)
+        bpf(15, struct.pack("<IIQ", self.fd, 64, ctypes.addressof(info)))
+        kind, _, program, _, inode, attach_type = struct.unpack_from("<6I", info.raw)
+        return kind, program, inode, attach_type
+
+    def detach(self):
+        bpf(34, struct.pack("<I", self.fd))
+
+    def close(self):
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
+
+
+class NetnsProbe(Probe):
+    """An instance of the probe program that is attached to a network namespace. Sockets of its tests are in the root
+    cgroup, which has none."""
+
+    def __init__(self, object_file, name, ns):
+        self.ns = ns
+        super().__init__(object_file, name, "/sys/fs/cgroup")
+
+    def attach(self):
+        self.link = NetnsLink(self.prog, self.ns)
+        self.attached = True
+
+    def detach(self):
+        self.attached = False
+        self.link.close()
+
+    def close(self):
+        if self.attached:
+            self.detach()
 
 
 Segment = collections.namedtuple("Segment", "src dst sport dport flags seq ack payload options raw length time")
@@ -313,7 +375,7 @@ class Lab:
             sh(f"ip -n {ns} mptcp limits set subflows 8 add_addr_accepted 0")
         self.client, self.server = Probe(object_file, "client"), Probe(object_file, "server")
         self.object_file = object_file
-        self.port = 5000
+        self.port, self.probes = 5000, 0
         self.open = []
 
     @contextlib.contextmanager
@@ -343,6 +405,13 @@ class Lab:
         for probe in (self.client, self.server):
             probe.config(port=self.port)
         return self.port
+
+    def netns_probe(self, ns, **config):
+        """A probe on a namespace, until the end of the test."""
+        self.probes += 1
+        probe = self.keep(NetnsProbe(self.object_file, f"{ns}-{self.probes}", ns))
+        probe.config(port=self.port, **config)
+        return probe
 
     def keep(self, thing):
         self.open.append(thing)

@@ -47,4 +47,36 @@ int accepts(struct bpf_sock_ops *ctx)
 	return 1;
 }
 
+// What two programs answer to the same question: whoever is asked last.
+SEC("sockops")
+int ecn(struct bpf_sock_ops *ctx)
+{
+	if (ctx->op == BPF_SOCK_OPS_NEEDS_ECN)
+		ctx->reply = 1;
+	return 1;
+}
+
+SEC("sockops")
+int no_ecn(struct bpf_sock_ops *ctx)
+{
+	if (ctx->op == BPF_SOCK_OPS_NEEDS_ECN)
+		ctx->reply = 0;
+	return 1;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
+	__type(key, struct bpf_cgroup_storage_key);
+	__type(value, __u64);
+} storage SEC(".maps");
+
+SEC("sockops")
+int stored(struct bpf_sock_ops *ctx)
+{
+	__u64 *value = bpf_get_local_storage(&storage, 0);
+
+	__sync_fetch_and_add(value, 1);
+	return 1;
+}
+
 char _license[] SEC("license") = "GPL";
