@@ -49,6 +49,7 @@ export { socketOf, type SocketDescriptor } from "./kernel/sockets.ts";
 export type { RingStream } from "./kernel/ring-stream.ts";
 export type { RingReader } from "./kernel/ringbuf.ts";
 export type { LinkHandle } from "./kernel/links.ts";
+export type { Place } from "./kernel/attach-points.ts";
 export type { Value } from "./kernel/codec.ts";
 export type { LinkInfo, MapInfo, ProgramInfo } from "./kernel/info.ts";
 export type { HostValue, StorageHandle, TypedObject } from "./kernel/typed.ts";

@@ -20,6 +20,7 @@ const PATCHED: readonly TargetName[] = ["patched"];
 /** The loader's `doctor` and the object's needs speak in these keys. */
 const FEATURE_ROWS = {
   "sock-ops": { about: "sock_ops programs on a cgroup-v2 directory", of: EVERYWHERE },
+  "netns-sock-ops": { about: "sock_ops programs on a network namespace", of: PATCHED },
   "connect-hooks": { about: "cgroup/connect4 and connect6 programs (Linux 4.17)", of: EVERYWHERE },
   "sockopt-hooks": { about: "cgroup/getsockopt and setsockopt programs (Linux 5.3)", of: EVERYWHERE },
   "congestion-control": { about: "congestion control by struct_ops (Linux 5.13)", of: EVERYWHERE, since: "5.13" },

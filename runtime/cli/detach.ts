@@ -1,5 +1,6 @@
 /** `tsbpf detach`: ends attachments and removes pins. */
 import { BPF } from "../kernel/abi.ts";
+import { byKind } from "../kernel/attach-points.ts";
 import { fdById, SYS_ADMIN } from "../kernel/bpf.ts";
 import { failed, RuntimeError } from "../kernel/errors.ts";
 import { linkHandle } from "../kernel/links.ts";
@@ -25,11 +26,11 @@ export function detach(objects: readonly string[], options: DetachOptions): Prom
   const removed: string[] = [];
   for (const name of names) {
     try {
-      const cgroups = removeObject(name, options.pins);
+      const places = removeObject(name, options.pins);
       removed.push(name);
       whenLost(`removed all the same: ${removed.join(", ")}`);
-      if (options.json) line({ detached: name, cgroups });
-      else say(`${name} removed${cgroups.length > 0 ? `, detached from ${cgroups.join(", ")}` : ""}`);
+      if (options.json) line({ detached: name, ...byKind(places) });
+      else say(`${name} removed${places.length > 0 ? `, detached from ${places.join(", ")}` : ""}`);
     } catch (error) {
       // One that is broken, or not ours to remove, does not keep the others.
       if (names.length === 1 || !(error instanceof RuntimeError)) throw error;

@@ -1,7 +1,7 @@
-/** `tsbpf list`: pinned objects, and every program of a kind that we compile attached to a cgroup. */
+/** `tsbpf list`: pinned objects, and every program of a kind that we compile attached to a cgroup or a network namespace. */
 import { isCompiled } from "../../compiler/bpf/kinds/index.ts";
 import type { LinkInfo } from "../kernel/info.ts";
-import { placeOf } from "../kernel/links.ts";
+import { byKind, linkPlace } from "../kernel/attach-points.ts";
 import { cgroupsWithPrograms, holdersOf, type Neighbour } from "../kernel/neighbours.ts";
 import { neighbourTexts } from "./attached.ts";
 import { inSight, onlyPinned, type InSight, type PinnedInfo } from "./in-sight.ts";
@@ -20,13 +20,15 @@ export interface Attachment {
   /** Null when it cannot be seen. */
   readonly program: string | null;
   readonly programId: number;
-  /** A path, or "(hidden)" where it is out of the caller's sight; null when it is gone. */
+  /** A path, or "(hidden)" where it is out of the caller's sight; null when it is gone, or a network namespace. */
   readonly cgroup: string | null;
+  /** Name of the network namespace, "net:[INODE]" for one without; null when it is gone, or a cgroup. */
+  readonly netns: string | null;
   /** Name of the pinned object that holds it; null when something else does, or it cannot be seen. */
   readonly object: string | null;
 }
 
-type Listed = Omit<Attachment, "cgroup"> & { readonly cgroup: string | undefined };
+type Listed = Omit<Attachment, "cgroup" | "netns"> & { readonly place: string | undefined };
 
 export function attachments(sight: InSight): readonly Attachment[] {
   const holders = new Map(sight.pinned.flatMap(({ name, links }) => links.map((link) => [link.id, name] as const)));
@@ -39,12 +41,12 @@ export function attachments(sight: InSight): readonly Attachment[] {
     if (!program) return [];
     const object = holders.get(link.id) ?? null;
     return [
-      { visible: true, link: link.id, program: program.name, programId: program.id, cgroup: placeOf(link), object },
+      { visible: true, link: link.id, program: program.name, programId: program.id, place: linkPlace(link), object },
     ];
   };
   const linked = sight.links().flatMap(linkOf);
   const isLinked = ({ cgroup, programId }: Neighbour): boolean =>
-    linked.some((one) => one.cgroup === cgroup && one.programId === programId);
+    linked.some((one) => one.place === cgroup && one.programId === programId);
   const others = [...cgroupsWithPrograms().values()].flat().filter((one) => !isLinked(one));
   return [
     ...linked,
@@ -53,11 +55,18 @@ export function attachments(sight: InSight): readonly Attachment[] {
       link: null,
       program: program ?? programs.get(programId)?.name ?? null,
       programId,
-      cgroup,
+      place: cgroup,
       object: null,
     })),
-  ].map((one) => ({ ...one, cgroup: one.cgroup ?? null }));
+  ].map(({ place, ...one }) => {
+    const { cgroups, namespaces } = byKind(place === undefined ? [] : [place]);
+    return { ...one, cgroup: cgroups[0] ?? null, netns: namespaces[0] ?? null };
+  });
 }
+
+/** Where a program is attached, for people. */
+export const placeColumn = ({ cgroup, netns }: Attachment): string =>
+  cgroup ?? (netns === null ? "(gone)" : `netns ${netns}`);
 
 /** Who holds each attachment, for people; links that no process in sight holds are pinned elsewhere. */
 export function holderTexts(attached: readonly Attachment[]): readonly string[] {
@@ -108,11 +117,11 @@ export function list(options: ListOptions): Promise<number> {
       one.program ?? "?",
       String(one.programId),
       holders[index]!,
-      one.cgroup ?? "(gone)",
+      placeColumn(one),
     ]);
     const idle = pinned.filter((name) => !attached.some((one) => one.object === name));
     const none = sight.complete ? "nothing is attached" : "nothing in sight is attached";
-    out(table(["LINK", "PROGRAM", "ID", "HELD BY", "CGROUP"], rows) || none);
+    out(table(["LINK", "PROGRAM", "ID", "HELD BY", "ATTACHED TO"], rows) || none);
     for (const { notes } of shared) for (const text of notes) say(text);
     if (!sight.complete) err(onlyPinned(options.pins));
     const isBroken = (name: string): boolean => broken.some((one) => one.name === name);

@@ -2,6 +2,7 @@
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import type { Version } from "../../compiler/bpf/verifier-rules.ts";
 import { printable } from "../../compiler/printable.ts";
+import { byKind, needPlaces, openPlace, type Place } from "../kernel/attach-points.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { loadModule } from "../kernel/load.ts";
 import type { LinkHandle } from "../kernel/links.ts";
@@ -12,17 +13,17 @@ import { checkObjectName, nameOfFile } from "../kernel/names.ts";
 import type { ObjectToLoad } from "../kernel/object-file.ts";
 import { needBpffs } from "../kernel/pin-folder.ts";
 import { openObject, pinnedObjects, pinObject, removeObject, type PinnedObject } from "../kernel/pins.ts";
-import { openCgroup } from "../kernel/places.ts";
 import { putInPlace } from "../kernel/replace.ts";
 import { undoList, type Undo } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
 import {
   attachAll,
   attachesAnything,
-  cgroupsOf,
   confirmAttached,
   neighbourTexts,
   pinnedHolders,
+  placeFor,
+  placesOf,
   registeredNames,
 } from "./attached.ts";
 import { outputFailed, tellLoss, whenLost, written } from "./output.ts";
@@ -52,7 +53,11 @@ export async function load(file: string, given: LoadCommandOptions): Promise<num
   const params = readParams(module, options.param);
   if (options.cgroup !== undefined && !attachesAnything(module))
     throw new RuntimeError("bad-argument", "nothing in it attaches to a cgroup", { help: "leave --cgroup out" });
-  if (options.cgroup !== undefined) closeFd(openCgroup(options.cgroup));
+  const place = placeFor(module, options);
+  if (place !== undefined) {
+    needPlaces(place);
+    closeFd(openPlace(place));
+  }
   needBpffs(options.pins);
   const there = pinnedObjects(options.pins).includes(name);
   if (there && !options.replace)
@@ -70,6 +75,7 @@ async function loadAndPin(
   options: LoadCommandOptions,
   signal: () => Promise<NodeJS.Signals | undefined>,
 ): Promise<number> {
+  const place = placeFor(module, options);
   const pinned = there ? openObject(name, options.pins) : undefined;
   const undo = undoList();
   try {
@@ -82,14 +88,14 @@ async function loadAndPin(
       // Filled once; `tsbpf run` is what keeps it current.
       followLocalAddresses(object, options.netns, (text) => warn(options, text))?.close();
       const { links, keep } = pinned
-        ? placed(pinned, object, options, undo)
-        : attachAndPin(object, options.cgroup, options.pins, undo);
-      if (options.cgroup !== undefined) confirmAttached(object, links, options.cgroup);
-      const cgroups = cgroupsOf(links.values());
+        ? placed(pinned, object, place, options.pins, undo)
+        : attachAndPin(object, place, options.pins, undo);
+      if (place !== undefined) confirmAttached(object, links, place);
+      const places = placesOf(links.values());
       const interrupted = await signal();
       if (interrupted !== undefined)
         throw new RuntimeError("ended", `ended by ${interrupted}: all is as it was before`);
-      if (!(await isTold(object, there, cgroups, options))) {
+      if (!(await isTold(object, there, places, options))) {
         // Nobody would know of it.
         undo.run();
         return 1;
@@ -98,8 +104,9 @@ async function loadAndPin(
       keep();
       if (outputFailed()) return 1;
       const own = new Set(Object.values(object.programs).map((program) => program.info().id));
-      for (const cgroup of cgroups.filter((path) => path.startsWith("/")))
-        for (const text of neighbourTexts(cgroup, own, pinnedHolders(options.pins))) warn(options, text);
+      const shared = typeof place === "object" ? [place] : places.filter((path) => path.startsWith("/"));
+      for (const one of shared)
+        for (const text of neighbourTexts(one, own, pinnedHolders(options.pins))) warn(options, text);
     } finally {
       object.close();
     }
@@ -117,14 +124,20 @@ interface Attached {
   readonly keep: () => void;
 }
 
-function placed(pinned: PinnedObject, object: LoadedObject, options: LoadCommandOptions, undo: Undo): Attached {
-  const made = putInPlace(pinned, object, options.pins, options.cgroup);
+function placed(
+  pinned: PinnedObject,
+  object: LoadedObject,
+  place: Place | undefined,
+  pins: string,
+  undo: Undo,
+): Attached {
+  const made = putInPlace(pinned, object, pins, place);
   undo.step(() => made.undo());
   return { links: made.links, keep: () => made.keep() };
 }
 
-function attachAndPin(object: LoadedObject, cgroup: string | undefined, pins: string, undo: Undo): Attached {
-  const links = attachAll(object, cgroup);
+function attachAndPin(object: LoadedObject, place: Place | undefined, pins: string, undo: Undo): Attached {
+  const links = attachAll(object, place);
   pinObject(object, [...links], pins);
   undo.step(() => void removeObject(object.name, pins));
   return { links, keep: () => undefined };
@@ -134,7 +147,7 @@ function attachAndPin(object: LoadedObject, cgroup: string | undefined, pins: st
 async function isTold(
   object: LoadedObject,
   replaced: boolean,
-  cgroups: readonly string[],
+  places: readonly string[],
   options: LoadCommandOptions,
 ): Promise<boolean> {
   const { name } = object;
@@ -142,11 +155,12 @@ async function isTold(
   const what = programs.map((program) => `${program.name} (program ${program.id})`).join(", ");
   const structs = registeredNames(object);
   const done =
-    cgroups.length > 0
-      ? `attached to ${cgroups.join(", ")}`
+    places.length > 0
+      ? `attached to ${places.join(", ")}`
       : structs.length > 0
         ? `registered as ${structs.join(", ")}`
         : "loaded, attached to nothing";
+  const { cgroups, namespaces } = byKind(places);
   const text = `${name}: ${what} ${replaced ? "took the place of what was pinned, " : ""}${done}, pinned under ${options.pins}`;
   const loss = await written(
     options.json
@@ -157,6 +171,7 @@ async function isTold(
           replaced,
           cgroup: cgroups[0] ?? null,
           cgroups,
+          namespaces,
           pins: options.pins,
         })
       : printable(text),

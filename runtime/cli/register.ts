@@ -48,7 +48,10 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .argument("<file>", "TypeScript source, or a BPF object")
     .option("-c, --cgroup <dir>", "cgroup-v2 directory to attach to; a name alone lies right below the mount")
     .addOption(param())
-    .option("--netns <name>", "network namespace whose addresses and sessions count (name, path or process id)")
+    .option(
+      "--netns <name>",
+      "network namespace whose addresses and sessions count (name, path or process id); without --cgroup, the one to attach to (patched kernel)",
+    )
     .option("--make", "make the cgroup and the namespace that are named, and remove them at the end")
     .addOption(
       new Option("--backend <backend>", "where a path manager runs (default: what the kernel has)").choices([
@@ -81,7 +84,10 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .option("-n, --name <name>", "name to pin under (default: the file's)")
     .option("--replace", "put it in place of the pinned object of that name, atomically; maps are kept")
     .addOption(param())
-    .option("--netns <name>", "network namespace whose addresses are filled in")
+    .option(
+      "--netns <name>",
+      "network namespace whose addresses are filled in; without --cgroup, the one to attach to (patched kernel)",
+    )
     .addOption(pins())
     .addOption(target())
     .addOption(kernelOption("kernel whose verifier judges the source (default: the running one)"))

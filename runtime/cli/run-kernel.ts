@@ -1,4 +1,5 @@
 /** `tsbpf run` with a program that runs in the kernel. */
+import { needPlaces, openPlace, placeText } from "../kernel/attach-points.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { closeFd } from "../kernel/fd.ts";
 import type { LinkHandle } from "../kernel/links.ts";
@@ -8,7 +9,6 @@ import type { LoadedObject } from "../kernel/object.ts";
 import type { ObjectToLoad } from "../kernel/object-file.ts";
 import { MPTCP_HAS_NO_ROOM, segmentsWithoutRoom } from "../kernel/option-room.ts";
 import { openObject, pinnedObjects, pinObject, removeObject } from "../kernel/pins.ts";
-import { openCgroup } from "../kernel/places.ts";
 import { putInPlace } from "../kernel/replace.ts";
 import { undoList } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
@@ -20,6 +20,7 @@ import {
   confirmAttached,
   neighbourTexts,
   pinnedHolders,
+  placeFor,
   registeredNames,
   watchLinks,
 } from "./attached.ts";
@@ -35,15 +36,18 @@ export async function runKernel(
   options: RunOptions,
   stopped: Promise<void>,
 ): Promise<number> {
-  const { cgroup } = options;
-  const toCgroup = attachesAnything(input.module);
-  if (cgroup === undefined && toCgroup)
+  const attaches = attachesAnything(input.module);
+  const place = placeFor(input.module, options);
+  if (place === undefined && attaches)
     throw new RuntimeError("bad-argument", "a cgroup-v2 directory to attach to is needed", {
       help: "--cgroup DIR; with --make it is made first, and removed at the end: --cgroup lab --make",
     });
-  if (cgroup !== undefined && !toCgroup)
+  if (place !== undefined && !attaches)
     throw new RuntimeError("bad-argument", "nothing in it attaches to a cgroup", { help: "leave --cgroup out" });
-  if (cgroup !== undefined) closeFd(openCgroup(cgroup));
+  if (place !== undefined) {
+    needPlaces(place);
+    closeFd(openPlace(place));
+  }
   const { module } = input;
   const name =
     options.pin === undefined ? fileName : checkObjectName(options.pin === true ? fileName : options.pin, "--pin");
@@ -57,7 +61,7 @@ export async function runKernel(
     else if (log) steps.push(log.close);
     const { object, links } = start(input, name, params, options, steps);
     const own = new Set(Object.values(object.programs).map((program) => program.info().id));
-    const near = cgroup === undefined ? [] : neighbourTexts(cgroup, own, pinnedHolders(options.pins));
+    const near = place === undefined ? [] : neighbourTexts(place, own, pinnedHolders(options.pins));
     for (const text of near) warn(options, text);
     const writesOptions = module.needs.some((need) => need === "tcp-option-events" || need === "header-options");
     if (writesOptions && openSessions(options.netns).length > 0) warn(options, MPTCP_HAS_NO_ROOM);
@@ -66,10 +70,16 @@ export async function runKernel(
     const programs = Object.keys(object.programs);
     const structs = registeredNames(object);
     if (options.json)
-      line({ event: "attached", name, programs, ...(cgroup === undefined ? { structs } : { cgroup }), params });
-    else if (cgroup === undefined) say(`${structs.join(", ")} registered; Ctrl-C ends it`);
-    else say(`${programs.join(", ")} attached to ${cgroup}; Ctrl-C detaches`);
-    const watch = watchLinks(links, cgroup);
+      line({
+        event: "attached",
+        name,
+        programs,
+        ...(place === undefined ? { structs } : typeof place === "string" ? { cgroup: place } : place),
+        params,
+      });
+    else if (place === undefined) say(`${structs.join(", ")} registered; Ctrl-C ends it`);
+    else say(`${programs.join(", ")} attached to ${placeText(place)}; Ctrl-C detaches`);
+    const watch = watchLinks(links, place);
     steps.push(watch.close);
     const lost = await Promise.race([stopped.then(() => undefined), watch.lost]);
     rings.close();
@@ -103,7 +113,7 @@ function start(
   steps: (() => void)[],
 ): Started {
   const { module, kernelInfo } = input;
-  const { cgroup } = options;
+  const place = placeFor(module, options);
   // What is pinned goes again unless all that follows succeeds.
   const undo = undoList();
   const loading = { name, params, pinRoot: options.pins, undo };
@@ -118,9 +128,9 @@ function start(
       const object = loadModule(module, { ...loading, reuse: pinned.object }, kernelInfo);
       steps.push(object.close);
       follow(object);
-      const { links, keep, undo: putBack } = putInPlace(pinned, object, options.pins, cgroup);
+      const { links, keep, undo: putBack } = putInPlace(pinned, object, options.pins, place);
       undo.step(putBack);
-      if (cgroup !== undefined) confirmAttached(object, links, cgroup);
+      if (place !== undefined) confirmAttached(object, links, place);
       undo.keep();
       keep();
       steps.push(() => void removeObject(name, options.pins));
@@ -131,12 +141,12 @@ function start(
     const object = loadModule(module, loading, kernelInfo);
     steps.push(object.close);
     follow(object);
-    const links = attachAll(object, cgroup);
+    const links = attachAll(object, place);
     if (options.pin !== undefined) {
       pinObject(object, [...links], options.pins);
       steps.push(() => void removeObject(name, options.pins));
     }
-    if (cgroup !== undefined) confirmAttached(object, links, cgroup);
+    if (place !== undefined) confirmAttached(object, links, place);
     undo.keep();
     return { object, links };
   } catch (error) {

@@ -9,7 +9,7 @@ import { segmentsWithoutRoom } from "../kernel/option-room.ts";
 import { openObject } from "../kernel/pins.ts";
 import { openSessions } from "../mptcp/sock-diag.ts";
 import { inSight, onlyPinned, type PinnedInfo } from "./in-sight.ts";
-import { attachments, holderTexts, type Attachment } from "./list.ts";
+import { attachments, holderTexts, placeColumn, type Attachment } from "./list.ts";
 import { err, out } from "./output.ts";
 import { document, errorJson, reportError, table } from "./report.ts";
 import { untilStopped } from "./stop.ts";
@@ -178,9 +178,9 @@ function print(
     link.link === null ? (link.visible ? "-" : "?") : String(link.link),
     link.program ?? `? (program ${link.programId})`,
     holders[index]!,
-    link.cgroup ?? "(gone)",
+    placeColumn(link),
   ]);
-  if (linkRows.length > 0) out(`\n${table(["LINK", "PROGRAM", "HELD BY", "CGROUP"], linkRows)}`);
+  if (linkRows.length > 0) out(`\n${table(["LINK", "PROGRAM", "HELD BY", "ATTACHED TO"], linkRows)}`);
   if (sessions.length === 0) return;
   const rows = sessions.flatMap((session) => [
     [

@@ -8,8 +8,10 @@ import { failed } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import { syscalls } from "./syscalls.ts";
 
+/** enum bpf_link_type, of those that we make. */
+const LINK_TYPES = { cgroup: 3, netns: 5, structOps: 9 } as const;
 /** BPF_LINK_TYPE_STRUCT_OPS. */
-export const STRUCT_OPS_LINK = 9;
+export const STRUCT_OPS_LINK = LINK_TYPES.structOps;
 /** How the kernel calls the descriptors of each kind of its objects. */
 const DESCRIPTORS = { links: "bpf-link", programs: "bpf-prog", maps: "bpf-map" } as const;
 export type Kind = keyof typeof DESCRIPTORS;
@@ -53,11 +55,13 @@ export interface MapInfo {
 }
 export interface LinkInfo {
   readonly id: number;
-  /** Number of enum bpf_link_type; 3 is a cgroup. */
+  /** Number of enum bpf_link_type; 3 is a cgroup, 5 a network namespace. */
   readonly type: number;
   readonly programId: number;
   /** Inode number of the cgroup directory, for links to cgroups. */
   readonly cgroupId?: bigint;
+  /** Inode number of the network namespace, for links to those; 0 when it is gone, or the link is detached. */
+  readonly netnsInode?: bigint;
   readonly attachType?: number;
   /** Of a registered struct: the map that holds it; 0 when it is registered no more. */
   readonly mapId?: number;
@@ -127,7 +131,11 @@ export function linkInfo(fd: number): LinkInfo {
   const type = view.getUint32(0, true);
   const base = { type, id: view.getUint32(4, true), programId: view.getUint32(8, true) };
   if (type === STRUCT_OPS_LINK) return { ...base, mapId: view.getUint32(16, true) };
-  return type === 3 ? { ...base, cgroupId: view.getBigUint64(16, true), attachType: view.getUint32(24, true) } : base;
+  if (type === LINK_TYPES.netns)
+    return { ...base, netnsInode: BigInt(view.getUint32(16, true)), attachType: view.getUint32(20, true) };
+  return type === LINK_TYPES.cgroup
+    ? { ...base, cgroupId: view.getBigUint64(16, true), attachType: view.getUint32(24, true) }
+    : base;
 }
 
 /** The BTF blob of an id, as the kernel holds it. */

@@ -1,13 +1,23 @@
-/** Links: a program on a cgroup-v2 directory, held by a descriptor or by a pin, replaced atomically, never left behind. */
+/** Links: a program on a cgroup-v2 directory or a network namespace, held by a descriptor or by a pin, replaced atomically, never left behind. */
 import { closeSync, realpathSync } from "node:fs";
 import { BPF } from "./abi.ts";
+import {
+  attachTypeAt,
+  HIDDEN,
+  linkPlace,
+  openPlace,
+  placeIn,
+  placeText,
+  pointOf,
+  type Place,
+  type ToAttach,
+} from "./attach-points.ts";
 import { bpf } from "./bpf.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import { isKind, linkInfo, type LinkInfo } from "./info.ts";
 import { openPinParent } from "./pin-folder.ts";
 import { consequence, holdersOf, neighbours, whose } from "./neighbours.ts";
-import { cgroupPath, openCgroup } from "./places.ts";
 
 /** BPF_F_REPLACE. */
 const REPLACE = 4;
@@ -16,9 +26,9 @@ export interface LinkHandle {
   readonly fd: number;
   readonly id: number;
   info(): LinkInfo;
-  /** The directory that the program is attached to, while it exists and can be seen from here. */
+  /** The cgroup's directory that the program is attached to, while it exists and can be seen from here. */
   cgroup(): string | undefined;
-  /** The same for people: HIDDEN where there is one out of sight. */
+  /** Where it is attached, for people: that directory, or "netns NAME"; HIDDEN where there is one out of sight. */
   place(): string | undefined;
   /** Keeps the attachment after this process, under a path on a bpffs. */
   pin(path: string): void;
@@ -33,20 +43,22 @@ export interface LinkHandle {
   close(): void;
 }
 
-export function attachToCgroup(programFd: number, attachType: number, directory: string, name: string): LinkHandle {
-  const cgroup = openCgroup(directory);
+export function attachTo(programFd: number, program: ToAttach, place: Place): LinkHandle {
+  const attachType = attachTypeAt(program, place);
+  const target = openPlace(place);
   try {
-    const fd = bpf(BPF.linkCreate, "linkCreate", { prog_fd: programFd, target_fd: cgroup, attach_type: attachType });
-    if (fd < 0) throw attachError(fd, name, directory, attachType);
+    const fd = bpf(BPF.linkCreate, "linkCreate", { prog_fd: programFd, target_fd: target, attach_type: attachType });
+    if (fd < 0) throw attachError(fd, program.name, place, attachType);
     return linkHandle(fd);
   } finally {
-    closeSync(cgroup);
+    closeSync(target);
   }
 }
 
-function attachError(errno: number, name: string, directory: string, attachType: number): RuntimeError {
-  const what = `attaching ${name} to ${directory}`;
-  if (errno === -1) {
+function attachError(errno: number, name: string, place: Place, attachType: number): RuntimeError {
+  const what = `attaching ${name} to ${placeText(place)}`;
+  if (errno === -1 && typeof place === "string") {
+    const directory = place;
     // Without rights nobody could have asked who is there.
     const here = realpathSync(directory);
     const blocking = neighbours(directory, new Set(), attachType).find(
@@ -59,19 +71,12 @@ function attachError(errno: number, name: string, directory: string, attachType:
         help: `bpftool cgroup detach ${blocking.cgroup} ${blocking.hook.bpftool} id ${blocking.programId}; or use a cgroup that is not at or below it`,
       });
     }
-    return failed("not-permitted", what, errno, "run as root, or with CAP_BPF and CAP_NET_ADMIN");
   }
-  if (errno === -22)
-    return failed("attach", what, errno, "the kernel may be without CONFIG_CGROUP_BPF, or older than 5.7 (no links)");
-  if (errno === -7) return failed("attach", what, errno, "64 programs are attached to this cgroup already");
+  if (errno === -1) return failed("not-permitted", what, errno, "run as root, or with CAP_BPF and CAP_NET_ADMIN");
+  if (errno === -22) return failed("attach", what, errno, pointOf(place).invalid);
+  if (errno === -7) return failed("attach", what, errno, "64 programs are attached there already");
   return failed("attach", what, errno);
 }
-
-/** Stands for a cgroup that exists and has no path here: below a closed folder, or outside of the cgroup namespace. */
-export const HIDDEN = "(hidden)";
-/** The cgroup of a link, as a path or HIDDEN; undefined when it is gone. */
-export const placeOf = ({ cgroupId = 0n }: LinkInfo): string | undefined =>
-  cgroupId === 0n ? undefined : (cgroupPath(cgroupId) ?? HIDDEN);
 
 export function linkHandle(fd: number): LinkHandle {
   let pinned: string | undefined;
@@ -82,10 +87,11 @@ export function linkHandle(fd: number): LinkHandle {
     id,
     info: () => linkInfo(fd),
     cgroup() {
-      const place = placeOf(linkInfo(fd));
+      const link = linkInfo(fd);
+      const place = placeIn(link)?.kind === "cgroup" ? linkPlace(link) : undefined;
       return place === HIDDEN ? undefined : place;
     },
-    place: () => placeOf(linkInfo(fd)),
+    place: () => linkPlace(linkInfo(fd)),
     pin(path) {
       const { folder, name } = openPinParent(path);
       try {
@@ -99,7 +105,10 @@ export function linkHandle(fd: number): LinkHandle {
       const only = expectedFd === undefined ? {} : { flags: REPLACE, old_prog_fd: expectedFd };
       const result = bpf(BPF.linkUpdate, "linkUpdate", { link_fd: fd, new_prog_fd: programFd, ...only });
       if (result === -67)
-        throw new RuntimeError("no-cgroup", "the cgroup of the link is gone, and the attachment with it");
+        throw new RuntimeError(
+          linkInfo(fd).netnsInode === undefined ? "no-cgroup" : "no-netns",
+          "what the link was attached to is gone, and the attachment with it",
+        );
       if (result === -1 && expectedFd !== undefined)
         throw new RuntimeError("attach", "the link holds something else by now, or this process may not change it", {
           help: "look at what it holds (tsbpf list), and try again as root",

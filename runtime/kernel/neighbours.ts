@@ -6,8 +6,9 @@ import { closeSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { printable } from "../../compiler/printable.ts";
 import { ATTACH_TYPES } from "../../compiler/bpf/kinds/attach-types.ts";
-import { HOOKS, type AttachedHook, type CgroupKindName } from "../../compiler/bpf/kinds/index.ts";
+import { HOOKS, kindOf, type AttachedHook, type CgroupKindName } from "../../compiler/bpf/kinds/index.ts";
 import { ATTACH_FLAGS, ATTR, BPF, MOST_PROGRAMS } from "./abi.ts";
+import { openPlace, placeText, type Place } from "./attach-points.ts";
 import { attrBlock, call, fdById } from "./bpf.ts";
 import { closeFd } from "./fd.ts";
 import { programInfo } from "./info.ts";
@@ -16,6 +17,7 @@ import { cgroupRoot, openCgroup } from "./places.ts";
 /** How a program lets others beside it: all run; one below takes its place; nobody else may. */
 export type Sharing = "multi" | "override" | "alone";
 export interface Neighbour {
+  /** Or the network namespace, for people. */
   readonly cgroup: string;
   readonly programId: number;
   /** Undefined where the caller may not see it, which takes CAP_SYS_ADMIN. */
@@ -36,7 +38,7 @@ export function programsOf(cgroup: string): readonly Neighbour[] {
   }
 }
 
-function programsAt(fd: number, cgroup: string, hook: AttachedHook): readonly Neighbour[] {
+function programsAt(fd: number, cgroup: string, hook: AttachedHook, onCgroup = true): readonly Neighbour[] {
   const ids = new Uint8Array(MOST_PROGRAMS * 4);
   const block = attrBlock("query", {
     target_fd: fd,
@@ -47,8 +49,13 @@ function programsAt(fd: number, cgroup: string, hook: AttachedHook): readonly Ne
   if (call(BPF.progQuery, block) < 0) return [];
   const count = block.view.getUint32(ATTR.query.prog_cnt[0], true);
   const flags = block.view.getUint32(ATTR.query.attach_flags[0], true);
+  // On a network namespace all run, and no flag says so.
   const sharing: Sharing =
-    (flags & ATTACH_FLAGS.multi) !== 0 ? "multi" : (flags & ATTACH_FLAGS.override) !== 0 ? "override" : "alone";
+    !onCgroup || (flags & ATTACH_FLAGS.multi) !== 0
+      ? "multi"
+      : (flags & ATTACH_FLAGS.override) !== 0
+        ? "override"
+        : "alone";
   return [...new Uint32Array(ids.buffer, 0, count)].flatMap((programId) => {
     const names = namesOf(programId);
     return names ? [{ cgroup, programId, ...names, sharing, hook }] : [];
@@ -115,6 +122,24 @@ export function neighbours(
   return all.filter((one) => !own.has(one.programId) && (wanted.size === 0 || wanted.has(one.hook.attach)));
 }
 
+/** The hooks of network namespaces, by the number of the attach type there. */
+const NETNS_HOOKS: readonly AttachedHook[] = HOOKS.flatMap((hook) => {
+  const attach = kindOf(hook.kind)?.onNetns;
+  return attach ? [{ ...hook, attach: ATTACH_TYPES[attach] }] : [];
+});
+
+/** `neighbours` of a cgroup; of a network namespace, the other programs there in the order in which they run. */
+export function neighboursAt(place: Place, own: ReadonlySet<number>): readonly Neighbour[] {
+  if (typeof place === "string") return neighbours(place, own);
+  const fd = openPlace(place);
+  try {
+    const all = NETNS_HOOKS.flatMap((hook) => programsAt(fd, placeText(place), hook, false));
+    return all.filter((one) => !own.has(one.programId));
+  } finally {
+    closeFd(fd);
+  }
+}
+
 /** Every cgroup that has programs of its own. */
 export function cgroupsWithPrograms(): ReadonlyMap<string, readonly Neighbour[]> {
   const found = new Map<string, readonly Neighbour[]>();
@@ -174,8 +199,11 @@ const SHARED = {
   cgroup_sockopt: "see the option that the one before left; one refusal is enough",
 } as const satisfies Record<CgroupKindName, string>;
 
-/** What another program means for one that is attached to `cgroup` by a link. */
-export function consequence(one: Neighbour, cgroup: string): string {
+/** What another program means for one that is attached to a place by a link. */
+export function consequence(one: Neighbour, place: Place): string {
+  if (typeof place !== "string")
+    return `both run, in the order in which they were attached, and ${SHARED[one.hook.kind]}`;
+  const cgroup = place;
   const there = printable(cgroup);
   if (one.sharing === "multi")
     return `both run, ${one.cgroup === realpathSync(cgroup) ? "in the order in which they were attached" : "this one afterwards"}, and ${SHARED[one.hook.kind]}`;

@@ -1,9 +1,10 @@
 /** A loaded object: its maps, params, globals, ring buffers and programs as handles, until closed. */
 import type { Layout } from "../../compiler/layout.ts";
 import type { BpfModule, GlobalSection, GlobalVar } from "../../compiler/module.ts";
-import { kindOf, onlyAttachType } from "../../compiler/bpf/kinds/index.ts";
+import { kindOf } from "../../compiler/bpf/kinds/index.ts";
 import { isKeyless, isRingType } from "../../compiler/bpf/map-types.ts";
 import { BPF } from "./abi.ts";
+import type { Place } from "./attach-points.ts";
 import { bpf } from "./bpf.ts";
 import { codecFor, type Value } from "./codec.ts";
 import { keyLayout } from "./create-maps.ts";
@@ -11,7 +12,7 @@ import { failed, RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
 import { programInfo, type ProgramInfo } from "./info.ts";
 import { sectionEnd } from "./kernel-btf.ts";
-import { attachToCgroup, type LinkHandle } from "./links.ts";
+import { attachTo, type LinkHandle } from "./links.ts";
 import { mapHandle, type MapHandle } from "./maps.ts";
 import type { StructHandle } from "./struct-ops.ts";
 import { streamRing, type RingStream } from "./ring-stream.ts";
@@ -47,8 +48,11 @@ export interface ProgramHandle {
   readonly fd: number;
   readonly type: string;
   info(): ProgramInfo;
-  /** Attaches to a cgroup-v2 directory; the attachment ends with the returned link. */
-  attach(cgroup: string): LinkHandle;
+  /**
+   * Attaches to a cgroup-v2 directory, or on the patched kernel to a network namespace, where it runs after those of the
+   * sockets' cgroups; the attachment ends with the returned link.
+   */
+  attach(place: Place): LinkHandle;
 }
 export interface LoadedObject {
   readonly name: string;
@@ -64,7 +68,7 @@ export interface LoadedObject {
   /** Descriptors of maps by name, of global sections by theirs. */
   readonly mapFds: ReadonlyMap<string, number>;
   /** Attaches every program but those of structs; on failure none stays attached. */
-  attach(cgroup: string): readonly LinkHandle[];
+  attach(place: Place): readonly LinkHandle[];
   /** Registers every struct, by its name; on failure none stays registered. */
   register(): ReadonlyMap<string, LinkHandle>;
   /** Closes links, streams and descriptors. What is pinned stays. */
@@ -142,14 +146,8 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
       fd,
       type: program.type,
       info: () => programInfo(fd),
-      attach(cgroup) {
-        const type = onlyAttachType(program.type) ?? program.attachType;
-        if (kindOf(program.type)?.attaches !== "cgroup")
-          throw new RuntimeError(
-            "attach",
-            `${program.name} is a ${program.type} program, which does not attach to a cgroup`,
-          );
-        const link = attachToCgroup(fd, type, cgroup, program.name);
+      attach(place) {
+        const link = attachTo(fd, program, place);
         links.add(link);
         return link;
       },
@@ -165,11 +163,11 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
     programs,
     structs: Object.fromEntries((parts.structs ?? []).map((one) => [one.name, one])),
     mapFds: new Map<string, number>([...parts.maps, ...parts.sections]),
-    attach(cgroup) {
+    attach(place) {
       const made: LinkHandle[] = [];
       try {
         for (const program of Object.values(programs))
-          if (attachesAlone(program.type)) made.push(program.attach(cgroup));
+          if (attachesAlone(program.type)) made.push(program.attach(place));
         return made;
       } catch (error) {
         for (const link of made) link.close();

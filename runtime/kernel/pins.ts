@@ -287,11 +287,11 @@ export function eachPin(
 }
 
 /**
- * Detaches a pinned object's links and removes all its pins, whatever state they are in. Gives the cgroups that it was
- * attached to. Throws what went wrong first, after everything else is done.
+ * Detaches a pinned object's links and removes all its pins, whatever state they are in. Gives the places that it was
+ * attached to, as `place()` of a link does. Throws what went wrong first, after everything else is done.
  */
 export function removeObject(name: string, root = DEFAULT_PIN_ROOT): readonly string[] {
-  const cgroups: string[] = [];
+  const places: string[] = [];
   let problem: unknown;
   const attempt = (step: () => void): void => {
     try {
@@ -306,7 +306,7 @@ export function removeObject(name: string, root = DEFAULT_PIN_ROOT): readonly st
     const file = objects && fileOf(objects, name);
     const directory = file !== undefined ? objects?.folder(file) : undefined;
     if (!objects || !directory || file === undefined) throw notPinned(name, root);
-    for (const kind of KINDS) attempt(() => emptyFolder(directory, kind, cgroups, attempt));
+    for (const kind of KINDS) attempt(() => emptyFolder(directory, kind, places, attempt));
     if (!objects.removeFolder(file) && problem === undefined)
       throw new RuntimeError(
         "system",
@@ -319,10 +319,10 @@ export function removeObject(name: string, root = DEFAULT_PIN_ROOT): readonly st
   // eslint-disable-next-line @typescript-eslint/only-throw-error -- what was caught
   if (problem !== undefined) throw problem;
   attempt(() => removeIfEmpty(root));
-  return cgroups;
+  return places;
 }
 
-function emptyFolder(directory: PinFolder, kind: Kind, cgroups: string[], attempt: (step: () => void) => void): void {
+function emptyFolder(directory: PinFolder, kind: Kind, places: string[], attempt: (step: () => void) => void): void {
   const folder = directory.folder(kind);
   if (!folder) return;
   for (const file of folder.names()) {
@@ -333,9 +333,9 @@ function emptyFolder(directory: PinFolder, kind: Kind, cgroups: string[], attemp
       if (!isKind(fd, kind)) return closeFd(fd);
       const link = linkHandle(fd);
       try {
-        const cgroup = link.place();
+        const place = link.place();
         link.detach();
-        if (cgroup !== undefined) cgroups.push(cgroup);
+        if (place !== undefined) places.push(place);
       } finally {
         link.close();
       }

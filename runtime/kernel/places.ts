@@ -115,6 +115,37 @@ export const openNetns = (name: string | undefined): number =>
     constants.O_RDONLY | constants.O_NONBLOCK,
   );
 
+/** ioctl of a namespace's file: its kind, as the flag of clone(2) (include/uapi/linux/nsfs.h). */
+const NS_GET_NSTYPE = 0xb703;
+/** `openNetns` of a name, which must be that of a network namespace. Throws RuntimeError. */
+export function openNetnsToAttach(name: string): number {
+  const fd = openNetnsFile(name);
+  if (syscalls().ioctl(fd, NS_GET_NSTYPE, new Uint8Array(8)) === CLONE_NEWNET) return fd;
+  closeSync(fd);
+  throw new RuntimeError("no-netns", `${netnsPath(name)} is not a network namespace`, {
+    help: name.includes("/") ? "give a path like /proc/PID/ns/net" : `ip netns del ${name} && ip netns add ${name}`,
+  });
+}
+function openNetnsFile(name: string): number {
+  try {
+    return openNetns(name);
+  } catch (error) {
+    if (error instanceof RuntimeError) throw error;
+    throw systemError(error, `opening the network namespace ${name}`);
+  }
+}
+
+/** How people call a namespace, by its inode number: the name that `ip netns add` gave it, else as /proc/PID/ns/net does. */
+export function netnsName(inode: bigint): string {
+  try {
+    for (const name of readdirSync(NETNS_FOLDER))
+      if (statSync(join(NETNS_FOLDER, name), { bigint: true }).ino === inode) return name;
+  } catch {
+    // No folder, or a name that goes meanwhile.
+  }
+  return `net:[${inode}]`;
+}
+
 const EPERM = -1;
 const ENTERING = "run as root, or with CAP_SYS_ADMIN";
 /** `inNetns` by descriptor. */

@@ -25,6 +25,7 @@ import { ATTACH_TYPES } from "../../compiler/bpf/kinds/attach-types.ts";
 import { BPF } from "./abi.ts";
 import { bpf, type AttrFields } from "./bpf.ts";
 import { closeFd } from "./fd.ts";
+import { openNetns } from "./places.ts";
 import { loadProgram } from "./program.ts";
 import { errnoName } from "./errno-name.ts";
 import { syscalls } from "./syscalls.ts";
@@ -154,10 +155,23 @@ const OF_HELPERS = Object.fromEntries(
   }),
 ) as Readonly<Record<HelperFeature, () => Probe>>;
 
+/** Whether programs of an attach type may be on network namespaces: by asking which ones the caller's own has. */
+function netnsAnswers(attach: AttachTypeName): Probe {
+  const fd = openNetns(undefined);
+  try {
+    const result = bpf(BPF.progQuery, "query", { target_fd: fd, attach_type: ATTACH_TYPES[attach] });
+    if (result === -1) return no("not permitted to ask");
+    return result < 0 ? no(errnoName(result)) : yes;
+  } finally {
+    closeFd(fd);
+  }
+}
+
 /** How each feature of the targets table is asked for. */
 const PROBES: Readonly<Record<Feature, () => Probe>> = {
   ...OF_KINDS,
   ...OF_HELPERS,
+  "netns-sock-ops": () => netnsAnswers("netns_sock_ops"),
   "header-options": () => loads([movImm(2, 4), movImm(3, 0), call("reserve_hdr_opt"), ...leave]),
   "tcp-option-events": () => readsField("opt_data"),
   "event:mptcp-new-session": () => readsField("mptcp_loc_token"),

@@ -1,6 +1,6 @@
 /** New programs in place of a pinned object's: each by one atomic update of its link, or none of them. */
-import { closeSync, fstatSync } from "node:fs";
 import { BPF } from "./abi.ts";
+import { inodeOf, isAt, placeIn, type Place } from "./attach-points.ts";
 import { fdById } from "./bpf.ts";
 import { RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
@@ -9,7 +9,7 @@ import { pinName } from "./names.ts";
 import { attachesAlone, type LoadedObject, type ProgramHandle } from "./object.ts";
 import { makePinFolder, type PinFolder } from "./pin-folder.ts";
 import { objectDirectory, type PinnedObject } from "./pins.ts";
-import { DEFAULT_PIN_ROOT, openCgroup } from "./places.ts";
+import { DEFAULT_PIN_ROOT } from "./places.ts";
 import type { StructHandle } from "./struct-ops.ts";
 import { undoList, type Undo } from "./undo.ts";
 
@@ -25,11 +25,11 @@ export interface Placed {
 
 /**
  * Puts the programs of `next` in place of those of the pinned object, then moves the pins. Programs are matched by name;
- * with one on each side, names may differ. With a cgroup, what is attached nowhere or elsewhere is attached there.
+ * with one on each side, names may differ. With a place, what is attached nowhere or elsewhere is attached there.
  * Throws RuntimeError; what was attached and pinned is so as before then.
  */
-export function putInPlace(pinned: PinnedObject, next: LoadedObject, root = DEFAULT_PIN_ROOT, cgroup?: string): Placed {
-  const target = cgroup === undefined ? undefined : cgroupId(cgroup);
+export function putInPlace(pinned: PinnedObject, next: LoadedObject, root = DEFAULT_PIN_ROOT, place?: Place): Placed {
+  const target = place === undefined ? undefined : inodeOf(place);
   const old = matched(pinned, next);
   const undo = undoList();
   const links = new Map<string, LinkHandle>();
@@ -39,16 +39,20 @@ export function putInPlace(pinned: PinnedObject, next: LoadedObject, root = DEFA
     for (const program of Object.values(next.programs)) {
       if (!attachesAlone(program.type)) continue;
       const before = old.get(program.name);
-      const where = before?.info().cgroupId ?? 0n;
-      if (before && where === 0n && cgroup === undefined)
-        throw new RuntimeError("no-cgroup", `the cgroup of ${pinned.object.name} is gone`, {
-          help: `load it again with --replace --cgroup DIR; or tsbpf detach ${pinned.object.name}`,
-        });
-      if (before && (target === undefined || where === target)) {
+      const where = before && placeIn(before.info());
+      if (before && !where?.inode && place === undefined)
+        throw new RuntimeError(
+          where?.kind === "netns" ? "no-netns" : "no-cgroup",
+          `what ${pinned.object.name} was attached to is gone`,
+          {
+            help: `load it again with --replace and ${where?.kind === "netns" ? "--netns NAME" : "--cgroup DIR"}; or tsbpf detach ${pinned.object.name}`,
+          },
+        );
+      if (before && (place === undefined || isAt(before.info(), place, target))) {
         update(before, program, undo);
         links.set(program.name, before);
-      } else if (cgroup !== undefined) {
-        const made = program.attach(cgroup);
+      } else if (place !== undefined) {
+        const made = program.attach(place);
         undo.step(() => made.detach());
         links.set(program.name, made);
         if (before) left.push(before);
@@ -76,21 +80,12 @@ export function replaceObject(
   pinned: PinnedObject,
   next: LoadedObject,
   root = DEFAULT_PIN_ROOT,
-  cgroup?: string,
+  place?: Place,
 ): ReadonlyMap<string, LinkHandle> {
-  const placed = putInPlace(pinned, next, root, cgroup);
+  const placed = putInPlace(pinned, next, root, place);
   placed.keep();
   return placed.links;
 }
-
-const cgroupId = (path: string): bigint => {
-  const fd = openCgroup(path);
-  try {
-    return fstatSync(fd, { bigint: true }).ino;
-  } finally {
-    closeSync(fd);
-  }
-};
 
 /** The present link of each new program that has one. */
 function matched(pinned: PinnedObject, next: LoadedObject): ReadonlyMap<string, LinkHandle> {

@@ -5,6 +5,7 @@
 import { holdsLocalAddresses } from "../../compiler/local-addresses.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { BPF } from "../kernel/abi.ts";
+import type { Place } from "../kernel/attach-points.ts";
 import { bpf } from "../kernel/bpf.ts";
 import { failed, RuntimeError } from "../kernel/errors.ts";
 import { loadModule, type LoadOptions } from "../kernel/load.ts";
@@ -84,17 +85,24 @@ export interface KernelPathManager {
   close(): void;
 }
 
-/** Loads, fills the local addresses and attaches; on failure nothing stays. */
+/**
+ * Loads, fills the local addresses and attaches; on failure nothing stays. `netns` is the namespace whose addresses those are:
+ * where the place is a namespace, that one.
+ */
 export function startKernelPathManager(
   module: BpfModule,
-  cgroup: string,
+  place: Place,
   options: LoadOptions & { readonly netns?: string; readonly warn?: (text: string) => void } = {},
 ): KernelPathManager {
   const object = loadModule(module, options);
   try {
-    const follow = followLocalAddresses(object, options.netns, options.warn ?? (() => undefined));
+    const follow = followLocalAddresses(
+      object,
+      options.netns ?? (typeof place === "string" ? undefined : place.netns),
+      options.warn ?? (() => undefined),
+    );
     try {
-      object.attach(cgroup);
+      object.attach(place);
     } catch (error) {
       follow?.close();
       throw error;

@@ -23,14 +23,15 @@ interface Life {
   readonly afterwards: number;
 }
 
-describe.skipIf(skip)(
-  skip
-    ? `the life of an option on the patched kernel (skipped: ${skip})`
-    : "the life of an option on the patched kernel",
-  () => {
+/** Programs on a cgroup, and programs on a network namespace: the same cells. */
+const PLACES = { cgroup: "life", "network namespace": "life-netns" } as const;
+
+describe.skipIf(skip).each(Object.entries(PLACES))(
+  `the life of an option on the patched kernel, of a program on a %s${skip ? ` (skipped: ${skip})` : ""}`,
+  (_, part) => {
     const found = new Map<string, Life>();
     beforeAll(async () => {
-      const { code, stdout, stderr } = runInVm(["node", await bundleScenario(), "life"]);
+      const { code, stdout, stderr } = runInVm(["node", await bundleScenario(), part]);
       for (const line of stdout.split("\n"))
         if (line.startsWith('{"')) {
           const one = JSON.parse(line) as Life;

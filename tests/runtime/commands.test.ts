@@ -420,6 +420,20 @@ describe("errors of the commands", () => {
     expect(tsbpf(["detach"])).toMatchObject({ code: 2 });
   });
 
+  const onNamespaces = skip || probe("netns-sock-ops").ok;
+  it.skipIf(onNamespaces)("say what works where the kernel attaches nothing to a network namespace", () => {
+    for (const command of ["run", "load"]) {
+      const text = help([command, "programs/user-timeout.ts", "--netns", "/proc/self/ns/net"]);
+      expect(text).toContain(
+        "error[kernel-lacks]: this kernel attaches programs to cgroups, and not to network namespaces",
+      );
+      expect(text).toContain(
+        "help: --cgroup DIR attaches them to a cgroup; a path manager serves a namespace over netlink",
+      );
+    }
+    expect(help(["load", "programs/user-timeout.ts", "--netns", "tsbpf-absent"])).toContain("error[kernel-lacks]");
+  });
+
   it.skipIf(skip)("say that a directory is no cgroup, that pins need a bpffs, that an object is damaged", () => {
     expect(help(["run", "programs/user-timeout.ts", "--cgroup", "/tmp"])).toContain(
       "/tmp is not a cgroup-v2 directory\n  help: cgroup2 is mounted on",

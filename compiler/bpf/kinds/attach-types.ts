@@ -1,4 +1,4 @@
-/** enum bpf_attach_type of include/uapi/linux/bpf.h (Linux 6.18), by the kernel's names without BPF_. A test compares them. */
+/** enum bpf_attach_type of include/uapi/linux/bpf.h (Linux 6.18, and of the patched kernel), by the kernel's names without BPF_. A test compares them. */
 export const ATTACH_TYPES = {
   cgroup_inet_ingress: 0,
   cgroup_inet_egress: 1,
@@ -51,6 +51,7 @@ export const ATTACH_TYPES = {
   cgroup_unix_recvmsg: 51,
   cgroup_unix_getpeername: 52,
   cgroup_unix_getsockname: 53,
+  netns_sock_ops: 62,
 } as const;
 export type AttachTypeName = keyof typeof ATTACH_TYPES;
 

@@ -79,6 +79,8 @@ export interface Kind {
   readonly sections: Readonly<Record<string, Section>>;
   /** Where programs are attached, by a link: to a cgroup, or as members of a struct that is registered; absent: they are not attached by us. */
   readonly attaches?: "cgroup" | "struct_ops";
+  /** The attach type by which a link attaches them to a network namespace instead (the patched kernel); absent: they are not. */
+  readonly onNetns?: AttachTypeName;
   /** Which bytes of the context may be accessed, by the number of the attach type; absent: the verifier does not judge such programs. */
   readonly layout?: ContextLayout | ((attach: number, features: ReadonlySet<Feature>) => ContextLayout);
   /** The context's fields, for kinds that are compiled or run. */

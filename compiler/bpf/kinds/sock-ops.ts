@@ -158,6 +158,7 @@ export const sockOps = {
   number: 13,
   context: "bpf_sock_ops",
   attaches: "cgroup",
+  onNetns: "netns_sock_ops",
   sections: { sockops: { attach: "cgroup_sock_ops" } },
   needs: "sock-ops",
   hooks: { sockOps: { section: "sockops", suffix: "", bpftool: "sock_ops" } },

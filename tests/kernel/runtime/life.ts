@@ -14,7 +14,11 @@ const tellOf = (segment: Segment, port: number): Record<string, unknown> => ({
   told: toldOf(segment) ?? null,
 });
 
-export async function life(lab: Lab, report: (name: string, facts: Record<string, unknown>) => void): Promise<void> {
+export async function life(
+  lab: Lab,
+  report: (name: string, facts: Record<string, unknown>) => void,
+  on: "cgroup" | "netns",
+): Promise<void> {
   const nets = { client: lab.netns("c"), server: lab.netns("s") };
   lab.wire(nets.client, "v0", ["10.95.0.1/24"], nets.server, "v1", ["10.95.0.2/24"]);
   const groups = { client: lab.cgroup("client"), server: lab.cgroup("server") };
@@ -33,7 +37,8 @@ export async function life(lab: Lab, report: (name: string, facts: Record<string
       server: load(compiled("life", "patched", lifeSource(false))),
     };
     try {
-      for (const side of ["client", "server"] as const) sides[side].attach(groups[side]);
+      for (const side of ["client", "server"] as const)
+        sides[side].attach(on === "cgroup" ? groups[side] : { netns: nets[side] });
       await server.call("listen", { host: "10.95.0.2", port: ++port, mode: "echo" });
       const id = await client.call<number>("connect", { host: "10.95.0.2", port });
       await client.call("send", { id, length: 4 });

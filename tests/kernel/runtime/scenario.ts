@@ -2,7 +2,7 @@
  * What the runtime does on the patched kernel, as one program that runs inside the virtual machine: it prints one JSON
  * object per finding on standard output, which runtime-*.test.ts on the host judges.
  *
- *   scenario paths | removal | locals | accept | backup | managers | life | options | room | company | shared | limits | record | fidelity CONTROL…
+ *   scenario paths | removal | locals | accept | backup | managers | life | life-netns | namespaces | options | room | company | shared | limits | record | fidelity CONTROL…
  */
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,6 +25,7 @@ import { SPARE } from "../../runtime/spare.ts";
 import { sharedWriting } from "../../runtime/shared-writing/scenario.ts";
 import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts";
 import { life } from "./life.ts";
+import { namespaces } from "./namespaces.ts";
 
 const report = (name: string, facts: Record<string, unknown>): void => console.log(JSON.stringify({ name, ...facts }));
 /** JSON has no bigints: as text. */
@@ -556,7 +557,8 @@ try {
     if (noDelay) throw new Error(noDelay);
     for (const control of process.argv.slice(3)) report(control, { samples: await traceKernel(lab, FAR, control) });
   } else if (part === "room") await room(lab);
-  else if (part === "life") await life(lab, report);
+  else if (part === "life" || part === "life-netns") await life(lab, report, part === "life" ? "cgroup" : "netns");
+  else if (part === "namespaces") await namespaces(lab, report, listening);
   else await (isPathPart(part) ? paths(lab, part) : options(lab));
   report("end", {});
 } catch (error) {
