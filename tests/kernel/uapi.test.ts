@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { HELPERS } from "../../compiler/bpf/helpers.ts";
-import type { ContextField } from "../../compiler/bpf/kinds/index.ts";
+import { ATTACH_TYPES } from "../../compiler/bpf/kinds/attach-types.ts";
+import { COMPILED, type ContextField } from "../../compiler/bpf/kinds/index.ts";
 import { kernels } from "../../compiler/bpf/kernels.ts";
 import { SOCK_OPS_CALLBACKS, SOCK_OPS_EVENTS, SOCK_OPS_FIELDS } from "../../compiler/bpf/kinds/sock-ops.ts";
 import { isKnownTo, SOCKET_OPTIONS, type SocketOption } from "../../compiler/bpf/socket-options.ts";
@@ -13,6 +14,7 @@ interface Uapi {
   readonly callbackFlags: Readonly<Record<string, number>>;
   readonly mptcpFlags: Readonly<Record<string, number>>;
   readonly sockopts: Readonly<Record<string, number>>;
+  readonly attachTypes: Readonly<Record<string, number>>;
   readonly helpers: Readonly<Record<string, number>>;
   readonly sockOps: {
     readonly size: number;
@@ -48,6 +50,11 @@ describe("the compiler's tables agree with include/uapi of the patched kernel", 
     const table = Object.entries(HELPERS).map(([name, helper]) => [`bpf_${name}`, helper.id]);
     expect(uapi.helpers).toMatchObject(Object.fromEntries(table));
     expect(table.map(([name]) => name)).toContain("bpf_mptcp_open_subflow");
+  });
+
+  test("attach types", () => {
+    expect(uapi.attachTypes).toEqual({ BPF_NETNS_SOCK_OPS: ATTACH_TYPES.netns_sock_ops });
+    expect(COMPILED.sock_ops.onNetns).toBe("netns_sock_ops");
   });
 
   test("callback flags", () => {
