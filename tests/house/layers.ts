@@ -211,7 +211,8 @@ export const FOR_BROWSERS: readonly string[] = [
 /** Which rooms may load a library: TypeScript takes longer to load than most commands to run. */
 export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   // A tsconfig.json is TypeScript's own kind of JSON; who reads the user's files asks its parser.
-  "ts-morph": ["compiler/frontend", "runtime/files", "runtime/project"],
+  // The command has TypeScript for the other modules of the package, too.
+  "ts-morph": ["compiler/frontend", "runtime/cli", "runtime/files", "runtime/project"],
   typescript: [],
   koffi: ["runtime/kernel"],
   commander: ["runtime/cli"],
