@@ -21,7 +21,7 @@ import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { SOCKET_OPTIONS } from "../../compiler/bpf/socket-options.ts";
 import { btfBuilder } from "../../compiler/object/btf.ts";
 import { intType } from "../../compiler/object/layout-types.ts";
-import { ATTACH_TYPES } from "../../compiler/bpf/kinds/attach-types.ts";
+import { ATTACH_TYPES, type AttachTypeName } from "../../compiler/bpf/kinds/attach-types.ts";
 import { BPF } from "./abi.ts";
 import { bpf, type AttrFields } from "./bpf.ts";
 import { closeFd } from "./fd.ts";
