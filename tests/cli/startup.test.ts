@@ -87,7 +87,7 @@ describe("a snapshot beside the package", () => {
     const [name] = readdirSync(join(folder, ".startup"));
     prepared = join(folder, ".startup", name!);
     ordinary(folder);
-  });
+  }, PATIENCE);
 
   /** Changes a file for the time of `body`, with the time of its last change. */
   function changed(file: string, change: (text: string) => string, body: () => void): void {
