@@ -206,8 +206,19 @@ export const pathManagers: Experiment = {
     }),
   verdict(samples) {
     const missing = VARIANTS.filter((name) => !present(samples).includes(name));
-    if (missing.length > 0)
-      return { reproduced: undefined, because: `no subflow was opened by: ${missing.join(", ")}.` };
+    if (missing.length > 0) {
+      const measured = (name: string): boolean => samples.some(({ variant }) => variant === name);
+      const said = (words: string, names: readonly string[]): string[] =>
+        names.length > 0 ? [`${words}: ${names.join(", ")}`] : [];
+      const reasons = [
+        ...said(
+          "not measured",
+          missing.filter((name) => !measured(name)),
+        ),
+        ...said("no subflow was opened by", missing.filter(measured)),
+      ];
+      return { reproduced: undefined, because: `${reasons.join("; ")}.` };
+    }
     const best = Math.min(delay(samples, NETLINK), delay(samples, MPTCPD));
     const times = best / delay(samples, KERNEL);
     const fewest = Math.min(...VARIANTS.map((name) => seriesOf(samples, name, "us").length));
