@@ -31,6 +31,8 @@ interface AttachPoint {
   /** Its name, for people: by inode number; undefined when it is out of sight. */
   readonly nameOf: (inode: bigint) => string | undefined;
   readonly gone: RuntimeErrorKey;
+  /** How the command is told a place. */
+  readonly option: string;
   /** What EINVAL of a link means there. */
   readonly invalid: string;
 }
@@ -46,6 +48,7 @@ const POINTS = {
     inodeIn: ({ cgroupId }) => cgroupId,
     nameOf: cgroupPath,
     gone: "no-cgroup",
+    option: "--cgroup DIR",
     invalid: "the kernel may be without CONFIG_CGROUP_BPF, or older than 5.7 (no links)",
   },
   netns: {
@@ -58,6 +61,7 @@ const POINTS = {
     inodeIn: ({ netnsInode }) => netnsInode,
     nameOf: (inode) => `${NETNS}${netnsName(inode)}`,
     gone: "no-netns",
+    option: "--netns NAME",
     invalid: "a program with storage in its cgroup has none in a network namespace",
   },
 } as const satisfies Record<string, AttachPoint>;
@@ -67,6 +71,8 @@ const KINDS = Object.keys(POINTS) as readonly PlaceKind[];
 const kindOfPlace = (place: Place): PlaceKind => (typeof place === "string" ? "cgroup" : "netns");
 const nameIn = (place: Place): string => (typeof place === "string" ? place : place.netns);
 export const pointOf = (place: Place): AttachPoint => POINTS[kindOfPlace(place)];
+/** What is known of places of a kind; of cgroups where a link tells none. */
+export const pointOfKind = (kind: PlaceKind = "cgroup"): AttachPoint => POINTS[kind];
 
 /** For people: "/sys/fs/cgroup/lab", "the network namespace lab". */
 export const placeText = (place: Place): string =>

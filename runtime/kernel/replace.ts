@@ -1,6 +1,6 @@
 /** New programs in place of a pinned object's: each by one atomic update of its link, or none of them. */
 import { BPF } from "./abi.ts";
-import { inodeOf, isAt, placeIn, type Place } from "./attach-points.ts";
+import { inodeOf, isAt, placeIn, pointOfKind, type Place } from "./attach-points.ts";
 import { fdById } from "./bpf.ts";
 import { RuntimeError } from "./errors.ts";
 import { closeFd } from "./fd.ts";
@@ -40,14 +40,13 @@ export function putInPlace(pinned: PinnedObject, next: LoadedObject, root = DEFA
       if (!attachesAlone(program.type)) continue;
       const before = old.get(program.name);
       const where = before && placeIn(before.info());
-      if (before && !where?.inode && place === undefined)
-        throw new RuntimeError(
-          where?.kind === "netns" ? "no-netns" : "no-cgroup",
-          `what ${pinned.object.name} was attached to is gone`,
-          {
-            help: `load it again with --replace and ${where?.kind === "netns" ? "--netns NAME" : "--cgroup DIR"}; or tsbpf detach ${pinned.object.name}`,
-          },
-        );
+      if (before && !where?.inode && place === undefined) {
+        const { gone, noun, option } = pointOfKind(where?.kind);
+        const { name } = pinned.object;
+        throw new RuntimeError(gone, `${noun} of ${name} is gone`, {
+          help: `load it again with --replace ${option}; or tsbpf detach ${name}`,
+        });
+      }
       if (before && (place === undefined || isAt(before.info(), place, target))) {
         update(before, program, undo);
         links.set(program.name, before);
