@@ -212,20 +212,6 @@ describe.each(starts)("the command line, %s", (_how, env) => {
     ]);
   });
 
-  test("the examples of --help run", () => {
-    const help = tsbpf(["--help"]).stdout;
-    const lines = help.slice(help.indexOf("Examples:")).split("\n").slice(1);
-    const commands = lines.map((line) => /^ {2}tsbpf (.*?)(?: {2,}|$)/.exec(line)?.[1]).filter((c) => c !== undefined);
-    expect(commands.length).toBeGreaterThan(3);
-    inFolder((folder) => {
-      symlinkSync(join(root, "programs"), join(folder, "programs"));
-      for (const command of commands) {
-        if (command === "doctor") continue; // Its answer depends on the machine.
-        expect(tsbpf(command.split(" "), { cwd: folder }), command).toMatchObject({ code: 0 });
-      }
-    });
-  });
-
   test("colour only when asked for, never with NO_COLOR", () =>
     inFolder((folder) => {
       writeFileSync(join(folder, "bad.ts"), "export const = 1;\n");
