@@ -89,7 +89,7 @@ export async function runKernel(
       if (dropped !== undefined && dropped > 0n)
         warn(options, `${ring.name}: ${dropped} records did not fit and were dropped`);
     }
-    const lacking = roomless === undefined ? 0 : (segmentsWithoutRoom(options.netns) ?? 0) - roomless;
+    const lacking = roomless === undefined ? 0 : roomlessAtLast(options.netns) - roomless;
     if (lacking > 0) warn(options, `${lacking} segments had no room for an option (tsbpf show counts them)`);
     if (lost) throw lost;
   } finally {
@@ -98,6 +98,16 @@ export async function runKernel(
   if (options.json) line({ event: "detached", name });
   else out("detached");
   return 0;
+}
+
+/** Nobody counts for a namespace that is gone. */
+function roomlessAtLast(netns: string | undefined): number {
+  try {
+    return segmentsWithoutRoom(netns) ?? 0;
+  } catch (error) {
+    if (error instanceof RuntimeError && error.key === "no-netns") return 0;
+    throw error;
+  }
 }
 
 interface Started {
