@@ -35,6 +35,9 @@ const COMMANDS: Readonly<Record<string, readonly (() => readonly string[])[]>> =
   init: [() => ["init", "--help"], () => ["init", mkdtempSync(join(folder, "project-"))]],
   // What it says goes to its client, and its end is the client's: tests/cli/lsp.
   lsp: [() => ["lsp", "--help"]],
+  playground: [() => ["playground", "--port", "0"]],
+  // Its screen, and its end: tests/cli/dev.test.ts.
+  dev: [() => ["dev", "--help"]],
   verify: [() => ["verify", join(folder, "fullmesh.o")], () => ["verify", "--verbose", join(folder, "fullmesh.o")]],
   vm: [() => ["vm", "--batch"]],
 };
