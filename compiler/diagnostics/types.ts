@@ -272,7 +272,8 @@ export const types = {
   "atomic-field": row<{ name: string; found: string }>(
     "error",
     (f) => `${f.name} cannot be added to atomically: it is ${f.found}`,
-    () => "atomic operations work on aligned u32, i32, u64 and i64",
+    () =>
+      "atomic operations work on aligned u32, i32, u64 and i64; values of an Ipv4Trie begin at multiples of 4, those of an IpTrie at multiples of 8",
   ),
   "log-values": row<{ count: number }>(
     "error",

@@ -224,8 +224,14 @@ function rangeOfIndex(f: Lowering, index: Operand, value: Value): Range {
   return index.kind === "scalar" ? knownRange(f, index) : rangeOf(U32);
 }
 
-/** Values of maps begin at multiples of 8, save those of tries, which follow their keys (kernel/bpf). */
-const valueAlign = (map: MapEntity): number => (map.spec.type === "lpm_trie" ? alignOf(map.value) : 8);
+/** What a trie's key has before its data: the length of the prefix, which a node keeps elsewhere. */
+const PREFIX_LENGTH = 4;
+/** Values of maps begin at multiples of 8, save those of tries: in a node they follow the key's data (kernel/bpf/lpm_trie.c). */
+function valueAlign({ spec, value }: MapEntity): number {
+  if (spec.type !== "lpm_trie" || !spec.key) return 8;
+  const data = sizeOf(spec.key) - PREFIX_LENGTH;
+  return Math.min(alignOf(value), data & -data);
+}
 
 /** What lies behind a pointer that may be 0. A scalar is read at once; a struct is referred to. */
 function found(
@@ -240,7 +246,15 @@ function found(
   const span = at(f, node);
   const origin = { root: rootOf(map, key), from: 0 };
   if (!isPrimitive(value)) return { kind: "nullable", of: value, pointer, align: valueAlign(map), ...origin };
-  if (asRef) return { kind: "nullable", of: value, pointer, align: alignOf(value), ref: true, ...origin };
+  if (asRef)
+    return {
+      kind: "nullable",
+      of: value,
+      pointer,
+      align: Math.min(alignOf(value), valueAlign(map)),
+      ref: true,
+      ...origin,
+    };
   const type: Type = irType(value);
   const present = { type: "w32" as const };
   const held = { type };
