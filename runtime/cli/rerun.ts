@@ -8,12 +8,20 @@ import { untilStopped } from "./stop.ts";
 /** An editor that saves writes several times, and often into a neighbour that it renames. */
 const QUIET_MS = 60;
 
-/** Told of the paths that were read; given those that have changed since the last time. Gives the exit code. */
-export type Once = (saw: (path: string) => void, changed: readonly string[]) => number | Promise<number>;
+/**
+ * Told of the paths that were read; given those that have changed since the last time, and a signal that is aborted when the whole is to
+ * end. Gives the exit code; undefined when it was cut short, and the one before holds.
+ */
+export type Once = (
+  saw: (path: string) => void,
+  changed: readonly string[],
+  signal: AbortSignal,
+) => number | undefined | Promise<number | undefined>;
 
 /**
  * Runs `once` now and after every change of the files that it read, of other TypeScript files in their folders, and of `folders`; a change
- * meanwhile has it run again when it has ended. Resolves to the last exit code when it is stopped.
+ * meanwhile has it run again when it has ended. Resolves to the last exit code when it is stopped. An error of any run that is no
+ * TroubleError ends it all: it is thrown.
  */
 export function rerun(folders: readonly string[], once: Once): Promise<number> {
   return untilStopped(undefined, async (stopped) => {
@@ -22,6 +30,10 @@ export function rerun(folders: readonly string[], once: Once): Promise<number> {
     let timer: NodeJS.Timeout | undefined;
     let code = 0;
     let running: Promise<void> | undefined;
+    let failed: { readonly error: unknown } | undefined;
+    const over = new AbortController();
+    const ended = new Promise<void>((resolve) => over.signal.addEventListener("abort", () => resolve()));
+    void stopped.then(() => over.abort());
     const changed = new Set<string>();
     const again = (folder: string, name: string | null): void => {
       // Declarations are what `build --types` writes itself.
@@ -31,7 +43,7 @@ export function rerun(folders: readonly string[], once: Once): Promise<number> {
       clearTimeout(timer);
       timer = setTimeout(() => {
         running = (running ?? Promise.resolve()).then(() => {
-          if (changed.size === 0 && name !== null) return;
+          if (over.signal.aborted || (changed.size === 0 && name !== null)) return;
           say(`-- ${new Date().toTimeString().slice(0, 8)}${name === null ? "" : ` ${name} has changed`}`);
           return run();
         });
@@ -43,9 +55,13 @@ export function rerun(folders: readonly string[], once: Once): Promise<number> {
       seen.clear();
       changed.clear();
       try {
-        code = await once((path) => seen.add(resolve(path)), since);
+        code = (await once((path) => seen.add(resolve(path)), since, over.signal)) ?? code;
       } catch (error) {
-        if (!(error instanceof TroubleError)) throw error;
+        if (!(error instanceof TroubleError)) {
+          failed ??= { error };
+          over.abort();
+          return;
+        }
         err(troubleText(error.trouble, colour(process.stderr)));
         code = 1;
       }
@@ -76,10 +92,10 @@ export function rerun(folders: readonly string[], once: Once): Promise<number> {
       // Before the first look at a file, so that no change after it is missed.
       for (const folder of new Set(folders.map((one) => resolve(one)))) look(folder);
       running = run();
-      await running;
-      await stopped;
+      await ended;
       clearTimeout(timer);
       await running;
+      if (failed !== undefined) throw failed.error;
       return code;
     } finally {
       clearTimeout(timer);
