@@ -219,6 +219,7 @@ Examples:
       "-c, --cgroup <dir>",
       "load the programs as `tsbpf load --cgroup` does, and replace them atomically, until Ctrl-C",
     )
+    .option("--replace", "with --cgroup: also take the place of objects that were loaded before")
     .option("--no-tests", "run no tests")
     .addOption(new Option("--pins <dir>", "directory on a bpffs for pins").default(DEFAULT_PINS))
     .addOption(targetOption())

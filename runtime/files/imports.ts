@@ -67,8 +67,8 @@ const isBelow = (path: string, root: string): boolean => {
   return rest === "" || !(rest === ".." || rest.startsWith("../") || isAbsolute(rest));
 };
 
-/** As in Node: `./x.js` in TypeScript means x.ts. */
-function candidates(wanted: string): readonly string[] {
+/** The sources that an import may mean. As in Node: `./x.js` in TypeScript means x.ts. */
+export function candidates(wanted: string): readonly string[] {
   if (TYPESCRIPT.test(wanted)) return [wanted];
   const script = /\.([mc]?)js$/.exec(wanted);
   return script ? [`${wanted.slice(0, script.index)}.${script[1]}ts`] : [`${wanted}.ts`];

@@ -1,10 +1,22 @@
 /** `tsbpf dev`: checks, the tests that are affected, and, as root, an atomic replacement. */
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { affectedBy, testsBelow } from "../../runtime/cli/affected-tests.ts";
+import { affectedBy, reaches, testsBelow } from "../../runtime/cli/affected-tests.ts";
+import { vitestAbove } from "../../runtime/cli/project-tests.ts";
+import { rerun } from "../../runtime/cli/rerun.ts";
 import { root } from "../programs.ts";
 import { openLab, sh, whyNot } from "../runtime/lab.ts";
 
@@ -45,13 +57,86 @@ describe("tests that are affected", () => {
       [join(folder, "programs/one.ts"), new Set(at("programs/one.ts", "shared/number.ts"))],
       [join(folder, "programs/two.ts"), new Set(at("programs/two.ts"))],
     ]);
-    const affected = (...names: string[]) => affectedBy(at(...names), tests, parts);
+    const affected = (...names: string[]) => affectedBy(at(...names), reaches(tests, parts), parts);
     expect(affected("programs/two.ts")).toEqual(at("tests/two.test.ts"));
     expect(affected("shared/number.ts")).toEqual(at("tests/one.test.ts"));
     expect(affected("tests/one.test.ts")).toEqual(at("tests/one.test.ts"));
     expect(affected("tests/helper.ts")).toEqual(at("tests/two.test.ts"));
     expect(affected("elsewhere.ts")).toEqual([]);
   });
+
+  /** Of the tests with these texts, which name the program "one" too, those that a change of a file affects. */
+  function affectedOf(texts: Readonly<Record<string, string>>, changed: string): readonly string[] {
+    write("programs/one.ts", "");
+    write("programs/two.ts", "");
+    const part = (name: string) => [join(folder, name), new Set([join(folder, name)])] as const;
+    const parts = new Map([part("programs/one.ts"), part("programs/two.ts")]);
+    const tests = Object.entries(texts).map(([name, text]) => {
+      write(`tests/${name}.test.ts`, `import "../programs/one.ts";\n${text}`);
+      return join(folder, `tests/${name}.test.ts`);
+    });
+    const found = affectedBy([join(folder, changed)], reaches(tests, parts), parts);
+    return found.map((path) => path.slice(join(folder, "tests/").length, -".test.ts".length));
+  }
+
+  test("by what is named with another ending, with none, by its folder, by a name of tsconfig.json", () => {
+    for (const name of ["js", "none", "index/index", "lib/helper"])
+      write(
+        `tests/${name}.ts`,
+        'export * from "../programs/two.ts";\n'.replace("..", name.includes("/") ? "../.." : ".."),
+      );
+    write("tsconfig.json", '{ "compilerOptions": { "paths": { "@lib/*": ["./tests/lib/*"] } } }');
+    const texts = {
+      js: 'import "./js.js";',
+      none: 'import "./none";',
+      index: 'import "./index";',
+      names: 'import { x } from "@lib/helper";',
+      other: 'import { join } from "node:path";',
+    };
+    expect(affectedOf(texts, "programs/two.ts")).toEqual(["js", "none", "index", "names"]);
+  });
+
+  test("by everything, where a test names what is not found, a folder, or no program", () => {
+    mkdirSync(join(folder, "tests/lib.js"), { recursive: true });
+    write("tests/alone.test.ts", 'readFile(join(root, "programs/two.ts"));\n');
+    const texts = { missing: 'import "./gone.ts";', made: "import(`./${name}.ts`);", folder: '"./lib.js"', other: "" };
+    expect(affectedOf(texts, "elsewhere.ts")).toEqual(["missing", "made", "folder"]);
+    const alone = join(folder, "tests/alone.test.ts");
+    expect(affectedBy(["/elsewhere.ts"], reaches([alone], new Map()), new Map())).toEqual([alone]);
+  });
+
+  test("a folder that is gone has none", () => expect(testsBelow(join(folder, "gone"))).toEqual([]));
+});
+
+test("an error of a later run ends it all, and is thrown", async () => {
+  let runs = 0;
+  const ended = rerun([folder], () => {
+    if (++runs > 1) throw new Error("of the second run");
+    setTimeout(() => write("changed.ts", ""), 20);
+    return 0;
+  });
+  await expect(ended).rejects.toThrow("of the second run");
+});
+
+const root0 = process.getuid?.() === 0;
+test.skipIf(!root0)(`vitest is not somebody else's${root0 ? "" : " (needs root)"}`, () => {
+  const NOBODY = 65534;
+  write("node_modules/.bin/vitest", "");
+  write("project/sub/file.ts", "");
+  expect(vitestAbove(join(folder, "project/sub"))).toEqual({ vitest: join(folder, "node_modules/.bin/vitest") });
+  chmodSync(folder, 0o1777);
+  chownSync(join(folder, "node_modules"), NOBODY, NOBODY);
+  expect(vitestAbove(join(folder, "project/sub"))).toEqual({ refused: join(folder, "node_modules") });
+  // A link to it counts as what it leads to; in the project, it is the project's.
+  write("theirs/vitest", "");
+  chownSync(join(folder, "theirs"), NOBODY, NOBODY);
+  mkdirSync(join(folder, "project/node_modules/.bin"), { recursive: true });
+  symlinkSync(join(folder, "theirs/vitest"), join(folder, "project/node_modules/.bin/vitest"));
+  expect(vitestAbove(join(folder, "project/sub"))).toEqual({ refused: join(folder, "theirs") });
+  rmSync(join(folder, "project/node_modules/.bin/vitest"));
+  write("project/node_modules/.bin/vitest", "");
+  chownSync(join(folder, "project"), NOBODY, NOBODY);
+  expect(vitestAbove(join(folder, "project/sub")).vitest).toBe(join(folder, "project/node_modules/.bin/vitest"));
 });
 
 /** The command, and what it has said since the last change. */
@@ -113,6 +198,23 @@ test("checks, tests what is affected, and goes on", async () => {
     expect(await stop()).toBe(1);
   }
 }, 900_000);
+
+test("ends while tests run, and ends them", async () => {
+  project();
+  rmSync(join(folder, "node_modules/.bin/vitest"));
+  // It does not listen, and neither does its child.
+  write(
+    "node_modules/.bin/vitest",
+    `#!/bin/sh\ntrap "" TERM INT\nsleep 300 &\necho $! >"${folder}/pid"\nwait\nsleep 300\n`,
+  );
+  chmodSync(join(folder, "node_modules/.bin/vitest"), 0o755);
+  const { stop } = developing();
+  const pid = (): string => (existsSync(join(folder, "pid")) ? readFileSync(join(folder, "pid"), "utf8").trim() : "");
+  await expect.poll(pid, { timeout: 100_000 }).not.toBe("");
+  const [child, ended] = [pid(), stop()];
+  expect(await ended).toBe(0);
+  await expect.poll(() => existsSync(`/proc/${child}`), { timeout: 10_000 }).toBe(false);
+}, 120_000);
 
 const skip = whyNot();
 test.skipIf(skip !== undefined)(
