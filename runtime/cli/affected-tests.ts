@@ -32,9 +32,9 @@ function entriesOf(folder: string): Dirent[] {
 }
 
 /** By program, the files that took part in it; all paths are absolute. */
-export type Parts = ReadonlyMap<string, ReadonlySet<string>>;
+type Parts = ReadonlyMap<string, ReadonlySet<string>>;
 /** What a test reads, as far as its text says. */
-export interface Reach {
+interface Reach {
   /** The test, what it names, and what helpers of tests name. */
   readonly files: ReadonlySet<string>;
   /** Whether it may read more: it names what is not found, or a folder, or no program at all. */

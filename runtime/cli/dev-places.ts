@@ -10,7 +10,7 @@ import { load } from "./load.ts";
 import { say } from "./output.ts";
 import { guarded } from "./report.ts";
 
-export interface PlacesOptions {
+interface PlacesOptions {
   readonly cgroup: string;
   readonly pins: string;
   /** Also what somebody has loaded before. */
@@ -25,7 +25,7 @@ export interface Placeable {
   /** Absolute paths of what took part in it. */
   readonly parts: ReadonlySet<string>;
 }
-export interface Places {
+interface Places {
   /**
    * Loads what was not loaded, replaces what has changed, each atomically, and removes what has no program any more. Gives the worst exit
    * code; throws TroubleError, with nothing done, when two sources give one object.
