@@ -10,17 +10,21 @@ function cacheFolder() {
   return path.join(cache && path.isAbsolute(cache) ? cache : path.join(os.homedir(), ".cache"), "tsbpf");
 }
 
+/** A link that leads nowhere is there. */
+const isThere = (file) => fs.lstatSync(file, { throwIfNoEntry: false }) !== undefined;
+
 const OTHERS_MAY_WRITE = 0o022;
 const STICKY = 0o1000;
 
 /**
- * Whether nobody but this user and root can change what lies at a path, or would be made there: another user's data would
- * be run as code. Every part that exists, from the top, is theirs, and others may write in none, or only as in /tmp.
+ * Whether nobody but this user and root can change what lies at a path: another user's data would be run as code. Every
+ * part, from the top, is there and theirs, and others may write in none, or only as in /tmp, where nobody moves what is
+ * another's. So it stays true; of a part that is missing, nothing could be said.
  */
 function isSafe(file) {
   const me = process.geteuid?.();
-  let there = path.resolve(file);
-  while (!fs.existsSync(there)) there = path.dirname(there);
+  const there = path.resolve(file);
+  if (!isThere(there)) return false;
   // Of the way as it is named the links count, too: whoever owns one says where it leads.
   return [there, fs.realpathSync(there)].every((way) => {
     const parts = way.split("/").filter(Boolean);
@@ -48,11 +52,22 @@ function readOwn(file, mine) {
   }
 }
 
-/** Makes a folder and those above it, this user's alone. One at a time: Node's recursive mkdir never returns below /proc. */
+/**
+ * Makes a folder and those above it, this user's alone, where nobody else can come in between: each is judged when it is
+ * there, and before anything is made in it. Returns whether the folder is safe.
+ */
 function makeFolder(folder) {
-  if (fs.existsSync(folder)) return;
-  makeFolder(path.dirname(folder));
-  fs.mkdirSync(folder, 0o700);
+  const way = path.resolve(folder);
+  if (!isThere(way)) {
+    if (!makeFolder(path.dirname(way))) return false;
+    try {
+      fs.mkdirSync(way, 0o700);
+    } catch (error) {
+      // Another process was quicker: whose, is asked now.
+      if (error.code !== "EEXIST") throw error;
+    }
+  }
+  return isSafe(way);
 }
 
 module.exports = { cacheFolder, isSafe, makeFolder, readOwn };

@@ -4,4 +4,4 @@ import type { BigIntStats } from "node:fs";
 export function cacheFolder(): string;
 export function isSafe(file: string): boolean;
 export function readOwn(file: string, mine: boolean): { readonly stat: BigIntStats; readonly bytes: Buffer };
-export function makeFolder(folder: string): void;
+export function makeFolder(folder: string): boolean;

@@ -110,8 +110,7 @@ function run(cachedData) {
 function mayPrepare() {
   try {
     if (process.env.NODE_OPTIONS || process.env.NODE_V8_COVERAGE || process.execArgv.length > 0) return false;
-    if (!isSafe(cacheFolder())) return false;
-    makeFolder(cacheFolder());
+    if (!makeFolder(cacheFolder())) return false;
     fs.accessSync(cacheFolder(), fs.constants.W_OK);
     const target = path.join(cacheFolder(), folderName());
     return !isLocked(`${target}.lock`) && !(fs.existsSync(target) && ageMinutes(target) < RETRY_MINUTES);
@@ -186,12 +185,25 @@ function cksum(file) {
   });
 }
 
-/** Removes what is old: beyond the newest few, and what interrupted processes left. Beside a build, only its own stay. */
+/** The names of what is made here, of its lock, and of what is being made. */
+const NAME = /^[0-9a-f]{16}-v[\w.-]+-[0-9a-f]+(\.lock|\.part-\w+)?$/;
+
+/**
+ * Removes what is old, and of names that are given here: beyond the newest few, and what interrupted processes left.
+ * Beside a build, only its own stay.
+ */
 function prune(parent, keep, beside) {
   const entries = fs.readdirSync(parent).map((name) => path.join(parent, name));
-  const left = entries.filter((file) => /\.(?:lock|part-\w+)$/.test(file) && ageMinutes(file) > LOCK_MINUTES);
-  const made = entries
-    .filter((file) => /[\\/][0-9a-f]{16}-v[\w.-]+-[0-9a-f]+$/.test(file) && file !== keep)
+  const ours = entries.flatMap((file) => {
+    const match = NAME.exec(path.basename(file));
+    return match ? [{ file, unfinished: match[1] !== undefined }] : [];
+  });
+  const left = ours
+    .filter(({ file, unfinished }) => unfinished && ageMinutes(file) > LOCK_MINUTES)
+    .map(({ file }) => file);
+  const made = ours
+    .filter(({ file, unfinished }) => !unfinished && file !== keep)
+    .map(({ file }) => file)
     .sort((a, b) => ageMinutes(a) - ageMinutes(b));
   const stale = beside ? made.filter((file) => !path.basename(file).startsWith(`${buildId()}-`)) : [];
   const former = entries.filter((file) => /[\\/]code-[0-9a-f]{24}\.bin$/.test(file));
@@ -211,9 +223,10 @@ async function prepare({ beside }) {
     if (buildId() === undefined) return false;
     const parent = beside ? besideFolder() : cacheFolder();
     const target = path.join(parent, folderName());
-    if (!beside && !isSafe(parent)) return false;
-    makeFolder(parent);
-    if (beside) fs.chmodSync(parent, 0o755);
+    if (beside) {
+      fs.mkdirSync(parent, { recursive: true });
+      fs.chmodSync(parent, 0o755);
+    } else if (!makeFolder(parent)) return false;
     if (isLocked(`${target}.lock`)) return false;
     fs.rmSync(`${target}.lock`, { recursive: true, force: true });
     fs.mkdirSync(`${target}.lock`);

@@ -3,7 +3,7 @@
  * is good for the very same command (`commandKey`) while the file system gives the same answer to every question that
  * compiling asked of it, the contents of every file among them.
  */
-import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { lstatSync, readdirSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isatty } from "node:tty";
 import { cacheFolder, isSafe, makeFolder, readOwn } from "../../../bin/own.cjs";
@@ -84,8 +84,7 @@ export function keepRecord(name: string, record: BuildRecord, inputs: readonly s
     const body = JSON.stringify(record);
     if (body.length > MAX_BYTES) return;
     const folder = folderOf();
-    if (!isSafe(folder)) return;
-    makeFolder(folder);
+    if (!makeFolder(folder)) return;
     part = join(folder, `${name}.${process.pid}-${process.hrtime.bigint()}.part`);
     writeFileSync(part, `${inputs.join("\n")}\n\n${digest(body)}\n${body}\n`, { mode: 0o600, flag: "wx" });
     renameSync(part, join(folder, name));
@@ -98,12 +97,16 @@ export function keepRecord(name: string, record: BuildRecord, inputs: readonly s
   }
 }
 
+/** The names of records, and of those that are being written. */
+const NAME = /^\d+-\d+(\.\d+-\d+\.part)?$/;
+
+/** Removes records only: somebody may have given this folder's name to one with other things in it. */
 function prune(folder: string): void {
-  const names = readdirSync(folder);
+  const names = readdirSync(folder).filter((name) => NAME.test(name));
   if (names.length <= KEPT) return;
   const aged = names.flatMap((name) => {
-    const stat = statSync(join(folder, name), { throwIfNoEntry: false });
-    return stat ? [{ path: join(folder, name), time: stat.mtimeMs, part: name.endsWith(".part") }] : [];
+    const stat = lstatSync(join(folder, name), { throwIfNoEntry: false });
+    return stat?.isFile() ? [{ path: join(folder, name), time: stat.mtimeMs, part: name.endsWith(".part") }] : [];
   });
   const records = aged.filter(({ part }) => !part).sort((a, b) => b.time - a.time);
   const left = aged.filter(({ part, time }) => part && Date.now() - time > LEFT_MINUTES * 60_000);
@@ -112,8 +115,8 @@ function prune(folder: string): void {
 
 function remove(path: string): void {
   try {
-    rmSync(path, { force: true, recursive: true });
+    unlinkSync(path);
   } catch {
-    // The next one to come removes it.
+    // It is gone, or the next one to come removes it.
   }
 }

@@ -7,6 +7,7 @@ import {
   existsSync,
   lchownSync,
   linkSync,
+  lutimesSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -188,8 +189,8 @@ test("at most 200 are kept, the newest, and what was interrupted goes", () => {
     writeFileSync(join(project.records, `${i}-9`), "");
     utimesSync(join(project.records, `${i}-9`), 1000 + i, 1000 + i);
   }
-  writeFileSync(join(project.records, "5-5.1.part"), "");
-  utimesSync(join(project.records, "5-5.1.part"), 0, 0);
+  writeFileSync(join(project.records, "5-5.1-1.part"), "");
+  utimesSync(join(project.records, "5-5.1-1.part"), 0, 0);
   rmSync(made);
   expect(used()).toBe(false);
   const names = readdirSync(project.records);
@@ -197,8 +198,29 @@ test("at most 200 are kept, the newest, and what was interrupted goes", () => {
   expect(names).toContain(basename(made));
   expect(names).toContain("229-9");
   expect(names).not.toContain("0-9");
-  expect(names).not.toContain("5-5.1.part");
+  expect(names).not.toContain("5-5.1-1.part");
   expect(used()).toBe(true);
+});
+
+test("what is no record stays, however much of it there is, and however old", () => {
+  const others = ["notes.txt", "old.lock", "5-5.1-1.part.txt", "0-0x", "a link", "a folder", "7-7"];
+  for (let i = 0; i < 230; i++) others.push(`photo-${i}.jpg`);
+  for (const name of others.slice(0, 4)) writeFileSync(join(project.records, name), "");
+  for (const name of others.slice(7)) writeFileSync(join(project.records, name), "");
+  symlinkSync("notes.txt", join(project.records, "a link"));
+  // Even by the name of a record: a folder is none.
+  for (const name of ["a folder", "7-7"]) {
+    mkdirSync(join(project.records, name));
+    writeFileSync(join(project.records, name, "kept"), "");
+  }
+  for (let i = 0; i < 230; i++) writeFileSync(join(project.records, `${i}-9`), "");
+  for (const name of [...others, "0-9"]) lutimesSync(join(project.records, name), 1000, 1000);
+  rmSync(made);
+  expect(used()).toBe(false);
+  const names = readdirSync(project.records);
+  expect(names).toEqual(expect.arrayContaining([...others, basename(made)]));
+  expect(names).not.toContain("0-9");
+  expect(readdirSync(join(project.records, "7-7"))).toEqual(["kept"]);
 });
 
 test("where nothing can be kept, nothing is, and nothing is said", () => {
