@@ -2,13 +2,18 @@
 import { describe, expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
 
-const HEAD = `import { ArrayMap, HashMap, atomicAdd, htonl, htons, license, log, ntohs, struct, u8, u16, u32, u64, type Ip6, type Errno } from "tsbpf";
+const HEAD = `import { ArrayMap, HashMap, Ipv4Trie, IpTrie, atomicAdd, htonl, htons, license, log, ntohs, struct, u8, u16, u32, u64, type Ip6, type Errno } from "tsbpf";
 import { Callback, Op, sockOps, tcpOption, type CcName, type OptionConn, type OptionKind, type SockOpsCtx, type TcpConn, type TcpState } from "tsbpf/tcp";
 license("GPL");
 class Counter extends struct({ turns: u8, port: u16 }) {}
 export const counters = new ArrayMap({ value: Counter, maxEntries: 1 });
 export const counts = new HashMap({ key: u32, value: u32, maxEntries: 4 });
 `;
+const ofTrie = (made: string, found: string, field: string): string =>
+  `class Seen extends struct({ last: u32, first: u32, packets: u64 }) {}\nconst trie = new ${made};\n` +
+  inProgram(
+    `const seen = trie.${found}(ctx.remoteIp4);\n  if (seen) atomicAdd(seen, "${field}", ${field === "last" ? 1 : "1n"});`,
+  );
 const inProgram = (body: string): string =>
   `export const p = sockOps((ctx) => {\n  const counter = counters.get(0);\n  ${body}\n  return 1;\n});\n`;
 
@@ -26,6 +31,18 @@ function say(text: string) {
 
 /** What was written, what the help has to say, and the program with what it says. */
 const MISTAKES: readonly (readonly [what: string, wrong: string, help: RegExp, right: string])[] = [
+  [
+    "a u64 in the values of an Ipv4Trie added to atomically",
+    ofTrie("Ipv4Trie({ value: Seen, maxEntries: 4 })", "get", "packets"),
+    /^atomic operations work on aligned.*of an IpTrie at multiples of 8/,
+    ofTrie("IpTrie({ value: Seen, maxEntries: 4 })", "get", "packets"),
+  ],
+  [
+    "a u64 that is the value of an Ipv4Trie added to atomically",
+    ofTrie("Ipv4Trie({ value: u64, maxEntries: 4 })", "ref", "value"),
+    /^atomic operations work on aligned/,
+    ofTrie("Ipv4Trie({ value: Seen, maxEntries: 4 })", "get", "last"),
+  ],
   [
     "a port in host order compared with htons",
     inProgram("if (ctx.localPort === htons(443)) ctx.reply = 1;"),
