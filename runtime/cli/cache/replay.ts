@@ -10,11 +10,17 @@ import { findRecord, takeName, type BuildRecord } from "./record.ts";
 /** EX_TEMPFAIL, which no command of ours ends with. */
 const NOT_DONE = 75;
 
+/** Whether the launcher, of which this is a part, still waits: who has ended the command finds nothing done afterwards. */
+const isAwaited = (): boolean => String(process.ppid) === process.env["TSBPF_LAUNCHER"];
+
 /** Whether all files could be written; who compiles says why not. */
 function writes({ wrote }: BuildRecord): boolean {
   try {
-    for (const [path, bytes] of wrote) writeWhole(path, Buffer.from(bytes, "base64"));
-    return true;
+    for (const [path, bytes] of wrote) {
+      if (!isAwaited()) return false;
+      writeWhole(path, Buffer.from(bytes, "base64"));
+    }
+    return isAwaited();
   } catch {
     return false;
   }

@@ -168,6 +168,26 @@ test.skipIf(!isRoot)(
   120_000,
 );
 
+test("one is not done again when the command that was to do it has been killed", () => {
+  const folder = join(project.base, "bin of its own");
+  mkdirSync(folder);
+  // A Node that outlives its launcher: it starts when that is gone.
+  const script = `#!/bin/sh
+if [ -n "$KILLS" ]; then kill -KILL $PPID; while kill -0 $PPID 2>/dev/null; do sleep 0.01; done; fi
+exec '${process.execPath}' "$@"
+`;
+  writeFileSync(join(folder, "node"), script, { mode: 0o755 });
+  const env = { PATH: `${folder}:${process.env["PATH"]}` };
+  expect(used(env)).toBe(false);
+  expect(used(env)).toBe(true);
+  expect(project.cached(ARGS, { ...env, KILLS: "1" })).toMatchObject({
+    code: null,
+    stdout: "",
+    stderr: "",
+    written: [],
+  });
+});
+
 test("the same command's record under another name is not used", () => {
   const other = join(project.records, "1-1");
   renameSync(made, other);
