@@ -1,13 +1,14 @@
 "use strict";
 // The user's cache directory, and what in it may be believed: what nobody but this user and root can have put there.
 const fs = require("node:fs");
-const os = require("node:os");
 const path = require("node:path");
 
+/** As bin/tsbpf finds it; undefined where neither variable has an absolute path. */
 function cacheFolder() {
-  const { XDG_CACHE_HOME: cache } = process.env;
+  const { XDG_CACHE_HOME: cache = "", HOME: home = "" } = process.env;
   // The basedir specification has relative paths ignored.
-  return path.join(cache && path.isAbsolute(cache) ? cache : path.join(os.homedir(), ".cache"), "tsbpf");
+  if (path.isAbsolute(cache)) return path.join(cache, "tsbpf");
+  return path.isAbsolute(home) ? path.join(home, ".cache", "tsbpf") : undefined;
 }
 
 /** A link that leads nowhere is there. */

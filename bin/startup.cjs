@@ -82,7 +82,7 @@ function readCodeCache(folder, mine) {
 /** The code cache, as bytes; undefined when there is none. The user's own is not asked where the installed one fits. */
 const findCodeCache = () =>
   readCodeCache(path.join(besideFolder(), folderName()), false) ??
-  readCodeCache(path.join(cacheFolder(), folderName()), true);
+  (cacheFolder() && readCodeCache(path.join(cacheFolder(), folderName()), true));
 
 function script(cachedData) {
   for (const flag of FLAGS) v8.setFlagsFromString(flag);
@@ -110,7 +110,7 @@ function run(cachedData) {
 function mayPrepare() {
   try {
     if (process.env.NODE_OPTIONS || process.env.NODE_V8_COVERAGE || process.execArgv.length > 0) return false;
-    if (!makeFolder(cacheFolder())) return false;
+    if (!cacheFolder() || !makeFolder(cacheFolder())) return false;
     fs.accessSync(cacheFolder(), fs.constants.W_OK);
     const target = path.join(cacheFolder(), folderName());
     return !isLocked(`${target}.lock`) && !(fs.existsSync(target) && ageMinutes(target) < RETRY_MINUTES);
@@ -222,6 +222,7 @@ async function prepare({ beside }) {
   try {
     if (buildId() === undefined) return false;
     const parent = beside ? besideFolder() : cacheFolder();
+    if (parent === undefined) return false;
     const target = path.join(parent, folderName());
     if (beside) {
       fs.mkdirSync(parent, { recursive: true });

@@ -56,13 +56,16 @@ export function takeName(): string | undefined {
   return name !== undefined && /^[0-9]+-[0-9]+$/.test(name) ? name : undefined;
 }
 
-const folderOf = (): string => join(cacheFolder(), "builds");
+function folderOf(): string | undefined {
+  const cache = cacheFolder();
+  return cache === undefined ? undefined : join(cache, "builds");
+}
 
 /** The record of that name, when it is this user's own, whole, and good for this command now. */
 export function findRecord(name: string): BuildRecord | undefined {
   try {
     const folder = folderOf();
-    if (!isSafe(folder)) return undefined;
+    if (folder === undefined || !isSafe(folder)) return undefined;
     const text = readOwn(join(folder, name), true).bytes.toString("utf8");
     const [sum, body] = text.slice(text.indexOf("\n\n") + 2).split("\n", 2);
     if (body === undefined || digest(body) !== sum) return undefined;
@@ -84,7 +87,7 @@ export function keepRecord(name: string, record: BuildRecord, inputs: readonly s
     const body = JSON.stringify(record);
     if (body.length > MAX_BYTES) return;
     const folder = folderOf();
-    if (!makeFolder(folder)) return;
+    if (folder === undefined || !makeFolder(folder)) return;
     part = join(folder, `${name}.${process.pid}-${process.hrtime.bigint()}.part`);
     writeFileSync(part, `${inputs.join("\n")}\n\n${digest(body)}\n${body}\n`, { mode: 0o600, flag: "wx" });
     renameSync(part, join(folder, name));

@@ -249,6 +249,11 @@ test("where nothing can be kept, nothing is, and nothing is said", () => {
   writeFileSync(file, "");
   used({ XDG_CACHE_HOME: file });
   used({ XDG_CACHE_HOME: "", HOME: "/dev/null" });
+  // Without an absolute path there is none: not in the current folder, nor in the home that the system knows.
+  for (const home of ["", "own"]) {
+    for (let run = 0; run < 2; run++) used({ XDG_CACHE_HOME: "own", HOME: home });
+    for (const name of [".cache", "own"]) expect(existsSync(project.at(name)), name).toBe(false);
+  }
 });
 
 test.skipIf(!isRoot || spawnSync("unshare", ["-m", "true"]).status !== 0)(
