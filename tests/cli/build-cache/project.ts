@@ -111,8 +111,10 @@ export class Project {
 
   private run(args: readonly string[], env: Readonly<Record<string, string>>, cwd: string): Outcome {
     const ran = tsbpf(args, { cwd, env: { XDG_CACHE_HOME: this.cache, ...env } });
+    // In a cache directory, whatever it is called, a snapshot may be in the making.
+    const inCache = (path: string): boolean => path.startsWith("cache/") || /^[^/]+\/(\.cache\/)?tsbpf\//.test(path);
     const outputs = readdirSync(this.base, { recursive: true, encoding: "utf8" })
-      .filter((path) => /\.o$|^project\/(?:out\/|[^/]*$).*\.d\.ts$|\.part$/.test(path) && !path.startsWith("cache/"))
+      .filter((path) => /\.o$|^project\/(?:out\/|[^/]*$).*\.d\.ts$|\.part$/.test(path) && !inCache(path))
       .filter((path) => lstatSync(join(this.base, path)).isFile())
       .sort();
     const written = outputs.map((path) => {
