@@ -19,6 +19,10 @@ export async function factsOf(root) {
     target: "node20",
     format: "esm",
     logLevel: "warning",
+    // The command shares a CommonJS file with its launchers (bin/own.cjs), which asks for Node's modules.
+    banner: {
+      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+    },
     // The command asks for what lies beside its bundle.
     define: { __dirname: JSON.stringify(join(root, "dist")) },
   });
