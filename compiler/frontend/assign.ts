@@ -17,6 +17,7 @@ import { assignable, propertyNamed } from "./context-properties.ts";
 import { contextField, setReply } from "./contexts.ts";
 import { testInstead } from "./edits.ts";
 import { memberType } from "./kernel-members.ts";
+import { knowledge, refersTo, presentValue } from "./knowledge.ts";
 import { at, bare, fail, lookup, type Binding, type Lowering } from "./lowering.ts";
 import { asPlace, loadPrimitive, read, store, storePrimitive } from "./memory.ts";
 import { spanOf } from "./module-state.ts";
@@ -189,11 +190,7 @@ const storedAs = (type: DslType): Primitive | Aggregate | undefined =>
 
 /** The present value of a target. */
 function current(f: Lowering, to: Target, node: ts.Node): Operand {
-  if (to.kind === "variable")
-    return assemble(
-      to.binding.type,
-      to.binding.variables.map((variable) => f.b.get(variable)),
-    );
+  if (to.kind === "variable") return presentValue(f, to.binding);
   if (to.kind === "reply") return fail(f, "not-in-bpf", node, { what: "reading reply", instead: "assign it once" });
   if (to.kind === "property") return loadProperty(f, to.context, to.property, node, to.name);
   const layout = storedAs(to.type);
@@ -216,7 +213,8 @@ function put(f: Lowering, to: Target, operand: Operand, node: ts.Node): Operand 
     values.forEach((value, index) => f.b.set(to.binding.variables[index]!, value));
     if (operand.kind === "nullable") to.binding.holds?.push(originOf(operand));
     else if ("at" in operand) to.binding.holds?.push(originOf(operand.at));
-    return assemble(to.binding.type, values);
+    refersTo(f, to.binding, operand, "assigned");
+    return assemble(to.binding.type, values, knowledge(operand, to.binding.type));
   }
   const layout = storedAs(to.type);
   if (!layout || isAggregate(layout)) return ERROR;

@@ -11,12 +11,12 @@ import { call } from "./calls.ts";
 import { compare, condition, logical, mayBeMissing, ternary } from "./conditions.ts";
 import { testInstead } from "./edits.ts";
 import type { Entity } from "./entities.ts";
+import { presentValue } from "./knowledge.ts";
 import { at, bare, fail, lookup, silent, type Lowering } from "./lowering.ts";
 import { log } from "./log.ts";
 import { read } from "./memory.ts";
 import { entityAt, resolveName } from "./names.ts";
 import { ERROR, UNDEFINED, type Operand } from "./operand.ts";
-import { assemble } from "./shapes.ts";
 import { irType, isAggregate, type DslType } from "./types.ts";
 import { boolean } from "./values.ts";
 
@@ -130,11 +130,7 @@ function number(f: Lowering, node: ts.NumericLiteral): Operand {
 function identifier(f: Lowering, node: ts.Identifier): Operand {
   const local = lookup(f, node.text);
   if (local?.kind === "operand") return local.operand;
-  if (local)
-    return assemble(
-      local.type,
-      local.variables.map((variable) => f.b.get(variable)),
-    );
+  if (local) return presentValue(f, local);
   if (node.text === "undefined") return UNDEFINED;
   const entity = resolveName(f.state, f.file, node.text);
   if (entity) return entityOperand(f, entity, node);

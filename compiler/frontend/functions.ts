@@ -7,13 +7,13 @@ import { unlessMissing } from "./access.ts";
 import { annotation } from "./annotations.ts";
 import { mayBeMissing } from "./conditions.ts";
 import type { FunctionEntity } from "./entities.ts";
+import { knowledge } from "./knowledge.ts";
 import { at, fail, type Lowering, type Returns } from "./lowering.ts";
 import { freshName, spanOf, type LoweredFunction, type ModuleState } from "./module-state.ts";
 import { ERROR, UNDEFINED, type Given, type Operand, type Origin } from "./operand.ts";
 import {
   bindDefault,
   bindParameter,
-  knowledge,
   parameterTypes,
   passedAs,
   bodyContext,

@@ -18,7 +18,7 @@ import type { IrModule } from "../ir/ir.ts";
 import type { FoundImport, SourceFile } from "../span.ts";
 import { LICENSES } from "../bpf/licenses.ts";
 import { checkUncalled } from "./functions.ts";
-import { moduleState, say, spanOf, type FileScope, type ModuleState } from "./module-state.ts";
+import { moduleState, say, spanOf, type FileScope, type KnownReferences, type ModuleState } from "./module-state.ts";
 import { collectScope, resolveName } from "./names.ts";
 import { deepestNesting } from "./nesting.ts";
 import { checkObject } from "./object-checks.ts";
@@ -91,7 +91,17 @@ export function frontend(input: FrontendInput): FrontendOutput {
   }
 }
 
+/** Lowers once, and again where an assignment has shown that less holds of a variable than uses of it took for granted. */
 function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
+  const references = { known: new Map(), again: false };
+  for (;;) {
+    references.again = false;
+    const output = lowerOnce(project, input, references);
+    if (!references.again) return output;
+  }
+}
+
+function lowerOnce(project: Project, input: FrontendInput, references: KnownReferences): FrontendOutput {
   const sources = project.files.map((file) => file.source);
   const early: Pick<ModuleState, "diagnostics" | "seen"> = { diagnostics: [], seen: new Set() };
   const scopes = project.files.map((file) => collectScope(early, file));
@@ -100,6 +110,7 @@ function lowerProject(project: Project, input: FrontendInput): FrontendOutput {
   const state = moduleState(project, kernel, scopes, {
     exportsOf: exportIndex(input.declarations),
     eventsOf: eventIndex(input.declarations),
+    references,
     visit: VISITORS,
   });
   state.diagnostics.push(...early.diagnostics);

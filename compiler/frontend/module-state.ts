@@ -12,6 +12,7 @@ import type { Span } from "../span.ts";
 import type { Entity, FunctionEntity, MapEntity, ProgramEntity } from "./entities.ts";
 import type { Given } from "./operand.ts";
 import type { Replaced } from "./references.ts";
+import type { Knowledge } from "./shapes.ts";
 import type { LanguageModule, ParsedFile, Project } from "./project.ts";
 import type { DslType } from "./types.ts";
 import type { Visitors } from "./visit.ts";
@@ -56,6 +57,12 @@ export interface LoweredFunction {
   readonly given?: Given;
 }
 
+/** What was learned of variables that hold references, by their declarations; kept from one lowering of a module to the next. */
+export interface KnownReferences {
+  readonly known: Map<ts.Node, Knowledge>;
+  again: boolean;
+}
+
 export interface ModuleState {
   readonly project: Project;
   readonly target: TargetName;
@@ -94,6 +101,8 @@ export interface ModuleState {
   readonly exportsOf: (name: string) => LanguageModule | undefined;
   /** The events in which a member of the low-level context is there. */
   readonly eventsOf: (name: string) => readonly string[];
+  /** What is known of the references that variables hold, and whether all must be lowered again for it. */
+  readonly references: KnownReferences;
   /** Reported once: more errors than anyone reads. */
   readonly seen: Set<string>;
   readonly visit: Visitors;
@@ -103,7 +112,7 @@ export function moduleState(
   project: Project,
   kernel: Kernel,
   scopes: readonly FileScope[],
-  { exportsOf, eventsOf, visit }: Pick<ModuleState, "exportsOf" | "eventsOf" | "visit">,
+  { exportsOf, eventsOf, references, visit }: Pick<ModuleState, "exportsOf" | "eventsOf" | "references" | "visit">,
 ): ModuleState {
   return {
     project,
@@ -133,6 +142,7 @@ export function moduleState(
     silent: undefined,
     exportsOf,
     eventsOf,
+    references,
     seen: new Set(),
     visit,
   };

@@ -2,14 +2,14 @@
 import { ts } from "ts-morph";
 import type { Value } from "../ir/ir.ts";
 import { functionBuilder } from "../ir/build.ts";
-import { alignOf } from "../layout.ts";
 import { annotation } from "./annotations.ts";
 import { wishInMemory } from "./cells.ts";
 import { valueOr } from "./conditions.ts";
 import type { FunctionEntity } from "./entities.ts";
+import { knowledge } from "./knowledge.ts";
 import { bind, fail, type Lowering, type Returns } from "./lowering.ts";
 import { spanOf, type ModuleState } from "./module-state.ts";
-import { ERROR, placeAlign, type Context, type Operand, type Origin } from "./operand.ts";
+import { ERROR, type Context, type Operand, type Origin } from "./operand.ts";
 import { pointerOf } from "./roles.ts";
 import { assemble, flatten, variablesFor, type Knowledge } from "./shapes.ts";
 import { isAggregate, isScalar, type DslType } from "./types.ts";
@@ -143,18 +143,4 @@ export function bindParameter(f: Lowering, parameter: Parameter, values: readonl
   const variables = variablesFor(type, name);
   values.forEach((value, index) => f.b.set(variables[index]!, value));
   bind(f, name, { kind: "variable", type, variables, node, constant: false });
-}
-
-/** What the callee must know of a reference: how it is aligned, whether it may be written. */
-export function knowledge(operand: Operand, type: DslType): Knowledge {
-  if (!isAggregate(type) && !(type.kind === "optional" && isAggregate(type.of))) return {};
-  const natural = alignOf(isAggregate(type) ? type : (type.of as never));
-  const align =
-    operand.kind === "place" ? placeAlign(operand.at) : operand.kind === "nullable" ? operand.align : natural;
-  const readOnly =
-    operand.kind === "place" ? operand.at.readOnly : operand.kind === "nullable" ? operand.readOnly : undefined;
-  const origin: Origin = operand.kind === "place" ? operand.at : operand.kind === "nullable" ? operand : {};
-  // A function is made anew for memory of the kernel's, of which not all can be said inside that can of a program's own.
-  const ofState = origin.root?.kind === "state" ? { root: origin.root } : {};
-  return { align: Math.min(align, natural), readOnly, ...ofState };
 }

@@ -3,6 +3,7 @@ import { ts } from "ts-morph";
 import { sameLayout, sizeOf } from "../layout.ts";
 import { annotation } from "./annotations.ts";
 import { arrayLiteralLayout, build, buildsAggregate } from "./aggregates.ts";
+import { refersTo } from "./knowledge.ts";
 import { at, bare, bind, fail, pointerTo, type Lowering } from "./lowering.ts";
 import { asPlace, newSlot } from "./memory.ts";
 import { entityAt } from "./names.ts";
@@ -129,7 +130,9 @@ function bindValue(
   if (constant && type.kind !== "undefined" && !declared) return keep(operand);
   const variables = variablesFor(type, name);
   values.forEach((value, index) => f.b.set(variables[index]!, value));
-  bind(f, name, { kind: "variable", type, variables, node, constant, holds: holds(operand) });
+  const binding = { kind: "variable", type, variables, node, constant, holds: holds(operand) } as const;
+  refersTo(f, binding, operand, "declared");
+  bind(f, name, binding);
 }
 /** What a variable that gets this operand refers to. */
 const holds = (operand: Operand): Origin[] =>

@@ -36,6 +36,14 @@ test("without a mistake nothing is said", () => {
 test.each([
   ["bump(limits);", "read-only", OWN],
   ["const l = limits; l.low = 3;", "read-only", OWN],
+  // A variable that is given one of them in one case is not written in any, nor before that in a loop.
+  ["let l: Limits | undefined = limits; l.low = 3; l = undefined;", "read-only", OWN],
+  ["let l: Limits | undefined = new Limits(); l = limits; if (l) l.low = 3;", "read-only", OWN],
+  [
+    "let l: Limits | undefined = undefined; for (const _ of range(2)) { if (l) l.low = 3; l = limits; }",
+    "read-only",
+    OWN,
+  ],
   ["list[0] = 4;", "read-only", OWN],
   ['ctx.reply = six.get(ipv4("10.0.0.1")) ? 1 : 0;', "type-mismatch", "use an IpTrie, which takes both"],
   ["ctx.reply = both.get(ctx.localPort) ? 1 : 0;", "type-mismatch", "convert it: htonl(…)"],

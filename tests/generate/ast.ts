@@ -230,8 +230,28 @@ export type Stmt =
       readonly then: readonly Stmt[];
       readonly else: readonly Stmt[];
     }
+  /** `let name: S | undefined = first; for (const counter of range(turns)) { if (name) { … } else { … } name = next; }` */
+  | {
+      readonly kind: "walk";
+      readonly name: string;
+      readonly struct: Struct;
+      readonly counter: string;
+      readonly turns: number;
+      /** Absent: undefined. */
+      readonly first?: Element;
+      readonly next: Element;
+      readonly then: readonly Stmt[];
+      readonly else: readonly Stmt[];
+    }
   | { readonly kind: "break" | "continue"; readonly label?: string }
   | { readonly kind: "return"; readonly value: Given };
+
+/** `list[index]`, which may not be there. */
+export interface Element {
+  readonly list: Place;
+  readonly length: number;
+  readonly index: Expr;
+}
 
 export interface Func {
   readonly name: string;

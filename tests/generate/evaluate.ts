@@ -5,6 +5,7 @@
  */
 import {
   type Constant,
+  type Element,
   type Expr,
   type FieldType,
   type Func,
@@ -246,6 +247,26 @@ function run(machine: Machine, scope: Scope, stmt: Stmt): Leaving | undefined {
       return index >= 0n && index < BigInt(stmt.length)
         ? runBlock(machine, within(scope, stmt.name, list[Number(index)]!), stmt.then)
         : runBlock(machine, scope, stmt.else);
+    }
+    case "walk": {
+      const element = (inner: Scope, { list, length, index }: Element): StructValue | undefined => {
+        const structs = locate(machine, inner, list).get() as StructValue[];
+        const at = scalar(machine, inner, index) as bigint;
+        return at >= 0n && at < BigInt(length) ? structs[Number(at)]! : undefined;
+      };
+      let now = stmt.first && element(scope, stmt.first);
+      for (let i = 0; i < stmt.turns; i++) {
+        const counted = within(scope, stmt.counter, BigInt(i));
+        const leaving =
+          now === undefined
+            ? runBlock(machine, counted, stmt.else)
+            : runBlock(machine, within(counted, stmt.name, now), stmt.then);
+        const after = afterTurn(leaving, undefined);
+        if (after !== "next") return after === "end" ? undefined : leaving;
+        // After `continue` it stands for what it did.
+        if (leaving === undefined) now = element(counted, stmt.next);
+      }
+      return undefined;
     }
     case "break":
     case "continue":

@@ -1,5 +1,6 @@
 /** A generated program as TypeScript source. Every operator is put in parentheses: precedence is the parser's test, not this one's. */
 import {
+  type Element,
   type Expr,
   type Field,
   type FieldType,
@@ -262,6 +263,17 @@ function printStmt(stmt: Stmt, indent: string): string[] {
     case "with-element": {
       const element = `${indent}const ${stmt.name} = ${printPlace(stmt.list)}[${bare(stmt.index)}];`;
       return [element, ...printStmt({ kind: "if", test: named(stmt.name), then: stmt.then, else: stmt.else }, indent)];
+    }
+    case "walk": {
+      const element = ({ list, index }: Element): string => `${printPlace(list)}[${bare(index)}]`;
+      const inner = `${indent}  `;
+      return [
+        `${indent}let ${stmt.name}: ${stmt.struct.name} | undefined = ${stmt.first ? element(stmt.first) : "undefined"};`,
+        `${indent}for (const ${stmt.counter} of range(${stmt.turns})) {`,
+        ...printStmt({ kind: "if", test: named(stmt.name), then: stmt.then, else: stmt.else }, inner),
+        `${inner}${stmt.name} = ${element(stmt.next)};`,
+        `${indent}}`,
+      ];
     }
     case "break":
     case "continue":

@@ -130,8 +130,9 @@ function generateStruct(choices: Choices, name: string, inner: readonly Struct[]
   return { name, packed: choices.below(3) === 1, fields };
 }
 function fieldType(choices: Choices, inner: readonly Struct[]): FieldType {
-  const form = choices.below(10);
-  if (form === 8) return { kind: "list", of: pick(choices, [PART, ...inner]), length: 2 + choices.below(2) };
+  const form = choices.below(12);
+  if (form === 8 || form > 9)
+    return { kind: "list", of: pick(choices, [PART, ...inner]), length: 2 + choices.below(2) };
   if (form === 6) return { kind: "array", of: pick(choices, INT_NAMES), length: pick(choices, [2, 4, 3]) };
   if ((form === 7 || form === 9) && inner.length > 0) return { kind: "struct", of: pick(choices, inner) };
   if (form === 5) return { kind: "scalar", of: pick(choices, ["be16", "be32"] as const) };

@@ -2,7 +2,7 @@
  * Takes out of a generated program what TypeScript's noUnusedLocals and allowUnusedLabels refuse: variables that are never
  * read, functions that are never called, labels that nothing jumps to, structs without a use.
  */
-import type { Expr, Func, Given, Place, Program, Stmt } from "./ast.ts";
+import type { Element, Expr, Func, Given, Place, Program, Stmt } from "./ast.ts";
 
 export function prune(program: Program): Program {
   let current = program;
@@ -49,6 +49,7 @@ function children(stmt: Stmt): readonly (readonly Stmt[])[] {
     case "if":
     case "with-entry":
     case "with-element":
+    case "walk":
       return [stmt.then, stmt.else];
     case "switch":
       return [...stmt.cases.map((c) => c.body), stmt.default?.body ?? []];
@@ -149,6 +150,13 @@ function usesOfStmt(uses: Uses, stmt: Stmt): void {
     case "with-element":
       usesOfRead(uses, stmt.list);
       usesOfExpr(uses, stmt.index);
+      break;
+    case "walk":
+      for (const element of [stmt.first, stmt.next]) {
+        if (!element) continue;
+        usesOfRead(uses, element.list);
+        usesOfExpr(uses, element.index);
+      }
       break;
     case "break":
     case "continue":
@@ -289,6 +297,18 @@ function dropStmt(stmt: Stmt, dead: ReadonlySet<string>, uses: Uses): Stmt[] {
       return [{ ...stmt, key: e(stmt.key), then: clean(stmt.then), else: clean(stmt.else) }];
     case "with-element":
       return [{ ...stmt, list: at(stmt.list), index: e(stmt.index), then: clean(stmt.then), else: clean(stmt.else) }];
+    case "walk": {
+      const element = (one: Element): Element => ({ ...one, list: at(one.list), index: e(one.index) });
+      return [
+        {
+          ...stmt,
+          next: element(stmt.next),
+          then: clean(stmt.then),
+          else: clean(stmt.else),
+          ...(stmt.first ? { first: element(stmt.first) } : {}),
+        },
+      ];
+    }
     case "return":
       return [{ ...stmt, value: dropGiven(stmt.value, dead) }];
     default:
@@ -370,6 +390,13 @@ function withNamedCounters(program: Program): Program {
       case "with-entry":
       case "with-element":
         return { ...stmt, then: rename(stmt.then), else: rename(stmt.else) };
+      case "walk":
+        return {
+          ...stmt,
+          counter: uses.read.has(stmt.counter) ? stmt.counter : `_${stmt.counter}`,
+          then: rename(stmt.then),
+          else: rename(stmt.else),
+        };
       case "switch":
         return {
           ...stmt,

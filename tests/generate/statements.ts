@@ -1,6 +1,7 @@
 /** Statements. The forms are listed simplest first. */
 import {
   type ArithmeticOp,
+  type Element,
   type Expr,
   type FieldType,
   type Given,
@@ -60,7 +61,7 @@ const inner = (context: Context, most: number): Stmt[] => block(context, 1 + con
 function statement(context: Context): Made {
   const { choices } = context;
   spend(context);
-  switch (choices.below(30)) {
+  switch (choices.below(31)) {
     default:
       return only(context, assignment(context));
     case 4:
@@ -129,6 +130,8 @@ function statement(context: Context): Made {
       return referCall(context);
     case 24:
       return only(context, withElement(context) ?? assignment(context));
+    case 30:
+      return walk(context);
     case 26:
       return twins(context);
     case 27:
@@ -259,6 +262,61 @@ function withElement(context: Context): Stmt | undefined {
   return { kind: "with-element", name, list: place, length: type.length, index, then, else: otherwise };
 }
 
+/** A name that stands for one struct of a list, then for another one of the same list or another; some in a variable of its own. */
+function walk(context: Context): Made {
+  const { choices } = context;
+  const listed = context.structs.filter((one) => one.fields.some(({ type }) => type.kind === "list"));
+  if (listed.length === 0 || choices.below(2) === 1) return only(context, walkThrough(context) ?? assignment(context));
+  const made = newStruct(context, pick(choices, listed), 1);
+  const name = freshName(context, "s");
+  const after = withRecord(context, name, { kind: "struct", of: made.struct });
+  const through = walkThrough(after, name);
+  return [[{ kind: "let-struct", name, made }, ...(through ? [through] : [])], after];
+}
+function walkThrough(context: Context, root?: string): Stmt | undefined {
+  const { choices } = context;
+  const all = lists(context).filter((one) => root === undefined || one.place.root === root);
+  const turns = 2 + choices.below(2);
+  if (all.length === 0 || !rich(context, turns * 12)) return undefined;
+  const to = pick(choices, all);
+  const others = all.filter((one) => one.type.of.name === to.type.of.name);
+  const from = choices.below(4) === 3 ? undefined : pick(choices, others);
+  const element = (here: Context, list: typeof to): Element => {
+    const made = intExpr(here, pick(choices, ["u32", "u8", "i32"] as const), 1);
+    const index: Expr = made.kind === "literal" ? { kind: "cast", type: "u32", value: made } : made;
+    return { list: list.place, length: list.type.length, index };
+  };
+  const first = from && element(context, from);
+  const [name, counter] = [freshName(context, "w"), freshName(context, "i")];
+  const turning: Context = {
+    ...context,
+    loops: [...context.loops, { label: "", kind: "switch" }],
+    turns: context.turns * turns,
+    counters: [...context.counters, { name: counter, below: turns }],
+  };
+  const next = element(turning, to);
+  const struct = to.type.of;
+  const elements = [to, ...(from ? [from] : [])].map((list): Whole => {
+    const path = [...list.place.path, { kind: "at-counter", counter } as const];
+    return { place: { ...list.place, path }, type: { kind: "struct", of: struct }, writable: list.writable };
+  });
+  // In its scope it may stand for any struct of its type.
+  const any = structs(context).filter((one) => one.type.of.name === struct.name);
+  const referred = [...turning.referred, ...[...any, ...elements].flatMap(({ place }) => originsOf(context, place))];
+  const inside = { ...turning, referred };
+  return {
+    kind: "walk",
+    name,
+    struct,
+    counter,
+    turns,
+    next,
+    then: inner(standingFor(inside, name, { kind: "struct", of: struct }, elements), 3),
+    else: choices.below(2) === 1 ? inner(inside, 1) : [],
+    ...(first ? { first } : {}),
+  };
+}
+
 /** A comparison inside another one of the same value with nearly the same bound: what range analysis must get right. */
 function nestedBounds(context: Context): Stmt | undefined {
   const { choices } = context;
@@ -338,7 +396,7 @@ function twins(context: Context): Made {
     if (place)
       rows.push({ place, op: pick(choices, ["+", "^", "*", "-"] as const), with: BigInt(1 + choices.below(9)) });
   }
-  if (rows.length === 0) return only(context, assignment(context));
+  if (rows.length === 0 || !rich(context, 16 * rows.length)) return only(context, assignment(context));
   // In both branches, and a store into a packed struct is one of each byte.
   spend(context, 16 * rows.length);
   /** Mostly the first, so that the branches agree in some places. */

@@ -6,6 +6,7 @@ const TYPES = [
   "export class Pair extends struct({ a: u32, b: u32 }) {}",
   "export class Box extends struct({ p: Pair, q: Pair }) {}",
   "export class List extends struct({ all: array(Pair, 4), n: array(u32, 4) }) {}",
+  "export class Odd extends struct({ k: u8, all: array(Pair, 4) }, { packed: true }) {}",
   "export class Deep extends struct({ boxes: array(Box, 2), name: cstring(16) }) {}",
   "export const boxes = new HashMap({ key: u32, value: Box, maxEntries: 4 });",
   "export const slots = new ArrayMap({ value: Box, maxEntries: 4 });",
@@ -37,6 +38,25 @@ const refers: readonly Case[] = [
     9n,
     "const l = new List(); const i: u32 = ctx.mss + 1; const e: Pair | undefined = l.all[i]; if (e) e.a = 9; r = u64(l.all[1].a);",
   ],
+  // A variable refers to all that it is given, also further down in a loop: the least aligned says how it is read.
+  ...[
+    ["declared", "let e: Pair | undefined = o.all[i]; if (e) e.b = e.a + 5;"],
+    ["inferred", "let e = o.all[i]; if (e) e.b = e.a + 5; e = undefined;"],
+    ["given later", "let e: Pair | undefined = undefined; if (i < 4) e = o.all[i]; if (e) e.b = e.a + 5;"],
+    [
+      "given in a loop, after its uses",
+      "let e: Pair | undefined = aligned.all[i]; for (const _ of range(2)) { if (e) e.b = e.a + 5; e = o.all[i]; }",
+    ],
+    [
+      "of two",
+      "let e = ctx.mss === 0 ? o.all[i] : undefined; if (!e) e = aligned.all[i]; if (e) e = o.all[i]; if (e) e.b = e.a + 5;",
+    ],
+    ["the value of an assignment", "let e = aligned.all[i]; const f = (e = o.all[i]); if (f) f.b = f.a + 5;"],
+  ].map(([what, body]): Case => [
+    `a struct at an odd address, by a variable: ${what}`,
+    9n,
+    `const o = new Odd(); const aligned = new List(); aligned.all[1].a = 4; o.all[1].a = 4; const i = ctx.mss + 1; ${body} r = u64(o.all[1].b);`,
+  ]),
   [
     "a variable that is never assigned",
     9n,
