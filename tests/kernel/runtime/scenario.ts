@@ -14,7 +14,9 @@ import { show as showCommand } from "../../../runtime/cli/show.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
 import { capture } from "../../runtime/capture.ts";
 import { compiled } from "../../runtime/compiled.ts";
+import { FAMILIES } from "../../runtime/dropping.ts";
 import { FAR } from "../../runtime/fidelity/paths.ts";
+import { life } from "../../runtime/option-life/scenario.ts";
 import { traceKernel, whyNoDelay } from "../../runtime/fidelity/rig.ts";
 import { limitsOfKernel, recordKernel, whyNoLoss } from "../../runtime/recorder/kernel.ts";
 import { recordMptcp } from "../../runtime/recorder/mptcp.ts";
@@ -24,7 +26,6 @@ import { listening } from "../../runtime/listening.ts";
 import { SPARE } from "../../runtime/spare.ts";
 import { sharedWriting } from "../../runtime/shared-writing/scenario.ts";
 import { openLab, pause, until, type Lab, type Peer } from "../../runtime/lab.ts";
-import { life } from "./life.ts";
 import { namespaces } from "./namespaces.ts";
 
 const report = (name: string, facts: Record<string, unknown>): void => console.log(JSON.stringify({ name, ...facts }));
@@ -557,7 +558,13 @@ try {
     if (noDelay) throw new Error(noDelay);
     for (const control of process.argv.slice(3)) report(control, { samples: await traceKernel(lab, FAR, control) });
   } else if (part === "room") await room(lab);
-  else if (part === "life" || part === "life-netns") await life(lab, report, part === "life" ? "cgroup" : "netns");
+  else if (part === "life" || part === "life-netns")
+    await Promise.all(
+      FAMILIES.map(async (family) => {
+        const place = part === "life" ? "cgroup" : "network namespace";
+        report(family, { ...(await life(lab, "patched", place, family)) });
+      }),
+    );
   else if (part === "namespaces") await namespaces(lab, report, listening);
   else await (isPathPart(part) ? paths(lab, part) : options(lab));
   report("end", {});
