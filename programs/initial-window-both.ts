@@ -4,7 +4,9 @@
 // round-trip time earlier: its SYN-ACK arrives before the client sends any data, so the client's very first flight is as large as it was asked.
 //
 // Format (4 bytes): kind 66, length 4, segments in 16 bits, network byte order.
-import { be16, htons, inPrefix, license, log, min, ntohs, param, struct, u16 } from "tsbpf";
+//
+// Trusted are private addresses: 10.0.0.0/8 and 192.168.0.0/16, and of IPv6 fd00::/8.
+import { be16, htons, inPrefix, license, log, min, ntohl, ntohs, param, struct, u16 } from "tsbpf";
 import { tcpOption, type TcpConn } from "tsbpf/tcp";
 
 license("GPL");
@@ -16,8 +18,10 @@ export const largestWindow = param(u16, 64);
 
 class InitialWindow extends struct({ segments: be16 }) {}
 
+const AF_INET6 = 10;
 function isTrusted(conn: TcpConn): boolean {
-  return inPrefix(conn.remoteIp4, "10.0.0.0/8") || inPrefix(conn.remoteIp4, "192.168.0.0/16");
+  if (inPrefix(conn.remoteIp4, "10.0.0.0/8") || inPrefix(conn.remoteIp4, "192.168.0.0/16")) return true;
+  return conn.family === AF_INET6 && ntohl(conn.remoteIp6[0]) >>> 24 === 0xfd;
 }
 
 export const initialWindowBoth = tcpOption({
@@ -41,6 +45,6 @@ export const initialWindowBoth = tcpOption({
   parse(conn, option) {
     if (!isTrusted(conn)) return;
     const segments = min(ntohs(option.segments), largestWindow);
-    if (conn.setSockOpt("TCP_BPF_IW", segments) !== 0) log`initial window ${segments} refused for ${conn.remoteIp4}`;
+    if (conn.setSockOpt("TCP_BPF_IW", segments) !== 0) log`initial window ${segments} refused`;
   },
 });

@@ -9,7 +9,7 @@
 //
 // Both hosts run this. A process finds in `paths`, by the descriptor of its socket, what was said of its way to the peer; in `reports`, a ring
 // buffer, comes each value that reaches `threshold`.
-import { array, be16, be32, htons, license, ntohs, param, RingBuf, SkStorage, struct, u16, u32, u8 } from "tsbpf";
+import { array, be16, be32, htons, Ip6, license, ntohs, param, RingBuf, SkStorage, struct, u16, u32, u8 } from "tsbpf";
 import { tcpOption } from "tsbpf/tcp";
 
 license("GPL");
@@ -27,7 +27,16 @@ class Telemetry extends struct(
 class Seen extends struct({ link: u8, value: u8, hop: u8, latency: be16 }) {}
 /** What the peer has echoed: of the way from here to there. `latency` in units of 256 of the switch's. */
 class Path extends struct({ value: u8, link: u8, hop: u8, latency: u16, samples: u32 }) {}
-class Report extends struct({ remoteIp4: be32, remotePort: be16, value: u8, hop: u8, latency: u16 }) {}
+/** Of a connection over IPv6 `remoteIp6` is the peer, of one over IPv4 `remoteIp4`, and the other says nothing. */
+class Report extends struct({
+  remoteIp6: Ip6,
+  remoteIp4: be32,
+  family: u16,
+  remotePort: be16,
+  latency: u16,
+  value: u8,
+  hop: u8,
+}) {}
 
 const seen = new SkStorage({ value: Seen });
 export const paths = new SkStorage({ value: Path });
@@ -72,11 +81,13 @@ export const telemetry = tcpOption({
     }
     if (threshold !== 0 && option.echoValue >= threshold)
       reports.output({
+        remoteIp6: conn.remoteIp6,
         remoteIp4: conn.remoteIp4,
+        family: u16(conn.family),
         remotePort: conn.remotePort,
+        latency,
         value: option.echoValue,
         hop: option.echoLink & 0xf,
-        latency,
       });
   },
 });

@@ -42,4 +42,19 @@ describe.each(["mainline", "patched"] as const)("initial window, both ways, on %
     other.transfer("server", 90_000);
     expect(flight(other, "server")).toBe(30);
   });
+
+  test.each([
+    ["a private one", "fd95::1", 30],
+    ["a public one", "2001:db8::1", undefined],
+    ["a local one", "fe80::1", undefined],
+    ["an IPv4 peer of an IPv6 socket, private", "::ffff:10.1.2.3", 30],
+  ])("of IPv6 peers those are trusted that have a private address: %s", async (_, remoteIp6, granted) => {
+    const { initialWindowBoth } = await load<Module>(source, { target });
+    // As the kernel has it: the address of IPv4 of such a socket, or a local one that nobody has.
+    const remoteIp4 = remoteIp6.startsWith("::ffff:") ? near : ipv4("127.0.0.6");
+    const server = initialWindowBoth.on({ remoteIp6, remoteIp4 });
+    server.established("server");
+    server.parse([66, 4, 0, 30]);
+    expect(server.sockOpts.TCP_BPF_IW).toBe(granted);
+  });
 });

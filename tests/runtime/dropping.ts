@@ -1,5 +1,5 @@
 /** A path that loses some segments: a classic packet filter where they arrive, which every kernel and `tc` have. */
-import { sh, type Lab } from "./lab.ts";
+import { openLab, sh } from "./lab.ts";
 
 export const FAMILIES = ["IPv4", "IPv6"] as const;
 export type Family = (typeof FAMILIES)[number];
@@ -69,12 +69,14 @@ export function lose(netns: string, device: string, family: Family, ...what: rea
 }
 
 /** Why segments cannot be lost here; undefined: they can. */
-export function whyNoLosses(lab: Lab): string | undefined {
-  const netns = lab.netns("losses");
+export function noLosses(): string | undefined {
+  const lab = openLab();
   try {
-    lose(netns, "lo", "IPv4", { to: 9 })();
+    lose(lab.netns("losses"), "lo", "IPv4", { to: 9 })();
     return undefined;
   } catch (error) {
-    return `tc loses nothing here: ${String((error as Error).message).split("\n")[0]}`;
+    return `tc loses nothing here: ${(error as Error).message.split("\n")[0]}`;
+  } finally {
+    lab.close();
   }
 }

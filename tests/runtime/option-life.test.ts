@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { FAMILIES, whyNoLosses, type Family } from "./dropping.ts";
+import { FAMILIES, noLosses, type Family } from "./dropping.ts";
 import { openLab, whyNot, type Lab } from "./lab.ts";
 import { CELLS } from "./option-life/cells.ts";
 import { life, NOTHING, type Lives } from "./option-life/scenario.ts";
@@ -15,14 +15,6 @@ it("each row of the table has its cells here", () => {
   expect(rows.filter((row) => row !== "segment" && !row.startsWith("-"))).toEqual(Object.keys(CELLS));
 });
 
-const noLosses = (): string | undefined => {
-  const lab = openLab();
-  try {
-    return whyNoLosses(lab);
-  } finally {
-    lab.close();
-  }
-};
 const skip = whyNot() ?? noLosses();
 
 describe.skipIf(skip)(skip ? `the life of an option (skipped: ${skip})` : "the life of an option", () => {

@@ -116,9 +116,12 @@ describe.skipIf(skip)(skip ? `option handlers (skipped: ${skip})` : "option hand
   const schemeOf = async (accepted: number): Promise<string> =>
     (await readOption(server, accepted, TCP_CONGESTION, 16)).toString("latin1").replace(/\0.*/s, "");
 
-  it("congestion control: 42 04 00 03 makes the server use cubic, as ss shows", async () => {
+  it.each([
+    ["IPv4", "10.97.0.2"],
+    ["IPv6", "fd97::2"],
+  ])("congestion control: 42 04 00 03 makes the server use cubic, as ss shows (%s)", async (_family, host) => {
     both("congestion-control", {});
-    const { accepted, port } = await connect();
+    const { accepted, port } = await connect("echo", host);
     expect(optionsOf(0x42, port)[0]!.hex).toBe("42040003");
     // The third segment of the handshake carries it, and none from the server.
     expect(optionsOf(0x42, port)[0]!.segment).toMatchObject({ syn: false, payload: 0, destinationPort: port });
@@ -205,6 +208,15 @@ describe.skipIf(skip)(skip ? `option handlers (skipped: ${skip})` : "option hand
     const found = await firstFlight("203.0.113.2");
     expect(optionsOf(0x42, found.port).length).toBeGreaterThan(0);
     expect(optionsOf(0x42, found.port).filter((one) => one.segment.syn)).toEqual([]);
+    expect(found.segments).toBe(10);
+  });
+
+  it("initial window: the client asks over IPv6, too, and the server trusts addresses of IPv4 alone", async () => {
+    both("initial-window", { wantedWindow: 40, largestWindow: 64 });
+    const found = await firstFlight("fd97::2");
+    const options = optionsOf(0x42, found.port);
+    expect(options[0]).toMatchObject({ hex: "42040028", segment: { syn: false, payload: 0 } });
+    expect(options.filter((one) => one.segment.syn)).toEqual([]);
     expect(found.segments).toBe(10);
   });
 

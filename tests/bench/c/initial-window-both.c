@@ -16,22 +16,25 @@ struct option {
 	__be16 segments;
 };
 
-static __always_inline int is_trusted(__be32 addr)
+static __always_inline int is_trusted(sock_ops *skops)
 {
-	return (addr & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) ||
-	       (addr & bpf_htonl(0xffff0000)) == bpf_htonl(0xc0a80000);
+	__be32 addr4 = skops->remote_ip4;
+
+	return (addr4 & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) ||
+	       (addr4 & bpf_htonl(0xffff0000)) == bpf_htonl(0xc0a80000) ||
+	       (skops->family == AF_INET6 && (skops->remote_ip6[0] & bpf_htonl(0xff000000)) == bpf_htonl(0xfd000000));
 }
 
-static __always_inline void grant(void *skops, __be32 peer, __be16 wire)
+static __always_inline void grant(sock_ops *skops, __be16 wire)
 {
 	__u32 segments, largest = largestWindow;
 
-	if (!is_trusted(peer))
+	if (!is_trusted(skops))
 		return;
 	segments = bpf_ntohs(wire);
 	segments = MIN(segments, largest);
 	if (bpf_setsockopt(skops, SOL_TCP, TCP_BPF_IW, &segments, sizeof(segments)))
-		bpf_printk("initial window %u refused for %pI4", segments, &peer);
+		bpf_printk("initial window %u refused", segments);
 }
 
 #ifdef PATCHED
@@ -65,7 +68,7 @@ int initialWindowBoth(struct patched_sock_ops *skops)
 		break;
 	case BPF_TCP_PARSE_OPTIONS:
 		if (skops->args[0] == KIND && skops->args[1] == sizeof(struct option))
-			grant(skops, skops->remote_ip4, skops->args[2] >> 16);
+			grant(skops, skops->args[2] >> 16);
 		break;
 	}
 	return 1;
@@ -93,7 +96,7 @@ int initialWindowBoth(struct bpf_sock_ops *skops)
 		/* fall through: the segment that ended the handshake may carry the option */
 	case BPF_SOCK_OPS_PARSE_HDR_OPT_CB:
 		if (bpf_load_hdr_opt(skops, &opt, sizeof(opt), 0) == sizeof(opt))
-			grant(skops, skops->remote_ip4, opt.segments);
+			grant(skops, opt.segments);
 		break;
 	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
 	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB:

@@ -34,12 +34,13 @@ struct path {
 };
 
 struct report {
+	__be32 remoteIp6[4];
 	__be32 remoteIp4;
+	__u16 family;
 	__be16 remotePort;
+	__u16 latency;
 	__u8 value;
 	__u8 hop;
-	__u16 latency;
-	__u16 padding;
 };
 
 struct {
@@ -102,7 +103,9 @@ static __always_inline void arrived(sock_ops *skops, const struct option *opt)
 	}
 	if (threshold && opt->echoValue >= threshold) {
 		struct report report = {
+			.remoteIp6 = { skops->remote_ip6[0], skops->remote_ip6[1], skops->remote_ip6[2], skops->remote_ip6[3] },
 			.remoteIp4 = skops->remote_ip4,
+			.family = skops->family,
 			.remotePort = skops->remote_port >> 16,
 			.value = opt->echoValue,
 			.hop = opt->echoLink & 0xf,
