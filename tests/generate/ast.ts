@@ -224,6 +224,8 @@ export type Stmt =
   | {
       readonly kind: "with-element";
       readonly name: string;
+      /** Its type is written: where an index depends on a variable that a loop assigns, tsc cannot always find it. */
+      readonly declared?: Struct;
       readonly list: Place;
       readonly length: number;
       readonly index: Expr;

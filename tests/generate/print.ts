@@ -261,7 +261,8 @@ function printStmt(stmt: Stmt, indent: string): string[] {
       return [lookup, ...printStmt({ kind: "if", test: named(stmt.name), then: stmt.then, else: stmt.else }, indent)];
     }
     case "with-element": {
-      const element = `${indent}const ${stmt.name} = ${printPlace(stmt.list)}[${bare(stmt.index)}];`;
+      const type = stmt.declared ? `: ${stmt.declared.name} | undefined` : "";
+      const element = `${indent}const ${stmt.name}${type} = ${printPlace(stmt.list)}[${bare(stmt.index)}];`;
       return [element, ...printStmt({ kind: "if", test: named(stmt.name), then: stmt.then, else: stmt.else }, indent)];
     }
     case "walk": {

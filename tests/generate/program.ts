@@ -41,6 +41,8 @@ export interface Context {
   readonly structs: readonly Struct[];
   /** Enclosing loops, innermost last; a switch between a loop and here hides the loop from an unlabelled break. */
   readonly loops: readonly { readonly label: string; readonly kind: "loop" | "switch" }[];
+  /** In a loop that assigns a variable which refers to structs. */
+  readonly walking?: boolean;
   /** Turns of all enclosing loops multiplied: what one more node costs after unrolling. */
   readonly turns: number;
   readonly returns: ScalarName | undefined;

@@ -259,7 +259,8 @@ function withElement(context: Context): Stmt | undefined {
   const element: Whole = { place: { ...place, path }, type: { kind: "struct", of: type.of }, writable };
   const then = inner(standingFor(context, name, element.type, [element]), 3);
   const otherwise = choices.below(2) === 1 ? inner(context, 1) : [];
-  return { kind: "with-element", name, list: place, length: type.length, index, then, else: otherwise };
+  const declared = context.walking ? { declared: type.of } : {};
+  return { kind: "with-element", name, ...declared, list: place, length: type.length, index, then, else: otherwise };
 }
 
 /** A name that stands for one struct of a list, then for another one of the same list or another; some in a variable of its own. */
@@ -303,7 +304,7 @@ function walkThrough(context: Context, root?: string): Stmt | undefined {
   // In its scope it may stand for any struct of its type.
   const any = structs(context).filter((one) => one.type.of.name === struct.name);
   const referred = [...turning.referred, ...[...any, ...elements].flatMap(({ place }) => originsOf(context, place))];
-  const inside = { ...turning, referred };
+  const inside = { ...turning, referred, walking: true };
   return {
     kind: "walk",
     name,
