@@ -3,8 +3,8 @@ import { isCompiled } from "../../compiler/bpf/kinds/index.ts";
 import type { LinkInfo } from "../kernel/info.ts";
 import { byKind, linkPlace } from "../kernel/attach-points.ts";
 import { cgroupsWithPrograms, holdersOf, type Neighbour } from "../kernel/neighbours.ts";
-import { neighbourTexts } from "./attached.ts";
-import { inSight, onlyPinned, type InSight, type PinnedInfo } from "./in-sight.ts";
+import { neighbourTexts } from "../kernel/attached.ts";
+import { inSight, onlyPinned, type InSight, type PinnedInfo } from "../kernel/in-sight.ts";
 import { err, out, say } from "./output.ts";
 import { document, errorJson, reportError, table } from "./report.ts";
 

@@ -25,7 +25,7 @@ import {
   placeFor,
   placesOf,
   registeredNames,
-} from "./attached.ts";
+} from "../kernel/attached.ts";
 import { outputFailed, tellLoss, whenLost, written } from "./output.ts";
 import { readInput, readParams } from "./input.ts";
 import { jsonText, warn } from "./report.ts";

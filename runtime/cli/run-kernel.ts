@@ -23,7 +23,7 @@ import {
   placeFor,
   registeredNames,
   watchLinks,
-} from "./attached.ts";
+} from "../kernel/attached.ts";
 import { line, warn } from "./report.ts";
 import type { RunOptions } from "./run.ts";
 import { endAll } from "./stop.ts";

@@ -8,7 +8,7 @@ import type { MapInfo, ProgramInfo } from "../kernel/info.ts";
 import { segmentsWithoutRoom } from "../kernel/option-room.ts";
 import { openObject } from "../kernel/pins.ts";
 import { openSessions } from "../mptcp/sock-diag.ts";
-import { inSight, onlyPinned, type PinnedInfo } from "./in-sight.ts";
+import { inSight, onlyPinned, type PinnedInfo } from "../kernel/in-sight.ts";
 import { attachments, holderTexts, placeColumn, type Attachment } from "./list.ts";
 import { err, out } from "./output.ts";
 import { document, errorJson, reportError, table } from "./report.ts";

@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { placesIn, type Placeable } from "../../runtime/cli/dev-places.ts";
 import { load } from "../../runtime/cli/load.ts";
-import { readPinned } from "../../runtime/cli/in-sight.ts";
+import { readPinned } from "../../runtime/kernel/in-sight.ts";
 import { detach } from "../../runtime/cli/detach.ts";
 import { openLab, sh, whyNot, type Lab } from "../runtime/lab.ts";
 

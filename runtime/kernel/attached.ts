@@ -1,12 +1,12 @@
 /** Where programs are attached, as the kernel says at this moment: nothing is called attached that it does not confirm. */
 import { watch as watchFile, type FSWatcher } from "node:fs";
 import type { BpfModule } from "../../compiler/module.ts";
-import { inodeIfThere, isAt, placeIn, placeNoun, placeText, pointOf, type Place } from "../kernel/attach-points.ts";
-import { RuntimeError } from "../kernel/errors.ts";
-import type { LinkHandle } from "../kernel/links.ts";
-import { consequence, holdersOf, neighboursAt, whose } from "../kernel/neighbours.ts";
-import { STRUCT_OPS_LINK } from "../kernel/info.ts";
-import { attachesAlone, type LoadedObject } from "../kernel/object.ts";
+import { inodeIfThere, isAt, placeIn, placeNoun, placeText, pointOf, type Place } from "./attach-points.ts";
+import { RuntimeError } from "./errors.ts";
+import type { LinkHandle } from "./links.ts";
+import { consequence, holdersOf, neighboursAt, whose } from "./neighbours.ts";
+import { STRUCT_OPS_LINK } from "./info.ts";
+import { attachesAlone, type LoadedObject } from "./object.ts";
 import { readPinned, type PinnedInfo } from "./in-sight.ts";
 
 /** Throws unless each program of an object is attached, by the link of its name, to one place. */

@@ -1,6 +1,6 @@
 /** The kernel's objects as far as the caller may see them: all, or, without CAP_SYS_ADMIN, those that its pins hold. */
-import { lacking } from "../kernel/capabilities.ts";
-import { RuntimeError } from "../kernel/errors.ts";
+import { lacking } from "./capabilities.ts";
+import { RuntimeError } from "./errors.ts";
 import {
   allLinks,
   allMaps,
@@ -11,8 +11,8 @@ import {
   type LinkInfo,
   type MapInfo,
   type ProgramInfo,
-} from "../kernel/info.ts";
-import { eachPin, pinnedObjects } from "../kernel/pins.ts";
+} from "./info.ts";
+import { eachPin, pinnedObjects } from "./pins.ts";
 
 /** A pinned object, as far as it can be read. */
 export interface PinnedInfo {
