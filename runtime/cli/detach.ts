@@ -5,8 +5,10 @@ import { fdById, SYS_ADMIN } from "../kernel/bpf.ts";
 import { failed, RuntimeError } from "../kernel/errors.ts";
 import { linkHandle } from "../kernel/links.ts";
 import { checkId, pinnedObjects, removeObject } from "../kernel/pins.ts";
+import { recoverNamespaces } from "../mptcp/userspace.ts";
+import { forgetDetached } from "../service/ownership.ts";
 import { out, say, whenLost } from "./output.ts";
-import { line, reportError } from "./report.ts";
+import { line, notice, reportError } from "./report.ts";
 
 export interface DetachOptions {
   readonly all?: boolean;
@@ -39,6 +41,11 @@ export function detach(objects: readonly string[], options: DetachOptions): Prom
     }
   }
   if (names.length === 0 && options.all && !options.json) out("nothing is pinned");
+  if (options.all) {
+    // What processes have left that are gone: killed runs, and services that keep what they have attached.
+    for (const text of recoverNamespaces("all")) notice(options, text);
+    forgetDetached();
+  }
   return Promise.resolve(failures === 0 ? 0 : 1);
 }
 

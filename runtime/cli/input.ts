@@ -1,9 +1,11 @@
 /** What the commands are given: sources or objects by path, params as text. */
+import { createHash } from "node:crypto";
 import { release as osRelease } from "node:os";
 import { readObjectFile } from "../files/files.ts";
 import { diagnosticsToJson, renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 import { fromOn, type OldestKernel, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { releaseOf, versionIn, type Version } from "../../compiler/bpf/verifier-rules.ts";
+import type { CompileResult } from "../../compiler/compile.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { parseValue } from "../kernel/format.ts";
@@ -27,20 +29,40 @@ function running(): Exclude<OldestKernel, Version> {
   return fromOn(version);
 }
 
+const isSource = (path: string): boolean => /\.[mc]?ts$/.test(path);
+const compiled = (path: string, options: InputOptions): CompileResult =>
+  compileFile(path, {
+    ...(options.target ? { target: options.target } : {}),
+    ...(options.root ? { root: options.root } : {}),
+    kernel: options.kernel ?? running(),
+  });
+
+/** The same with a digest of the object, and with what is wrong as an error. Throws RuntimeError and TroubleError. */
+export function readForService(
+  path: string,
+  options: Pick<InputOptions, "target">,
+): { readonly input: ObjectToLoad; readonly digest: string } {
+  const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+  if (!isSource(path)) {
+    const bytes = readObjectFile(path);
+    return { input: parseObject(bytes, path), digest: digestOf(bytes) };
+  }
+  const { object, module, diagnostics, sources } = compiled(path, options);
+  if (object && module) return { input: { module }, digest: digestOf(object) };
+  const said = renderDiagnostics(diagnostics, sources, { colour: false }).trim();
+  throw new RuntimeError("bad-object", `the program is wrong:\n${said}`, { help: `tsbpf check ${path} says the same` });
+}
+
 /** Compiles a TypeScript file, or reads an object. Undefined when the program is wrong, which has been said then. */
 export function readInput(path: string, options: InputOptions): ObjectToLoad | undefined {
-  if (!/\.[mc]?ts$/.test(path)) {
+  if (!isSource(path)) {
     if (options.kernel !== undefined)
       throw new RuntimeError("bad-argument", `--kernel is for sources, and ${path} is compiled already`, {
         help: "tsbpf verify --kernel says what that kernel's verifier would say of an object",
       });
     return parseObject(readObjectFile(path), path);
   }
-  const result = compileFile(path, {
-    ...(options.target ? { target: options.target } : {}),
-    ...(options.root ? { root: options.root } : {}),
-    kernel: options.kernel ?? running(),
-  });
+  const result = compiled(path, options);
   if (result.diagnostics.length > 0) {
     if (options.json) line({ diagnostics: diagnosticsToJson(result.diagnostics, result.sources) });
     else err(renderDiagnostics(result.diagnostics, result.sources, { colour: colour(process.stderr) }));

@@ -173,6 +173,8 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .addOption(json())
     .action(act(async (objects: string[], options) => (await import("./detach.ts")).detach(objects, options)));
 
+  registerService(program, act);
+
   program
     .command("doctor")
     .description("what this machine's kernel offers, and what programs would need of it")
@@ -186,6 +188,77 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     return isNeeds(whole) ? [[one, whole] as const] : [];
   }))
     command.addHelpText("after", needsText(name));
+}
+
+type Act = <A extends unknown[]>(run: (...args: A) => Promise<number>) => (...args: A) => Promise<void>;
+
+/** `tsbpf serve FILE`, and what a service is asked. */
+function registerService(program: Command, act: Act): void {
+  const socket = () =>
+    new Option("--socket <path>", "control socket (default: the file's, else /run/tsbpf/serve.sock)");
+  const pinsOfService = () =>
+    new Option("--pins <dir>", `directory on a bpffs for pins (default: the file's, else ${DEFAULT_PINS})`);
+  const service = program
+    .command("serve")
+    .description("keep the programs of a service's file running, as one process; ask a service what it does")
+    .usage("[options] <file> | [command]");
+  service
+    .command("start", { isDefault: true })
+    .description("the programs of a file until SIGTERM; the word may be left out: tsbpf serve FILE")
+    .argument("<file>", "the service's file: a module that is read and not run, or JSON")
+    .option("--keep", "what is attached stays when the service ends, and the next start takes it over")
+    .option("--replace", "also take the place of what others have pinned and of path managers that run")
+    .addOption(socket())
+    .addOption(pinsOfService())
+    .addOption(json())
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sudo node_modules/.bin/tsbpf serve service.ts\n  sudo node_modules/.bin/tsbpf serve service.json --keep",
+    )
+    .action(act(async (file: string, options) => (await import("./serve.ts")).serve(file, options)));
+  service
+    .command("check")
+    .description("say what is wrong with a service's file and its programs, and attach nothing")
+    .argument("<file>", "the service's file")
+    .addOption(json())
+    .action(act(async (file: string, options) => (await import("./serve.ts")).checkService(file, options)));
+  service
+    .command("list")
+    .description("what the service runs, and where")
+    .addOption(socket())
+    .addOption(json())
+    .action(act(async (options) => (await import("./serve.ts")).listServed(options)));
+  service
+    .command("show")
+    .description("one program of the service")
+    .argument("<name>", "its name in `tsbpf serve list`")
+    .addOption(socket())
+    .addOption(json())
+    .action(act(async (name: string, options) => (await import("./serve.ts")).showServed(name, options)));
+  service
+    .command("reload")
+    .description("have the service read its file again; nothing changes where that is wrong")
+    .addOption(socket())
+    .addOption(json())
+    .action(act(async (options) => (await import("./serve.ts")).reloadService(options)));
+  service
+    .command("stop")
+    .description("end the service, and wait for that")
+    .option("--detach", "end also what it would leave attached (keep)")
+    .addOption(socket())
+    .addOption(json())
+    .action(act(async (options) => (await import("./serve.ts")).stopService(options)));
+  service
+    .command("unit")
+    .description("print a unit of systemd's for a service's file, with the rights that its programs take")
+    .argument("<file>", "the service's file")
+    .addOption(socket())
+    .addOption(pinsOfService())
+    .addHelpText(
+      "after",
+      "\nExample:\n  sudo node_modules/.bin/tsbpf serve unit service.ts | sudo tee /etc/systemd/system/tsbpf.service",
+    )
+    .action(act(async (file: string, options) => (await import("./serve.ts")).unit(file, options)));
 }
 
 const isNeeds = (name: string): name is CommandWithNeeds => Object.hasOwn(NEEDS, name);

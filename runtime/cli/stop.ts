@@ -25,14 +25,16 @@ const heard = (): readonly (typeof SIGNALS)[number][] =>
 /**
  * Runs `body`, which awaits `stopped` when it has nothing left to set up. Signals that come before are kept, and those
  * that come while `body` cleans up do not cut it short. When `body` ends, also by an error, nothing keeps the process.
+ * `but`: a signal that has another meaning, which the caller listens to.
  */
 export async function untilStopped<T>(
   seconds: number | undefined,
   body: (stopped: Promise<void>) => Promise<T>,
+  but?: NodeJS.Signals,
 ): Promise<T> {
   let stop: () => void = () => undefined;
   const stopped = new Promise<void>((resolve) => (stop = resolve));
-  const signals = heard();
+  const signals = heard().filter((signal) => signal !== but);
   for (const signal of signals) process.on(signal, stop);
   // A pending timer is also what keeps the process alive while nothing else does.
   const cancel = after(seconds === undefined ? Infinity : seconds * 1000, stop);

@@ -1,4 +1,4 @@
-// tsbpf/config: the project file, `tsbpf.config.ts`. It is read and not run: an object of literals.
+// tsbpf/config: the project file, `tsbpf.config.ts`, and the file of a service, for `tsbpf serve`. They are read and not run: objects of literals.
 
 /** What `tsbpf build` and `tsbpf check` do in a project; an option on the command line goes before. Paths are relative to the project file. */
 export interface Config {
@@ -26,3 +26,40 @@ export interface Config {
 }
 /** Says what the editor offers and checks: `export default defineConfig({ sources: ["programs/*.ts"], out: "dist" });` */
 export declare function defineConfig(config: Config): Config;
+
+/** What `tsbpf serve` keeps running. The same as JSON, in a file that ends in .json, is read as well. */
+export interface Service {
+  /** The programs, by names of one's own; a name is also that of the pins. */
+  readonly programs: Readonly<Record<string, ServedProgram>>;
+  /**
+   * What is attached stays so when the service ends, and the next start takes it over: no segment goes without its program
+   * meanwhile. Default: false.
+   */
+  readonly keep?: boolean;
+  /** The control socket. Default: `serve.sock` in the directory of records, /run/tsbpf. */
+  readonly socket?: string;
+  /** Directory on a bpffs for pins. Default: "/sys/fs/bpf/tsbpf". */
+  readonly pins?: string;
+  /** What goes into the log, at least. Default: "info". */
+  readonly log?: "error" | "warning" | "notice" | "info" | "debug";
+}
+/** A program of a service. It is attached to a cgroup or, a path manager over netlink, manages a network namespace. */
+export interface ServedProgram {
+  /** TypeScript source or BPF object, relative to the file of the service. */
+  readonly file: string;
+  /** Cgroup-v2 directory to attach to, from the root of the hierarchy: "system.slice/nginx.service". */
+  readonly cgroup?: string;
+  /** Network namespace whose addresses and sessions count: a name, a path or a process id. */
+  readonly netns?: string;
+  /** Where a path manager runs. Default: what the kernel has. */
+  readonly backend?: "kernel" | "netlink";
+  /** Values of params, by name; as text they are read as on the command line: "10.0.0.1", "18446744073709551615". */
+  readonly params?: Readonly<Record<string, ParamValue>>;
+  /** Kernel to compile a source for. Default: follows from the imports. */
+  readonly target?: "mainline" | "patched";
+}
+/** What a param may be set to. */
+export type ParamValue =
+  string | number | boolean | readonly ParamValue[] | { readonly [member: string]: ParamValue };
+/** Says what the editor offers and checks: `export default defineService({ programs: { web: { file: "web.ts", cgroup: "web.slice" } } });` */
+export declare function defineService(service: Service): Service;

@@ -64,7 +64,7 @@ export function claimDirectory(): string | undefined {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") continue;
     }
     // Who may move a directory on the way could put records of theirs in the place.
-    const way = named ? partsOf(path).find((part) => !isSafe(part)) : undefined;
+    const way = named ? unsafeOnWay(path) : undefined;
     if (way !== undefined)
       throw new RuntimeError("not-permitted", `${path} lies below ${way}, which another user may change`, {
         help: "leave TSBPF_RUN_DIR unset, or name a directory of yours",
@@ -86,6 +86,8 @@ const partsOf = (path: string): readonly string[] => {
   const parts = resolve(path).split("/").filter(Boolean);
   return parts.map((_, index) => `/${parts.slice(0, index).join("/")}`);
 };
+/** The first directory on the way to a path in which somebody else may change what lies there; undefined when there is none. */
+export const unsafeOnWay = (path: string): string | undefined => partsOf(path).find((part) => !isSafe(part));
 /** Whether only the caller and root can change what lies in a directory; in a sticky one nobody moves what is another's. */
 function isSafe(directory: string): boolean {
   const { uid, mode } = lstatSync(directory);

@@ -20,7 +20,7 @@ import { watchAddresses } from "./addresses.ts";
 import { openMptcpNetlink } from "./generic-netlink.ts";
 import { startDaemon, type Daemon, type DaemonOptions, type NetlinkReport } from "./netlink-daemon.ts";
 import { openSockDiag } from "./sock-diag.ts";
-import { chooseUserspace } from "./userspace.ts";
+import { chooseUserspace, type Keeping } from "./userspace.ts";
 
 export interface NetlinkOptions extends DaemonOptions {
   /** Name of a network namespace, a path to one, or a process id; absent: the caller's. */
@@ -29,6 +29,8 @@ export interface NetlinkOptions extends DaemonOptions {
   readonly name?: string;
   /** End the path manager that the namespace has, and take over from it. */
   readonly replace?: boolean;
+  /** The service that it is a program of. */
+  readonly service?: Keeping;
   /** Bytes of events that the kernel keeps for us. */
   readonly receiveBuffer?: number;
 }
@@ -61,6 +63,7 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
         netns,
         program: options.name ?? first.name,
         replace: options.replace ?? false,
+        ...(options.service ? { service: options.service } : {}),
         say: (text) => report({ kind: "notice", text }),
         warn: (text) => report({ kind: "warning", text }),
       }),

@@ -20,9 +20,17 @@ export interface UserspaceOptions {
   readonly program: string;
   /** Ask the present holder to end, and take over from it. */
   readonly replace?: boolean;
+  /** The service that the caller is a program of, by its socket: the choice may outlive it, for its next start. */
+  readonly service?: Keeping;
   /** Hears what is about to be changed on the machine, before it is. */
   readonly say: (text: string) => void;
   readonly warn: (text: string) => void;
+}
+
+export interface Keeping {
+  readonly socket: string;
+  /** Asked at the end: whether the choice stays. */
+  readonly keeps: () => boolean;
 }
 
 interface Choice {
@@ -51,12 +59,15 @@ export function chooseUserspace(options: UserspaceOptions): () => void {
       say(`${where}: ${present.name} ${present.value} → ${present.userspace} for new sessions, until this ends`);
     else
       say(`${where}: ${present.name} was ${before} before ${left?.program ?? "another"}, and will be when this ends`);
-    hold.write(before === undefined ? {} : { name: present.name, value: before, netns: pathOf(options.netns) });
+    hold.write({
+      ...(before === undefined ? {} : { name: present.name, value: before, netns: pathOf(options.netns) }),
+      ...(options.service ? { service: options.service.socket } : {}),
+    });
     if (present.value !== present.userspace) writeChoice(netns, present.name, present.userspace);
     const held = hold;
     return atTheEnd(() => {
       try {
-        if (held.wanted()) return held.leave();
+        if (held.wanted() || options.service?.keeps()) return held.leave();
         // What somebody else has chosen meanwhile stays.
         if (before !== undefined && readChoice(netns).value === present.userspace)
           writeChoice(netns, present.name, before);
@@ -132,6 +143,13 @@ function handover(
 ): Claim | Held {
   const pid = held.holder?.pid;
   if (pid === undefined || pid === process.pid || !holds(pid, directory, name)) return held;
+  const service = held.holder?.undo["service"];
+  if (service !== undefined)
+    throw new RuntimeError(
+      "in-use",
+      `${held.holder!.program} of the service at ${service} (process ${pid}) manages the paths of this namespace`,
+      { help: `take it out of the service's file, then: tsbpf serve reload --socket ${service}` },
+    );
   writeFileSync(waiting, String(process.pid), { mode: 0o600 });
   try {
     process.kill(pid, "SIGTERM");
@@ -156,11 +174,19 @@ function readPid(path: string): number | undefined {
 }
 const isAlive = (pid: number | undefined): boolean => pid !== undefined && existsSync(`/proc/${pid}`);
 
+/** Whose records are undone: those of no service, those of all, or of a service too, but for namespaces that it manages again. */
+export type Recovery = "no service" | "all" | { readonly socket: string; readonly but: ReadonlySet<string> };
+
+const concerns = (whose: Recovery, service: string | undefined, identity: string): boolean =>
+  service === undefined || whose === "all" || (typeof whose === "object" && whose.socket === service)
+    ? typeof whose !== "object" || !whose.but.has(identity)
+    : false;
+
 /**
  * Puts back what path managers have left that were killed. Gives a line for people for each. A namespace that cannot be
- * reached any more needs nothing.
+ * reached any more needs nothing. What a service has left is for its next start.
  */
-export function recoverNamespaces(): readonly string[] {
+export function recoverNamespaces(whose: Recovery = "no service"): readonly string[] {
   const directory = claimDirectory();
   if (directory === undefined) return [];
   return claims(directory).flatMap((name) => {
@@ -168,11 +194,17 @@ export function recoverNamespaces(): readonly string[] {
     const got = claim(directory, name, "recovery");
     if ("holder" in got) return [];
     const { left } = got;
-    const { name: sysctl, value, netns } = left?.undo ?? {};
-    const put = sysctl && value && netns !== undefined ? putBack(name.slice(prefix.length), netns, sysctl, value) : [];
+    const { name: sysctl, value, netns, service } = left?.undo ?? {};
+    const identity = name.slice(prefix.length);
+    if (!concerns(whose, service, identity)) {
+      got.leave();
+      return [];
+    }
+    const put = sysctl && value && netns !== undefined ? putBack(identity, netns, sysctl, value) : [];
     got.end();
+    const ended = service === undefined ? "was killed" : "has left its choice";
     return put.map(
-      (where) => `${left?.program} (process ${left?.pid}) was killed: ${sysctl} of ${where} is ${value} again`,
+      (where) => `${left?.program} (process ${left?.pid}) ${ended}: ${sysctl} of ${where} is ${value} again`,
     );
   });
 }

@@ -142,6 +142,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "runtime/kernel",
     "runtime/vm",
   ],
+  // One process that keeps the programs of a file running.
+  "runtime/service": ["runtime/kernel", "runtime/mptcp"],
   "runtime/api.ts": ["compiler/module.ts", "runtime/files", "runtime/kernel", "runtime/mptcp"],
   // The language server: what the compiler finds, for editors.
   "runtime/lsp": [
@@ -195,6 +197,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "runtime/lsp",
     "runtime/mptcp",
     "runtime/project",
+    "runtime/service",
     "runtime/vm",
   ],
 };

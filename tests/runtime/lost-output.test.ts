@@ -9,7 +9,7 @@ import { allLinks, allPrograms } from "../../runtime/api.ts";
 import { registerRuntimeCommands } from "../../runtime/cli/register.ts";
 import { leaves } from "../cli/leaves.ts";
 import { fault, lost, noScript, ways } from "../cli/lost-output.ts";
-import { tsbpf } from "./command.ts";
+import { start, tsbpf } from "./command.ts";
 import { openLab, pause, sh, until, whyNot, type Lab } from "./lab.ts";
 import { repository } from "./repository.ts";
 
@@ -25,6 +25,8 @@ interface Row {
   readonly args: (places: Places) => readonly string[];
   /** What is pinned as "quiet" when it starts; by default it is. */
   readonly pinned?: boolean;
+  /** A service runs when it starts. */
+  readonly served?: true;
 }
 const object = (places: Places): string => join(places.folder, "quiet.o");
 const pins = (places: Places): readonly string[] => ["--pins", places.pins];
@@ -38,6 +40,8 @@ const RUNS: readonly Row[] = [
   { args: (at) => ["run", object(at), "--cgroup", at.cgroup, "--json", ...pins(at)] },
   { args: (at) => ["run", "programs/ndiffports.ts", "--backend", "netlink", "--netns", at.netns] },
 ];
+const service = (places: Places): string => join(places.folder, "service.json");
+const socket = (places: Places): readonly string[] => ["--socket", join(places.folder, "run/serve.sock")];
 /** By command, as registered; each says something. */
 const ROWS: Readonly<Record<string, readonly Row[]>> = {
   run: RUNS,
@@ -51,6 +55,16 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   trace: [{ args: (at) => ["trace", "quiet", "--json", ...pins(at)] }],
   detach: [{ args: (at) => ["detach", "quiet", ...pins(at)] }],
   doctor: [{ args: (at) => ["doctor", "--json", ...pins(at)] }],
+  "serve start": [
+    { pinned: false, args: (at) => ["serve", service(at), ...pins(at), ...socket(at)] },
+    { pinned: false, args: (at) => ["serve", service(at), "--json", ...pins(at), ...socket(at)] },
+  ],
+  "serve check": [{ args: (at) => ["serve", "check", service(at)] }],
+  "serve unit": [{ args: (at) => ["serve", "unit", service(at)] }],
+  "serve list": [{ pinned: false, served: true, args: (at) => ["serve", "list", ...socket(at)] }],
+  "serve show": [{ pinned: false, served: true, args: (at) => ["serve", "show", "quiet", ...socket(at)] }],
+  "serve reload": [{ pinned: false, served: true, args: (at) => ["serve", "reload", ...socket(at)] }],
+  "serve stop": [{ pinned: false, served: true, args: (at) => ["serve", "stop", ...socket(at)] }],
 };
 const SOURCE = `
 import { HashMap, license, u32 } from "tsbpf";
@@ -88,6 +102,7 @@ describe.skipIf(skip)(skip ? `lost output (skipped: ${skip})` : "lost output", (
     at = { folder, pins: join(bpffs, "tsbpf"), cgroup, netns: lab.netns("lost"), made: `${lab.prefix}-made` };
     writeFileSync(join(folder, "quiet.ts"), SOURCE);
     expect(tsbpf(["build", join(folder, "quiet.ts"), "-o", folder])).toMatchObject({ code: 0, err: "" });
+    writeFileSync(service(at), JSON.stringify({ programs: { quiet: { file: "quiet.o", cgroup } } }));
     before = manager();
   });
   afterAll(() => lab?.close());
@@ -205,11 +220,14 @@ describe.skipIf(skip)(skip ? `lost output (skipped: ${skip})` : "lost output", (
       async (command) => {
         for (const row of ROWS[command]!) {
           prepare(row);
+          const serving = row.served ? start(["serve", service(at), ...pins(at), ...socket(at)]) : undefined;
+          await serving?.line(/^serving/);
           const args = row.args(at);
           const ended = await lost(way, args);
+          await serving?.stop();
           expect(fault(way, ended), args.join(" ")).toBeUndefined();
           expect(lines(ended.stderr).length, ended.stderr).toBeLessThanOrEqual(1);
-          if (command === "run") expect(left(row), args.join(" ")).toEqual([]);
+          if (command === "run" || command.startsWith("serve")) expect(left(row), args.join(" ")).toEqual([]);
           if (command !== "load") continue;
           // What nobody can know of is undone; else it stands, and that is said.
           const silent = way === "both streams on a full disk" || way === "a closed terminal";

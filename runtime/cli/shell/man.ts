@@ -14,7 +14,7 @@ const roff = (text: string): string =>
 const literal = (text: string): string => `.nf\n${roff(text)}\n.fi`;
 
 /** Of the words in this file; the commands are those of the version. */
-const REVISED = "2026-11-27";
+const REVISED = "2026-11-28";
 
 export function manualPage(commands: readonly CommandFacts[], version: string): string {
   const [whole, ...rest] = commands;
@@ -64,6 +64,9 @@ the project file: which programs there are and how they are built
 .TP
 .I /sys/fs/bpf/tsbpf
 pins of what was loaded
+.TP
+.I /run/tsbpf/serve.sock
+control socket of the service
 .TP
 .I /run/tsbpf
 what was changed on this machine and is to be undone

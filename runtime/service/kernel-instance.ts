@@ -1,0 +1,150 @@
+/**
+ * A program in the kernel, always pinned: whatever ends the service, the attachment stays for the next start, and goes
+ * when the service ends in order and does not keep it.
+ */
+import { confirmAttached, attachAll, watchLinks } from "../kernel/attached.ts";
+import { needPlaces, placeNoun } from "../kernel/attach-points.ts";
+import type { Claim } from "../kernel/claims.ts";
+import { RuntimeError } from "../kernel/errors.ts";
+import type { LinkHandle } from "../kernel/links.ts";
+import { loadModule } from "../kernel/load.ts";
+import type { LoadedObject } from "../kernel/object.ts";
+import { openObject, pinnedObjects, pinObject, removeObject, type PinnedObject } from "../kernel/pins.ts";
+import { putInPlace, type Placed } from "../kernel/replace.ts";
+import { undoList } from "../kernel/undo.ts";
+import { followLocalAddresses } from "../mptcp/daemon.ts";
+import { allOf, type Instance, type Prepared } from "./instance.ts";
+import { claimObject } from "./ownership.ts";
+import type { Host, Target } from "./target.ts";
+
+interface KernelInstance extends Instance {
+  readonly pinned: PinnedObject;
+  readonly claim: Claim;
+  /** Lets go of all that this process has of it. The attachment stays. */
+  letGo(): void;
+}
+const isKernel = (instance: Instance): instance is KernelInstance => "pinned" in instance;
+
+/** Loads the programs, beside those that run. `old`: the instance whose place it takes. Throws RuntimeError. */
+export function prepareKernel(target: Target, host: Host, old?: Instance): Prepared {
+  const { name, place, input, netns } = target;
+  const { pins, socket } = host;
+  const before = old && isKernel(old) ? old : undefined;
+  const steps: (() => void)[] = [];
+  const undo = (): void => void allOf(steps.splice(0));
+  try {
+    if (place !== undefined) needPlaces(place);
+    const claim = before?.claim ?? claimObject(pins, name, socket, target.file);
+    if (!before) steps.push(() => (claim.left ? claim.leave() : claim.end()));
+    const there = before ? before.pinned : openLeft(name, pins);
+    if (there && !before) {
+      steps.push(there.close);
+      if (!claim.left && !host.replace)
+        throw new RuntimeError("pin-exists", `an object named ${name} is pinned already, and not by this service`, {
+          help: `tsbpf detach ${name} removes it; --replace takes its place; or give the program another name`,
+        });
+    }
+    const made = undoList();
+    steps.push(() => made.run());
+    const object = loadModule(
+      input.module,
+      { name, params: target.params, pinRoot: pins, undo: made, ...(there ? { reuse: there.object } : {}) },
+      input.kernelInfo,
+    );
+    steps.push(object.close);
+    const warn = (text: string): void => host.log({ level: "warning", program: name, text });
+    const follow = followLocalAddresses(object, netns, warn);
+    if (follow) steps.push(follow.close);
+    let placed: Placed | undefined;
+    return {
+      undo,
+      place() {
+        // Said before the pins are made: whoever finds them knows whose they are.
+        if (!before) claim.write({ name, pins, socket });
+        let links: ReadonlyMap<string, LinkHandle>;
+        if (there) {
+          const put = putInPlace(there, object, pins, place);
+          placed = put;
+          links = put.links;
+          steps.push(() => put.undo());
+        } else {
+          links = attachAll(object, place);
+          steps.push(() => {
+            for (const link of links.values()) link.close();
+          });
+          pinObject(object, [...links], pins);
+          steps.push(() => void removeObject(name, pins));
+        }
+        if (place !== undefined) confirmAttached(object, links, place);
+        if (there && !before)
+          host.log({
+            level: "info",
+            program: name,
+            text: `takes over what ${claim.left ? `process ${claim.left.pid} has left` : "was pinned"}; its maps are kept`,
+          });
+      },
+      commit() {
+        made.keep();
+        placed?.keep();
+        if (before) before.letGo();
+        else there?.close();
+        steps.length = 0;
+        return instanceOf(target, host, claim, object, follow?.close);
+      },
+    };
+  } catch (error) {
+    undo();
+    throw error;
+  }
+}
+
+/** What is pinned under the name, whoever has done it. */
+const openLeft = (name: string, pins: string): PinnedObject | undefined =>
+  pinnedObjects(pins).includes(name) ? openObject(name, pins) : undefined;
+
+function instanceOf(
+  target: Target,
+  { pins }: Host,
+  claim: Claim,
+  object: LoadedObject,
+  unfollow: (() => void) | undefined,
+): KernelInstance {
+  const { name, place } = target;
+  // The links by their pins: those that were taken over belonged to the object before.
+  const pinned = openObject(name, pins);
+  const watch = watchLinks(pinned.links, place);
+  const letGo = (): void => {
+    const failed = allOf([object.close, pinned.close, ...(unfollow ? [unfollow] : []), watch.close]);
+    if (failed !== undefined) throw failed as Error;
+  };
+  return {
+    target,
+    since: new Date(),
+    lost: watch.lost.then((error) => new RuntimeError(error.key, lostText(target, error))),
+    pinned,
+    claim,
+    letGo,
+    facts: () => ({
+      params: target.paramTexts,
+      programs: Object.values(object.programs).map((program) => ({ name: program.name, id: program.info().id })),
+      pins,
+    }),
+    end(keep) {
+      const failed = allOf([
+        () => (keep ? claim.leave() : claim.end()),
+        ...(keep ? [] : [() => void removeIfThere(name, pins)]),
+        letGo,
+      ]);
+      if (failed !== undefined) throw failed as Error;
+    },
+  };
+}
+
+/** Somebody may have detached it: then there is nothing to remove. */
+function removeIfThere(name: string, pins: string): void {
+  if (pinnedObjects(pins).includes(name)) removeObject(name, pins);
+}
+
+/** The watcher's help is for `run`. */
+const lostText = ({ place }: Target, error: RuntimeError): string =>
+  place === undefined || !error.message.includes("was removed") ? error.message : `${placeNoun(place)} was removed`;

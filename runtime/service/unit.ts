@@ -1,0 +1,91 @@
+/** A unit of systemd's for a service, with no more rights than its programs take. */
+
+export interface UnitFacts {
+  /** The launcher, as a whole path. */
+  readonly command: string;
+  readonly file: string;
+  readonly socket: string;
+  readonly pins: string;
+  readonly inKernel: boolean;
+  readonly overNetlink: boolean;
+  readonly entersNamespaces: boolean;
+}
+
+/** Blanks, quotes and percent signs have a meaning of their own in a unit (systemd.service(5), "Command lines"). */
+const quoted = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text)
+    ? text.replaceAll("%", "%%")
+    : `"${text.replace(/[\\"]/g, "\\$&").replaceAll("%", "%%").replaceAll("$", "$$$$")}"`;
+/** A folder of /sys/fs/bpf's own, or the folder above the pins. */
+const bpffsOf = (pins: string): string =>
+  pins.startsWith("/sys/fs/bpf/") ? "/sys/fs/bpf" : pins.replace(/\/[^/]*$/, "");
+
+/** The unit's text. */
+export function unitText(facts: UnitFacts): string {
+  const { command, file, socket, pins, inKernel, overNetlink, entersNamespaces } = facts;
+  const capabilities = [
+    ...(inKernel ? ["CAP_BPF", "CAP_PERFMON"] : []),
+    "CAP_NET_ADMIN",
+    // Types of pinned maps, the program that is replaced, and other network namespaces.
+    ...(inKernel || entersNamespaces ? ["CAP_SYS_ADMIN"] : []),
+  ].join(" ");
+  const writable = [
+    `-${bpffsOf(pins)}`,
+    // The choice of path manager. Not /proc/sys/net/mptcp: a mount there would be of one network namespace.
+    ...(overNetlink ? ["-/proc/sys"] : []),
+  ].join(" ");
+  const isInRun = socket.startsWith("/run/tsbpf/");
+  return `# Made by "tsbpf serve unit": put it into /etc/systemd/system/tsbpf.service, then
+#   systemctl daemon-reload && systemctl enable --now tsbpf
+[Unit]
+Description=TCP programs of tsbpf
+Documentation=man:tsbpf(1)
+After=network.target
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart=${quoted(command)} serve ${quoted(file)}
+ExecReload=${quoted(command)} serve reload --socket ${quoted(socket)}
+WatchdogSec=60
+TimeoutStopSec=30
+Restart=on-failure
+RestartSec=1
+KillMode=mixed
+# Records of what was changed on this machine: others keep theirs there, too.
+RuntimeDirectory=tsbpf
+RuntimeDirectoryMode=0700
+RuntimeDirectoryPreserve=yes
+${isInRun ? "" : `ReadWritePaths=-${quoted(socket.replace(/\/[^/]*$/, ""))}\n`}ReadWritePaths=${writable}
+CapabilityBoundingSet=${capabilities}
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=read-only
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectProc=invisible
+PrivateTmp=yes
+PrivateMounts=yes
+PrivateDevices=yes
+DevicePolicy=closed
+IPAddressDeny=any
+RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
+RestrictNamespaces=net
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service bpf setns
+SystemCallErrorNumber=EPERM
+UMask=0077
+KeyringMode=private
+RemoveIPC=yes
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
