@@ -3,6 +3,16 @@ import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import type { Version } from "../../compiler/bpf/verifier-rules.ts";
 import { printable } from "../../compiler/printable.ts";
 import { byKind, needPlaces, openPlace, type Place } from "../kernel/attach-points.ts";
+import {
+  attachAll,
+  attachesAnything,
+  confirmAttached,
+  neighbourTexts,
+  pinnedHolders,
+  placeFor,
+  placesOf,
+  registeredNames,
+} from "../kernel/attached.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { loadModule } from "../kernel/load.ts";
 import type { LinkHandle } from "../kernel/links.ts";
@@ -16,16 +26,6 @@ import { openObject, pinnedObjects, pinObject, removeObject, type PinnedObject }
 import { putInPlace } from "../kernel/replace.ts";
 import { undoList, type Undo } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
-import {
-  attachAll,
-  attachesAnything,
-  confirmAttached,
-  neighbourTexts,
-  pinnedHolders,
-  placeFor,
-  placesOf,
-  registeredNames,
-} from "../kernel/attached.ts";
 import { outputFailed, tellLoss, whenLost, written } from "./output.ts";
 import { readInput, readParams } from "./input.ts";
 import { jsonText, warn } from "./report.ts";

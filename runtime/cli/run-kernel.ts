@@ -1,5 +1,15 @@
 /** `tsbpf run` with a program that runs in the kernel. */
 import { needPlaces, openPlace, placeText } from "../kernel/attach-points.ts";
+import {
+  attachAll,
+  attachesAnything,
+  confirmAttached,
+  neighbourTexts,
+  pinnedHolders,
+  placeFor,
+  registeredNames,
+  watchLinks,
+} from "../kernel/attached.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { closeFd } from "../kernel/fd.ts";
 import type { LinkHandle } from "../kernel/links.ts";
@@ -14,16 +24,6 @@ import { undoList } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
 import { openSessions } from "../mptcp/sock-diag.ts";
 import { out, say } from "./output.ts";
-import {
-  attachAll,
-  attachesAnything,
-  confirmAttached,
-  neighbourTexts,
-  pinnedHolders,
-  placeFor,
-  registeredNames,
-  watchLinks,
-} from "../kernel/attached.ts";
 import { line, warn } from "./report.ts";
 import type { RunOptions } from "./run.ts";
 import { endAll } from "./stop.ts";

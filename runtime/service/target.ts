@@ -41,7 +41,14 @@ export interface Host {
 /** Whether two would be the very same: then nothing is to be done. */
 export const isSame = (a: Target, b: Target): boolean => identity(a) === identity(b);
 const identity = ({ name, digest, backend, paramTexts, netns, place }: Target): string =>
-  JSON.stringify([name, digest, backend, Object.entries(paramTexts).toSorted(), netns, place]);
+  JSON.stringify([
+    name,
+    digest,
+    backend,
+    Object.entries(paramTexts).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    netns,
+    place,
+  ]);
 
 /** Where it is or would be, for people. */
 export const whereOf = ({ backend, place, netns, input }: Target): string =>

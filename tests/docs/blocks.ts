@@ -7,7 +7,7 @@ export interface Block {
   /** "docs/guides/option.md:12". */
   readonly where: string;
   readonly text: string;
-  readonly kind: "program" | "fragment" | "test" | "script" | "events" | "c";
+  readonly kind: "program" | "fragment" | "test" | "script" | "service" | "events" | "c";
   /** As its first line says: "// programs/hello.ts". */
   readonly name: string | undefined;
 }
@@ -51,5 +51,6 @@ function kindOf(language: string, word: string | undefined, text: string): Block
   if (language !== "ts") return undefined;
   if (text.includes('from "vitest"')) return "test";
   if (word === "node") return "script";
+  if (text.includes("defineService(")) return "service";
   return text.includes('from "tsbpf') ? "program" : "fragment";
 }

@@ -8,6 +8,7 @@ import { runInThisContext } from "node:vm";
 import { afterAll, describe, expect, test } from "vitest";
 import { compile, type CompileResult } from "../../compiler/compile.ts";
 import { renderDiagnostics } from "../../compiler/diagnostics/render.ts";
+import { readService } from "../../runtime/project/service-file.ts";
 import { load } from "../../runtime/testing/index.ts";
 import { createMachine } from "../../runtime/vm/machine.ts";
 import { root } from "../programs.ts";
@@ -89,7 +90,7 @@ function put(page: string, { name, text, where }: Block): string {
 const all = pages();
 test("the pages have examples of each kind", () => {
   const kinds = new Set(all.flatMap(({ blocks }) => blocks.map(({ kind }) => kind)));
-  expect([...kinds].sort()).toEqual(["c", "events", "fragment", "program", "script", "test"]);
+  expect([...kinds].sort()).toEqual(["c", "events", "fragment", "program", "script", "service", "test"]);
 });
 
 for (const { path, blocks } of all.filter((one) => one.blocks.length > 0)) {
@@ -146,6 +147,10 @@ for (const { path, blocks } of all.filter((one) => one.blocks.length > 0)) {
             for (const name of names!.split(", "))
               expect(source).toMatch(new RegExp(`\\b${name.replace("type ", "")}\\b`));
           }
+        });
+      } else if (kind === "service") {
+        test(`${where} is a file of a service`, () => {
+          expect(readService(put(path, block)).programs.length).toBeGreaterThan(0);
         });
       } else {
         const clang = ["clang-19", "clang-16", "clang"].find((one) => spawnSync(one, ["--version"]).status === 0);

@@ -17,7 +17,7 @@ export const version = param(u8, 1);
 class Mark extends struct({ version: u8 }) {}
 ${more}
 export const every = tcpOption({
-  kind: ${250},
+  kind: 250,
   payload: Mark,
   connecting(conn) { conn.startWriting(); },
   listening(conn) { conn.startWriting(); },

@@ -242,7 +242,7 @@ describe.skipIf(skip)(skip ? `services (skipped: ${skip})` : "services", () => {
       ],
       [
         "a param that is none",
-        () => rig.says({ programs: { ...good(), web: { ...good()["web"]!, params: { colour: 1 } } as never } }),
+        () => rig.says({ programs: { ...good(), web: { ...good()["web"]!, params: { colour: 1 } } } }),
         /\[bad-param\]: web: no param colour/,
       ],
       [
@@ -253,7 +253,7 @@ describe.skipIf(skip)(skip ? `services (skipped: ${skip})` : "services", () => {
       ],
       [
         "a namespace that is not there",
-        () => rig.says({ programs: { ...good(), paths: { file: "every.o", netns: "absent" } as never } }),
+        () => rig.says({ programs: { ...good(), paths: { file: "every.o", netns: "absent" } } }),
         /paths: /,
       ],
     ])("%s", async (_, write, expected) => {
