@@ -24,8 +24,6 @@ const LONGER_BY = 16;
 const LEAST_SLOTS = 12;
 /** The same of a body that is not optimized yet. */
 const LEAST_INSTRUCTIONS = 8;
-/** Slots that a call takes: its arguments, itself, and what the caller keeps meanwhile. */
-const CALL_SLOTS = 4;
 
 /** What says that a program is too large. */
 const TOO_LARGE: ReadonlySet<Key> = new Set<Key>(["calls-too-large", "loop-too-large", "too-many-instructions"]);
@@ -113,7 +111,7 @@ function blocksInLoops(func: Func): ReadonlySet<number> {
   return new Set(loopsOf(graphOf(func)).loops.flatMap(({ blocks }) => [...blocks]));
 }
 
-/** All kept, but for those of which a copy in each place takes no more than the calls do. */
+/** All kept, but for those whose copies take no more than calls do: small ones, and those that are called in one place. */
 function smallest(attempt: (names: readonly string[]) => Version, names: readonly string[]): Version {
   const all = attempt(names);
   if (!all.module) return all;
@@ -124,11 +122,7 @@ function smallest(attempt: (names: readonly string[]) => Version, names: readonl
   const slots = new Map<string, number>();
   for (const { functions: parts, insns } of all.module.programs)
     parts.forEach(({ name, slot }, at) => slots.set(name, (parts[at + 1]?.slot ?? insns.length) - slot));
-  const worth = functions.filter(({ name }) => {
-    const body = slots.get(name)!;
-    const count = calls.get(name)!;
-    return body >= LEAST_SLOTS && (count - 1) * body > count * CALL_SLOTS;
-  });
+  const worth = functions.filter(({ name }) => slots.get(name)! >= LEAST_SLOTS && calls.get(name)! > 1);
   return worth.length === functions.length ? all : attempt(worth.map(({ name }) => name));
 }
 

@@ -61,6 +61,16 @@ describe("a body", () => {
   });
 });
 
+test("a function that is called in one place when all is folded is put there, though another stays", () => {
+  const named = (name: string): string => `function ${name}(v: u32): u32 { let x = v;\n${singles(20)}\nreturn x; }`;
+  const text = (last: string): string =>
+    program(
+      `${named("f")}\n${named("g")}`,
+      `let r: u32 = ctx.mss;\nr += f(r);\nif ((r & ${last}) !== 0) r += f(r + 7);\n${each(9, (at) => `r += g(r + ${at});`)}\nctx.reply = i32(r & 0xffff);`,
+    );
+  expect(["1", "0"].map((last) => kept(text(last)))).toEqual([["f", "g"], ["g"]]);
+});
+
 describe("the longest run", () => {
   test("of a long program is at most 1.65 times as long as with everything in its place", () => {
     const steps = (count: number): string => each(count, (at) => `x = (x * ${at + 3}) ^ (x >> ${(at % 7) + 1});`);
