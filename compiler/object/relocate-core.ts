@@ -3,27 +3,13 @@
  * it loads a program). In short: types go by their names, members by theirs, and what a kernel does not have makes its instruction one that no
  * verifier takes, because programs ask for it first and then step around.
  */
+import { CORE_RELOCATIONS as KIND } from "../bpf/core-kinds.ts";
 import { CLASS, JMP, LDDW, SIZE_OF_BYTES, type AccessBytes } from "../bpf/opcodes.ts";
 import { SLOT_BYTES, type RawInsn } from "../bpf/raw.ts";
 import { resolved, sizeOfType, type Btf, type BtfType } from "./btf.ts";
 import type { CoreRecord } from "./btf-ext.ts";
 import { stringAt } from "./bytes.ts";
 
-/** enum bpf_core_relo_kind. */
-const KIND = {
-  byteOffset: 0,
-  byteSize: 1,
-  exists: 2,
-  signed: 3,
-  shiftLeft: 4,
-  shiftRight: 5,
-  localTypeId: 6,
-  targetTypeId: 7,
-  typeExists: 8,
-  typeSize: 9,
-  valueExists: 10,
-  value: 11,
-} as const;
 /** 0 is the answer where the kernel has no such thing. */
 const ASKS: ReadonlySet<number> = new Set([KIND.exists, KIND.typeExists, KIND.typeSize, KIND.valueExists]);
 const OF_TYPES: ReadonlySet<number> = new Set([KIND.targetTypeId, KIND.typeExists, KIND.typeSize]);

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { release } from "node:os";
 import { describe, expect, test } from "vitest";
+import { CORE_KINDS, CORE_RELOCATIONS } from "../../compiler/bpf/core-kinds.ts";
 import { HELPERS } from "../../compiler/bpf/helpers.ts";
 import { KFUNCS } from "../../compiler/bpf/kfuncs.ts";
 import { MAX_FUNC_ARGUMENTS, MAX_REG_ARGUMENTS } from "../../compiler/bpf/limits.ts";
@@ -53,6 +54,25 @@ const FLAGS = {
   mmapable: "BPF_F_MMAPABLE",
   clone: "BPF_F_CLONE",
 } as const satisfies Record<keyof typeof MAP_FLAGS, string>;
+const CORE_NAMES = {
+  byteOffset: "BPF_CORE_FIELD_BYTE_OFFSET",
+  byteSize: "BPF_CORE_FIELD_BYTE_SIZE",
+  exists: "BPF_CORE_FIELD_EXISTS",
+  signed: "BPF_CORE_FIELD_SIGNED",
+  shiftLeft: "BPF_CORE_FIELD_LSHIFT_U64",
+  shiftRight: "BPF_CORE_FIELD_RSHIFT_U64",
+  localTypeId: "BPF_CORE_TYPE_ID_LOCAL",
+  targetTypeId: "BPF_CORE_TYPE_ID_TARGET",
+  typeExists: "BPF_CORE_TYPE_EXISTS",
+  typeSize: "BPF_CORE_TYPE_SIZE",
+  valueExists: "BPF_CORE_ENUMVAL_EXISTS",
+  value: "BPF_CORE_ENUMVAL_VALUE",
+} as const satisfies Record<keyof typeof CORE_RELOCATIONS, string>;
+const CORE_EMITTED = {
+  "byte-offset": "BPF_CORE_FIELD_BYTE_OFFSET",
+  "shift-left": "BPF_CORE_FIELD_LSHIFT_U64",
+  "shift-right": "BPF_CORE_FIELD_RSHIFT_U64",
+} as const satisfies Record<keyof typeof CORE_KINDS, string>;
 const PSEUDO_NAMES = {
   mapFd: "BPF_PSEUDO_MAP_FD",
   mapValue: "BPF_PSEUDO_MAP_VALUE",
@@ -148,6 +168,16 @@ const TABLES = {
     Object.values(OPTION_ROWS).flatMap((rows: Readonly<Record<string, { number: number; kernel: string }>>) =>
       Object.values(rows).map(({ number, kernel }) => [kernel, number]),
     ),
+  ),
+  "CO-RE relocations": named(
+    CORE_RELOCATIONS,
+    (key) => CORE_NAMES[key],
+    (key) => CORE_RELOCATIONS[key],
+  ),
+  "CO-RE relocations that are emitted": named(
+    CORE_KINDS,
+    (key) => CORE_EMITTED[key],
+    (key) => CORE_KINDS[key],
   ),
   "kinds of BTF": named(
     BTF_KIND,
