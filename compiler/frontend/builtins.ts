@@ -217,7 +217,6 @@ const setDelayedAck: Builtin = (f, call) => {
 };
 
 const BUILTINS: Readonly<Record<string, Builtin>> = {
-  ...CONGESTION_CALLS,
   htons: toNetwork("htons", U16, BE16, "bswap16"),
   htonl: toNetwork("htonl", U32, BE32, "bswap32"),
   htonll: toNetwork("htonll", U64, BE64, "bswap64"),
@@ -246,6 +245,8 @@ const BUILTINS: Readonly<Record<string, Builtin>> = {
           value: f.b.unary("trunc", f.b.call("get_prandom_u32", [], "w64", at(f, call)), at(f, call)),
         }
       : ERROR,
+  // Last, so that types refuse a name that is in both.
+  ...CONGESTION_CALLS,
 };
 
 function runTime(f: Lowering, call: ts.CallExpression, name: string): boolean {

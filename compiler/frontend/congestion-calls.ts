@@ -44,13 +44,17 @@ const calling =
     return answers && result ? { kind: "scalar", type: U32, value: f.b.unary("trunc", result, span) } : UNDEFINED;
   };
 
+type Lower = (f: Lowering, call: ts.CallExpression) => Operand;
+const CALLING = Object.fromEntries(
+  Object.entries<Callee>(ROWS).map(([name, callee]) => [name, calling(name, callee)]),
+) as Record<CongestionCall, Lower>;
 /** By the names of the language. */
-export const CONGESTION_CALLS: Readonly<Record<string, (f: Lowering, call: ts.CallExpression) => Operand>> = {
-  ...Object.fromEntries(Object.entries<Callee>(ROWS).map(([name, callee]) => [name, calling(name, callee)])),
+export const CONGESTION_CALLS = {
+  ...CALLING,
   jiffies(f, call) {
     if (f.constantOnly) return fail(f, "not-constant", call, { what: "jiffies()" });
     if (!argumentsOf(f, call, "jiffies", 0)) return ERROR;
     const span = at(f, call);
     return { kind: "scalar", type: U32, value: f.b.unary("trunc", f.b.call("jiffies64", [], "w64", span), span) };
   },
-};
+} as const satisfies Readonly<Record<string, Lower>>;
