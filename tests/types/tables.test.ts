@@ -204,6 +204,10 @@ describe.each(Object.keys(MAPS) as MapKind[])("map %s", (kind) => {
     expect((made as unknown as { readonly type: string }).type).toBe(MAPS[kind].type);
     expect(mine.filter((name) => !(name in made))).toEqual([]);
   });
+  test("is in the table of docs/language/maps.md", () => {
+    const page = readFileSync(join(root, "docs/language/maps.md"), "utf8");
+    expect(page.split("\n").filter((line) => line.startsWith(`| \`${kind}\` `))).toHaveLength(1);
+  });
   test("is there in the virtual machine, in tests, and in scripts unless there is a reason", () => {
     expect(MAP_KINDS[MAPS[kind].type], "MAP_KINDS of runtime/vm/maps/create.ts").toBeDefined();
     const names = (file: string): boolean => readFileSync(join(root, file), "utf8").includes(`extends ${kind}<`);

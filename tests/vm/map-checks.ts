@@ -1,4 +1,5 @@
 /** What maps do, in bytes, against the kernel's rules; each line of the result is something that is wrong. */
+import { isKeyless, isPerCpu, mapType } from "../../compiler/bpf/map-types.ts";
 import { createMemory } from "../../runtime/vm/memory.ts";
 import { MAP_KINDS } from "../../runtime/vm/maps/create.ts";
 import type { MapHost, VmMap } from "../../runtime/vm/maps/map.ts";
@@ -134,6 +135,18 @@ export function checkMaps(): string[] {
   if (isSocketStorage(storage))
     checkStorage(storage, same, (at) => memory.view.getBigUint64(memory.index(at, 8, false), true));
   else wrong.push("no socket storage");
+  for (const type of Object.keys(MAP_KINDS) as Kind[]) {
+    if (isKeyless(type) || mapType(type)!.ownedStorage) continue;
+    const map = MAP_KINDS[type]!.create(
+      { name: type, type, keyBytes: 8, valueBytes: 8, maxEntries: 2, flags: 0 },
+      host,
+    );
+    const first = new Uint8Array(8);
+    map.update(first, value(1), 0n);
+    const copies = isPerCpu(type) ? host.cpus : 1;
+    same(`values of ${type} maps at one key`, map.read(first)?.length, copies);
+    same(`whether programs reach another CPU's in ${type} maps`, map.lookupOn !== undefined, copies > 1);
+  }
   for (const type of Object.keys(MAP_KINDS)) if (!made.has(type)) wrong.push(`nothing is checked of ${type} maps`);
   return wrong;
 }
