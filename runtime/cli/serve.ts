@@ -91,6 +91,14 @@ export async function serve(file: string, options: ServeOptions): Promise<number
       },
       hangUp,
     );
+  } catch (error) {
+    const isKnown = error instanceof RuntimeError || error instanceof TroubleError;
+    if (!inJournal || options.json || !isKnown) throw error;
+    // The journal gets its level.
+    const { message, help, log: whole } = errorOf(error);
+    const more = [help, whole?.trim()].filter((text) => text).map((text) => `\n${text}`);
+    log({ level: "error", text: message + more.join("") });
+    return error instanceof RuntimeError && error.key === "bad-argument" ? 2 : 1;
   } finally {
     if (hangUp) process.off(hangUp, onHangUp);
   }

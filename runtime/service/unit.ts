@@ -29,11 +29,14 @@ export function unitText(facts: UnitFacts): string {
     // Types of pinned maps, the program that is replaced, and other network namespaces.
     ...(inKernel || entersNamespaces ? ["CAP_SYS_ADMIN"] : []),
   ].join(" ");
-  const writable = [
-    `-${bpffsOf(pins)}`,
-    // The choice of path manager. Not /proc/sys/net/mptcp: a mount there would be of one network namespace.
-    ...(overNetlink ? ["-/proc/sys"] : []),
-  ].join(" ");
+  // ProtectKernelTunables= has /sys/fs/bpf read-only, whatever is said beside it: where pins are made, its paths are named here.
+  const tunables = inKernel
+    ? `ReadOnlyPaths=/sys -/proc/acpi -/proc/fs -/proc/irq -/proc/bus -/proc/sysrq-trigger${overNetlink ? "" : " /proc/sys"}
+ReadWritePaths=-${bpffsOf(pins)}`
+    : `ProtectKernelTunables=yes${
+        // The choice of path manager. Not /proc/sys/net/mptcp: a mount there would be of one network namespace.
+        overNetlink ? "\nReadWritePaths=-/proc/sys" : ""
+      }`;
   const isInRun = socket.startsWith("/run/tsbpf/");
   return `# Made by "tsbpf serve unit": put it into /etc/systemd/system/tsbpf.service, then
 #   systemctl daemon-reload && systemctl enable --now tsbpf
@@ -56,12 +59,11 @@ KillMode=mixed
 RuntimeDirectory=tsbpf
 RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes
-${isInRun ? "" : `ReadWritePaths=-${quoted(socket.replace(/\/[^/]*$/, ""))}\n`}ReadWritePaths=${writable}
+${isInRun ? "" : `ReadWritePaths=-${quoted(socket.replace(/\/[^/]*$/, ""))}\n`}${tunables}
 CapabilityBoundingSet=${capabilities}
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=read-only
-ProtectKernelTunables=yes
 ProtectKernelModules=yes
 ProtectKernelLogs=yes
 ProtectControlGroups=yes

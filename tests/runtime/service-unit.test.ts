@@ -30,8 +30,14 @@ it("asks for the rights that its programs take, and no more", () => {
   expect(rights({})).toBe("CAP_BPF CAP_PERFMON CAP_NET_ADMIN CAP_SYS_ADMIN");
   expect(rights({ inKernel: false })).toBe("CAP_NET_ADMIN CAP_SYS_ADMIN");
   expect(rights({ inKernel: false, entersNamespaces: false })).toBe("CAP_NET_ADMIN");
-  expect(unitText({ ...FACTS, overNetlink: false })).not.toContain("/proc/sys");
-  expect(unitText({ ...FACTS, pins: "/srv/bpf/tsbpf" })).toMatch(/^ReadWritePaths=-\/srv\/bpf /m);
+  const written = (facts: Partial<UnitFacts>): string[] =>
+    [...unitText({ ...FACTS, ...facts }).matchAll(/^ReadWritePaths=(.*)$/gm)].map((match) => match[1]!);
+  expect(written({})).toEqual(["-/sys/fs/bpf"]);
+  expect(written({ inKernel: false })).toEqual(["-/proc/sys"]);
+  const closed = (facts: Partial<UnitFacts>): boolean =>
+    /^ReadOnlyPaths=.* \/proc\/sys$/m.test(unitText({ ...FACTS, ...facts }));
+  expect([closed({}), closed({ overNetlink: false })]).toEqual([false, true]);
+  expect(unitText({ ...FACTS, pins: "/srv/bpf/tsbpf" })).toMatch(/^ReadWritePaths=-\/srv\/bpf$/m);
   expect(unitText({ ...FACTS, file: '/etc/a "b" 100%$x/s.json' })).toContain(
     'serve "/etc/a \\"b\\" 100%%$$x/s.json"\n',
   );
