@@ -57,17 +57,7 @@ export function createHost(options: HostOptions = {}): Host {
     congestionControls: options.congestionControls ?? CONTROLS,
     hz: options.hz,
     localAddresses: options.localAddresses ?? [],
-    advance(milliseconds) {
-      const end = host.now + BigInt(Math.round(milliseconds * 1e6));
-      for (let turn = 0; ; turn++) {
-        const next = nextOf(host);
-        if (!next || next.at > end) break;
-        if (turn > MOST_TIMERS) throw new RangeError("a timer is set again and again, and no time passes");
-        if (next.at > host.now) host.now = next.at;
-        next.expire();
-      }
-      host.now = end;
-    },
+    advance: (milliseconds) => pass(host, nanoseconds(milliseconds)),
     fail(helper, result, times = Infinity) {
       if (!(helper in HELPERS)) throw new RangeError(`there is no helper bpf_${helper}`);
       failures.get(host)!.set(helper, { result, left: times });
@@ -81,6 +71,21 @@ export function createHost(options: HostOptions = {}): Host {
   waiting.set(host, new Set());
   seeds.set(host, { state: (options.seed ?? 1) >>> 0 });
   return host;
+}
+
+export const nanoseconds = (milliseconds: number): bigint => BigInt(Math.round(milliseconds * 1e6));
+
+/** Time passes on a host: what waits for it is told, in its order, each at its time. Whoever moves a host's clock calls this. */
+export function pass(host: Host, by: bigint): void {
+  const end = host.now + by;
+  for (let turn = 0; ; turn++) {
+    const next = nextOf(host);
+    if (!next || next.at > end) break;
+    if (turn > MOST_TIMERS) throw new RangeError("a timer is set again and again, and no time passes");
+    if (next.at > host.now) host.now = next.at;
+    next.expire();
+  }
+  host.now = end;
 }
 
 /** Who waits for the earliest time; of several the one that came first. */

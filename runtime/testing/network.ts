@@ -7,6 +7,7 @@ import { deliver } from "./deliver.ts";
 import { createDice } from "./dice.ts";
 import { createEndpoint, type Endpoint, type Packet, type Wire } from "./endpoint.ts";
 import { eachOption } from "./header-options.ts";
+import { nanoseconds, pass } from "./host.ts";
 import {
   FLAGS,
   handshakeDone,
@@ -130,11 +131,13 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
   const queue = createQueue();
   const dice = createDice(seed);
   const segments: Segment[] = [];
-  const hosts = new Map(
-    [views.client, views.server].map((view) => [behind(view)!.loaded.host, behind(view)!.loaded.host.now]),
-  );
+  const hosts = new Set([views.client, views.server].map((view) => behind(view)!.loaded.host));
+  let told = 0n;
+  /** As much time passes on the hosts, beside what a test lets pass there. */
   const moved = (now: number): void => {
-    for (const [host, start] of hosts) host.now = start + BigInt(Math.round(now * 1e6));
+    const by = nanoseconds(now) - told;
+    told += by;
+    for (const host of hosts) pass(host, by);
   };
 
   let opened = false;

@@ -69,7 +69,7 @@ export function createSessionView(
   options: SessionOptions,
 ): SessionView {
   checkFields(given);
-  const fields: Partial<ConnectionFields> = {
+  const first: Partial<ConnectionFields> = {
     localPort: 40000,
     remotePort: htons(443),
     state: "established",
@@ -78,9 +78,9 @@ export function createSessionView(
     ...given,
     token: given.token ?? ++lastToken,
   };
-  const token = fields.token!;
-  const session = (): Session => paths.session(token);
-  const own = session();
+  const token = first.token!;
+  let fields = { ...first };
+  let own: Session = paths.session(token);
   const emit: PathModel["emit"] = (event, args, _, subflow) =>
     paths.emit(event, args, subflow ? { ...fields, ...endsOf(fields, subflow) } : fields, subflow);
   const ids = (one: ModelSubflow) => ({ localId: one.localId, remoteId: one.remoteId, backup: one.backup });
@@ -98,12 +98,22 @@ export function createSessionView(
     for (const one of up) emit("timer", ids(one), {}, one);
     if (!isFirstUp && up.length === 0) emit("timer", {}, {});
   };
-  const over = wait(loaded.host, { due: () => own.timer, expire });
+  const timer = { due: () => own.timer, expire };
+  let over = wait(loaded.host, timer);
+  let isClosed = false;
+  /** After its end it is another session with the same token. */
+  const beginAgain = (): void => {
+    isClosed = false;
+    fields = { ...first };
+    own = paths.session(token);
+    over = wait(loaded.host, timer);
+  };
   const advance = (milliseconds: number): void => loaded.host.advance(milliseconds);
 
   const view: SessionView = {
     token,
     establish() {
+      if (isClosed) beginAgain();
       emit("newSession", {}, {});
       emit("fullyEstablished", { isMaster: true }, {});
       emit("subflowEstablished", { isMaster: true }, {});
@@ -152,6 +162,7 @@ export function createSessionView(
       emit("closeSession", {}, {});
       own.timer = undefined;
       over();
+      isClosed = true;
     },
     get first() {
       return own.firstClosed ? "closed" : "established";
