@@ -76,7 +76,7 @@ function withKey<T>(map: MapHandle, text: string, run: (key: Value) => T): T {
     return run((isTrie(map) ? parsePrefixKey(map.shape.key, text) : parseValue(map.shape.key, text, "key")) as Value);
   const [, pid, fd] = /^(\d{1,9}):(\d{1,9})$/.exec(text) ?? [];
   if (pid === undefined || fd === undefined)
-    throw new RuntimeError("bad-value", `key: ${text} is no socket`, {
+    throw new RuntimeError("bad-value", `key: ${printable(text)} is no socket`, {
       help: "write PID:FD, a process and its descriptor, as ss -tnp lists them (pid=4711,fd=8 is 4711:8)",
     });
   const socket = socketOf(Number(pid), Number(fd));

@@ -17,7 +17,7 @@ import { loadModule, prints } from "../kernel/load.ts";
 import { checkObjectName } from "../kernel/names.ts";
 import type { LoadedObject } from "../kernel/object.ts";
 import type { ObjectToLoad } from "../kernel/object-file.ts";
-import { MPTCP_HAS_NO_ROOM, segmentsWithoutRoom } from "../kernel/option-room.ts";
+import { countWithoutRoom, MPTCP_HAS_NO_ROOM } from "../kernel/option-room.ts";
 import { openObject, pinnedObjects, pinObject, removeObject } from "../kernel/pins.ts";
 import { putInPlace } from "../kernel/replace.ts";
 import { undoList } from "../kernel/undo.ts";
@@ -65,7 +65,8 @@ export async function runKernel(
     for (const text of near) warn(options, text);
     const writesOptions = module.needs.some((need) => need === "tcp-option-events" || need === "header-options");
     if (writesOptions && openSessions(options.netns).length > 0) warn(options, MPTCP_HAS_NO_ROOM);
-    const roomless = writesOptions ? segmentsWithoutRoom(options.netns) : undefined;
+    const roomless = writesOptions ? countWithoutRoom(options.netns) : undefined;
+    if (roomless) steps.push(() => roomless.close());
     const rings = watchRings(object, options.json ?? false);
     const programs = Object.keys(object.programs);
     const structs = registeredNames(object);
@@ -89,7 +90,7 @@ export async function runKernel(
       if (dropped !== undefined && dropped > 0n)
         warn(options, `${ring.name}: ${dropped} records did not fit and were dropped`);
     }
-    const lacking = roomless === undefined ? 0 : roomlessAtLast(options.netns) - roomless;
+    const lacking = roomless?.more() ?? 0;
     if (lacking > 0) warn(options, `${lacking} segments had no room for an option (tsbpf show counts them)`);
     if (lost) throw lost;
   } finally {
@@ -98,16 +99,6 @@ export async function runKernel(
   if (options.json) line({ event: "detached", name });
   else out("detached");
   return 0;
-}
-
-/** Nobody counts for a namespace that is gone. */
-function roomlessAtLast(netns: string | undefined): number {
-  try {
-    return segmentsWithoutRoom(netns) ?? 0;
-  } catch (error) {
-    if (error instanceof RuntimeError && error.key === "no-netns") return 0;
-    throw error;
-  }
 }
 
 interface Started {

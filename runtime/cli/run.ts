@@ -2,9 +2,10 @@
 import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import type { Version } from "../../compiler/bpf/verifier-rules.ts";
 import { RuntimeError } from "../kernel/errors.ts";
+import { closeFd } from "../kernel/fd.ts";
 import { cgroupDirectory, makeCgroup, makeNetns, recoverMade } from "../kernel/made.ts";
 import { nameOfFile } from "../kernel/names.ts";
-import { netnsPath } from "../kernel/places.ts";
+import { openNetns } from "../kernel/netns-names.ts";
 import { chooseBackend, type BackendName } from "../mptcp/daemon.ts";
 import { recoverNamespaces } from "../mptcp/userspace.ts";
 import { say } from "./output.ts";
@@ -36,7 +37,7 @@ export async function run(file: string, given: RunOptions): Promise<number> {
     throw new RuntimeError("bad-argument", "--make makes what is named, and nothing is", {
       help: "--cgroup NAME, --netns NAME or both",
     });
-  if (options.netns !== undefined && !options.make) netnsPath(options.netns);
+  if (options.netns !== undefined && !options.make) closeFd(openNetns(options.netns));
   const input = readInput(file, options);
   if (!input) return 1;
   const { module } = input;

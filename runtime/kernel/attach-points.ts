@@ -5,7 +5,8 @@ import { kindOf, onlyAttachType } from "../../compiler/bpf/kinds/index.ts";
 import { printable } from "../../compiler/printable.ts";
 import { RuntimeError, type RuntimeErrorKey } from "./errors.ts";
 import type { LinkInfo } from "./info.ts";
-import { cgroupPath, netnsName, openCgroup, openNetnsToAttach } from "./places.ts";
+import { openNetns } from "./netns-names.ts";
+import { cgroupPath, netnsName, openCgroup } from "./places.ts";
 import { probe } from "./probe.ts";
 
 /** A cgroup-v2 directory; or a network namespace: a name made by `ip netns add`, a path, or a process id. */
@@ -53,7 +54,7 @@ const POINTS = {
   },
   netns: {
     noun: "the network namespace",
-    open: openNetnsToAttach,
+    open: openNetns,
     attachType: ({ type }) => {
       const name = kindOf(type)?.onNetns;
       return name && ATTACH_TYPES[name];

@@ -3,12 +3,24 @@
  * until they are removed, so that what a killed run has left is removed, or used again, by the next.
  */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, statSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { printable } from "../../compiler/printable.ts";
 import { atTheEnd, claim, claimDirectory, claims, type Claim } from "./claims.ts";
 import { failed, RuntimeError } from "./errors.ts";
 import { attachedTo } from "./neighbours.ts";
-import { cgroupRoot, isCgroup, NETNS_FOLDER, openCgroup, openNetns, systemError } from "./places.ts";
+import { CLONE_NEWNET, isPlainName, NETNS_FOLDER, openNetns } from "./netns-names.ts";
+import { cgroupRoot, isCgroup, openCgroup, systemError } from "./places.ts";
 import { syscalls } from "./syscalls.ts";
 
 export interface Making {
@@ -24,9 +36,9 @@ interface Kind {
   remove(undo: Readonly<Record<string, string>>): boolean;
 }
 
-const CLONE_NEWNET = 0x40000000;
 const MS_BIND = 0x1000;
-const MNT_DETACH = 2;
+/** MNT_DETACH | UMOUNT_NOFOLLOW: a link that somebody has put there leads to nothing of ours. */
+const UNMOUNT = 2 | 8;
 
 const KINDS = {
   netns: {
@@ -46,7 +58,7 @@ const KINDS = {
           "in-use",
           `the network namespace ${path} stays: process ${first} is in it${more.length > 0 ? ` (and ${more.length} more)` : ""}`,
         );
-      const result = syscalls().unmount(path, MNT_DETACH);
+      const result = syscalls().unmount(path, UNMOUNT);
       if (result < 0) throw failed("system", `removing the network namespace ${path}`, result);
       unlinkSync(path);
       return true;
@@ -122,14 +134,22 @@ function leftBehind(kind: Kind, key: string, inode: number): boolean {
 /** A file name of bounded length for a name or a path. */
 const encode = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
 
+/** Also a link that leads to nothing. */
+const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+
 /** Makes a network namespace, with its loopback up, as `ip netns add` does. One that exists already is used as it is. */
 export function makeNetns(name: string, making: Making): () => void {
-  if (!/^[\w.-]+$/.test(name) || name === "." || name === ".." || /^\d+$/.test(name))
-    throw new RuntimeError("bad-argument", `${name} cannot be the name of a network namespace to make`, {
-      help: "letters, digits, dots, dashes and underlines, and not digits alone",
-    });
+  if (!isPlainName(name) || /^\d+$/.test(name))
+    throw new RuntimeError(
+      "bad-argument",
+      `${name === "" ? "nothing" : printable(name)} cannot be the name of a network namespace to make`,
+      {
+        help: "letters, digits, dots, dashes and underlines, and not digits alone",
+      },
+    );
   const path = join(NETNS_FOLDER, name);
-  if (existsSync(path)) {
+  if (isThere(path)) {
+    closeSync(openNetns(name));
     if (!leftBehind(KINDS.netns, encode(name), statSync(path).ino)) return () => undefined;
     making.say(`network namespace ${name}: a run that was killed has made it; removed when this ends`);
     return keep(KINDS.netns, encode(name), { path, inode: String(statSync(path).ino) }, making);
@@ -139,9 +159,11 @@ export function makeNetns(name: string, making: Making): () => void {
   );
   const calls = syscalls();
   const own = openNetns(undefined);
+  let isOurs = false;
   try {
     mkdirSync(NETNS_FOLDER, { recursive: true });
     closeSync(openSync(path, "wx", 0o444));
+    isOurs = true;
     const unshared = calls.unshare(CLONE_NEWNET);
     if (unshared < 0) throw failed("system", "making a network namespace", unshared);
     try {
@@ -152,9 +174,15 @@ export function makeNetns(name: string, making: Making): () => void {
       calls.setns(own, CLONE_NEWNET);
     }
   } catch (error) {
-    calls.unmount(path, MNT_DETACH);
-    if (existsSync(path)) unlinkSync(path);
+    if (isOurs) {
+      calls.unmount(path, UNMOUNT);
+      if (existsSync(path)) unlinkSync(path);
+    }
     if (error instanceof RuntimeError) throw error;
+    if ((error as NodeJS.ErrnoException).code === "EEXIST")
+      throw new RuntimeError("in-use", `somebody else has made the network namespace ${name} meanwhile`, {
+        help: "start again: what is there is used as it is",
+      });
     throw systemError(error, `making the network namespace ${name}`);
   } finally {
     closeSync(own);

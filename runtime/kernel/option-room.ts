@@ -1,6 +1,7 @@
 /** Where segments have no room for an option of a program, and how often that was. */
-import { readFileSync } from "node:fs";
-import { inNetns } from "./places.ts";
+import { closeSync, readFileSync } from "node:fs";
+import { openNetns } from "./netns-names.ts";
+import { inNetns, insideNetns } from "./places.ts";
 
 /** Why full segments of MPTCP carry no option, and what helps. */
 export const MPTCP_HAS_NO_ROOM =
@@ -14,6 +15,20 @@ export const MPTCP_HAS_NO_ROOM =
  */
 export function segmentsWithoutRoom(netns?: string): number | undefined {
   return inNetns(netns, () => withoutRoom(readFileSync("/proc/thread-self/net/netstat", "utf8")));
+}
+
+/** How many more there are, from now until `more` is asked; by then a name may be gone, or another's. */
+export function countWithoutRoom(netns?: string): { more(): number; close(): void } {
+  const fd = openNetns(netns);
+  const count = (): number =>
+    insideNetns(fd, () => withoutRoom(readFileSync("/proc/thread-self/net/netstat", "utf8"))) ?? 0;
+  try {
+    const before = count();
+    return { more: () => count() - before, close: () => closeSync(fd) };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 /** `TcpExt: TCPBpfOptNoRoom` of /proc/net/netstat: a line of names, then one of values. */

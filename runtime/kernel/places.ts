@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { RuntimeError, failed } from "./errors.ts";
+import { CLONE_NEWNET, NETNS_FOLDER, openNetns } from "./netns-names.ts";
 import { syscalls } from "./syscalls.ts";
 
 /** f_type of statfs(2) (include/uapi/linux/magic.h). */
@@ -83,19 +84,6 @@ export function cgroupPath(id: bigint): string | undefined {
 
 export const DEFAULT_PIN_ROOT = "/sys/fs/bpf/tsbpf";
 
-/** Where `ip netns add` keeps the files of named namespaces. */
-export const NETNS_FOLDER = "/run/netns";
-const CLONE_NEWNET = 0x40000000;
-/** The namespace file of a name made by `ip netns add`, or of a path, or of a process id. */
-export function netnsPath(name: string): string {
-  const path = name.includes("/") ? name : /^\d+$/.test(name) ? `/proc/${name}/ns/net` : `${NETNS_FOLDER}/${name}`;
-  if (!existsSync(path))
-    throw new RuntimeError("no-netns", `no such network namespace: ${name}`, {
-      help: `ip netns add ${name}; or give a path like /proc/PID/ns/net`,
-    });
-  return path;
-}
-
 /** Runs a function with the thread inside another network namespace, and comes back whatever happens. */
 export function inNetns<T>(name: string | undefined, run: () => T): T {
   if (name === undefined) return run();
@@ -107,41 +95,24 @@ export function inNetns<T>(name: string | undefined, run: () => T): T {
   }
 }
 
-/** A descriptor of a namespace, the caller's own without a name: it stays valid when the name is gone. */
-export const openNetns = (name: string | undefined): number =>
-  // A FIFO would be waited for.
-  openSync(
-    name === undefined ? "/proc/thread-self/ns/net" : netnsPath(name),
-    constants.O_RDONLY | constants.O_NONBLOCK,
-  );
-
-/** ioctl of a namespace's file: its kind, as the flag of clone(2) (include/uapi/linux/nsfs.h). */
-const NS_GET_NSTYPE = 0xb703;
-/** `openNetns` of a name, which must be that of a network namespace. Throws RuntimeError. */
-export function openNetnsToAttach(name: string): number {
-  const fd = openNetnsFile(name);
-  if (syscalls().ioctl(fd, NS_GET_NSTYPE, new Uint8Array(8)) === CLONE_NEWNET) return fd;
-  closeSync(fd);
-  throw new RuntimeError("no-netns", `${netnsPath(name)} is not a network namespace`, {
-    help: name.includes("/") ? "give a path like /proc/PID/ns/net" : `ip netns del ${name} && ip netns add ${name}`,
-  });
-}
-function openNetnsFile(name: string): number {
-  try {
-    return openNetns(name);
-  } catch (error) {
-    if (error instanceof RuntimeError) throw error;
-    throw systemError(error, `opening the network namespace ${name}`);
-  }
-}
-
 /** How people call a namespace, by its inode number: the name that `ip netns add` gave it, else as /proc/PID/ns/net does. */
 export function netnsName(inode: bigint): string {
+  const isIt = (path: string, dev: bigint): boolean => {
+    try {
+      const found = statSync(path, { bigint: true });
+      return found.ino === inode && found.dev === dev;
+    } catch {
+      // A name that goes meanwhile, or a link there that leads to nothing.
+      return false;
+    }
+  };
   try {
-    for (const name of readdirSync(NETNS_FOLDER))
-      if (statSync(join(NETNS_FOLDER, name), { bigint: true }).ino === inode) return name;
+    // Files of other file systems have numbers of their own.
+    const { dev } = statSync("/proc/thread-self/ns/net", { bigint: true });
+    const named = readdirSync(NETNS_FOLDER).find((name) => isIt(join(NETNS_FOLDER, name), dev));
+    if (named !== undefined) return named;
   } catch {
-    // No folder, or a name that goes meanwhile.
+    // No folder, or one that is closed.
   }
   return `net:[${inode}]`;
 }

@@ -25,7 +25,7 @@ import { ATTACH_TYPES, type AttachTypeName } from "../../compiler/bpf/kinds/atta
 import { BPF } from "./abi.ts";
 import { bpf, type AttrFields } from "./bpf.ts";
 import { closeFd } from "./fd.ts";
-import { openNetns } from "./places.ts";
+import { openNetns } from "./netns-names.ts";
 import { loadProgram } from "./program.ts";
 import { errnoName } from "./errno-name.ts";
 import { syscalls } from "./syscalls.ts";

@@ -2,11 +2,12 @@
  * The choice of path manager of a network namespace (net.mptcp.path_manager, pm_type before Linux 6.16): made for one
  * netlink path manager at a time, put back when it ends, and by the next run when it was killed.
  */
-import { closeSync, existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, existsSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { atTheEnd, claim, claimDirectory, claims, holds, type Claim, type Held } from "../kernel/claims.ts";
 import { RuntimeError } from "../kernel/errors.ts";
-import { insideNetns, isMachineNetns, netnsIdentity, NETNS_FOLDER, netnsPath, openNetns } from "../kernel/places.ts";
+import { NETNS_FOLDER, netnsPath, openNetns } from "../kernel/netns-names.ts";
+import { insideNetns, isMachineNetns, netnsIdentity } from "../kernel/places.ts";
 
 const SYSCTL = [
   { name: "net.mptcp.path_manager", userspace: "userspace" },
@@ -93,7 +94,7 @@ function whereText(name: string | undefined, netns: number): string {
   return isMachineNetns(netns) ? `${text}, which is the whole machine's` : text;
 }
 /** How a later process may find the namespace: by its file, or as its own. */
-const pathOf = (name: string | undefined): string => (name === undefined ? "" : netnsPath(name));
+const pathOf = (name: string | undefined): string => (name === undefined ? "" : resolve(netnsPath(name)));
 
 type Hold = Pick<Claim, "left" | "write" | "end" | "leave"> & {
   /** Whether another waits to take over. */
@@ -209,10 +210,27 @@ export function recoverNamespaces(whose: Recovery = "no service"): readonly stri
   });
 }
 
-function putBack(identity: string, path: string, sysctl: string, value: string): readonly string[] {
+/** Where the namespace may be found: by the caller's own, the path on record, names, and processes, of each namespace one. */
+function* candidates(path: string): Generator<string | undefined> {
+  yield undefined;
   const named = existsSync(NETNS_FOLDER) ? readdirSync(NETNS_FOLDER).map((file) => join(NETNS_FOLDER, file)) : [];
-  for (const candidate of [undefined, path, ...named]) {
-    if (candidate === "" || (candidate !== undefined && !existsSync(candidate))) continue;
+  // Who was named by its process id may have ended, and others may be there still.
+  const processes = readdirSync("/proc").flatMap((pid) => (/^\d+$/.test(pid) ? [`/proc/${pid}/ns/net`] : []));
+  const seen = new Set<bigint>();
+  for (const candidate of [...(path === "" ? [] : [path]), ...named, ...processes]) {
+    try {
+      const { ino } = statSync(candidate, { bigint: true });
+      if (seen.has(ino)) continue;
+      seen.add(ino);
+    } catch {
+      continue;
+    }
+    yield candidate;
+  }
+}
+
+function putBack(identity: string, path: string, sysctl: string, value: string): readonly string[] {
+  for (const candidate of candidates(path)) {
     let netns: number | undefined;
     try {
       netns = openNetns(candidate);

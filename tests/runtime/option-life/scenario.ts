@@ -124,6 +124,11 @@ export async function life(lab: Lab, target: TargetName, place: Place, family: F
     await pause(100);
     return { id, accepted };
   };
+  /** From then on nothing is sent any more. */
+  const resets = async (id: number): Promise<void> => {
+    await client.call("reset", { id });
+    await until("a reset", () => of(port).find((one) => one.rst), PATIENCE);
+  };
   const bothFinish = (): Promise<unknown> =>
     until(
       "both have said FIN",
@@ -206,13 +211,13 @@ export async function life(lab: Lab, target: TargetName, place: Place, family: F
       (one) => from("client", one) && toldOf(one)?.again === true,
       () => void client.call("send", { id, length }),
     );
+    await resets(id);
   };
   lives["ACK lost"] = await during(() => lastAnswer(7));
   lives["ACKs lost"] = await during(() => lastAnswer(LONG));
   lives.reset = await during(async () => {
     const { id } = await open();
-    await client.call("reset", { id });
-    await until("a reset", () => of(port).find((one) => one.rst), PATIENCE);
+    await resets(id);
   });
   lab.inside(nets.server, "sysctl", "-qw", "net.ipv4.tcp_syncookies=2");
   try {
