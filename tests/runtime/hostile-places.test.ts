@@ -201,7 +201,7 @@ describe.skipIf(skip)(skip ? `hostile places (skipped: ${skip})` : "hostile plac
       });
       children.push(zombie);
       const pid = await new Promise<string>((resolve) =>
-        zombie.stdout!.once("data", (text) => resolve(String(text).trim())),
+        zombie.stdout.once("data", (text) => resolve(String(text).trim())),
       );
       await until("it is a zombie", () => readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z "));
       expect(wrong(pid)).toMatchObject({ key: "no-netns", help: LIST });
