@@ -78,9 +78,10 @@ describe.skipIf(skip)(skip ? `sockets of other processes (skipped: ${skip})` : "
     // Beyond the largest number of a process.
     expect(() => socketOf(99_999_999, fd)).toThrow("there is no process 99999999");
     const nothing = openSync("/dev/null", "r");
-    const file = socketOf(process.pid, nothing);
-    expect(() => object.maps["outgoing"]!.get(file.fd)).toThrow(/reading outgoing/);
-    file.close();
+    expect(() => socketOf(process.pid, nothing)).toThrow(
+      `descriptor ${nothing} of process ${process.pid} is no socket`,
+    );
+    expect(() => object.maps["outgoing"]!.get(nothing)).toThrow(/reading outgoing/);
     closeSync(nothing);
   });
 });
