@@ -18,7 +18,7 @@ const title = `hooks and helpers on the patched kernel${debug ? ", debug configu
 
 /** The names of the tests in the virtual machine, read from their sources: none may vanish. */
 function testNames(): string[] {
-  return ["tcp", "mptcp", "session", "address", "id", "others", "netns", "sched"].flatMap((group) =>
+  return ["tcp", "mptcp", "session", "address", "announce", "id", "others", "netns", "sched"].flatMap((group) =>
     [...readFileSync(join(vm, `${group}_tests.py`), "utf8").matchAll(/^def test_(\w+)/gm)].map(
       (match) => `${group}: ${(match[1] ?? "").replaceAll("_", " ")}`,
     ),

@@ -8,6 +8,7 @@ import time
 import traceback
 
 import address_tests
+import announce_tests
 import id_tests
 import mptcp_tests
 import netns_tests
@@ -26,7 +27,7 @@ def expired(*_):
 
 
 def main(object_file, names):
-    groups = (tcp_tests, mptcp_tests, session_tests, address_tests, id_tests, others_tests, netns_tests, sched_tests)
+    groups = (tcp_tests, mptcp_tests, session_tests, address_tests, announce_tests, id_tests, others_tests, netns_tests, sched_tests)
     tests = [(group.__name__.removesuffix("_tests"), test) for group in groups for test in group.TESTS]
     lab = Lab(object_file)
     signal.signal(signal.SIGALRM, expired)

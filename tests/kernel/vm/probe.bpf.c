@@ -13,6 +13,7 @@
 
 static long (*open_subflow)(void *, const void *, __u32, const void *, __u32) = (void *)BPF_FUNC_mptcp_open_subflow;
 static long (*close_subflow)(void *, const void *, __u32, const void *, __u32) = (void *)BPF_FUNC_mptcp_close_subflow;
+static long (*announce_addr)(void *, const void *, __u32, __u32) = (void *)BPF_FUNC_mptcp_announce_addr;
 static long (*set_priority)(void *, const void *, __u32, __u32) = (void *)BPF_FUNC_mptcp_set_priority;
 
 struct entry {
@@ -26,7 +27,7 @@ struct entry {
 };
 
 enum { NOTHING, OPEN, CLOSE, PRIORITY, SET_INT, GET_INT, SET_STRING, SET_FLAGS, OPEN_EVENT, STORE_MAINLINE, RESERVE_MAINLINE,
-       OPEN_LOCAL, CLOSE_LOCAL };
+       OPEN_LOCAL, CLOSE_LOCAL, ANNOUNCE, WITHDRAW };
 
 // What to do at an event: op, and the values of args[1] and args[3] unless they are ANY.
 struct action {
@@ -152,6 +153,9 @@ static __always_inline long act(struct bpf_sock_ops *ctx, struct action *a, stru
 		if (!daddrlen)
 			return close_subflow(ctx, a->saddr, saddrlen, 0, 0);
 		return close_subflow(ctx, a->saddr, saddrlen, a->daddr, daddrlen);
+	case ANNOUNCE:
+	case WITHDRAW:
+		return announce_addr(ctx, a->saddr, saddrlen, a->what == ANNOUNCE);
 	case PRIORITY:
 		return set_priority(ctx, saddrlen ? a->saddr : 0, saddrlen, value);
 	case SET_INT:
