@@ -5,6 +5,8 @@
 import { describe, expect, test } from "vitest";
 import { kernels } from "../../compiler/bpf/kernels.ts";
 import { ATTACH_TYPES, type AttachTypeName } from "../../compiler/bpf/kinds/attach-types.ts";
+import { KINDS, PROGRAM_TYPE_NAMES } from "../../compiler/bpf/kinds/index.ts";
+import type { Section } from "../../compiler/bpf/kinds/kind.ts";
 import type { RawInsn } from "../../compiler/bpf/raw.ts";
 import { verify, type Program } from "../../compiler/verifier/verify.ts";
 import { kernelUnavailable, runningRelease } from "../differential/kernel.ts";
@@ -225,7 +227,8 @@ const cases: readonly Case[] = [
 ];
 
 const unavailable = kernelUnavailable();
-const typeOf = (at: AttachTypeName): string => (at === set || at === get ? "cgroup_sockopt" : "cgroup_sock_addr");
+const typeOf = (at: AttachTypeName): string =>
+  PROGRAM_TYPE_NAMES.find((type) => Object.values<Section>(KINDS[type].sections).some(({ attach }) => attach === at))!;
 const programOf = ({ at, insns }: Case): Program => ({
   insns,
   type: typeOf(at),
