@@ -68,7 +68,11 @@ const failed = (diagnostics: readonly Diagnostic[]): boolean => diagnostics.some
 /** Compiles one module. Errors are diagnostics; a throw is a bug in tsbpf. */
 export function compile(entry: SourceFile, options: CompileOptions = {}): CompileResult {
   const found = pipeline(entry, options);
-  const result = { ...found, diagnostics: withFixes(found.diagnostics, found.sources) };
+  const said = failed(found.diagnostics)
+    ? // What is not used yet may be what the remedy of an error uses.
+      found.diagnostics.filter((one) => !one.key.startsWith("unused"))
+    : found.diagnostics;
+  const result = { ...found, diagnostics: withFixes(said, found.sources) };
   return options.strict ? raised(result, options.strict) : result;
 }
 

@@ -55,7 +55,10 @@ export const declarations = {
   "map-method": row<{ name: string; kind: string; known: readonly string[] }>(
     "error",
     (f) => `a ${f.kind} has no ${f.name}()`,
-    (f) => `it has ${oneOf(nearestFirst(f.name, f.known).map((one) => `${one}()`))}`,
+    (f) =>
+      f.name === "has"
+        ? "write get(key) !== undefined"
+        : `it has ${oneOf(nearestFirst(f.name, f.known).map((one) => `${one}()`))}`,
   ),
   "update-mode": row<{ found: string }>(
     "error",
@@ -137,10 +140,11 @@ export const declarations = {
     () => "write never runs: nothing calls startWriting()",
     () => "add established(conn) { conn.startWriting(); }",
   ),
-  "stack-variable": row<{ name: string; size: number; limit: number }>(
+  "stack-variable": row<{ name: string; type: string; size: number; limit: number }>(
     "error",
     (f) => `${f.name} takes ${f.size} bytes of the ${f.limit}-byte stack`,
-    () => "keep it in a map: new ArrayMap({ value, maxEntries: 1 })",
+    (f) =>
+      `keep it in a map: const memory = new ArrayMap({ value: ${f.type}, maxEntries: 1 }) at the top level, and const ${f.name} = memory.get(0) here`,
   ),
   "mixed-families": row(
     "error",

@@ -1,6 +1,7 @@
 /** Rows about the language: what the subset has, statements and expressions. */
 import type { ImportRefused, Span } from "../span.ts";
 import type { Fix } from "./fix.ts";
+import { nearestFirst } from "./nearest.ts";
 import { row } from "./row.ts";
 
 /** "a, b or c". */
@@ -70,7 +71,13 @@ export const language = {
     (f) => `${f.name} is not exported, so it would not become a program`,
     (f) => `write export const ${f.name} = …`,
   ),
-  "missing-import": row<{ name: string; relative: boolean; refused?: ImportRefused }>(
+  "missing-import": row<{
+    name: string;
+    relative: boolean;
+    refused?: ImportRefused;
+    /** The language's modules, where one of them was meant. */
+    modules?: readonly string[];
+  }>(
     "error",
     (f) =>
       f.refused
@@ -83,7 +90,9 @@ export const language = {
         ? f.refused.help
         : f.relative
           ? "give the path from this file, with .ts"
-          : "programs can import tsbpf and its modules, files of their own, and what tsconfig's paths and the packages of their workspace lead to",
+          : f.modules
+            ? `the modules are ${nearestFirst(f.name, f.modules).join(", ")}`
+            : "programs can import tsbpf and its modules, files of their own, and what tsconfig's paths and the packages of their workspace lead to",
   ),
   "not-understood": row(
     "error",
@@ -115,10 +124,10 @@ export const language = {
     (f) => `${f.name}() belongs at the top level of the file`,
     () => "declare it as a constant of its own and use its name here",
   ),
-  enum: row<{ name: string }>(
+  enum: row<{ name: string; members: string }>(
     "error",
     () => "enum is not part of the language: it does not disappear when types are erased",
-    (f) => `write constants: const ${f.name} = { First: 0, Second: 1 } as const;`,
+    (f) => `write constants: const ${f.name} = { ${f.members} } as const;`,
   ),
   class: row<{ name: string }>(
     "error",
@@ -165,15 +174,18 @@ export const language = {
     () => "var has the scope of the whole function",
     (f) => `write let ${f.name} or const ${f.name}`,
   ),
-  destructuring: row(
+  destructuring: row<{ instead: string }>(
     "error",
     () => "destructuring is not part of the language",
-    () => "name each value: const a = list[0]",
+    (f) => f.instead,
   ),
-  spread: row(
+  spread: row<{ of: "record" | "list" }>(
     "error",
-    () => "a spread makes a value whose fields are not known",
-    () => "list the fields one by one; copy a whole struct with new S(other)",
+    (f) => `a spread makes a ${f.of} whose ${f.of === "record" ? "fields are" : "length is"} not known`,
+    (f) =>
+      f.of === "record"
+        ? "list the fields one by one; copy a whole struct with new S(other)"
+        : "list the values one by one, or loop where they come from: for (const x of …)",
   ),
   "reference-replaced": row<{ name: string; what: string; copy: string }>(
     "error",
@@ -218,7 +230,7 @@ export const language = {
     () => "a loop declares its own variable",
     () => "write for (const x of …)",
   ),
-  "loose-equality": row<{ found: string; instead: string }>(
+  "loose-equality": row<{ found: string; instead: string; fix?: Fix }>(
     "error",
     (f) => `${f.found} converts its operands before it compares`,
     (f) => `write ${f.instead}`,
@@ -243,10 +255,10 @@ export const language = {
     (f) => `as ${f.type} claims a type without checking it`,
     (f) => (f.cast === undefined ? "give the value its type where it is made" : `convert it: ${f.cast}`),
   ),
-  "non-null-assertion": row<{ text: string; fix?: Fix | undefined }>(
+  "non-null-assertion": row<{ test: string; fix?: Fix | undefined }>(
     "error",
     () => "! claims that a value is there without checking it",
-    (f) => `test it: const value = ${f.text}; if (!value) return;`,
+    (f) => `test it first: ${f.test}`,
   ),
   any: row<{ text: string }>(
     "error",
@@ -263,10 +275,10 @@ export const language = {
     (f) => `${f.name} is set on every segment here, and nobody sees when the kernel refuses`,
     () => "look at the result: if (conn.setSockOpt(…) !== 0) …, or set it in established or parse",
   ),
-  "range-outside-loop": row(
+  "range-outside-loop": row<{ call: string }>(
     "error",
     () => "range() belongs in a loop",
-    () => "write for (const i of range(4))",
+    (f) => `write for (const i of ${f.call}) { … }`,
   ),
   "range-bound": row<{ text: string }>(
     "error",

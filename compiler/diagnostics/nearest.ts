@@ -18,6 +18,13 @@ function distance(a: string, b: string): number {
   return row[b.length]!;
 }
 
+/** The nearest of the known names as a list, with … for those that are too far to be meant. */
+export function nearestFew(name: string, known: readonly string[]): string {
+  const all = nearestFirst(name, known);
+  return all.length > MOST ? `${all.slice(0, MOST - 2).join(", ")}, …` : all.join(", ");
+}
+const MOST = 12;
+
 /** The known names, the nearest first; parentheses after a name do not count. */
 export function nearestFirst(name: string, known: readonly string[]): string[] {
   const plain = (one: string): string => one.replace(/\(\)$/, "");

@@ -1,7 +1,7 @@
 /** Rows about types: integers, byte order, conversions, places. */
 import type { Span } from "../span.ts";
-import { oneOf } from "./language.ts";
-import { nearestFirst } from "./nearest.ts";
+import type { Fix } from "./fix.ts";
+import { nearestFew, nearestFirst } from "./nearest.ts";
 import { row } from "./row.ts";
 
 const article = (expected: string): string =>
@@ -17,10 +17,19 @@ export const types = {
     (f) => `${f.value} does not fit ${f.type}, which holds ${f.range}`,
     () => "use a wider type, or another value",
   ),
-  fraction: row<{ text: string; whole: string }>(
+  fraction: row<{
+    text: string;
+    whole: string;
+    /** What it is a factor of, in integers. */ product?: { text: string; fix: Fix };
+  }>(
     "error",
     (f) => `${f.text} is not an integer`,
-    (f) => `write ${f.whole}, or count in smaller units`,
+    (f) =>
+      f.product
+        ? `multiply, then divide: ${f.product.text}`
+        : f.whole === "0"
+          ? "count in smaller units: thousandths, say"
+          : `write ${f.whole}, or count in smaller units`,
   ),
   "mixed-width": row<{
     left: string;
@@ -57,13 +66,13 @@ export const types = {
     (f) => `the two values have no common type: ${f.left} and ${f.right}`,
     () => "convert one of them",
   ),
-  "no-operator": row<{ operator: string; left: string; right: string }>(
+  "no-operator": row<{ operator: string; left: string; right: string; help?: string }>(
     "error",
     (f) =>
       f.right === ""
         ? `${f.operator} has no meaning for ${f.left}`
         : `${f.operator} has no meaning between ${f.left} and ${f.right}`,
-    () => "only integers have arithmetic",
+    (f) => f.help ?? "only integers have arithmetic",
   ),
   "network-order-arithmetic": row<{ operator: string; type: string; to: string; from: string }>(
     "error",
@@ -90,10 +99,10 @@ export const types = {
     (f) => `a shift by ${f.count} leaves nothing of ${f.type}`,
     (f) => `shift by 0 to ${f.last}, or widen first: u64(…)`,
   ),
-  "not-constant": row<{ what: string }>(
+  "not-constant": row<{ what: string; help?: string }>(
     "error",
     (f) => `${f.what} must be known at compile time`,
-    () => "use a literal or a const of literals",
+    (f) => f.help ?? "use a literal or a const of literals",
   ),
   "count-range": row<{ what: string; found: string; range: string }>(
     "error",
@@ -120,7 +129,11 @@ export const types = {
     (f) => `${JSON.stringify(f.text)} has ${f.bytes} bytes, its place ${f.size}`,
     () => "shorten it, or make the cstring larger",
   ),
-  "argument-count": row<{ what: string; expected: string }>("error", (f) => `${f.what} takes ${f.expected}`),
+  "argument-count": row<{ what: string; expected: string }>(
+    "error",
+    (f) => `${f.what} takes ${f.expected}`,
+    (f) => (f.what === "subflows" ? "say how many there are at most: subflows(8)" : undefined),
+  ),
   "unknown-field": row<{ name: string; type: string; known: readonly string[] }>(
     "error",
     (f) => `${f.type} has no field ${f.name}`,
@@ -136,10 +149,12 @@ export const types = {
     (f) => `${f.found} has no ${f.name}`,
     (f) =>
       f.known && f.known.length > 0
-        ? `it has ${nearestFirst(f.name, f.known).join(", ")}`
+        ? `it has ${nearestFew(f.name, f.known)}`
         : /^[ui]\d/.test(f.found)
           ? "an integer has no members: compute with it, or print it with log`${value}`"
-          : undefined,
+          : f.found.startsWith('"')
+            ? `a text has no members: compare it as a whole, === ${f.found.split(" | ")[0]}`
+            : undefined,
   ),
   "method-as-value": row<{ name: string; found: string }>(
     "error",
@@ -186,7 +201,11 @@ export const types = {
     (f) => `${f.name} is not a function but ${f.found}`,
     (f) => `leave out the parentheses: ${f.name}`,
   ),
-  "not-a-struct": row<{ found: string }>("error", (f) => `expected a struct or a list, found ${f.found}`),
+  "not-a-struct": row<{ found: string; help?: string }>(
+    "error",
+    (f) => `expected a struct or a list, found ${f.found}`,
+    (f) => f.help,
+  ),
   "not-a-value": row<{ found: string; what?: string }>(
     "error",
     (f) => `${f.found} is not a value that can be computed with`,
@@ -223,17 +242,21 @@ export const types = {
     (f) =>
       `give it a struct type: class Counters extends struct({ ${f.field}: u32 }) {} and const ${f.name} = new Counters()`,
   ),
-  "constant-assigned": row<{ name: string }>(
+  "constant-assigned": row<{ name: string; instead?: string | undefined }>(
     "error",
     (f) => `${f.name} is a constant`,
-    (f) => `declare it with let ${f.name}`,
+    (f) => f.instead ?? `declare it with let ${f.name}`,
   ),
   "read-only": row<{ why: string; instead?: string }>(
     "error",
     (f) => `this cannot be written: ${f.why}`,
     (f) => f.instead ?? "copy it into a variable of your own",
   ),
-  "not-assignable": row<{ why: string }>("error", (f) => `this cannot be assigned: ${f.why}`),
+  "not-assignable": row<{ why: string; help?: string }>(
+    "error",
+    (f) => `this cannot be assigned: ${f.why}`,
+    (f) => f.help,
+  ),
   "context-escapes": row<{ what: string; found?: string }>(
     "error",
     (f) => `${f.what} is only valid during its event and cannot be kept`,
@@ -257,7 +280,7 @@ export const types = {
   "parameter-type": row<{ name: string }>(
     "error",
     (f) => `the parameter ${f.name} needs a type`,
-    (f) => `write ${f.name}: u32`,
+    (f) => `write ${f.name}: u32, or what it is: a struct, TcpConn, …`,
   ),
   "return-types": row<{ found: string }>(
     "error",
@@ -288,7 +311,7 @@ export const types = {
   "socket-option": row<{ name: string; use: string; known: readonly string[] }>(
     "error",
     (f) => `${f.name} is not a socket option that a program can ${f.use}`,
-    (f) => `use ${oneOf(nearestFirst(f.name, f.known))}`,
+    (f) => `use ${nearestFew(f.name, f.known)}`,
   ),
   "option-bytes": row<{ isHandler: boolean }>(
     "error",

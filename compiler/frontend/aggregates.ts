@@ -158,7 +158,7 @@ export function propertyValue(
   if (ts.isPropertyAssignment(property) && (ts.isIdentifier(property.name) || ts.isStringLiteral(property.name))) {
     return { name: property.name.text, value: property.initializer };
   }
-  if (ts.isSpreadAssignment(property)) fail(f, "spread", property, undefined);
+  if (ts.isSpreadAssignment(property)) fail(f, "spread", property, { of: "record" });
   else fail(f, "not-in-bpf", property, { what: "this kind of property", instead: "write name: value" });
   return undefined;
 }
@@ -175,7 +175,7 @@ function collectArray(
   }
   const size = sizeOf(layout.of);
   node.elements.forEach((element, index) => {
-    if (ts.isSpreadElement(element)) fail(f, "spread", element, undefined);
+    if (ts.isSpreadElement(element)) fail(f, "spread", element, { of: "list" });
     else if (!ts.isOmittedExpression(element)) collect(f, layout.of, element, offset + index * size, parts);
   });
 }

@@ -12,7 +12,7 @@ export function argumentsOf(
 ): readonly ts.Expression[] | undefined {
   const args = call.arguments;
   const spread = args.find((arg) => ts.isSpreadElement(arg));
-  if (spread) return void fail(f, "spread", spread, undefined);
+  if (spread) return void fail(f, "spread", spread, { of: "list" });
   if (args.length >= count - optional && args.length <= count) return args;
   const least = count - optional;
   const expected =

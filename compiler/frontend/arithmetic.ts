@@ -152,7 +152,13 @@ export function bothNumeric(f: Lowering, operator: string, left: Operand, right:
       type: typeName(odd.type),
       ...byteOrderFunctions(odd.type.bits),
     });
-  else fail(f, "no-operator", node, { operator, left: describe(left), right: describe(right) });
+  else
+    fail(f, "no-operator", node, {
+      operator,
+      left: describe(left),
+      right: describe(right),
+      ...(describe(odd).startsWith("Ref<") ? { help: "take the integer that the Ref stands for: its value" } : {}),
+    });
   return false;
 }
 /** The functions to and from network byte order, of a width. */

@@ -14,8 +14,8 @@ import {
   type WritableProperty,
 } from "./context-fields.ts";
 import { assignable, propertyNamed } from "./context-properties.ts";
-import { contextField, setReply } from "./contexts.ts";
-import { testInstead } from "./edits.ts";
+import { contextField, methodsOf, setReply } from "./contexts.ts";
+import { testInstead, testText } from "./edits.ts";
 import { memberType } from "./kernel-members.ts";
 import { knowledge, refersTo, presentValue } from "./knowledge.ts";
 import { at, bare, fail, lookup, type Binding, type Lowering } from "./lowering.ts";
@@ -24,6 +24,7 @@ import { spanOf } from "./module-state.ts";
 import { entityAt, resolveName } from "./names.ts";
 import { ERROR, originOf, type Context, type Memory, type Operand, type Place } from "./operand.ts";
 import { copied, copyOf, copyText, holding, outlives, replace, textOf } from "./references.ts";
+import { getCall, insteadOfPattern } from "./remedies.ts";
 import { assemble, flatten } from "./shapes.ts";
 import { isAggregate, isPrimitive, U8, U32, type Aggregate, type DslType, type Primitive } from "./types.ts";
 import { convert, describe, knownRange } from "./values.ts";
@@ -57,22 +58,31 @@ function target(f: Lowering, written: ts.Expression): Target | undefined {
   if (ts.isElementAccessExpression(node)) return elementTarget(f, node);
   if (ts.isNonNullExpression(node)) {
     fail(f, "non-null-assertion", node, {
-      text: node.expression.getText(f.file.tree).slice(0, 30),
+      test: testText(f.file, node.expression),
       fix: testInstead(f.file, node),
     });
     return target(f, node.expression);
   }
-  if (ts.isObjectLiteralExpression(node) || ts.isArrayLiteralExpression(node))
-    return void fail(f, "destructuring", node, undefined);
-  if (!isErrorOperand(expression(f, node)))
-    fail(f, "not-assignable", node, { why: "it is not a variable, a field or an element" });
-  return undefined;
+  if (ts.isObjectLiteralExpression(node) || ts.isArrayLiteralExpression(node)) {
+    const { parent } = written;
+    const value = ts.isBinaryExpression(parent) && parent.left === written ? bare(parent.right) : undefined;
+    return void fail(f, "destructuring", node, { instead: insteadOfPattern(f.file, node, value) });
+  }
+  if (isErrorOperand(expression(f, node))) return undefined;
+  const entry = getCall(f.file, node);
+  return void fail(f, "not-assignable", node, {
+    why: "it is not a variable, a field or an element",
+    ...(entry && {
+      help: `store it: ${entry.map}.set(${entry.key}, …); to change what is there: const entry = ${entry.map}.ref(${entry.key}); if (entry) entry.value = …`,
+    }),
+  });
 }
 const isErrorOperand = (operand: Operand): boolean => operand.kind === "error";
 
 function named(f: Lowering, node: ts.Identifier): Target | undefined {
   const binding = lookup(f, node.text);
-  if (binding?.constant) return void fail(f, "constant-assigned", node, { name: node.text });
+  if (binding?.constant)
+    return void fail(f, "constant-assigned", node, { name: node.text, instead: insteadOfLet(f, binding, node.text) });
   if (binding?.kind === "variable") return { kind: "variable", binding, name: node.text };
   if (binding) {
     if (binding.owns && binding.operand.kind === "place")
@@ -88,6 +98,21 @@ function named(f: Lowering, node: ts.Identifier): Target | undefined {
   return undefined;
 }
 
+/** Of a constant that a map gave: another value for the name changes nothing in the map. */
+function insteadOfLet(f: Lowering, { node }: Binding, name: string): string | undefined {
+  const declared = ts.isVariableDeclaration(node) ? node : node.parent;
+  const init = ts.isVariableDeclaration(declared) && declared.initializer ? bare(declared.initializer) : undefined;
+  const entry = init && getCall(f.file, init);
+  if (entry)
+    return `to change the map: ${entry.map}.set(${entry.key}, …); to change ${name} alone, declare it with let`;
+  const isRef =
+    init &&
+    ts.isCallExpression(init) &&
+    ts.isPropertyAccessExpression(init.expression) &&
+    ["ref", "optval"].includes(init.expression.name.text);
+  return isRef ? `it refers to what it was taken from: ${name}.value = …` : undefined;
+}
+
 function globalTarget(
   f: Lowering,
   entity: Extract<ReturnType<typeof resolveName>, { kind: "global" }>,
@@ -95,9 +120,12 @@ function globalTarget(
 ): Target | undefined {
   if (!entity.mutable) {
     return void fail(f, "read-only", node, {
-      why: entity.variable.param
-        ? `${entity.name} is a param: only the loader sets it`
-        : `${entity.name} is a constant`,
+      ...(entity.variable.param
+        ? {
+            why: `${entity.name} is a param: only the loader sets it`,
+            instead: `load it with --param ${entity.name}=…, or copy it into a variable of your own: let own = ${entity.name}`,
+          }
+        : { why: `${entity.name} is a constant`, instead: `declare it with let ${entity.name}` }),
     });
   }
   const operand = isAggregate(entity.type) ? entityOperand(f, entity, node) : undefined;
@@ -130,7 +158,13 @@ function member(f: Lowering, node: ts.PropertyAccessExpression): Target | undefi
     const others = assignable(operand);
     return void fail(f, "read-only", node, {
       why: `${name} belongs to the kernel`,
-      ...(others.length > 0 ? { instead: `what can be assigned here: ${others.join(", ")}` } : {}),
+      ...(others.length > 0
+        ? { instead: `what can be assigned here: ${others.join(", ")}` }
+        : methodsOf(operand.role).includes("setSockOpt")
+          ? {
+              instead: "what can be set goes by setSockOpt(…); to compute with it, copy it into a variable of your own",
+            }
+          : {}),
     });
   }
   const found = memoryOf(f, operand, name, node);

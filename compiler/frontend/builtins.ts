@@ -21,6 +21,7 @@ import { join } from "./shapes.ts";
 import { BE16, BE32, BE64, I32, IP6, PRIMITIVES, rangeOf, typeName, U16, U32, U64, U8, type DslType } from "./types.ts";
 import { cast, convert, describe, isNumeric, knownRange, literal } from "./values.ts";
 import { expression } from "./visit.ts";
+import { logTemplate } from "./remedies.ts";
 
 type Builtin = (f: Lowering, call: ts.CallExpression, expected?: DslType) => Operand;
 
@@ -278,8 +279,12 @@ export function builtinCall(f: Lowering, name: string, call: ts.CallExpression, 
     const template = text && (ts.isTemplateExpression(text) || ts.isNoSubstitutionTemplateLiteral(text));
     const shown = template ? text.getText(f.file.tree).slice(0, 60) : undefined;
     const plain = text && ts.isStringLiteral(text) ? `\`${text.text.slice(0, 60)}\`` : "`text ${value}`";
-    return fail(f, "log-call", call, { text: shown ?? plain });
+    const all = call.arguments.length > 1 ? logTemplate(f.file, call.arguments) : undefined;
+    return fail(f, "log-call", call, { text: all ?? shown ?? plain });
   }
-  if (name === "range") return fail(f, "range-outside-loop", call, undefined);
+  if (name === "range")
+    return fail(f, "range-outside-loop", call, {
+      call: call.arguments.length > 0 ? call.getText(f.file.tree).slice(0, 40) : "range(4)",
+    });
   return silent(f, call); // not a name of the module: the type checker says so
 }

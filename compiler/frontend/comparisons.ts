@@ -75,11 +75,15 @@ export function comparison(
       ? `leave out ${needless.map((one) => `${one}()`).join(" or ")}: both sides have one byte order then`
       : be && (isNumeric(left) || isNumeric(right))
         ? `convert the number: ${byteOrderFunctions(be.bits).from}(…)`
-        : undefined;
+        : be?.bits === 32 && (left.kind === "text" || right.kind === "text")
+          ? "convert it: ipv4(…)"
+          : undefined;
   return void fail(f, "not-comparable", node, {
     left: describe(left),
     right: describe(right),
-    ...(help ? { help, place: at(f, calls[0] ?? (isNumeric(left) ? leftNode : rightNode)) } : {}),
+    ...(help
+      ? { help, place: at(f, calls[0] ?? (isNumeric(left) || left.kind === "text" ? leftNode : rightNode)) }
+      : {}),
   });
 }
 /** `room < 0` of an unsigned value: true of no value, or of all. JavaScript would compare a difference that may be negative. */

@@ -26,7 +26,8 @@ export function contextField(f: Lowering, context: Context, name: string, node: 
   if (name === "remote" && context.role === "ctx") return { kind: "context", role: "remote", ctx: context.ctx };
   if (Object.hasOwn(METHODS[context.role], name))
     return fail(f, "method-as-value", node.name, { name, found: ROLES[context.role].name });
-  const known = membersOf(f, node.expression) ?? Object.keys(properties);
+  const own = context.state?.fields.some((field) => field.name === name);
+  const known = own ? [`state.${name}`] : (membersOf(f, node.expression) ?? Object.keys(properties));
   return fail(f, "no-member", node.name, { name, found: ROLES[context.role].name, known });
 }
 

@@ -355,7 +355,11 @@ function constantOperand(
     const bits = value && f.b.constantOf(value);
     return bits === undefined ? BAD_ENTITY : { kind: "constant", operand, type, bits };
   }
-  fail(f, "not-constant", node, { what: "the value of a top-level constant" });
+  const isType = operand.kind === "entity" && operand.entity.kind === "builtin" && operand.entity.name in FIELD_TYPES;
+  fail(f, "not-constant", node, {
+    what: "the value of a top-level constant",
+    ...(isType ? { help: "types are the fields of a struct: class Name extends struct({ … }) {}" } : {}),
+  });
   return BAD_ENTITY;
 }
 

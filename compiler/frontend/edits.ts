@@ -41,6 +41,14 @@ export function testInstead(file: ParsedFile, node: ts.NonNullExpression): Fix |
   return fix && { ...fix, edits: [...fix.edits, edit(file, node.expression.end, node.end, "")] };
 }
 
+/** The test that `testFor` puts before a use, in words that also serve where no fix can be made. */
+export function testText(file: ParsedFile, node: ts.Expression): string {
+  const text = node.getText(file.tree);
+  const [before, name] =
+    isName(node) || text.length > 40 ? ["", text.slice(0, 40)] : [`const value = ${text}; `, "value"];
+  return `${before}if (${name} === undefined) ${exitOf(node) ?? "return …;"}`;
+}
+
 /** A name, or a path of fields from one: TypeScript remembers what is found out about it. */
 function isName(node: ts.Expression): boolean {
   return ts.isIdentifier(node) || (ts.isPropertyAccessExpression(node) && isName(node.expression));
@@ -63,10 +71,17 @@ function statementOf(node: ts.Node): ts.Statement | undefined {
   }
 }
 
-/** How the function around a statement is left: as its own last return does it. */
-function exitOf(statement: ts.Statement): string | undefined {
-  const around = ts.findAncestor(statement, (one): one is ts.FunctionLikeDeclaration => ts.isFunctionLike(one));
+/** How what is around a place is left: a loop goes on with the next turn, a function returns as its own last return does it. */
+function exitOf(place: ts.Node): string | undefined {
+  const loop = ts.findAncestor(place, (one) =>
+    ts.isFunctionLike(one)
+      ? "quit"
+      : ts.isIterationStatement(one, false) && one.statement.pos <= place.pos && one.statement.end >= place.end,
+  );
+  if (loop) return "continue;";
+  const around = ts.findAncestor(place, (one): one is ts.FunctionLikeDeclaration => ts.isFunctionLike(one));
   if (!around?.body) return undefined;
+  if (!ts.isBlock(around.body)) return undefined;
   const values: (ts.Expression | undefined)[] = [];
   const look = (node: ts.Node): void => {
     if (ts.isReturnStatement(node)) values.push(node.expression);
@@ -75,8 +90,15 @@ function exitOf(statement: ts.Statement): string | undefined {
   ts.forEachChild(around.body, look);
   const last = values.at(-1);
   if (!last) return "return;";
+  if (isCondition(last)) return "return false;";
   return /^(-?\d\w*|true|false|undefined)$/.test(last.getText()) ? `return ${last.getText()};` : undefined;
 }
+
+/** A comparison: who returns one returns a boolean. */
+const isCondition = (node: ts.Expression): boolean =>
+  ts.isBinaryExpression(node) &&
+  node.operatorToken.kind >= ts.SyntaxKind.LessThanToken &&
+  node.operatorToken.kind <= ts.SyntaxKind.ExclamationEqualsEqualsToken;
 
 function freeName(text: string): string {
   const taken = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(text);
@@ -119,6 +141,9 @@ export function valueOf(file: ParsedFile, start: number, end: number): ts.Expres
   if (ts.isReturnStatement(node)) return node.expression;
   return ts.isExpression(node) ? node : undefined;
 }
+
+/** What is marked. */
+export const nodeAt = (file: ParsedFile, start: number, end: number): ts.Node => innermost(file.tree, start, end);
 
 /** The expression that is marked. */
 export function expressionAt(file: ParsedFile, start: number, end: number): ts.Expression | undefined {

@@ -9,7 +9,7 @@ import { comparison, COMPARISONS } from "./comparisons.ts";
 import { assign, assignCompound, increment } from "./assign.ts";
 import { call } from "./calls.ts";
 import { compare, condition, logical, mayBeMissing, ternary } from "./conditions.ts";
-import { testInstead } from "./edits.ts";
+import { testInstead, testText } from "./edits.ts";
 import type { Entity } from "./entities.ts";
 import { presentValue } from "./knowledge.ts";
 import { at, bare, fail, lookup, silent, type Lowering } from "./lowering.ts";
@@ -19,6 +19,7 @@ import { entityAt, resolveName } from "./names.ts";
 import { ERROR, UNDEFINED, type Operand } from "./operand.ts";
 import { irType, isAggregate, type DslType } from "./types.ts";
 import { boolean } from "./values.ts";
+import { factorInIntegers, missingTest } from "./remedies.ts";
 
 const K = ts.SyntaxKind;
 
@@ -87,7 +88,7 @@ export function expression(f: Lowering, node: ts.Expression, expected?: DslType)
     }
     case K.NonNullExpression:
       fail(f, "non-null-assertion", node, {
-        text: (node as ts.NonNullExpression).expression.getText(f.file.tree).slice(0, 30),
+        test: testText(f.file, (node as ts.NonNullExpression).expression),
         fix: testInstead(f.file, node as ts.NonNullExpression),
       });
       return expression(f, (node as ts.NonNullExpression).expression, expected);
@@ -100,7 +101,7 @@ export function expression(f: Lowering, node: ts.Expression, expected?: DslType)
     case K.TaggedTemplateExpression:
       return log(f, node as ts.TaggedTemplateExpression);
     case K.SpreadElement:
-      return fail(f, "spread", node, undefined);
+      return fail(f, "spread", node, { of: "list" });
     default: {
       const [what, instead] = NOT_IN_BPF.get(node.kind) ?? [
         "this expression",
@@ -113,11 +114,14 @@ export function expression(f: Lowering, node: ts.Expression, expected?: DslType)
 
 function number(f: Lowering, node: ts.NumericLiteral): Operand {
   const value = Number(node.text);
-  if (!Number.isInteger(value))
+  if (!Number.isInteger(value)) {
+    const product = factorInIntegers(f.file, node);
     return fail(f, "fraction", node, {
       text: node.getText(f.file.tree).slice(0, 40),
       whole: `${Number.isFinite(value) ? Math.trunc(value) : 0}`,
+      ...(product && { product }),
     });
+  }
   if (!Number.isSafeInteger(value))
     return fail(f, "literal-range", node, {
       value: node.getText(f.file.tree).slice(0, 40),
@@ -162,8 +166,10 @@ const JAVASCRIPT: Readonly<Record<string, string>> = {
   NaN: "integers only",
   parseInt: "there are no strings at run time",
   isNaN: "integers only",
-  setTimeout: "programs are driven by kernel events",
-  setInterval: "programs are driven by kernel events",
+  setTimeout:
+    "programs are driven by kernel events; in a path manager session.setTimer(ms) has timer(session, …) called",
+  setInterval:
+    "programs are driven by kernel events; in a path manager session.setTimer(ms) has timer(session, …) called",
   fetch: "programs are driven by kernel events",
   process: "the program runs in the kernel, not in Node: use param(u32, 0) for settings",
   require: "import at the top of the file",
@@ -275,7 +281,7 @@ function binaryExpression(f: Lowering, node: ts.BinaryExpression, expected?: Dsl
   if (token === K.EqualsEqualsToken || token === K.ExclamationEqualsToken) {
     fail(f, "loose-equality", node.operatorToken, {
       found: token === K.EqualsEqualsToken ? "==" : "!=",
-      instead: token === K.EqualsEqualsToken ? "===" : "!==",
+      ...(missingTest(f.file, node) ?? { instead: token === K.EqualsEqualsToken ? "===" : "!==" }),
     });
     return ERROR;
   }
@@ -336,7 +342,7 @@ function construct(f: Lowering, node: ts.NewExpression): Operand {
 
 function untypedObject(f: Lowering, node: ts.ObjectLiteralExpression): Operand {
   const spread = node.properties.find((one) => ts.isSpreadAssignment(one));
-  return spread ? fail(f, "spread", spread, undefined) : fail(f, "untyped-object", node, undefined);
+  return spread ? fail(f, "spread", spread, { of: "record" }) : fail(f, "untyped-object", node, undefined);
 }
 
 function assertion(f: Lowering, node: ts.AsExpression | ts.TypeAssertion, expected?: DslType): Operand {

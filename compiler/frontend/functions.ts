@@ -36,7 +36,7 @@ const DEEPEST_CALL = 200;
 /** `helper(a, b)`. */
 export function invoke(f: Lowering, callee: FunctionEntity, call: ts.CallExpression): Operand {
   const spread = call.arguments.find((arg) => ts.isSpreadElement(arg));
-  if (spread) return fail(f, "spread", spread, undefined);
+  if (spread) return fail(f, "spread", spread, { of: "list" });
   const cycle = f.state.calling.indexOf(callee);
   if (cycle >= 0) {
     const names = f.state.calling.slice(cycle).map((one) => one.name);

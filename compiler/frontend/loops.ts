@@ -148,7 +148,9 @@ function loopVariable(f: Lowering, node: ts.ForOfStatement): ts.Identifier | und
   const init = node.initializer;
   const declaration = ts.isVariableDeclarationList(init) ? init.declarations[0] : undefined;
   if (declaration && ts.isIdentifier(declaration.name)) return declaration.name;
-  fail(f, declaration ? "destructuring" : "loop-variable", init, undefined);
+  if (declaration)
+    fail(f, "destructuring", init, { instead: "give it one name, for (const x of …), and name its parts in the loop" });
+  else fail(f, "loop-variable", init, undefined);
   return undefined;
 }
 function bindTurn(f: Lowering, name: ts.Identifier | undefined, operand: Operand): void {

@@ -23,7 +23,14 @@ import { collectScope, resolveName } from "./names.ts";
 import { deepestNesting } from "./nesting.ts";
 import { checkObject } from "./object-checks.ts";
 import { lowerProgram } from "./programs.ts";
-import { isLanguageModule, MODULE_NEEDS, openProject, type Declarations, type Project } from "./project.ts";
+import {
+  isLanguageModule,
+  LANGUAGE_MODULES,
+  MODULE_NEEDS,
+  openProject,
+  type Declarations,
+  type Project,
+} from "./project.ts";
 import { eventIndex, exportIndex } from "./typescript-words.ts";
 import { typeScriptErrors } from "./typescript-errors.ts";
 import { VISITORS } from "./visitors.ts";
@@ -142,6 +149,10 @@ function lowerOnce(project: Project, input: FrontendInput, references: KnownRefe
 
   const module = lowerModule(state, scopes, input.library === true);
   for (const file of project.files) state.diagnostics.push(...typeScriptErrors(state, file, "types"));
+  if (fromOtherTarget(state)) {
+    const others = state.diagnostics.filter((one) => one.key !== "needs-kernel");
+    state.diagnostics.splice(0, state.diagnostics.length, ...others);
+  }
   if (state.silent && !state.diagnostics.some((one) => one.severity === "error"))
     say(state, "not-understood", state.silent, undefined);
   return state.diagnostics.some((one) => one.severity === "error") ? done() : done(module);
@@ -161,6 +172,15 @@ const neededBy = (project: Project): readonly Feature[] =>
     }),
   );
 
+/** A name is imported from the wrong module, and the right one would have chosen another target. */
+const fromOtherTarget = (state: ModuleState): boolean =>
+  state.diagnostics.some(({ key, facts }) => {
+    const home = key === "type-error" ? /^import it from (.+)$/.exec((facts as { help?: string }).help ?? "")?.[1] : "";
+    if (!home || !isLanguageModule(home)) return false;
+    const needs = MODULE_NEEDS[home];
+    return needs !== undefined && !state.kernel.features.has(needs);
+  });
+
 /** The oldest kernel: as given, else the first that has what the imported modules are about, or the target's. */
 function oldestFor(project: Project, target: TargetName, given: OldestKernel | undefined): OldestKernel | undefined {
   if (typeof given === "string" || given?.[target] !== undefined) return given;
@@ -173,6 +193,7 @@ function missingImports(state: ModuleState): void {
       name,
       ...(refused ? { refused } : {}),
       relative: name.startsWith(".") || name.startsWith("/"),
+      ...(name.startsWith("tsbpf/") ? { modules: Object.keys(LANGUAGE_MODULES) } : {}),
     });
   }
 }
@@ -218,8 +239,11 @@ function licenseOf(state: ModuleState, scope: FileScope): void {
     const { expression: callee, arguments: args } = statement.expression;
     const entity = ts.isIdentifier(callee) ? resolveName(state, scope.file, callee.text) : undefined;
     if (entity?.kind !== "builtin" || entity.name !== "license") {
-      if (entity?.kind !== "error") say(state, "top-level-statement", spanOf(scope.file, statement), undefined);
-      continue;
+      // What is not imported the checker says.
+      const unknown = !entity && ts.isIdentifier(callee) && state.exportsOf(callee.text) !== undefined;
+      if (entity?.kind !== "error" && !unknown)
+        say(state, "top-level-statement", spanOf(scope.file, statement), undefined);
+      if (!unknown || callee.text !== "license") continue;
     }
     const text = args[0];
     if (!text || !ts.isStringLiteralLike(text)) {

@@ -196,7 +196,7 @@ function initialValues(
     return void fail(f, "too-many-initial", list, { count: list.elements.length, maxEntries });
   const initial: { key: Uint8Array; value: Uint8Array }[] = [];
   for (const [index, element] of list.elements.entries()) {
-    if (ts.isSpreadElement(element)) return void fail(f, "spread", element, undefined);
+    if (ts.isSpreadElement(element)) return void fail(f, "spread", element, { of: "list" });
     const bytes = encode(f, value, element);
     if (!bytes) return undefined;
     const key = Uint8Array.of(index & 0xff, (index >> 8) & 0xff, (index >> 16) & 0xff, (index >>> 24) & 0xff);

@@ -75,7 +75,13 @@ export function asPlace(f: Lowering, operand: Operand, node: ts.Node): Place | u
       at: { base: pointer, offset: 0, align, ...originOf(operand), ...(readOnly ? { readOnly } : {}) },
     };
   }
-  if (operand.kind !== "error") fail(f, "not-a-struct", node, { found: describe(operand) });
+  if (operand.kind === "error") return undefined;
+  const isMap = operand.kind === "entity" && operand.entity.kind === "map";
+  const map = node.getText(f.file.tree).slice(0, 40);
+  fail(f, "not-a-struct", node, {
+    found: describe(operand),
+    ...(isMap ? { help: `read with ${map}.get(key), write with ${map}.set(key, value)` } : {}),
+  });
   return undefined;
 }
 
@@ -95,12 +101,16 @@ export function store(f: Lowering, layout: Layout, memory: Memory, operand: Oper
   copyPlace(f, layout, memory, place.at, node);
 }
 
+/** A layout as the type of a field is written. */
+const fieldText = (layout: Layout): string =>
+  layout.kind === "array" ? `array(${fieldText(layout.of)}, ${layout.length})` : typeName(layout);
+
 /** A new stack slot for a value of this layout. */
 export function newSlot(f: Lowering, layout: Layout, name: string, node: ts.Node): Memory | undefined {
   const size = sizeOf(layout);
   const limit = f.state.kernel.maxStack;
   if (size > limit) {
-    fail(f, "stack-variable", node, { name, size, limit });
+    fail(f, "stack-variable", node, { name, type: fieldText(layout), size, limit });
     return undefined;
   }
   const align = Math.max(alignOf(layout), 1);

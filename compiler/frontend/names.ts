@@ -5,6 +5,7 @@ import { bare, lookup, type Lowering } from "./lowering.ts";
 import { say, spanOf, type Declaration, type FileScope, type ModuleState } from "./module-state.ts";
 import { isLanguageModule, type LanguageModule, type ParsedFile } from "./project.ts";
 import { evaluate } from "./visit.ts";
+import { enumFields, insteadOfPattern } from "./remedies.ts";
 
 /** The entity that an expression names; undefined for local names and for anything that is computed. */
 export function entityAt(f: Lowering, written: ts.Expression): Entity | undefined {
@@ -132,7 +133,10 @@ function collectStatement(state: ModuleState, scope: FileScope, statement: ts.St
     const constant = (statement.declarationList.flags & ts.NodeFlags.Const) !== 0;
     for (const node of statement.declarationList.declarations) {
       if (ts.isIdentifier(node.name)) declare(node.name.text, { kind: "variable", node, constant, exported }, exported);
-      else say(state, "destructuring", spanOf(scope.file, node.name), undefined);
+      else
+        say(state, "destructuring", spanOf(scope.file, node.name), {
+          instead: insteadOfPattern(scope.file, node.name, node.initializer),
+        });
     }
     return;
   }
@@ -143,7 +147,10 @@ function collectStatement(state: ModuleState, scope: FileScope, statement: ts.St
   if (ts.isTypeAliasDeclaration(statement) || ts.isInterfaceDeclaration(statement))
     return void scope.types.set(statement.name.text, statement);
   if (ts.isEnumDeclaration(statement)) {
-    say(state, "enum", spanOf(scope.file, statement), { name: statement.name.text });
+    say(state, "enum", spanOf(scope.file, statement), {
+      name: statement.name.text,
+      members: enumFields(statement),
+    });
     return declare(statement.name.text, { kind: "other", node: statement }, exported);
   }
   if (ts.isExportDeclaration(statement)) return collectExport(scope, statement);

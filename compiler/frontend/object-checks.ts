@@ -22,7 +22,7 @@ export function checkObject(
     programs.length === 0 &&
     state.programs.length === 0 &&
     !library &&
-    state.diagnostics.every((one) => one.key !== "empty-file" && one.key !== "default-export")
+    state.diagnostics.every((one) => !["empty-file", "default-export", "missing-import"].includes(one.key))
   ) {
     const { source } = state.project.files[0]!;
     say(

@@ -14,6 +14,7 @@ import { pointerOf } from "./roles.ts";
 import { assemble, flatten, variablesFor, type Knowledge } from "./shapes.ts";
 import { isAggregate, isScalar, type DslType } from "./types.ts";
 import { expression } from "./visit.ts";
+import { insteadOfPattern } from "./remedies.ts";
 
 export interface Parameter {
   readonly name: string;
@@ -47,7 +48,8 @@ export function parameterTypes(
     return void fail(f, "type-guard", node.type, undefined);
   const types: { name: string; type: DslType; node: ts.ParameterDeclaration }[] = [];
   for (const parameter of node.parameters) {
-    if (!ts.isIdentifier(parameter.name)) return void fail(f, "destructuring", parameter.name, undefined);
+    if (!ts.isIdentifier(parameter.name))
+      return void fail(f, "destructuring", parameter.name, { instead: insteadOfPattern(f.file, parameter.name) });
     if (parameter.dotDotDotToken)
       return void fail(f, "not-in-bpf", parameter, { what: "a rest parameter", instead: "name each parameter" });
     if (parameter.name.text === "this") continue;

@@ -13,6 +13,7 @@ import { entityAt } from "./names.ts";
 import type { Operand } from "./operand.ts";
 import { body } from "./statements.ts";
 import { irTypes } from "./shapes.ts";
+import { insteadOfPattern } from "./remedies.ts";
 
 /** One program under construction. */
 export interface ProgramBuilder {
@@ -90,6 +91,7 @@ export function handlerObject(
     if (name === undefined) {
       say(state, ts.isSpreadAssignment(property) ? "spread" : "handler-form", spanOf(entity.file, property), {
         name: "this",
+        of: "record",
       } as never);
       continue;
     }
@@ -191,7 +193,9 @@ function bindParameters(f: Lowering, handler: Handler, args: readonly Operand[])
   let index = 0;
   for (const parameter of handler.node.parameters) {
     if (!ts.isIdentifier(parameter.name)) {
-      say(f.state, "destructuring", spanOf(handler.file, parameter.name), undefined);
+      say(f.state, "destructuring", spanOf(handler.file, parameter.name), {
+        instead: insteadOfPattern(handler.file, parameter.name),
+      });
       continue;
     }
     if (parameter.name.text === "this") continue;

@@ -11,6 +11,7 @@ import { has } from "../bpf/kernels.ts";
 import { constantContext, constantInteger, fieldType } from "./declare.ts";
 import { DEFAULT_EXPERIMENT_KIND, isExperimentKind } from "./experiments.ts";
 import { say, spanOf, type ModuleState } from "./module-state.ts";
+import { resolveName } from "./names.ts";
 import { readCell, WISH_BYTES, wishInMemory, writeCell } from "./cells.ts";
 import type { Context, Memory, Operand, Scalar, Wish, WordCell } from "./operand.ts";
 import { begin, callbackFlags, end, optionBits, setCallbackFlags, speak, type OptionBits } from "./option-state.ts";
@@ -278,6 +279,22 @@ function checkWriting(program: EventProgram, option: OptionDeclaration): void {
   say(program.state, option.handlers.size > 1 ? "never-writes" : "writes-alone", span, undefined);
 }
 
+/** What is given as a payload in the place of a class: an object of it, a record, an interface. */
+function insteadOfPayload(
+  { state, entity }: EventProgram,
+  written: ts.Expression,
+): { readonly found: string; readonly help: string } | undefined {
+  const node = bare(written);
+  if (ts.isNewExpression(node)) {
+    const name = node.expression.getText(entity.file.tree).slice(0, 40);
+    return { found: `an object of ${name}`, help: `write ${name}` };
+  }
+  if (!ts.isIdentifier(node)) return undefined;
+  const help = `declare it as a class: class ${node.text} extends struct({ … }) {}`;
+  if (state.scopes[entity.file.index]?.types.has(node.text)) return { found: "a type", help };
+  return resolveName(state, entity.file, node.text)?.kind === "object" ? { found: "a record", help } : undefined;
+}
+
 function declaration(program: EventProgram): OptionDeclaration | undefined {
   const { state, entity } = program;
   const object = handlerObject(program, HANDLERS);
@@ -287,6 +304,8 @@ function declaration(program: EventProgram): OptionDeclaration | undefined {
   const payloadNode = object.values.get("payload");
   if (!payloadNode)
     return void say(state, "option-property", span(entity.call), { name: "payload", example: "payload: MyOption" });
+  const instead = insteadOfPayload(program, payloadNode);
+  if (instead) return void say(state, "type-mismatch", span(payloadNode), { expected: "a struct class", ...instead });
   const payload = fieldType(f, payloadNode);
   if (!payload) return undefined;
   if (payload.kind !== "struct")

@@ -6,11 +6,13 @@ import { ts } from "ts-morph";
 import { report, type Diagnostic, type Fix } from "../diagnostics.ts";
 import type { Span } from "../span.ts";
 import { isCheckerFailure } from "./checker-failure.ts";
-import { expressionAt, importFix, testFor, valueOf } from "./edits.ts";
+import { expressionAt, importFix, nodeAt, testFor, testText, valueOf } from "./edits.ts";
+import { isFollowUp } from "./follow-ups.ts";
 import { lineStarts, lineOf } from "./line-index.ts";
 import { say, spanOf, type ModuleState } from "./module-state.ts";
 import type { ParsedFile } from "./project.ts";
-import { reworded, type Words } from "./typescript-words.ts";
+import { getCall } from "./remedies.ts";
+import { reworded, type About, type Words } from "./typescript-words.ts";
 
 export function typeScriptErrors(state: ModuleState, file: ParsedFile, which: "syntax" | "types"): Diagnostic[] {
   if (which === "syntax") {
@@ -20,34 +22,34 @@ export function typeScriptErrors(state: ModuleState, file: ParsedFile, which: "s
       parsed.filter((one) => one.category === ts.DiagnosticCategory.Error),
     ).map((one) => report("syntax", spanOfDiagnostic(file, one), { text: text(one) }));
   }
-  const found = checked(state, file);
+  const all = checked(state, file);
+  // Where control never comes nothing is known of any value.
+  const dead = all.filter((one) => one.code === UNREACHABLE).map((one) => spanOfDiagnostic(file, one));
+  const found = all.filter(
+    ({ code, start = 0 }) => code === UNREACHABLE || !dead.some((one) => one.start <= start && start < one.end),
+  );
   const starts = lineStarts(file.source.text);
   const taken = new Set<number>();
   for (const one of state.diagnostics)
     if (one.span?.file === file.index && one.severity === "error") taken.add(lineOf(starts, one.span.start));
-  return (
-    firstPerLine(file, found)
-      .filter((one) => !taken.has(lineOf(starts, one.start ?? 0)))
-      // A circle of constants is told once.
-      .filter(
-        (one) => one.code !== OWN_INITIALIZER || state.diagnostics.every((other) => other.key !== "constant-cycle"),
-      )
-      // A type that only what is not in the language needs (ImportMeta, Promise): that has an error of its own.
-      .filter((one) => one.code !== NO_GLOBAL_TYPE || state.diagnostics.every((other) => other.severity !== "error"))
-      .flatMap((one) => {
-        if (UNUSED.has(one.code)) return unused(file, one);
-        const { message, help, mend } = reworded(state, one, text(one));
-        const span = spanOfDiagnostic(file, one);
-        return [
-          report("type-error", span, {
-            code: one.code,
-            message,
-            ...(help === undefined ? {} : { help }),
-            ...(mend === undefined ? {} : mended(state, file, span, mend)),
-          }),
-        ];
-      })
-  );
+  return firstPerLine(file, found)
+    .filter((one) => !taken.has(lineOf(starts, one.start ?? 0)))
+    .filter((one) => !isFollowUp(state, file, one))
+    .flatMap((one) => {
+      if (UNUSED.has(one.code)) return unused(file, one);
+      const span = spanOfDiagnostic(file, one);
+      const endless = one.code === UNREACHABLE ? endlessBefore(file, span) : undefined;
+      if (endless) return [report("unbounded-loop", spanOf(file, endless), undefined)];
+      const { message, help, mend } = reworded({ ...wordsOf(state), ...placed(file, span) }, one, text(one));
+      return [
+        report("type-error", span, {
+          code: one.code,
+          message,
+          ...(help === undefined ? {} : { help }),
+          ...(mend === undefined ? {} : mended(state, file, span, mend)),
+        }),
+      ];
+    });
 }
 
 /** TypeScript follows at most some thousand branches of one function (TS2563), or runs out of stack before. */
@@ -75,10 +77,33 @@ function checked(state: ModuleState, file: ParsedFile): ts.Diagnostic[] {
   }
 }
 
-/** "Cannot find global type 'ImportMeta'". */
-const NO_GLOBAL_TYPE = 2318;
-/** "… is referenced directly or indirectly in its own initializer". */
-const OWN_INITIALIZER = 7022;
+/** "Unreachable code detected". */
+const UNREACHABLE = 7027;
+/** The loop that is the reason why a statement is never reached: `while (true)` without an end. */
+function endlessBefore(file: ParsedFile, { start, end }: Span): ts.Statement | undefined {
+  const node = nodeAt(file, start, end);
+  const statement = ts.findAncestor(node, (one) => ts.isStatement(one) && ts.isBlock(one.parent));
+  if (!statement || !ts.isBlock(statement.parent)) return undefined;
+  const { statements } = statement.parent;
+  const before = statements[statements.indexOf(statement as ts.Statement) - 1];
+  return before && ts.isIterationStatement(before, false) && !leaves(before.statement) ? before : undefined;
+}
+function leaves(node: ts.Node): boolean {
+  if (ts.isReturnStatement(node) || ts.isThrowStatement(node)) return true;
+  return ts.forEachChild(node, (child) => leaves(child) || undefined) ?? false;
+}
+
+const wordsOf = ({ exportsOf, eventsOf }: ModuleState): Pick<ModuleState, "exportsOf" | "eventsOf"> => ({
+  exportsOf,
+  eventsOf,
+});
+/** The expression that an error marks, where its words need it. */
+function placed(file: ParsedFile, { start, end }: Span): Pick<About, "test" | "get"> {
+  const node = expressionAt(file, start, end);
+  const isEntry = node && ts.isPropertyAccessExpression(node.parent) && node.parent.expression === node;
+  const get = node && !isEntry && getCall(file, node) ? node.getText(file.tree).slice(0, 60) : undefined;
+  return node ? { test: testText(file, node), ...(get === undefined ? {} : { get }) } : {};
+}
 
 /** A name that nobody uses is a warning: a line that was commented out for a moment must not break the build. */
 function unused(file: ParsedFile, one: ts.Diagnostic): Diagnostic[] {

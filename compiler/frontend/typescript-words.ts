@@ -14,7 +14,14 @@ export interface Words {
   readonly mend?:
     { readonly what: "value" | "word" | "test" | "test-value" } | { readonly what: "import"; readonly name: string };
 }
-type Reword = (text: string, whole: string, state: Pick<ModuleState, "exportsOf" | "eventsOf">) => Words | undefined;
+/** What the words are about, beside TypeScript's own. */
+export interface About extends Pick<ModuleState, "exportsOf" | "eventsOf"> {
+  /** The test that says that what is marked is there. */
+  readonly test?: string;
+  /** The text of what is marked, where it gets an integer from a map. */
+  readonly get?: string;
+}
+type Reword = (text: string, whole: string, about: About) => Words | undefined;
 
 const INTEGER = /^(u8|u16|u32|u64|i32|i64)$/;
 const NETWORK = /^be(16|32|64)$/;
@@ -55,7 +62,12 @@ const notAssignable: Reword = (text, whole) => {
       message: `the record lacks ${missing[1]}`,
       help: `add it, or write new ${/^\w+$/.test(to) ? to : "S"}({ … }), which fills with zeros`,
     };
-  if (to.includes("[a: Printable]") && from.includes("undefined"))
+  if (to.includes("[a: Printable]") && !from.includes("undefined"))
+    return {
+      message: `log cannot print ${shorten(from.replace(/^\[(.*)\]$/, "$1"))}`,
+      help: "print integers, booleans, addresses and ports",
+    };
+  if (to.includes("[a: Printable]"))
     return {
       message: "the value may be missing, and log has no word for that",
       help: "say what to print then: ${value ?? 0}, or test it first",
@@ -133,17 +145,22 @@ const suggestion: Reword = (text) => {
     : undefined;
 };
 
-const undefinedValue: Reword = (text) => {
+const undefinedValue: Reword = (text, _, { test, get }) => {
   const name = /^'(.+)' is possibly/.exec(text)?.[1];
   return name
     ? {
         message: `${name} may be undefined`,
-        help: `test it first: if (${name} === undefined) return;`,
+        help: `test it first: ${test ?? `if (${name} === undefined) return;`}`,
         mend: { what: "test" },
       }
     : {
         message: "this may be undefined: nothing says that it is there",
-        help: "test it first, or use an index that is certainly below the length: range(n), i & mask",
+        help:
+          get !== undefined
+            ? `say what counts where nothing is there: (${get} ?? 0), or test it first: ${test}`
+            : test?.includes(".get(") || test?.includes(".ref(") || test?.includes("getOrCreate(")
+              ? `test it first: ${test}`
+              : "test it first, or use an index that is certainly below the length: range(n), i & mask",
         mend: { what: "test" },
       };
 };
@@ -198,6 +215,11 @@ const unknownName: Reword = (text, whole, state) => {
   return suggestion(text, whole, state) ?? (name ? { message: `nothing is called ${name} here` } : undefined);
 };
 
+const ofOptional: Reword = () => ({
+  message: "?. may find nothing, and what is assigned would have no place then",
+  help: "test it first: if (entry) entry.field = …",
+});
+
 const say =
   (message: string, help?: string): Reword =>
   () => ({ message, ...(help === undefined ? {} : { help }) });
@@ -213,8 +235,17 @@ const WORDS: Readonly<Record<number, Reword>> = {
   2339: noProperty,
   2353: (text) => {
     const found = /'(\w+)' does not exist in type '(\w+)/.exec(text);
-    return found ? { message: `${found[2]} has no ${found[1]}` } : undefined;
+    return found
+      ? {
+          message: `${found[2]} has no ${found[1]}`,
+          ...(/^(OptionHandlers|PathManager|Scheduler|CongestionControl)/.test(found[2]!)
+            ? { help: "what lives longer than an event is a variable at the top level: let count: u32 = 0" }
+            : {}),
+        }
+      : undefined;
   },
+  2777: ofOptional,
+  2779: ofOptional,
   2551: suggestion,
   2552: suggestion,
   2561: suggestion,
@@ -240,13 +271,9 @@ const WORDS: Readonly<Record<number, Reword>> = {
 };
 
 /** Message and help for an error of the checker; its own text where we have nothing better. */
-export function reworded(
-  state: Pick<ModuleState, "exportsOf" | "eventsOf">,
-  found: ts.Diagnostic,
-  text: string,
-): Words {
+export function reworded(about: About, found: ts.Diagnostic, text: string): Words {
   const whole = ts.flattenDiagnosticMessageText(found.messageText, "\n");
-  return WORDS[found.code]?.(text, whole, state) ?? { message: text.replace(/\.$/, "") };
+  return WORDS[found.code]?.(text, whole, about) ?? { message: text.replace(/\.$/, "") };
 }
 
 /** Which module of the language exports a name; from the texts of the declarations. */

@@ -139,7 +139,11 @@ export function toScalar(f: Lowering, operand: Operand, node: ts.Node, expected?
       const type = expected?.kind === "string" ? expected : stringType(f, [operand.text]);
       const code = type.codes.get(operand.text);
       if (code === undefined)
-        return void fail(f, "type-mismatch", node, { expected: typeName(type), found: describe(operand) });
+        return void fail(f, "type-mismatch", node, {
+          expected: typeName(type),
+          found: describe(operand),
+          ...meant(operand.text, [...type.codes.keys()]),
+        });
       return { kind: "scalar", type, value: f.b.constant("w32", code, at(f, node)) };
     }
     case "optional":
@@ -154,6 +158,13 @@ export function toScalar(f: Lowering, operand: Operand, node: ts.Node, expected?
     default:
       return void fail(f, "not-a-value", node, { found: describe(operand) });
   }
+}
+
+/** The text that was meant: the same letters, but for case and what stands between them. */
+function meant(text: string, known: readonly string[]): { readonly help?: string } {
+  const plain = (one: string): string => one.replace(/[^a-z0-9]/gi, "").toLowerCase();
+  const found = known.find((one) => plain(one) === plain(text));
+  return found === undefined ? {} : { help: `write ${JSON.stringify(found)}` };
 }
 
 /** The byte-order function that an expression calls. */
@@ -217,7 +228,14 @@ export function convert(f: Lowering, operand: Operand, target: ScalarType, node:
     return literal(f, operand.value, target, node, operand.wraps)?.value;
   }
   if (operand.kind !== "scalar" && operand.kind !== "text" && operand.kind !== "optional") return mismatch();
-  if (operand.kind === "text" && target.kind !== "string") return mismatch();
+  if (operand.kind === "text" && target.kind !== "string")
+    return mismatch(
+      target.kind === "be" && target.bits === 32
+        ? "convert it: ipv4(…)"
+        : target.kind === "int" && /^\d+$/.test(operand.text)
+          ? `write ${operand.text}`
+          : undefined,
+    );
   const scalar = toScalar(f, operand, node, target);
   if (!scalar) return undefined;
   const swapped = byteOrderCall(node);

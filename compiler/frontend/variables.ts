@@ -13,6 +13,7 @@ import { flatten, variablesFor } from "./shapes.ts";
 import { isAggregate, isScalar, typeName, type Aggregate, type DslType } from "./types.ts";
 import { describe, hostAddressHelp, toScalar, typeOf } from "./values.ts";
 import { expression } from "./visit.ts";
+import { insteadOfPattern } from "./remedies.ts";
 
 const K = ts.SyntaxKind;
 
@@ -23,7 +24,7 @@ export function variables(f: Lowering, list: ts.VariableDeclarationList): void {
 
 function variable(f: Lowering, node: ts.VariableDeclaration, flags: ts.NodeFlags): void {
   if (!ts.isIdentifier(node.name)) {
-    fail(f, "destructuring", node.name, undefined);
+    fail(f, "destructuring", node.name, { instead: insteadOfPattern(f.file, node.name, node.initializer) });
     for (const element of node.name.elements)
       if (ts.isBindingElement(element) && ts.isIdentifier(element.name)) bindNothing(f, element.name);
     if (node.initializer) expression(f, node.initializer);

@@ -96,7 +96,6 @@ describe("errors: together", () => {
     expect(found).toEqual([
       "5 loose-equality",
       "6 fraction",
-      "7 unused",
       "8 mixed-width",
       "9 not-iterable",
       "10 throw",
