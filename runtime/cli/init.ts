@@ -37,7 +37,10 @@ export function init(folder: string, options: InitOptions): number {
     if (text.startsWith("#!")) chmodSync(place, 0o755);
     say(`  ${place}`);
   }
-  say(`\nNext:\n\n  cd ${folder}\n  npm install\n  npm test`.replace(/^\n/, ""));
+  // One line, which can be copied.
+  say(
+    `Next: cd ${/^[\w./@-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", `'\\''`)}'`} && npm install && npm test`,
+  );
   return 0;
 }
 

@@ -23,6 +23,8 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "tsbpf-init-"));
   const made = tsbpf(["init", project()]);
   expect(made.code, made.stderr).toBe(0);
+  // A line that a shell takes as it stands, with the blank in the folder's name.
+  expect(made.stdout + made.stderr).toContain(`\nNext: cd '${project()}' && npm install && npm test\n`);
   // As `npm install` would have it, from what is here: the package as it is packed, and what its project needs of others.
   const modules = join(project(), "node_modules");
   mkdirSync(join(modules, ".bin"), { recursive: true });
@@ -100,6 +102,8 @@ describe("a new project", () => {
     expect(status, stdout + stderr).toBe(0);
     // Kind 254, 6 bytes, experiment 0x7473, and 42 in network byte order.
     expect(stdout).toContain("fe06 7473 002a");
+    // Nothing of the processes that were ended.
+    expect(stderr).toBe("");
   });
 
   test("npm create tsbpf makes the same one", () => {

@@ -63,6 +63,7 @@ inside "$a" node -e '
   socket.on("error", (error) => { console.error(String(error)); process.exit(1); });
 '
 wait "$tcpdump"
-xargs -r kill <"$cgroup/cgroup.procs" || true
+# Of a SIGTERM bash would say so.
+xargs -r kill -INT <"$cgroup/cgroup.procs" || true
 kill -INT "$tsbpf"
 wait "$tsbpf" || true
