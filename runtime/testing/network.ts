@@ -141,6 +141,7 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
   };
 
   let opened = false;
+  let wasClosed = false;
   const wireOf = (from: "client" | "server"): Wire => ({
     now: queue.now,
     after: queue.after,
@@ -294,6 +295,7 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
       return queue.now();
     },
     open() {
+      if (wasClosed) throw new Error("the connection is closed: connect() makes another one");
       if (opened) return;
       opened = true;
       ends.server.connection.fields = { ...ends.server.connection.fields, state: "listen" };
@@ -323,7 +325,10 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
       if (!queue.run(settled, moved)) throw new Error("the transfer does not come to an end");
     },
     close() {
-      if (wasReset) return;
+      // Twice, or before it is made, there is nothing to be closed.
+      const isOver = wasReset || wasClosed || !opened;
+      wasClosed = true;
+      if (isOver) return;
       const change = (side: "client" | "server", to: ConnectionFields["state"]): void =>
         ends[side].noted(`state ${to}`, (entry) => stateChanges(ends[side].loaded, ends[side].connection, to, entry));
       const next = (n: number): number => (n + 1) >>> 0;

@@ -242,6 +242,29 @@ describe("two endpoints", () => {
     network.close();
     expect([network.client.conn.state, network.server.conn.state]).toEqual(["close", "close"]);
   });
+  test("what is closed carries nothing any more, and is closed once", async () => {
+    const option = await open();
+    const network = connect(option.on({}), option.on({}));
+    network.transfer("client", 100);
+    network.close();
+    const sent = network.segments.length;
+    for (const later of [
+      () => network.transfer("client", 100),
+      () => network.transfer("server", 1),
+      () => network.open(),
+    ])
+      expect(later).toThrow("the connection is closed: connect() makes another one");
+    network.close();
+    expect(network.segments).toHaveLength(sent);
+    expect([network.client.conn.state, network.server.conn.state]).toEqual(["close", "close"]);
+  });
+  test("what was never made has nothing to close", async () => {
+    const option = await open();
+    const network = connect(option.on({}), option.on({}));
+    network.close();
+    expect(network.segments).toEqual([]);
+    expect(() => network.open()).toThrow("the connection is closed");
+  });
 });
 
 describe("path managers", () => {
