@@ -295,7 +295,7 @@ export function connect(clientProgram: ProgramView, serverProgram: ProgramView, 
       return queue.now();
     },
     open() {
-      if (wasClosed) throw new Error("the connection is closed: connect() makes another one");
+      if (wasClosed) throw new Error("the connection is closed: nothing is sent on it any more");
       if (opened) return;
       opened = true;
       ends.server.connection.fields = { ...ends.server.connection.fields, state: "listen" };

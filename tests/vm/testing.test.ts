@@ -253,7 +253,7 @@ describe("two endpoints", () => {
       () => network.transfer("server", 1),
       () => network.open(),
     ])
-      expect(later).toThrow("the connection is closed: connect() makes another one");
+      expect(later).toThrow("the connection is closed: nothing is sent on it any more");
     network.close();
     expect(network.segments).toHaveLength(sent);
     expect([network.client.conn.state, network.server.conn.state]).toEqual(["close", "close"]);
