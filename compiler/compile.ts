@@ -206,4 +206,4 @@ export function emitProven(
     }
   }
 }
-const EVERY_GUARD: ReadonlySet<Guard> = new Set<Guard>(["compare", "unlink"]);
+const EVERY_GUARD: ReadonlySet<Guard> = new Set<Guard>(["compare", "unlink", "settle"]);

@@ -1,6 +1,7 @@
 /**
  * Code that changes nothing, for the verifier's sake: where it does not see that an offset lies in its array, a comparison right in
- * front of the addition shows it; where it holds a far sum of the offset's past against it, a shift by nothing makes it forget that.
+ * front of the addition shows it; where it holds a far sum of the offset's past against it, a shift by nothing makes it forget that;
+ * where comparisons on a way that nothing takes have left it with knowledge that contradicts itself, a mask of all bits settles that.
  * Made last, when every value has its register, so that what was compared is what is added.
  */
 import type { Insn, MachineBlock, Reg } from "./insn.ts";
@@ -11,8 +12,11 @@ export interface BoundedOffset {
   /** The largest that the offset can be, in bytes. */
   readonly most: number;
 }
-/** `compare`: it is not seen to be in bounds. `unlink`: it is linked with a register from which it is too far away. */
-export type Guard = "compare" | "unlink";
+/**
+ * `compare`: it is not seen to be in bounds. `unlink`: it is linked with a register from which it is too far away. `settle`: what is
+ * known of it contradicts itself, which makes a number of the sum.
+ */
+export type Guard = "compare" | "unlink" | "settle";
 /** What to put in front of bounded offsets, by their number in the blocks' order. */
 export type Guards = ReadonlyMap<number, ReadonlySet<Guard>>;
 type Addition = Extract<Insn<Reg>, { kind: "alu" }> & { readonly most: number };
@@ -36,6 +40,8 @@ export function guardOffsets(blocks: readonly MachineBlock<Reg>[], guards: Guard
       }
       const { span, most } = insn;
       const wanted = guards.get(number++);
+      if (wanted?.has("settle"))
+        insns.push({ kind: "alu", op: "and", wide: true, dst: insn.src.reg, src: { imm: -1 }, span });
       if (wanted?.has("unlink"))
         insns.push({ kind: "alu", op: "rsh", wide: true, dst: insn.src.reg, src: { imm: 0 }, span });
       if (wanted?.has("compare")) {

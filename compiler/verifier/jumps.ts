@@ -155,16 +155,25 @@ function branch(env: Env, insn: RawInsn, condition: Condition, wide: boolean, ta
   }
 }
 
-/** What a program makes sure of: a register is at most a number (as unsigned), or is linked with no other. */
+/**
+ * What a program makes sure of: a register is at most a number (as unsigned), or is linked with no other; or this way ends here, where
+ * nothing comes by.
+ */
 export interface Assumption {
   readonly reg: number;
   readonly most?: number;
   readonly unlinked?: boolean;
+  readonly dead?: boolean;
 }
 /** Knows what a comparison, or an operation that keeps the value, would have told. */
-export function assumeOf(env: Env, { reg, most, unlinked: alone }: Assumption): void {
+export function assumeOf(env: Env, { reg, most, unlinked: alone, dead }: Assumption): void {
   const regs = regsOf(env);
   if (regs[reg]!.type !== "scalar") return;
+  // The walk goes on: any value will do that raises nothing.
+  if (dead) {
+    regs[reg] = { ...unlinked(regs[reg]!), value: known(0n) };
+    return;
+  }
   if (alone) regs[reg] = unlinked(regs[reg]!);
   if (most === undefined) return;
   const before = regs[reg]!;

@@ -3,6 +3,7 @@ import type { Kernel } from "../bpf/kernels.ts";
 import type { Version } from "../bpf/verifier-rules.ts";
 import type { Diagnostic } from "../diagnostics.ts";
 import type { BpfModule, BpfProgram } from "../module.ts";
+import { contradicts } from "./alu.ts";
 import { diagnosticsOf, isTooComplex } from "./module.ts";
 import { verifierProgram } from "./program.ts";
 import { MAX_OFFSET } from "./stack.ts";
@@ -14,8 +15,11 @@ interface Offset {
   readonly slot: number;
   readonly most: number;
 }
-/** What the program has to do in front of an addition: `compare` with the largest, or `unlink` the offset from what it was made of. */
-export type Need = "compare" | "unlink";
+/**
+ * What the program has to do in front of an addition: `compare` with the largest, `unlink` the offset from what it was made of, or
+ * `settle` what is known of it where that contradicts itself, on a way that nothing takes.
+ */
+export type Need = "compare" | "unlink" | "settle";
 
 export interface Loose {
   /** By position in the list of offsets. */
@@ -51,8 +55,10 @@ export function looseOffsets(
       const { most } = offsets[number]!;
       if (Math.abs(off) >= MAX_OFFSET) note(number, "unlink");
       if (value.smin < 0n || value.umax > BigInt(most)) note(number, "compare");
+      const dead = contradicts(value, true);
+      if (dead) for (const need of ["settle", "compare"] as const) note(number, need);
       const needs = loose.get(number);
-      return needs && { reg, ...(needs.has("compare") ? { most } : {}), unlinked: needs.has("unlink") };
+      return needs && { reg, ...(needs.has("compare") ? { most } : {}), unlinked: needs.has("unlink"), dead };
     },
   });
   const said = diagnosticsOf(program, input, result, true);
