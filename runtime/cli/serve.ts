@@ -204,6 +204,7 @@ function targetOf(program: ServedSettings): Target {
     paramTexts: params,
     netns,
     place,
+    whenGone: program.whenGone ?? "exit",
   };
 }
 

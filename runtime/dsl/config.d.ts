@@ -47,7 +47,11 @@ export interface Service {
 export interface ServedProgram {
   /** TypeScript source or BPF object, relative to the file of the service. */
   readonly file: string;
-  /** Cgroup-v2 directory to attach to, from the root of the hierarchy: "system.slice/nginx.service". */
+  /**
+   * Cgroup-v2 directory to attach to, from the root of the hierarchy: "system.slice/nginx.service". With `*` and `?`, which stand for
+   * what is within one name, all that there are and that come: "system.slice/docker-*.scope". Each gets a program with maps of its
+   * own, called by the program's name and what the pattern left open: "web@docker-1f2e.scope".
+   */
   readonly cgroup?: string;
   /** Network namespace whose addresses and sessions count: a name, a path or a process id. */
   readonly netns?: string;
@@ -57,6 +61,11 @@ export interface ServedProgram {
   readonly params?: Readonly<Record<string, ParamValue>>;
   /** Kernel to compile a source for. Default: follows from the imports. */
   readonly target?: "mainline" | "patched";
+  /**
+   * When the cgroup or the namespace is not there, or goes: the service ends with the reason, or waits for it to come and attaches
+   * again, with what is in the maps. Default: "exit"; a pattern always waits.
+   */
+  readonly whenGone?: "exit" | "wait";
 }
 /** What a param may be set to. */
 export type ParamValue =

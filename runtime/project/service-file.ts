@@ -16,6 +16,7 @@ export interface ServedSettings {
   /** As on the command line: a param's type says how the text is read. */
   readonly params?: Readonly<Record<string, string>>;
   readonly target?: TargetName;
+  readonly whenGone?: "exit" | "wait";
 }
 export interface ServiceSettings {
   readonly programs: readonly ServedSettings[];
@@ -61,6 +62,7 @@ const PROGRAM: { readonly [K in keyof ServedProgram]-?: Reader<NonNullable<Given
     );
   },
   target: oneOf(Object.keys(kernels) as TargetName[]),
+  whenGone: oneOf(["exit", "wait"]),
 };
 /** A file name that needs no escape, on a bpffs and in what is printed. */
 const NAME = /^[A-Za-z0-9_][\w.-]{0,62}$/;

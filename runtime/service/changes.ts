@@ -2,7 +2,7 @@
 import { RuntimeError } from "../kernel/errors.ts";
 import type { Instance, Prepared } from "./instance.ts";
 import { prepareKernel } from "./kernel-instance.ts";
-import { identityOf, prepareNetlink } from "./netlink-instance.ts";
+import { identityIfThere, identityOf, prepareNetlink } from "./netlink-instance.ts";
 import type { ReloadReply } from "./protocol.ts";
 import { isSame, type Host, type Target } from "./target.ts";
 
@@ -32,7 +32,7 @@ export function change(running: ReadonlyMap<string, Instance>, wanted: readonly 
   try {
     for (const target of wanted) {
       const there = running.get(target.name);
-      if (there && isSame(there.target, target)) {
+      if (there && !there.isLost() && isSame(there.target, target)) {
         next.set(target.name, there);
         ending.delete(target.name);
         continue;
@@ -81,14 +81,6 @@ function predecessor(
   return [...running.values()].find(
     ({ target: { backend, netns } }) => backend === "netlink" && identityIfThere(netns) === identity,
   );
-}
-
-function identityIfThere(netns: string | undefined): string | undefined {
-  try {
-    return identityOf(netns);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The path managers over netlink, by what their namespaces are known by: one has one. */

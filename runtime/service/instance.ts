@@ -8,6 +8,10 @@ export interface Instance {
   readonly since: Date;
   /** Resolves when its place is gone, or somebody else has ended it. */
   readonly lost: Promise<RuntimeError>;
+  /** Whether that has been. */
+  isLost(): boolean;
+  /** Whether its place is gone, be there another of that name by now or not. */
+  isGone(): boolean;
   facts(): Omit<Shown, keyof Listed>;
   /** Ends it; `keep`: the attachment stays for the next start. Throws after all its steps are taken. */
   end(keep: boolean): void;

@@ -3,7 +3,7 @@
  * when the service ends in order and does not keep it.
  */
 import { confirmAttached, attachAll, watchLinks } from "../kernel/attached.ts";
-import { needPlaces, placeNoun } from "../kernel/attach-points.ts";
+import { inodeIfThere, needPlaces } from "../kernel/attach-points.ts";
 import type { Claim } from "../kernel/claims.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import type { LinkHandle } from "../kernel/links.ts";
@@ -15,6 +15,7 @@ import { undoList } from "../kernel/undo.ts";
 import { followLocalAddresses } from "../mptcp/daemon.ts";
 import { allOf, type Instance, type Prepared } from "./instance.ts";
 import { claimObject } from "./ownership.ts";
+import { nounOf } from "./places.ts";
 import type { Host, Target } from "./target.ts";
 
 interface KernelInstance extends Instance {
@@ -112,7 +113,10 @@ function instanceOf(
   const { name, place } = target;
   // The links by their pins: those that were taken over belonged to the object before.
   const pinned = openObject(name, pins);
+  const inode = place === undefined ? undefined : inodeIfThere(place);
   const watch = watchLinks(pinned.links, place);
+  let isLost = false;
+  const isGone = (): boolean => place !== undefined && inodeIfThere(place) !== inode;
   const letGo = (): void => {
     const failed = allOf([object.close, pinned.close, ...(unfollow ? [unfollow] : []), watch.close]);
     if (failed !== undefined) throw failed as Error;
@@ -120,7 +124,13 @@ function instanceOf(
   return {
     target,
     since: new Date(),
-    lost: watch.lost.then((error) => new RuntimeError(error.key, lostText(target, error))),
+    lost: watch.lost.then((error) => {
+      isLost = true;
+      watch.close();
+      return new RuntimeError(error.key, isGone() ? `${nounOf(target)} was removed` : error.message);
+    }),
+    isLost: () => isLost,
+    isGone,
     pinned,
     claim,
     letGo,
@@ -144,7 +154,3 @@ function instanceOf(
 function removeIfThere(name: string, pins: string): void {
   if (pinnedObjects(pins).includes(name)) removeObject(name, pins);
 }
-
-/** The watcher's help is for `run`. */
-const lostText = ({ place }: Target, error: RuntimeError): string =>
-  place === undefined || !error.message.includes("was removed") ? error.message : `${placeNoun(place)} was removed`;

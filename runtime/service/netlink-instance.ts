@@ -1,13 +1,14 @@
 /** A path manager beside the kernel, over netlink: it belongs to a network namespace, which has one at a time. */
 import { closeSync } from "node:fs";
 import { errnoName } from "../kernel/errno-name.ts";
-import type { RuntimeError } from "../kernel/errors.ts";
+import { RuntimeError } from "../kernel/errors.ts";
 import { encodeParams } from "../kernel/load.ts";
 import { openNetns } from "../kernel/netns-names.ts";
 import { netnsIdentity } from "../kernel/places.ts";
 import { startNetlinkBackend, type NetlinkBackend, type NetlinkReport } from "../mptcp/netlink-backend.ts";
 import type { Instance, Prepared } from "./instance.ts";
 import type { Entry } from "./log.ts";
+import { nounOf } from "./places.ts";
 import type { Host, Target } from "./target.ts";
 
 interface NetlinkInstance extends Instance {
@@ -25,6 +26,15 @@ export function identityOf(netns: string | undefined): string {
     return netnsIdentity(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** The same; undefined when it is not there. */
+export function identityIfThere(netns: string | undefined): string | undefined {
+  try {
+    return identityOf(netns);
+  } catch {
+    return undefined;
   }
 }
 
@@ -62,16 +72,32 @@ export function prepareNetlink(target: Target, host: Host, old?: Instance): Prep
   };
 }
 
+const LOOK_EVERY_MS = 1000;
 function instanceOf(target: Target, host: Host): NetlinkInstance {
   let running: NetlinkBackend | undefined;
   // What an end that nobody has ordered leaves, such as an error that nobody catches, is the next start's.
   let keeps = host.keeps;
+  let identity: string | undefined;
+  let found: (error: RuntimeError) => void = () => undefined;
+  const lost = new Promise<RuntimeError>((resolve) => (found = resolve));
+  let isLost = false;
+  let timer: NodeJS.Timeout | undefined;
+  /** The namespace lives on for as long as it is held here: its name is what goes. */
+  const isGone = (): boolean => target.netns !== undefined && identityIfThere(target.netns) !== identity;
+  const look = (): void => {
+    if (!isGone()) return;
+    isLost = true;
+    clearInterval(timer);
+    found(new RuntimeError("ended", `${nounOf(target)} was removed`));
+  };
   return {
     target,
     since: new Date(),
-    // Its namespace lives for as long as it is held open here.
-    lost: new Promise<RuntimeError>(() => undefined),
+    lost,
+    isLost: () => isLost,
+    isGone,
     start() {
+      identity = identityOf(target.netns);
       running = startNetlinkBackend(target.input.module, {
         ...(target.netns === undefined ? {} : { netns: target.netns }),
         params: target.params,
@@ -83,8 +109,10 @@ function instanceOf(target: Target, host: Host): NetlinkInstance {
           if (entry) host.log({ program: target.name, ...entry });
         },
       });
+      timer = setInterval(look, LOOK_EVERY_MS);
     },
     stop(keep) {
+      clearInterval(timer);
       keeps = () => keep;
       running?.close();
       running = undefined;

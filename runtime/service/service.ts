@@ -3,10 +3,12 @@ import { RuntimeError } from "../kernel/errors.ts";
 import { recoverNamespaces } from "../mptcp/userspace.ts";
 import { change, endOne } from "./changes.ts";
 import { serveControl } from "./control-server.ts";
+import { watchFolders } from "./folders.ts";
 import { listed, type Instance } from "./instance.ts";
 import type { Entry } from "./log.ts";
 import { identityOf } from "./netlink-instance.ts";
 import type { Notifier } from "./notify.ts";
+import { isPattern, placesNow, type Found } from "./places.ts";
 import { claimService, forgetDetached, removeLeft } from "./ownership.ts";
 import type { ListReply, ReloadReply, ReplyError, Request, Shown } from "./protocol.ts";
 import type { Host, Target } from "./target.ts";
@@ -52,32 +54,102 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const ended = new Promise<void>((resolve) => (allEnded = resolve));
   const host: Host = { pins, socket, replace: options.replace, log, keeps: () => keep };
 
-  const update = (wanted: Wanted): ReloadReply => {
-    const { running: next, done } = change(running, wanted.targets, host);
-    keep = wanted.keep;
-    running = next;
-    for (const [name, instance] of next)
-      if (!done.same.includes(name))
-        void instance.lost.then((error) => {
-          if (running.get(name) === instance) lost(instance, error);
-        });
-    for (const name of done.added) log({ level: "info", program: name, text: stateOf(next.get(name)!) });
+  let wanted: Wanted = { targets: [], keep: true };
+  let found: Found = placesNow([]);
+  /** What somebody else has detached, until the file is read again. */
+  const off = new Set<string>();
+  /** What was said of a program that could not be attached: once is enough. */
+  const refused = new Map<string, string>();
+
+  const update = (next: Wanted): ReloadReply => {
+    const places = placesNow(next.targets);
+    const waits = new Set(places.waiting.map(({ target }) => target.name));
+    const asleep = [...running].filter(([name, instance]) => waits.has(name) && instance.isLost());
+    const awake = new Map([...running].filter(([name]) => !asleep.some(([other]) => other === name)));
+    const { running: changed, done } = change(awake, places.targets, host);
+    [keep, wanted, found] = [next.keep, next, places];
+    off.clear();
+    refused.clear();
+    running = new Map([...changed, ...asleep]);
+    for (const [name, instance] of changed) if (!done.same.includes(name)) follow(instance);
+    for (const { target, reason } of places.waiting)
+      log({ level: "notice", program: target.name, text: `waits: ${reason}` });
+    folders.follow(places.folders);
+    for (const name of done.added) log({ level: "info", program: name, text: stateOf(changed.get(name)!) });
     for (const name of done.replaced)
-      log({ level: "info", program: name, text: `${stateOf(next.get(name)!)}, in place of what ran before` });
+      log({ level: "info", program: name, text: `${stateOf(changed.get(name)!)}, in place of what ran before` });
     for (const name of done.removed) log({ level: "info", program: name, text: "ended" });
     tell();
     return done;
   };
-  const tell = (): void =>
-    notify.send({ STATUS: `${running.size} ${running.size === 1 ? "program runs" : "programs run"}` });
-  /** What cannot be done without ends the service: its manager starts it again, or says that it has ended. */
-  const lost = (instance: Instance, error: RuntimeError): void => {
-    const { name } = instance.target;
-    log({ level: "error", program: name, text: error.message });
-    running = new Map([...running].filter(([key]) => key !== name));
-    endOne(instance, false, host);
-    finish(new RuntimeError(error.key, `${name}: ${error.message}`));
+  const isAwake = (instance: Instance | undefined): boolean => instance !== undefined && !instance.isLost();
+  const tell = (): void => {
+    const count = [...running.values()].filter(isAwake).length;
+    const waits = found.waiting.length;
+    notify.send({
+      STATUS: `${count} ${count === 1 ? "program runs" : "programs run"}${waits > 0 ? `, ${waits} ${waits === 1 ? "waits" : "wait"}` : ""}`,
+    });
   };
+  const follow = (instance: Instance): void =>
+    void instance.lost.then((error) => {
+      if (running.get(instance.target.name) === instance) lost(instance, error);
+    });
+  const forget = (instance: Instance): void => {
+    running = new Map([...running].filter(([, one]) => one !== instance));
+    endOne(instance, false, host);
+  };
+  const lost = (instance: Instance, error: RuntimeError): void => {
+    const { name, program, backend } = instance.target;
+    const say = (level: Entry["level"], text: string): void => log({ level, program: name, text });
+    const target = wanted.targets.find((one) => one.program === program);
+    const isOneOfMany = typeof target?.place === "string" && isPattern(target.place);
+    if (!isOneOfMany && target?.whenGone !== "wait") {
+      // What cannot be done without ends the service: its manager starts it again, or says that it has ended.
+      say("error", error.message);
+      forget(instance);
+      return finish(new RuntimeError(error.key, `${name}: ${error.message}`));
+    }
+    if (!instance.isGone()) {
+      off.add(name);
+      forget(instance);
+      say("warning", `${error.message}; tsbpf serve reload attaches it again`);
+    } else if (isOneOfMany) {
+      forget(instance);
+      say("info", `${error.message}: ended`);
+    } else {
+      say("notice", `${error.message}: waits for it to come back`);
+      // The maps of one in the kernel stay pinned, for then.
+      if (backend === "netlink") forget(instance);
+    }
+    look();
+  };
+  /** Attaches what has come; what goes tells of itself. */
+  const look = (): void => {
+    if (isEnding) return;
+    found = placesNow(wanted.targets);
+    folders.follow(found.folders);
+    for (const target of found.targets) {
+      const { name } = target;
+      const before = running.get(name);
+      if (isAwake(before) || off.has(name)) continue;
+      try {
+        const { running: changed } = change(before ? new Map([[name, before]]) : new Map(), [target], host);
+        const made = changed.get(name)!;
+        running = new Map([...running, [name, made]]);
+        refused.delete(name);
+        follow(made);
+        log({ level: "info", program: name, text: stateOf(made) });
+      } catch (error) {
+        const { message } = options.errorOf(error);
+        if (refused.get(name) !== message) log({ level: "warning", program: name, text: `not attached: ${message}` });
+        refused.set(name, message);
+      }
+    }
+    for (const name of refused.keys()) if (!found.targets.some((one) => one.name === name)) refused.delete(name);
+    tell();
+  };
+  let isEnding = false;
+  const folders = watchFolders(look);
   const reload = (): ReloadReply => {
     notify.send({ RELOADING: 1, MONOTONIC_USEC: String(process.hrtime.bigint() / 1000n) });
     try {
@@ -91,13 +163,20 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     file,
     keep,
     since: since.toISOString(),
-    programs: [...running.values()].map((one) => listed(one.target, runState(one), one.since)),
+    programs: [
+      ...[...running.values()].filter(isAwake).map((one) => listed(one.target, runState(one), one.since)),
+      ...found.waiting.map(({ target }) => listed(target, "waiting", since)),
+    ],
   });
   const show = (name: string): Shown => {
-    const found = running.get(name);
-    if (found) return { ...listed(found.target, runState(found), found.since), ...found.facts() };
+    const one = running.get(name);
+    if (one) return { ...listed(one.target, one.isLost() ? "waiting" : runState(one), one.since), ...one.facts() };
+    const waits = found.waiting.find(({ target }) => target.name === name)?.target;
+    if (waits) return { ...listed(waits, "waiting", since), params: waits.paramTexts };
     throw new RuntimeError("not-found", `the service has no program ${name}`, {
-      help: `it has ${[...running.keys()].join(", ")}`,
+      help: `it has ${list()
+        .programs.map((program) => program.name)
+        .join(", ")}`,
     });
   };
   const handle = (request: Request): unknown => {
@@ -119,16 +198,20 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   };
 
   try {
-    const wanted = options.read();
-    keep = wanted.keep;
-    update(wanted);
+    const first = options.read();
+    keep = first.keep;
+    update(first);
     // Last, so that a start that fails has ended nothing.
-    for (const text of recover(wanted, options)) log({ level: "notice", text });
+    const all = [...found.targets, ...found.waiting.map(({ target }) => target)];
+    for (const text of recover(all, options)) log({ level: "notice", text });
   } catch (error) {
+    folders.close();
     claim.end();
     throw error;
   }
   const endAll = (): void => {
+    isEnding = true;
+    folders.close();
     for (const instance of [...running.values()].toReversed()) endOne(instance, keep && !detach, host);
     running = new Map();
   };
@@ -195,7 +278,7 @@ const stateOf = (instance: Instance): string => {
 };
 
 /** Undoes what killed runs have left, and what this service has left and wants no more. */
-function recover({ targets }: Wanted, { socket, pins }: ServiceOptions): readonly string[] {
+function recover(targets: readonly Target[], { socket, pins }: ServiceOptions): readonly string[] {
   const managed = targets.flatMap(({ backend, netns }) => {
     if (backend !== "netlink") return [];
     try {

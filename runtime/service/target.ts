@@ -18,6 +18,8 @@ export interface Served {
   /** The same as they stand in the file. */
   readonly paramTexts: Readonly<Record<string, string>>;
   readonly netns: string | undefined;
+  /** Whether the service ends when the place goes or is not there, or waits for it to come. */
+  readonly whenGone: "exit" | "wait";
 }
 export interface Target extends Served {
   /** Of its pins, and in lists. */

@@ -35,6 +35,7 @@ const PROGRAM = {
   backend: "kernel",
   params: { limit: 7, low: -1, on: true, from: "10.0.0.1", list: [1, 2], range: { low: 1 } },
   target: "mainline",
+  whenGone: "wait",
 } as const satisfies Required<ServedProgram>;
 const ALL = {
   programs: { web: PROGRAM },
@@ -79,6 +80,7 @@ describe("what is wrong is said with its place and what to give", () => {
     [web('cgroup: ""'), 'service.ts:3:5: "cgroup" cannot be ""; give the name of a cgroup, '],
     [web('backend: "user"'), 'service.ts:3:5: "backend" cannot be "user"; give "kernel" or "netlink"'],
     [web("params: { a: 1, b: [null] }"), "service.ts:3:25: this is not written down as a value; the file is read"],
+    [web('whenGone: "stay"'), 'service.ts:3:5: "whenGone" cannot be "stay"; give "exit" or "wait"'],
     [web("params: 7"), 'service.ts:3:5: "params" cannot be 7; give an object of values'],
     [web('cgroup: "a", cgroup: "b"'), 'service.ts:3:18: "cgroup" is said twice; '],
     [web("netns: name"), "service.ts:3:12: this is not written down as a value; the file is read"],
