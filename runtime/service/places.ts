@@ -1,9 +1,9 @@
 /** Where the programs of a service go at this moment: cgroups by pattern, and places that are waited for. */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { closeSync, existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { inodeIfThere, placeNoun } from "../kernel/attach-points.ts";
 import { RuntimeError } from "../kernel/errors.ts";
-import { NETNS_FOLDER, netnsPath } from "../kernel/places.ts";
+import { NETNS_FOLDER, openNetns } from "../kernel/netns-names.ts";
 import type { Target } from "./target.ts";
 
 export interface Found {
@@ -47,7 +47,8 @@ function isThere({ place, netns }: Target): boolean {
   if (place !== undefined) return inodeIfThere(place) !== undefined;
   if (netns === undefined) return true;
   try {
-    netnsPath(netns);
+    // Between the two steps of `ip netns add` there is a file that is no namespace yet.
+    closeSync(openNetns(netns));
     return true;
   } catch (error) {
     if (error instanceof RuntimeError && error.key === "no-netns") return false;
