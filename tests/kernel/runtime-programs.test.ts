@@ -1,6 +1,7 @@
 // The runtime on the patched kernel: bundled programs loaded by our loader inside the virtual machine.
 import { describe, expect, it } from "vitest";
 import { TARGETS } from "../../compiler/bpf/kernels.ts";
+import { FAMILIES } from "../runtime/dropping.ts";
 import { limitsTable } from "../runtime/recorder/limits.ts";
 import { differences } from "../runtime/recorder/compare.ts";
 import { limitsOfModel, recordModel } from "../runtime/recorder/model.ts";
@@ -199,16 +200,18 @@ describe.skipIf(skip)(
 
     it("runs option handlers through either interface, which understand each other", async () => {
       const found = await findings("options");
-      for (const ends of ["patched to patched", "mainline to patched", "patched to mainline"]) {
-        expect(found.get(`user-timeout ${ends}`), ends).toMatchObject({ wire: ["1c040001"], effect: "e8030000" });
-        const scheme = found.get(`congestion-control ${ends}`)!;
-        expect(scheme["wire"], ends).toEqual(["42040003"]);
-        expect(Buffer.from(String(scheme["effect"]), "hex").toString("latin1").replace(/\0.*/s, ""), ends).toBe(
-          "cubic",
-        );
-        expect(found.get(`initial-window ${ends}`), ends).toMatchObject({ wire: ["42040028"] });
+      for (const family of FAMILIES) {
+        for (const ends of ["patched to patched", "mainline to patched", "patched to mainline"]) {
+          const of = (program: string): Finding | undefined => found.get(`${program} ${ends} over ${family}`);
+          expect(of("user-timeout"), `${ends} ${family}`).toMatchObject({ wire: ["1c040001"], effect: "e8030000" });
+          const scheme = of("congestion-control")!;
+          expect(scheme["wire"], `${ends} ${family}`).toEqual(["42040003"]);
+          const name = Buffer.from(String(scheme["effect"]), "hex").toString("latin1").replace(/\0.*/s, "");
+          expect(name, `${ends} ${family}`).toBe("cubic");
+          expect(of("initial-window"), `${ends} ${family}`).toMatchObject({ wire: ["42040028"] });
+        }
+        expect(found.get(`delayed-ack over ${family}`)).toMatchObject({ wire: ["43040264"], effect: "64000000" });
       }
-      expect(found.get("delayed-ack")).toMatchObject({ wire: ["43040264"], effect: "64000000" });
     });
   },
 );

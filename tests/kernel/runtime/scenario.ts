@@ -14,7 +14,7 @@ import { show as showCommand } from "../../../runtime/cli/show.ts";
 import { openSessions } from "../../../runtime/mptcp/sock-diag.ts";
 import { capture } from "../../runtime/capture.ts";
 import { compiled } from "../../runtime/compiled.ts";
-import { FAMILIES } from "../../runtime/dropping.ts";
+import { FAMILIES, type Family } from "../../runtime/dropping.ts";
 import { FAR } from "../../runtime/fidelity/paths.ts";
 import { life } from "../../runtime/option-life/scenario.ts";
 import { traceKernel, whyNoDelay } from "../../runtime/fidelity/rig.ts";
@@ -401,7 +401,7 @@ async function paths(lab: Lab, part: PathPart): Promise<void> {
 async function options(lab: Lab): Promise<void> {
   const c = lab.netns("c");
   const s = lab.netns("s");
-  lab.wire(c, "v0", ["10.97.0.1/24"], s, "v1", ["10.97.0.2/24"]);
+  lab.wire(c, "v0", ["10.97.0.1/24", "fd97::1/64"], s, "v1", ["10.97.0.2/24", "fd97::2/64"]);
   for (const net of [c, s]) lab.inside(net, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno");
   const groups = [lab.cgroup("client"), lab.cgroup("server")] as const;
   const client = await lab.peer(c, groups[0]);
@@ -409,42 +409,44 @@ async function options(lab: Lab): Promise<void> {
   const wire = capture(c);
   lab.defer(() => wire.stop());
   let port = 6000;
+  const connection = async (host: string): Promise<number> => {
+    await server.call("listen", { host, port: ++port, mode: "echo" });
+    const id = await client.call<number>("connect", { host, port });
+    await client.call("send", { id, length: 4 });
+    const received = async (): Promise<number> => (await client.call<{ received: number }>("state", { id })).received;
+    await until("echo", async () => (await received()) === 4, PATIENCE);
+    return id;
+  };
   /** Targets of the client's and of the server's object: the two APIs must understand each other. */
   const pairs = TARGETS.flatMap((near) => TARGETS.map((far) => [near, far] as const));
-  for (const [near, far] of pairs.filter((both) => both.some((name) => (kernels[name] as Kernel).boot !== undefined)))
-    for (const [program, params, kind, option, length] of [
-      ["user-timeout", { timeoutSeconds: 1 }, 28, 18, 4],
-      ["congestion-control", {}, 0x42, 13, 16],
-      ["initial-window", { wantedWindow: 40, largestWindow: 64 }, 0x42, undefined, 0],
-    ] as const) {
-      const objects = [near, far].map((target) => load(compiled(program, target), { params }));
-      objects.forEach((object, index) => object.attach(groups[index]!));
-      port++;
-      await server.call("listen", { host: "10.97.0.2", port, mode: "echo" });
-      const id = await client.call<number>("connect", { host: "10.97.0.2", port });
-      await client.call("send", { id, length: 4 });
-      await until(
-        "echo",
-        async () => (await client.call<{ received: number }>("state", { id })).received === 4,
-        PATIENCE,
-      );
-      const effect = await effectOf(server, option, length);
-      report(`${program} ${near} to ${far}`, { wire: bytes(wire.segments, port, kind), effect });
-      await client.call("close", { id });
-      for (const object of objects) object.close();
-    }
+  for (const [family, host] of Object.entries(OPTION_HOSTS)) {
+    for (const [near, far] of pairs.filter((both) => both.some((name) => (kernels[name] as Kernel).boot !== undefined)))
+      for (const [program, params, kind, option, length] of [
+        ["user-timeout", { timeoutSeconds: 1 }, 28, 18, 4],
+        ["congestion-control", {}, 0x42, 13, 16],
+        ["initial-window", { wantedWindow: 40, largestWindow: 64 }, 0x42, undefined, 0],
+      ] as const) {
+        const objects = [near, far].map((target) => load(compiled(program, target), { params }));
+        objects.forEach((object, index) => object.attach(groups[index]!));
+        const id = await connection(host);
+        const effect = await effectOf(server, option, length);
+        report(`${program} ${near} to ${far} over ${family}`, { wire: bytes(wire.segments, port, kind), effect });
+        await client.call("close", { id });
+        for (const object of objects) object.close();
+      }
 
-  const object = load(compiled("delayed-ack", "patched"));
-  for (const group of groups) object.attach(group);
-  port++;
-  await server.call("listen", { host: "10.97.0.2", port, mode: "echo" });
-  const id = await client.call<number>("connect", { host: "10.97.0.2", port });
-  await client.call("send", { id, length: 4 });
-  await until("echo", async () => (await client.call<{ received: number }>("state", { id })).received === 4, PATIENCE);
-  // TCP_DELACK_SEGS of the server's socket: 64 00 00 00 is 100 segments.
-  report("delayed-ack", { wire: bytes(wire.segments, port, 0x43), effect: await effectOf(server, 66, 4) });
-  object.close();
+    const object = load(compiled("delayed-ack", "patched"));
+    for (const group of groups) object.attach(group);
+    await connection(host);
+    // TCP_DELACK_SEGS of the server's socket: 64 00 00 00 is 100 segments.
+    report(`delayed-ack over ${family}`, {
+      wire: bytes(wire.segments, port, 0x43),
+      effect: await effectOf(server, 66, 4),
+    });
+    object.close();
+  }
 }
+const OPTION_HOSTS: Readonly<Record<Family, string>> = { IPv4: "10.97.0.2", IPv6: "fd97::2" };
 
 /** An option of 8 bytes on every segment: until the peer has sent data, one of 4 still fits a full segment of MPTCP. */
 const ON_EVERY_SEGMENT = `
