@@ -20,6 +20,8 @@ import { looseOffsets } from "./verifier/loose-offsets.ts";
 import type { FoundImport, SourceFile } from "./span.ts";
 import { isTooComplex, judged, judgesOf } from "./verifier/module.ts";
 
+export { optionalPasses } from "./keep-functions.ts";
+
 export interface CompileOptions {
   /** Absent: follows from the imports (`tsbpf/mptcp` and `tsbpf/delack` need the patched kernel). */
   readonly target?: TargetName;

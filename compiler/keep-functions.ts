@@ -13,6 +13,8 @@ import { isFunctionCall, type Func, type IrModule } from "./ir/ir.ts";
 import type { BpfModule, BpfProgram } from "./module.ts";
 import { optimize, type Optimized, type OptimizeOptions } from "./passes/pipeline.ts";
 
+export { optionalPasses } from "./passes/pipeline.ts";
+
 /** `choose`: as above. `inline`: none stays. `keep`: every one does that can. */
 export type Functions = "choose" | "inline" | "keep";
 

@@ -1,6 +1,7 @@
 /** `tsbpf build`. */
 import { basename, join } from "node:path";
 import { typesFor } from "../kernel/types.ts";
+import { optionalPasses } from "../../compiler/compile.ts";
 import { isRange, kernelNamed, kernels } from "../../compiler/bpf/kernels.ts";
 import { diagnosticsToJson } from "../../compiler/diagnostics/render.ts";
 import { printModule } from "../../compiler/ir/print.ts";
@@ -31,6 +32,18 @@ function summary(source: string, written: string, module: BpfModule, maxInsns: n
   return [`${source} → ${written} (target ${module.target}${since})`, ...rows].map(printable).join("\n");
 }
 
+/** A name that switches nothing off would be a test of nothing. */
+function checkPasses(names: readonly string[]): void {
+  const optional = optionalPasses();
+  const wrong = names.find((name) => !optional.includes(name));
+  if (wrong === undefined) return;
+  throw trouble(
+    "no-such-pass",
+    `no pass that can be switched off is called "${wrong}"`,
+    `these can be switched off: ${optional.join(", ")}`,
+  );
+}
+
 /** Runs over files one by one; a file's error does not stop the next. Returns the exit code. */
 export function build(files: readonly string[], given: BuildOptions): number {
   const reports: object[] = [];
@@ -38,6 +51,7 @@ export function build(files: readonly string[], given: BuildOptions): number {
   const paths = new Map<string, string>();
   for (const file of files) {
     try {
+      checkPasses(given.passes ?? []);
       if (file === STANDARD_INPUT)
         throw trouble("bad-argument", "an object needs a name, and standard input has none", "tsbpf check - checks it");
       const options = inProject(file, given);

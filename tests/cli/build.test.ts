@@ -69,6 +69,21 @@ describe.each(starts)("build, %s", (_how, env) => {
       expect(ran.stderr).toMatch(/lower, .*inline/);
     }));
 
+  test("--without-passes takes names of passes that can be left out, and names them when there is none such", () =>
+    inFolder((folder) => {
+      const without = (names: string): ReturnType<typeof tsbpf> =>
+        tsbpf(["build", "--without-passes", names, ndiffports], { cwd: folder });
+      expect(without("cse,dce").stdout).toMatch(/instructions/);
+      // The second one exists, and is needed.
+      for (const names of ["cse,nonsense", "cse,lower-memory"]) {
+        const ran = without(names);
+        expectFailure(ran, "no-such-pass");
+        expect(ran.stderr).toContain(`no pass that can be switched off is called "${names.slice(4)}"`);
+        expect(ran.stderr).toMatch(/can be switched off: .*cse.*dce/);
+        expect(ran.stderr).not.toMatch(/: .*lower-memory,/);
+      }
+    }));
+
   test("one bad file does not stop the others", () =>
     inFolder((folder) => {
       writeFileSync(join(folder, "bad.ts"), "export const = 1;\n");
