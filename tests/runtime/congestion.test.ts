@@ -14,7 +14,7 @@ import { probe } from "../../runtime/kernel/probe.ts";
 import { runningRelease } from "../differential/kernel.ts";
 import { start, stopAll, tsbpf } from "./command.ts";
 import { compiled } from "./compiled.ts";
-import { openLab, sh, until, whyNot, type Lab, type Peer } from "./lab.ts";
+import { openLab, until, whyNot, type Lab, type Peer } from "./lab.ts";
 import { repository } from "./repository.ts";
 
 const lacking = (): string | undefined => {
@@ -152,12 +152,7 @@ describe.skipIf(skip)(title("congestion control on this kernel"), () => {
     await peer.call("listen", { host: "127.0.0.1", port: 7000 });
     folder = mkdtempSync(join(tmpdir(), "tsbpf-cc-"));
     lab.defer(() => rmSync(folder, { recursive: true, force: true }));
-    const bpffs = mkdtempSync(join(tmpdir(), "tsbpf-bpffs-"));
-    sh("mount", "-t", "bpf", "-o", "mode=0700", "bpf", bpffs);
-    lab.defer(() => {
-      sh("umount", bpffs);
-      rmSync(bpffs, { recursive: true });
-    });
+    const bpffs = lab.bpffs();
     pins = join(bpffs, "tsbpf");
   });
   afterEach(() => {

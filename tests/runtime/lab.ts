@@ -3,7 +3,8 @@
  * `close`, newest first, whatever the test did.
  */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cgroupRoot } from "../../runtime/kernel/places.ts";
 import { probe } from "../../runtime/kernel/probe.ts";
@@ -61,6 +62,8 @@ export interface Lab {
     bAddresses: readonly string[],
   ): void;
   cgroup(name: string): string;
+  /** Mounts a BPF file system for pins, and gives its folder. */
+  bpffs(): string;
   peer(netns: string, cgroup?: string): Promise<Peer>;
   /** Runs `ip -n NETNS …`. */
   ip(netns: string, ...args: string[]): string;
@@ -98,6 +101,15 @@ export function openLab(): Lab {
           ip(netns, "addr", "add", address, "dev", device, ...(address.includes(":") ? ["nodad"] : []));
         ip(netns, "link", "set", device, "up");
       }
+    },
+    bpffs() {
+      const folder = mkdtempSync(join(tmpdir(), "tsbpf-bpffs-"));
+      sh("mount", "-t", "bpf", "-o", "mode=0700", "bpf", folder);
+      steps.push(() => {
+        sh("umount", folder);
+        rmSync(folder, { recursive: true });
+      });
+      return folder;
     },
     cgroup(name) {
       const path = join(root, `${prefix}-${name}`);

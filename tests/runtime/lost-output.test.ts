@@ -10,7 +10,7 @@ import { registerRuntimeCommands } from "../../runtime/cli/register.ts";
 import { leaves } from "../cli/leaves.ts";
 import { fault, lost, noScript, ways } from "../cli/lost-output.ts";
 import { start, tsbpf } from "./command.ts";
-import { openLab, pause, sh, until, whyNot, type Lab } from "./lab.ts";
+import { openLab, pause, until, whyNot, type Lab } from "./lab.ts";
 import { repository } from "./repository.ts";
 
 interface Places {
@@ -92,12 +92,7 @@ describe.skipIf(skip)(skip ? `lost output (skipped: ${skip})` : "lost output", (
     lab = openLab();
     const folder = mkdtempSync(join(tmpdir(), "tsbpf-lost-"));
     lab.defer(() => rmSync(folder, { recursive: true, force: true }));
-    const bpffs = mkdtempSync(join(tmpdir(), "tsbpf-bpffs-"));
-    sh("mount", "-t", "bpf", "-o", "mode=0700", "bpf", bpffs);
-    lab.defer(() => {
-      sh("umount", bpffs);
-      rmSync(bpffs, { recursive: true });
-    });
+    const bpffs = lab.bpffs();
     const cgroup = lab.cgroup("lost");
     at = { folder, pins: join(bpffs, "tsbpf"), cgroup, netns: lab.netns("lost"), made: `${lab.prefix}-made` };
     writeFileSync(join(folder, "quiet.ts"), SOURCE);

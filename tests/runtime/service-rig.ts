@@ -6,7 +6,7 @@ import { expect } from "vitest";
 import type { Service } from "tsbpf/config";
 import { allLinks, allPrograms } from "../../runtime/kernel/info.ts";
 import { start, tsbpf, type Finished, type Running } from "./command.ts";
-import { sh, type Lab } from "./lab.ts";
+import type { Lab } from "./lab.ts";
 
 /** An option on every segment, with the version that wrote it. */
 export const EVERY = (more = ""): string => `
@@ -50,12 +50,7 @@ export interface Rig {
 export function openRig(lab: Lab): Rig {
   const folder = mkdtempSync(join(tmpdir(), "tsbpf-serve-"));
   lab.defer(() => rmSync(folder, { recursive: true, force: true }));
-  const bpffs = mkdtempSync(join(tmpdir(), "tsbpf-bpffs-"));
-  sh("mount", "-t", "bpf", "-o", "mode=0700", "bpf", bpffs);
-  lab.defer(() => {
-    sh("umount", bpffs);
-    rmSync(bpffs, { recursive: true });
-  });
+  const bpffs = lab.bpffs();
   const [pins, socket, file] = [join(bpffs, "tsbpf"), join(folder, "run/serve.sock"), join(folder, "service.json")];
   const write = (name: string, text: string): string => {
     mkdirSync(join(folder, name, ".."), { recursive: true });
