@@ -3,6 +3,7 @@ import { declarations } from "./diagnostics/declarations.ts";
 import { language } from "./diagnostics/language.ts";
 import type { Fix } from "./diagnostics/fix.ts";
 import { limits } from "./diagnostics/limits.ts";
+import { metrics } from "./diagnostics/metrics.ts";
 import { proof } from "./diagnostics/proof.ts";
 import type { Row, Severity } from "./diagnostics/row.ts";
 import { structOps } from "./diagnostics/struct-ops.ts";
@@ -12,7 +13,7 @@ import type { Span } from "./span.ts";
 export { withFixes } from "./diagnostics/fixes.ts";
 export { importOf, type Edit, type Fix } from "./diagnostics/fix.ts";
 
-export const catalogue = { ...language, ...types, ...declarations, ...limits, ...proof, ...structOps };
+export const catalogue = { ...language, ...types, ...declarations, ...metrics, ...limits, ...proof, ...structOps };
 export type Key = keyof typeof catalogue;
 /** The facts that a key's words need. */
 export type FactsOf<K extends Key> = (typeof catalogue)[K] extends Row<infer P> ? P : never;

@@ -55,7 +55,25 @@ export interface MapSpec {
   readonly initial: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[];
   /** Parts of a value that the kernel keeps to itself; in objects of other compilers only. */
   readonly kept?: readonly KeptPart[];
+  /** What its numbers are to people and to Prometheus, where it is a `metric`: a slot for each value of the label. */
+  readonly metric?: Metric;
   readonly span?: Span;
+}
+
+/** A number that a program declares for those who watch it. */
+export interface Metric {
+  /** By the rules of Prometheus. */
+  readonly name: string;
+  readonly help: string;
+  /** A counter only grows. */
+  readonly type: "counter" | "gauge";
+  /** What its slots differ in. */
+  readonly label?: MetricLabel;
+}
+export interface MetricLabel {
+  readonly name: string;
+  /** By slot. */
+  readonly values: readonly string[];
 }
 
 /** Bytes of a map's value with rules of their own: a lock, a timer, a list, or a pointer that keeps an object of the kernel's (kptr). */

@@ -83,6 +83,8 @@ export function propertyOf(f: Lowering, operand: Operand, name: string, node: ts
       kind: operand.entity.mapKind,
       known: mapMethods(operand.entity.mapKind),
     });
+  if (operand.kind === "entity" && operand.entity.kind === "metric")
+    return fail(f, "metric-method", node.name, { metric: operand.entity.map.spec.name, name });
   return fail(f, "no-member", node.name, { name, found: describe(operand) });
 }
 

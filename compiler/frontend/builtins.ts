@@ -255,7 +255,15 @@ function runTime(f: Lowering, call: ts.CallExpression, name: string): boolean {
   return !f.constantOnly && argumentsOf(f, call, name, 0) !== undefined;
 }
 
-const TOP_LEVEL: readonly string[] = ["struct", "array", "cstring", "param", "license", ...Object.keys(PROGRAM_KINDS)];
+const TOP_LEVEL: readonly string[] = [
+  "struct",
+  "array",
+  "cstring",
+  "param",
+  "metric",
+  "license",
+  ...Object.keys(PROGRAM_KINDS),
+];
 
 /** Functions of the language by name: each has a place where a call of it is lowered. `log` and `range` have theirs in statements. */
 export const builtinNames = (): readonly string[] => [

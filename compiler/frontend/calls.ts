@@ -6,6 +6,7 @@ import { contextCall } from "./contexts.ts";
 import { invoke } from "./functions.ts";
 import { fail, type Lowering } from "./lowering.ts";
 import { mapCall } from "./map-calls.ts";
+import { metricCall } from "./metrics.ts";
 import { entityAt } from "./names.ts";
 import { ERROR, type Operand } from "./operand.ts";
 import type { DslType } from "./types.ts";
@@ -43,6 +44,10 @@ function method(f: Lowering, node: ts.CallExpression, callee: ts.PropertyAccessE
   if (map?.kind === "map") {
     if (f.constantOnly) return fail(f, "not-constant", node, { what: "a map access" });
     return mapCall(f, map, name, node);
+  }
+  if (map?.kind === "metric") {
+    if (f.constantOnly) return fail(f, "not-constant", node, { what: "what is added to a metric" });
+    return metricCall(f, map, name, node);
   }
   const receiver = receivers.get(callee) ?? expression(f, callee.expression);
   if (receiver.kind === "error") return ERROR;

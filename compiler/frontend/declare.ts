@@ -9,6 +9,7 @@ import { BAD_ENTITY, type Entity } from "./entities.ts";
 import { isProgramKind } from "./program-kinds.ts";
 import { bare, fail, type Lowering } from "./lowering.ts";
 import { declareMap } from "./maps.ts";
+import { declareMetric } from "./metrics.ts";
 import {
   addGlobal,
   freshName,
@@ -266,6 +267,7 @@ function constantDeclaration(
         return layout ? { kind: "layout", layout } : BAD_ENTITY;
       }
       if (entity.name === "param") return param(f, name, declaration, init);
+      if (entity.name === "metric") return declareMetric(f, name, init, declaration.node.name) ?? BAD_ENTITY;
     }
   }
   if (ts.isObjectLiteralExpression(init) && !declaration.node.type) return constantRecord(f, name, init);

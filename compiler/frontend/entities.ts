@@ -1,6 +1,6 @@
 /** What a name at the top level of a file stands for. */
 import type { ts } from "ts-morph";
-import type { GlobalVar, MapSpec } from "../module.ts";
+import type { GlobalVar, MapSpec, Metric } from "../module.ts";
 import type { Layout, StructLayout } from "../layout.ts";
 import type { MapKind } from "./map-kinds.ts";
 import type { LanguageModule, ParsedFile } from "./project.ts";
@@ -14,6 +14,12 @@ export interface MapEntity {
   readonly spec: MapSpec;
   /** Of a ring buffer too: the type of its records. */
   readonly value: Layout;
+}
+/** Numbers for those who watch: the map that they lie in. */
+export interface MetricEntity {
+  readonly kind: "metric";
+  readonly metric: Metric;
+  readonly map: MapEntity;
 }
 export interface GlobalEntity {
   readonly kind: "global";
@@ -49,6 +55,7 @@ export type Entity =
   /** A field type with a name: const Bytes = array(u8, 4). */
   | { readonly kind: "layout"; readonly layout: Layout }
   | MapEntity
+  | MetricEntity
   | GlobalEntity
   /** A scalar known at compile time. */
   | { readonly kind: "constant"; readonly operand: Operand; readonly type?: ScalarType; readonly bits?: bigint }

@@ -77,6 +77,7 @@ export function describe(operand: Operand): string {
 const describeEntity = (kind: string): string =>
   ({
     map: "a map",
+    metric: "a metric",
     function: "a function",
     struct: "a struct class",
     layout: "a field type",

@@ -5,6 +5,7 @@ import type { KeptPart, MapSpec } from "../module.ts";
 import { resolved, type Btf, type BtfType } from "./btf.ts";
 import { clipped, type FormatProblem } from "./bytes.ts";
 import { keptParts } from "./kept-parts.ts";
+import { readMetrics } from "./metrics.ts";
 import { layoutOfSize, layoutReader } from "./type-layouts.ts";
 
 const MAP_TYPE_NAMES = new Map<number, string>(Object.entries(MAP_TYPES).map(([name, { number }]) => [number, name]));
@@ -20,6 +21,7 @@ export function readMaps(btf: Btf, problems: FormatProblem[]): MapSpec[] {
   if (section?.kind !== "datasec") return [];
   const layoutOf = layoutReader(btf);
   const names = new Set<string>();
+  const metrics = readMetrics(btf);
   return section.vars.flatMap(({ type }) => {
     const variable = btf.types[type];
     if (variable?.kind !== "var") {
@@ -32,7 +34,8 @@ export function readMaps(btf: Btf, problems: FormatProblem[]): MapSpec[] {
     }
     names.add(variable.name);
     const map = readMap(variable.name, variable.type, btf, layoutOf);
-    if ("map" in map) return [map.map];
+    const metric = metrics.get(variable.name);
+    if ("map" in map) return [metric ? { ...map.map, metric } : map.map];
     problems.push({ text: `map ${clipped(variable.name)}: ${map.trouble}` });
     return [];
   });

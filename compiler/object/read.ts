@@ -277,7 +277,7 @@ function withMetadata(module: BpfModule, metadata: ReadMetadata): Whole {
       return { trouble: `map ${row.name} has keys or values of another size` };
     if (row.initial.some(({ key, value }) => key.length !== size(row.key) || value.length !== size(row.value)))
       return { trouble: `map ${row.name} has initial values of another size` };
-    const { type, maxEntries, flags, pinned } = found;
+    const { type, maxEntries, flags, pinned, metric } = found;
     const { name, key, value, initial, span } = row;
     ownMaps.push({
       name,
@@ -288,6 +288,7 @@ function withMetadata(module: BpfModule, metadata: ReadMetadata): Whole {
       flags,
       pinned,
       initial,
+      ...(metric ? { metric } : {}),
       ...(span ? { span } : {}),
     });
   }

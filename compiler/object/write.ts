@@ -19,6 +19,7 @@ import {
 } from "./elf.ts";
 import { kernelStructs } from "./kernel-structs.ts";
 import { arrayType, charArrayType, identifier, intType, layoutType } from "./layout-types.ts";
+import { writeMetric } from "./metrics.ts";
 import { encodeMetadata, metadataOf, METADATA_SECTION, type SymbolNames } from "./metadata.ts";
 import { structOpsRelocations, structOpsSections } from "./write-struct-ops.ts";
 import { codeSections, SUBPROGRAM_SECTION } from "./write-code.ts";
@@ -52,6 +53,7 @@ export function writeObject(given: BpfModule, types: KernelTypes = kernelTypes()
   const names = symbolNames(module);
   const btf = btfBuilder();
   const mapTypes = module.maps.map((map) => mapDefinition(btf, map));
+  module.maps.forEach((map, index) => writeMetric(btf, names.maps[index]!, map));
   const globals = globalSections(module, names);
   const facts = module.programs.flatMap(({ core = [] }) => core.map(({ fact }) => fact));
   const code = codeSections(module, names, btf, kernelStructs(btf, types, facts));

@@ -36,6 +36,7 @@ export default defineConfig({
           { text: "Integers", link: "/language/integers" },
           { text: "Structs, lists, names", link: "/language/structs" },
           { text: "Maps", link: "/language/maps" },
+          { text: "Metrics", link: "/language/metrics" },
           { text: "Statements and functions", link: "/language/statements" },
           { text: "Limits", link: "/language/limits" },
         ],

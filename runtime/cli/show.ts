@@ -5,6 +5,7 @@ import { enableStats } from "../kernel/bpf.ts";
 import { closeFd } from "../kernel/fd.ts";
 import { lacking } from "../kernel/capabilities.ts";
 import type { MapInfo, ProgramInfo } from "../kernel/info.ts";
+import { metricsOf, type CountedMetric } from "../kernel/metrics.ts";
 import { segmentsWithoutRoom } from "../kernel/option-room.ts";
 import { openObject } from "../kernel/pins.ts";
 import { openSessions } from "../mptcp/sock-diag.ts";
@@ -42,6 +43,10 @@ export async function show(name: string | undefined, options: ShowOptions): Prom
       .map((program) => measured(program, before.get(program.id), counting));
     const mapIds = new Set(programs.flatMap((program) => program.mapIds));
     const maps = sight.maps().filter((map) => mapIds.has(map.id));
+    const metrics = metricsOf(maps).map((metric) => ({
+      ...metric,
+      programs: programs.flatMap(({ name: program, mapIds: ids }) => (ids.includes(metric.mapId) ? [program] : [])),
+    }));
     const links = attachments(sight).filter(
       (link) =>
         programs.some((program) => program.id === link.programId) || (name === undefined && link.program === null),
@@ -55,6 +60,7 @@ export async function show(name: string | undefined, options: ShowOptions): Prom
       document({
         programs,
         maps,
+        metrics,
         links,
         sessions,
         optionsWithoutRoom,
@@ -63,7 +69,7 @@ export async function show(name: string | undefined, options: ShowOptions): Prom
       });
     else {
       if (!sight.complete) err(onlyPinned(options.pins));
-      print(programs, maps, links, sessions, options);
+      print(programs, maps, metrics, links, sessions, options);
       for (const text of unseen(programs, sessions)) err(text);
       if (optionsWithoutRoom !== null && optionsWithoutRoom > 0)
         out(
@@ -148,6 +154,7 @@ function measured(now: ProgramInfo, before: ProgramInfo | undefined, counting: b
 function print(
   programs: readonly Measured[],
   maps: readonly MapInfo[],
+  metrics: readonly (CountedMetric & { readonly programs: readonly string[] })[],
   links: readonly Attachment[],
   sessions: readonly Session[],
   options: ShowOptions,
@@ -173,6 +180,15 @@ function print(
     String(map.maxEntries),
   ]);
   if (mapRows.length > 0) out(`\n${table(["ID", "MAP", "TYPE", "KEY", "VALUE", "ENTRIES"], mapRows)}`);
+  const metricRows = metrics.flatMap(({ name, label, samples, programs: by, help }) =>
+    samples.map((sample, index) => [
+      label === undefined ? name : `${name}{${label.name}="${sample.label}"}`,
+      String(sample.value),
+      by.join(", "),
+      index === 0 ? help : "",
+    ]),
+  );
+  if (metricRows.length > 0) out(`\n${table(["METRIC", "VALUE", "PROGRAM", ""], metricRows)}`);
   const holders = holderTexts(links);
   const linkRows = links.map((link, index) => [
     link.link === null ? (link.visible ? "-" : "?") : String(link.link),

@@ -14,6 +14,7 @@ export {
   RingBuf,
   SkStorage,
 } from "./map-classes.ts";
+export { metric } from "./metric.ts";
 export { array, be16, be32, be64, cstr, cstring, i32, i64, Ip6, sizeOf, struct, u16, u32, u64, u8 } from "./schema.ts";
 
 export const htons = (host: number): symbol => networkOrder(16, BigInt(host));

@@ -17,6 +17,7 @@ import {
   sectionType,
   type LineWriter,
 } from "../../compiler/object/describe.ts";
+import { writeMetric } from "../../compiler/object/metrics.ts";
 import { identifier, intType, layoutType } from "../../compiler/object/layout-types.ts";
 
 export interface TypeIds {
@@ -58,6 +59,7 @@ export function kernelBtf(module: BpfModule): KernelBtf {
   const btf = btfBuilder();
   const maps = new Map<string, TypeIds>();
   for (const map of module.maps) {
+    writeMetric(btf, map.name, map);
     if (!map.value) continue;
     if (isRing(map)) {
       // The kernel keeps no types with a ring buffer; a typedef among its program's types is where readers find them.

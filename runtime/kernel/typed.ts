@@ -54,19 +54,23 @@ export type StorageHandle<V> = Pick<MapHandle<number, V>, "name" | "shape" | "fd
 /** Handles for `typeof import("./program.ts")`. */
 export interface FromSource<M> {
   readonly maps: {
-    readonly [K in keyof M as M[K] extends { readonly get: unknown } ? K : never]: M[K] extends SkStorage<infer V>
-      ? StorageHandle<HostValue<V>>
-      : M[K] extends PerCpuArray<infer V>
-        ? MapHandle<number, readonly HostValue<V>[]>
-        : M[K] extends ArrayMap<infer V>
-          ? MapHandle<number, HostValue<V>>
-          : M[K] extends HashMap<infer Key, infer V> | LruHashMap<infer Key, infer V>
-            ? MapHandle<HostValue<Key>, HostValue<V>>
-            : M[K] extends Ipv6Trie<infer V> | IpTrie<infer V>
-              ? MapHandle<{ readonly length: number; readonly address: HostAddress6 }, HostValue<V>>
-              : M[K] extends Ipv4Trie<infer V>
-                ? MapHandle<{ readonly length: number; readonly address: number | string }, HostValue<V>>
-                : MapHandle;
+    readonly [
+      K in keyof M as M[K] extends { readonly get: unknown } | { readonly add: unknown } ? K : never
+    ]: M[K] extends { readonly add: unknown }
+      ? MapHandle<number, readonly bigint[]>
+      : M[K] extends SkStorage<infer V>
+        ? StorageHandle<HostValue<V>>
+        : M[K] extends PerCpuArray<infer V>
+          ? MapHandle<number, readonly HostValue<V>[]>
+          : M[K] extends ArrayMap<infer V>
+            ? MapHandle<number, HostValue<V>>
+            : M[K] extends HashMap<infer Key, infer V> | LruHashMap<infer Key, infer V>
+              ? MapHandle<HostValue<Key>, HostValue<V>>
+              : M[K] extends Ipv6Trie<infer V> | IpTrie<infer V>
+                ? MapHandle<{ readonly length: number; readonly address: HostAddress6 }, HostValue<V>>
+                : M[K] extends Ipv4Trie<infer V>
+                  ? MapHandle<{ readonly length: number; readonly address: number | string }, HostValue<V>>
+                  : MapHandle;
   };
   readonly rings: {
     readonly [K in keyof M as M[K] extends { readonly output: unknown } ? K : never]: M[K] extends RingBuf<infer V>

@@ -2,7 +2,7 @@
 import { addressText, prefixBytes, prefixText } from "../../compiler/addresses.ts";
 import { isPerCpu } from "../../compiler/bpf/map-types.ts";
 import { sizeOf, type Layout } from "../../compiler/layout.ts";
-import type { MapSpec } from "../../compiler/module.ts";
+import type { MapSpec, Metric } from "../../compiler/module.ts";
 import { hostOrder } from "../dsl/network-order.ts";
 import { errnoText } from "../vm/errno.ts";
 import { UPDATE, type VmMap } from "../vm/maps/map.ts";
@@ -49,6 +49,8 @@ export function mapView(spec: MapSpec, map: VmMap, host: Host): object {
     };
   }
 
+  if (spec.metric) return metricView(spec.metric, map);
+
   const trie = spec.type === "lpm_trie";
   const perCpu = isPerCpu(spec.type);
   const key = spec.key ?? u32;
@@ -78,6 +80,28 @@ export function mapView(spec: MapSpec, map: VmMap, host: Host): object {
         const copies = map.read(one);
         if (copies) yield [trie ? prefixOf(one) : fromBytes(key, one), decode(copies)];
       }
+    },
+  };
+}
+
+/** What was counted, in the slots of the label's values. */
+function metricView({ name, type, label }: Metric, map: VmMap): object {
+  const slot = (key: Uint8Array): bigint =>
+    (map.read(key) ?? []).reduce((sum, bytes) => {
+      const view = new DataView(bytes.buffer, bytes.byteOffset);
+      return sum + (type === "gauge" ? view.getBigInt64(0, true) : view.getBigUint64(0, true));
+    }, 0n);
+  return {
+    get value() {
+      return [...map.keys()].reduce((sum, key) => sum + slot(key), 0n);
+    },
+    of(value: string) {
+      const index = label?.values.indexOf(value) ?? -1;
+      if (index < 0)
+        throw new TypeError(
+          `${name} has no value "${value}": ${label ? `it has ${label.values.join(", ")}` : "it has no label"}`,
+        );
+      return slot(toBytes(u32, index, name));
     },
   };
 }

@@ -52,7 +52,7 @@ const ELSEWHERE = new Set([
   ...Object.keys(PRIMITIVES),
   ...Object.keys(PROGRAM_KINDS),
   ...Object.keys(CONGESTION_CALLS),
-  ...["struct", "array", "cstring", "param", "license", "log", "range"],
+  ...["struct", "array", "cstring", "param", "metric", "license", "log", "range"],
 ]);
 
 test("every function has a row", () => {

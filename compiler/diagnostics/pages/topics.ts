@@ -3,6 +3,7 @@ import type { Key } from "../../diagnostics.ts";
 import { declarationPages } from "./declarations.ts";
 import { languagePages } from "./language.ts";
 import { limitPages } from "./limits.ts";
+import { metricPages } from "./metrics.ts";
 import type { Page } from "./page.ts";
 import { proofPages } from "./proof.ts";
 import { structOpsPages } from "./struct-ops.ts";
@@ -12,6 +13,7 @@ export const topics: Readonly<Record<string, Readonly<Record<string, Page>>>> = 
   "Statements and expressions": languagePages,
   "Types and values": typePages,
   "Structs, maps, programs, the object": declarationPages,
+  Metrics: metricPages,
   Limits: limitPages,
   "What has to be proven": proofPages,
   "Congestion control and schedulers": structOpsPages,
@@ -22,6 +24,7 @@ export const pages: Readonly<Record<Key, Page>> = {
   ...languagePages,
   ...typePages,
   ...declarationPages,
+  ...metricPages,
   ...limitPages,
   ...proofPages,
   ...structOpsPages,
