@@ -11,6 +11,8 @@ import { call } from "./calls.ts";
 import { compare, condition, logical, mayBeMissing, ternary } from "./conditions.ts";
 import { testInstead, testText } from "./edits.ts";
 import type { Entity } from "./entities.ts";
+
+import { unlessCheckerFails } from "./checker-failure.ts";
 import { presentValue } from "./knowledge.ts";
 import { at, bare, fail, lookup, silent, type Lowering } from "./lowering.ts";
 import { log } from "./log.ts";
@@ -115,7 +117,13 @@ export function expression(f: Lowering, node: ts.Expression, expected?: DslType)
 function number(f: Lowering, node: ts.NumericLiteral): Operand {
   const value = Number(node.text);
   if (!Number.isInteger(value)) {
-    const product = factorInIntegers(f.file, node);
+    const checker = f.state.project.program().getTypeChecker();
+    const product = factorInIntegers(f.file, node, (other) => {
+      const type = unlessCheckerFails(() => checker.getTypeAtLocation(other));
+      // A u64 is a bigint, and says besides how wide it is.
+      const parts = type?.isIntersection() ? type.types : [type];
+      return parts.some((one) => one !== undefined && (one.flags & ts.TypeFlags.BigIntLike) !== 0);
+    });
     return fail(f, "fraction", node, {
       text: node.getText(f.file.tree).slice(0, 40),
       whole: `${Number.isFinite(value) ? Math.trunc(value) : 0}`,

@@ -30,6 +30,30 @@ function say(text: string) {
 /** What was written, what the help has to say, and the program with what it says. */
 const MISTAKES: readonly (readonly [what: string, wrong: string, help: RegExp, right: string])[] = [
   [
+    "a fraction of a u64",
+    inProgram("const one = wide.get(0);\n  if (one !== undefined) wide.set(0, one * 0.7);").replace(
+      /^/,
+      "export const wide = new ArrayMap({ value: u64, maxEntries: 1 });\n",
+    ),
+    /^multiply, then divide: \(one \* 7n\) \/ 10n/,
+    inProgram("const one = wide.get(0);\n  if (one !== undefined) wide.set(0, (one * 7n) / 10n);").replace(
+      /^/,
+      "export const wide = new ArrayMap({ value: u64, maxEntries: 1 });\n",
+    ),
+  ],
+  [
+    "an enum that counts from a negative number, and on from an expression",
+    `enum Mode { Off = -1, On, Many = 1 << 4, More }\n${inProgram("ctx.reply = Mode.More + Mode.On;")}`,
+    /^write constants: const Mode = \{ Off: -1, On: 0, Many: \(1 << 4\), More: \(1 << 4\) \+ 1 \} as const;$/,
+    `const Mode = { Off: -1, On: 0, Many: (1 << 4), More: (1 << 4) + 1 } as const;\n${inProgram("ctx.reply = Mode.More + Mode.On;")}`,
+  ],
+  [
+    "a pattern over a name too long to repeat",
+    inProgram("const { turns } = aCounterWithAVeryLongNameThatNobodyWouldWrite;"),
+    /^name each value: const turns = value\.turns/,
+    inProgram("if (counter === undefined) return 1;\n  const turns = counter.turns;\n  ctx.reply = turns;"),
+  ],
+  [
     "a u64 in the values of an Ipv4Trie added to atomically",
     ofTrie("Ipv4Trie({ value: Seen, maxEntries: 4 })"),
     /^atomic operations work on aligned.*of an IpTrie at multiples of 8/,
