@@ -47,7 +47,7 @@ export async function serve(file: string, options: ServeOptions): Promise<number
     else if (LEVELS[entry.level] <= LEVELS.warning) err(plainText(entry));
     else say(plainText(entry));
   };
-  const read = (): Wanted => {
+  const read = (alive: () => void): Wanted => {
     const now = readSettings(file);
     const moved = placesOf(now, options);
     if (moved.socket !== socket || moved.pins !== pins)
@@ -58,10 +58,11 @@ export async function serve(file: string, options: ServeOptions): Promise<number
           help: "that takes a new start: tsbpf serve stop",
         },
       );
-    return wantedOf(now, options);
+    return wantedOf(now, options, alive);
   };
   let reload: (() => void) | undefined;
-  const onHangUp = (): void => reload?.();
+  let isAskedEarly = false;
+  const onHangUp = (): void => (reload ? reload() : void (isAskedEarly = true));
   // With a terminal it says that the terminal is closed, as it does to `run`.
   const hangUp = process.stdout.isTTY || process.stderr.isTTY ? undefined : "SIGHUP";
   if (hangUp) process.on(hangUp, onHangUp);
@@ -80,6 +81,7 @@ export async function serve(file: string, options: ServeOptions): Promise<number
           notify,
         });
         reload = () => service.reload();
+        if (isAskedEarly) reload();
         let error: RuntimeError | undefined;
         try {
           error = await Promise.race([stopped.then(() => undefined), service.over]);
@@ -149,10 +151,11 @@ const placesOf = (settings: ServiceSettings, options: ServeOptions): { socket: s
 });
 
 /** All programs of a file, compiled or read, with what was found of each. Throws with the name of the one that is wrong. */
-function wantedOf(settings: ServiceSettings, options: ServeOptions): Wanted {
+function wantedOf(settings: ServiceSettings, options: ServeOptions, alive: () => void = () => undefined): Wanted {
   return {
     keep: options.keep ?? settings.keep ?? false,
     targets: settings.programs.map((program) => {
+      alive();
       try {
         return targetOf(program);
       } catch (error) {

@@ -101,6 +101,13 @@ export function watchLinks(
   let found: (error: RuntimeError) => void = () => undefined;
   const lost = new Promise<RuntimeError>((resolve) => (found = resolve));
   const look = (): void => {
+    try {
+      lookAtAll();
+    } catch {
+      // No descriptor is left, say: what could not be seen is looked at again.
+    }
+  };
+  const lookAtAll = (): void => {
     for (const [name, link] of links) {
       const info = link.info();
       if (info.type === STRUCT_OPS_LINK) {
@@ -136,12 +143,11 @@ export function watchLinks(
   };
 }
 
-/** Undefined where there is nothing to watch any more. */
+/** Undefined where there is nothing to watch any more, or the user has no watch left: then the timer finds out. */
 function watchOf(path: string, look: () => void): FSWatcher | undefined {
   try {
     return watchFile(path, look).on("error", () => undefined);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 }

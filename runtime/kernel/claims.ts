@@ -19,7 +19,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { RuntimeError } from "./errors.ts";
 import { syscalls } from "./syscalls.ts";
 
@@ -100,7 +100,12 @@ const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "ut
 export function claim(directory: string, name: string, program: string): Claim | Held {
   const path = join(directory, `${name}.json`);
   for (;;) {
-    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    let fd: number;
+    try {
+      fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    } catch (error) {
+      throw notWritten(path, error);
+    }
     try {
       const locked = syscalls().flock(fd, LOCK.exclusive | LOCK.withoutWaiting);
       if (locked === EAGAIN) {
@@ -128,8 +133,12 @@ function claimOf(fd: number, path: string, program: string): Claim {
     left,
     write(undo) {
       const text = Buffer.from(`${JSON.stringify({ boot: bootId(), pid: process.pid, program, undo })}\n`);
-      writeSync(fd, text, 0, text.length, 0);
-      ftruncateSync(fd, text.length);
+      try {
+        for (let at = 0; at < text.length;) at += writeSync(fd, text, at, text.length - at, at);
+        ftruncateSync(fd, text.length);
+      } catch (error) {
+        throw notWritten(path, error);
+      }
     },
     end() {
       unlinkSync(path);
@@ -137,6 +146,19 @@ function claimOf(fd: number, path: string, program: string): Claim {
     },
     leave: () => closeSync(fd),
   };
+}
+
+/** The record comes before the change: without it, nothing is changed. */
+function notWritten(path: string, error: unknown): RuntimeError {
+  const { code, errno = 0, message } = error as NodeJS.ErrnoException;
+  return new RuntimeError(
+    "system",
+    `keeping the record ${path}, so that the change can be undone: ${code ?? message}`,
+    {
+      errno,
+      help: code === "ENOSPC" || code === "EDQUOT" ? `make room there: df ${dirname(path)}` : undefined,
+    },
+  );
 }
 
 const sameFile = (fd: number, path: string): boolean => {

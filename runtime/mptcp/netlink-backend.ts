@@ -51,7 +51,14 @@ export function startNetlinkBackend(module: BpfModule, options: NetlinkOptions =
   // Newest first.
   const steps: (() => void)[] = [];
   const close = (): void => {
-    for (const step of steps.splice(0)) step();
+    let failed: { readonly error: unknown } | undefined;
+    for (const step of steps.splice(0))
+      try {
+        step();
+      } catch (error) {
+        failed ??= { error };
+      }
+    if (failed) throw failed.error;
   };
   const opened = <T extends { close(): void }>(one: T): T => {
     steps.unshift(() => one.close());

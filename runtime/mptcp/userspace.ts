@@ -2,7 +2,7 @@
  * The choice of path manager of a network namespace (net.mptcp.path_manager, pm_type before Linux 6.16): made for one
  * netlink path manager at a time, put back when it ends, and by the next run when it was killed.
  */
-import { closeSync, existsSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { atTheEnd, claim, claimDirectory, claims, holds, type Claim, type Held } from "../kernel/claims.ts";
 import { RuntimeError } from "../kernel/errors.ts";
@@ -157,12 +157,14 @@ function handover(
     const sleep = new Int32Array(new SharedArrayBuffer(4));
     for (let waited = 0; waited < HANDOVER_MS; waited += 20) {
       const got = take();
-      if (!("holder" in got)) return got;
+      // Another who waited was quicker.
+      if (!("holder" in got) || (got.holder && got.holder.pid !== pid)) return got;
       Atomics.wait(sleep, 0, 0, 20);
     }
     throw new RuntimeError("in-use", `process ${pid} does not end, though it was asked to`, { help: `kill -9 ${pid}` });
   } finally {
-    unlinkSync(waiting);
+    // With two who wait, the quicker has removed it.
+    rmSync(waiting, { force: true });
   }
 }
 
@@ -273,7 +275,11 @@ function writeChoice(netns: number, name: string, value: string): void {
   });
 }
 
-const refused = (error: unknown): RuntimeError =>
-  new RuntimeError("not-permitted", `choosing the userspace path manager: ${(error as NodeJS.ErrnoException).code}`, {
-    help: "run as root, or with CAP_NET_ADMIN",
+function refused(error: unknown): RuntimeError {
+  const { code = String(error), errno = 0 } = error as NodeJS.ErrnoException;
+  const isDenied = ["EPERM", "EACCES", "EROFS"].includes(code);
+  return new RuntimeError(isDenied ? "not-permitted" : "system", `choosing the userspace path manager: ${code}`, {
+    errno,
+    ...(isDenied ? { help: "run as root, or with CAP_NET_ADMIN" } : {}),
   });
+}

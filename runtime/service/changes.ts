@@ -37,11 +37,13 @@ export function change(running: ReadonlyMap<string, Instance>, wanted: readonly 
         ending.delete(target.name);
         continue;
       }
+      host.alive();
       const old = predecessor(target, running, managers);
       if (old) ending.delete(old.target.name);
       steps.push({ target, old, prepared: aboutOne(target, () => prepare(target, host, old)) });
     }
     for (const step of steps) {
+      host.alive();
       aboutOne(step.target, () => step.prepared.place());
       placed.push(step);
     }

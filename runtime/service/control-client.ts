@@ -20,17 +20,25 @@ export async function ask(path: string, request: Request): Promise<unknown> {
     socket.on("error", (error: NodeJS.ErrnoException) => reject(noService(path, error)));
     socket.on("close", () => resolve(Buffer.concat(parts).toString("utf8")));
   });
-  let said: Reply;
-  try {
-    said = JSON.parse(reply) as Reply;
-  } catch {
+  const said = replyIn(reply);
+  if (!said)
     throw new RuntimeError("ended", `the service at ${path} has ended before it replied`, {
       help: "its log says why (journalctl -u tsbpf)",
     });
-  }
   if (said.ok) return said.value;
   const { key, message, help, log } = said.error;
   throw new RuntimeError(key as RuntimeErrorKey, message, { help, ...(log === undefined ? {} : { log }) });
+}
+
+/** Undefined where it is none: nobody has written it to its end, or somebody else listens there. */
+function replyIn(text: string): Reply | undefined {
+  try {
+    const value = JSON.parse(text) as Partial<Record<"ok" | "error", unknown>> | null;
+    const isError = typeof value?.error === "object" && value.error !== null;
+    return value?.ok === true || (value?.ok === false && isError) ? (value as Reply) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function noService(path: string, { code, message }: NodeJS.ErrnoException): RuntimeError {

@@ -31,11 +31,13 @@ export function serveControl(
     socket.on("close", () => clients.delete(socket));
     // Who goes away in the middle has lost the reply, and nothing else.
     socket.on("error", () => socket.destroy());
+    if (clients.size > BOUNDS.refused) return void socket.destroy();
     if (clients.size > BOUNDS.clients) return finish(socket, refusal("busy: too many clients at a time"));
     talk(socket, handle, errorOf);
   });
   return new Promise((resolve, reject) => {
-    server.once("error", (error) => reject(systemError(error, `listening at ${path}`)));
+    // Once it listens, an error is a client that could not be taken, as there is no descriptor left: the next may.
+    server.on("error", (error) => reject(systemError(error, `listening at ${path}`)));
     // Nobody can connect between bind(2) and chmod(2).
     const before = process.umask(0o177);
     try {
@@ -69,19 +71,32 @@ function talk(
   handle: (request: Request) => unknown,
   errorOf: (error: unknown) => Extract<Reply, { ok: false }>["error"],
 ): void {
-  let text = Buffer.alloc(0);
-  const late = setTimeout(() => finish(socket, refusal("the request took too long")), BOUNDS.requestMs);
+  /** Single bytes are not copied each time one more comes. */
+  const parts: Buffer[] = [];
+  let length = 0;
+  let isWhole = false;
+  const late = setTimeout(() => {
+    // What came while the service was busy is read first.
+    setImmediate(() => {
+      if (isWhole) return;
+      socket.off("data", take);
+      finish(socket, refusal("the request took too long"));
+    });
+  }, BOUNDS.requestMs);
   const take = (chunk: Buffer): void => {
-    text = Buffer.concat([text, chunk]);
-    const end = text.indexOf("\n");
-    if (end < 0 && text.length <= BOUNDS.requestBytes) return;
+    const at = chunk.indexOf("\n");
+    const end = at < 0 ? -1 : length + at;
+    parts.push(chunk);
+    length += chunk.length;
+    if (end < 0 && length <= BOUNDS.requestBytes) return;
+    isWhole = true;
     socket.off("data", take);
     clearTimeout(late);
     // What else comes is read and dropped, so that a client that goes on writing hears the reply.
     socket.resume();
     if (end < 0 || end > BOUNDS.requestBytes)
       return finish(socket, refusal(`a request has ${BOUNDS.requestBytes} bytes at most`));
-    void answer(text.toString("utf8", 0, end)).then((reply) => finish(socket, reply));
+    void answer(Buffer.concat(parts).toString("utf8", 0, end)).then((reply) => finish(socket, reply));
   };
   const answer = async (line: string): Promise<Reply> => {
     const request = requestIn(line);
@@ -95,7 +110,7 @@ function talk(
   socket.on("data", take);
   socket.on("end", () => {
     // Without a whole line there is nothing to reply to.
-    if (text.indexOf("\n") < 0) socket.destroy();
+    if (!isWhole) socket.destroy();
   });
   socket.on("close", () => clearTimeout(late));
 }

@@ -21,6 +21,8 @@ import type { Host, Target } from "./target.ts";
 interface KernelInstance extends Instance {
   readonly pinned: PinnedObject;
   readonly claim: Claim;
+  /** Looks at it no more. */
+  unwatch(): void;
   /** Lets go of all that this process has of it. The attachment stays. */
   letGo(): void;
 }
@@ -57,6 +59,7 @@ export function prepareKernel(target: Target, host: Host, old?: Instance): Prepa
     const follow = followLocalAddresses(object, netns, warn);
     if (follow) steps.push(follow.close);
     let placed: Placed | undefined;
+    let fresh: KernelInstance | undefined;
     return {
       undo,
       place() {
@@ -77,6 +80,9 @@ export function prepareKernel(target: Target, host: Host, old?: Instance): Prepa
           steps.push(() => void removeObject(name, pins));
         }
         if (place !== undefined) confirmAttached(object, links, place);
+        // All that may fail is done here: what is committed stays.
+        fresh = instanceOf(target, host, claim, object, follow?.close);
+        steps.push(fresh.unwatch);
         if (there && !before)
           host.log({
             level: "info",
@@ -85,12 +91,14 @@ export function prepareKernel(target: Target, host: Host, old?: Instance): Prepa
           });
       },
       commit() {
-        made.keep();
-        placed?.keep();
-        if (before) before.letGo();
-        else there?.close();
         steps.length = 0;
-        return instanceOf(target, host, claim, object, follow?.close);
+        const failed = allOf([
+          () => (before ?? { letGo: () => there?.close() }).letGo(),
+          () => placed?.keep(),
+          made.keep,
+        ]);
+        if (failed !== undefined) warn((failed as Error).message);
+        return fresh!;
       },
     };
   } catch (error) {
@@ -117,8 +125,12 @@ function instanceOf(
   const watch = watchLinks(pinned.links, place);
   let isLost = false;
   const isGone = (): boolean => place !== undefined && inodeIfThere(place) !== inode;
+  const unwatch = (): void => {
+    watch.close();
+    pinned.close();
+  };
   const letGo = (): void => {
-    const failed = allOf([object.close, pinned.close, ...(unfollow ? [unfollow] : []), watch.close]);
+    const failed = allOf([object.close, ...(unfollow ? [unfollow] : []), unwatch]);
     if (failed !== undefined) throw failed as Error;
   };
   return {
@@ -133,6 +145,7 @@ function instanceOf(
     isGone,
     pinned,
     claim,
+    unwatch,
     letGo,
     facts: () => ({
       params: target.paramTexts,

@@ -13,6 +13,8 @@ import type { Host, Target } from "./target.ts";
 
 interface NetlinkInstance extends Instance {
   start(): void;
+  /** Manages again; where that cannot be, it is lost, with the reason. */
+  startAgain(): void;
   /** `keep`: the namespace's choice of path manager stays, and is on record. */
   stop(keep: boolean): void;
 }
@@ -55,7 +57,7 @@ export function prepareNetlink(target: Target, host: Host, old?: Instance): Prep
         fresh.start();
         isPlaced = true;
       } catch (error) {
-        before?.start();
+        before?.startAgain();
         throw error;
       }
     },
@@ -63,10 +65,10 @@ export function prepareNetlink(target: Target, host: Host, old?: Instance): Prep
       if (!isPlaced) return;
       try {
         fresh.stop(before !== undefined);
-        before?.start();
       } catch (error) {
         host.log({ level: "error", program: target.name, text: (error as Error).message });
       }
+      before?.startAgain();
     },
     commit: () => fresh,
   };
@@ -84,11 +86,13 @@ function instanceOf(target: Target, host: Host): NetlinkInstance {
   let timer: NodeJS.Timeout | undefined;
   /** The namespace lives on for as long as it is held here: its name is what goes. */
   const isGone = (): boolean => target.netns !== undefined && identityIfThere(target.netns) !== identity;
-  const look = (): void => {
-    if (!isGone()) return;
+  const lose = (why: string): void => {
     isLost = true;
     clearInterval(timer);
-    found(new RuntimeError("ended", `${nounOf(target)} was removed`));
+    found(new RuntimeError("ended", why));
+  };
+  const look = (): void => {
+    if (isGone()) lose(`${nounOf(target)} was removed`);
   };
   return {
     target,
@@ -111,12 +115,23 @@ function instanceOf(target: Target, host: Host): NetlinkInstance {
       });
       timer = setInterval(look, LOOK_EVERY_MS);
     },
+    startAgain() {
+      try {
+        this.start();
+      } catch (error) {
+        lose(`what was to take its place could not, and it could not be started again: ${(error as Error).message}`);
+      }
+    },
     stop(keep) {
       clearInterval(timer);
       keeps = () => keep;
-      running?.close();
+      const closing = running;
       running = undefined;
-      keeps = host.keeps;
+      try {
+        closing?.close();
+      } finally {
+        keeps = host.keeps;
+      }
     },
     facts: () => ({
       params: target.paramTexts,

@@ -25,7 +25,12 @@ export function recordsOfServices(): string {
 export function claimService(socket: string, file: string): Claim {
   const got = claim(recordsOfServices(), `${SERVICE}${short(socket)}`, file);
   if (!("holder" in got)) {
-    got.write({ socket });
+    try {
+      got.write({ socket });
+    } catch (error) {
+      got.end();
+      throw error;
+    }
     return got;
   }
   const { holder } = got;

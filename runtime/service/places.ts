@@ -11,6 +11,8 @@ export interface Found {
   readonly targets: readonly Target[];
   /** What waits, and for what. */
   readonly waiting: readonly { readonly target: Target; readonly reason: string }[];
+  /** Patterns that more cgroups fit than are followed, and how many are left alone. */
+  readonly beyond: readonly { readonly target: Target; readonly count: number }[];
   /** Folders in which something may come or go that changes this. */
   readonly folders: ReadonlySet<string>;
 }
@@ -20,23 +22,33 @@ export const MOST_MATCHES = 1024;
 
 export const isPattern = (cgroup: string): boolean => /[*?]/.test(cgroup);
 
-/** Looks where everything is. */
-export function placesNow(wanted: readonly Target[]): Found {
+/** Looks where everything is. `running`: names of what runs, which of too many has its place before what has come. */
+export function placesNow(wanted: readonly Target[], running: ReadonlySet<string> = new Set()): Found {
   const targets: Target[] = [];
   const waiting: { target: Target; reason: string }[] = [];
+  const beyond: { target: Target; count: number }[] = [];
   const folders = new Set<string>();
   for (const target of wanted) {
     if (typeof target.place === "string" && isPattern(target.place)) {
-      const matches = matching(target.place, folders);
-      for (const { path, parts } of matches.slice(0, MOST_MATCHES))
-        targets.push({ ...target, name: instanceName(target.name, path, parts), place: path });
+      const matches = matching(target.place, folders).map(({ path, parts }) => ({
+        ...target,
+        name: instanceName(target.name, path, parts),
+        place: path,
+      }));
+      const more = matches.length - MOST_MATCHES;
+      if (more <= 0) targets.push(...matches);
+      else {
+        const runs = ({ name }: Target): number => (running.has(name) ? 0 : 1);
+        targets.push(...matches.toSorted((a, b) => runs(a) - runs(b)).slice(0, MOST_MATCHES));
+        beyond.push({ target, count: more });
+      }
       if (matches.length === 0) waiting.push({ target, reason: `no cgroup is called ${target.place}` });
     } else if (target.whenGone === "wait" && !isThere(target)) {
       waiting.push({ target, reason: `${nounOf(target)} is not there` });
     } else targets.push(target);
     for (const folder of foldersOf(target)) folders.add(folder);
   }
-  return { targets, waiting, folders };
+  return { targets, waiting, beyond, folders };
 }
 
 /** "the cgroup /sys/fs/cgroup/lab", "the network namespace lab". */
@@ -93,21 +105,33 @@ function matching(pattern: string, folders: Set<string>): readonly Match[] {
       found = next.filter(({ path }) => isFolder(path));
       continue;
     }
-    const expression = new RegExp(
-      `^${part
-        .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-        .replaceAll("*", ".*")
-        .replaceAll("?", ".")}$`,
-      "s",
-    );
     found = found.flatMap(({ path, parts }) => {
       folders.add(path);
       return foldersIn(path).flatMap((name) =>
-        expression.test(name) ? [{ path: join(path, name), parts: [...parts, name] }] : [],
+        fits(name, part) ? [{ path: join(path, name), parts: [...parts, name] }] : [],
       );
     });
   }
   return found;
+}
+
+/**
+ * Whether a name is what one part of a pattern stands for. Names are chosen by whoever makes cgroups: at most the product of both lengths
+ * is done, where an expression may go back and forth for ever.
+ */
+export function fits(name: string, part: string): boolean {
+  let [inName, inPart] = [0, 0];
+  /** Behind the last star, and where what it stands for ends. */
+  let [star, upTo] = [-1, 0];
+  while (inName < name.length) {
+    if (part[inPart] === "*") [star, upTo] = [++inPart, inName];
+    else if (inPart < part.length && (part[inPart] === "?" || part[inPart] === name[inName])) {
+      inName++;
+      inPart++;
+    } else if (star >= 0) [inPart, inName] = [star, ++upTo];
+    else return false;
+  }
+  return /^\**$/.test(part.slice(inPart));
 }
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;

@@ -8,6 +8,8 @@ export const BOUNDS = {
   requestBytes: 65_536,
   /** Connections at a time; those beyond are told so. */
   clients: 16,
+  /** So many, those who are being told so included; the rest is hung up on. */
+  refused: 64,
   /** From the connection to the end of its request. */
   requestMs: 5_000,
   /** From the reply to its end: who does not read it goes without. */

@@ -2,13 +2,13 @@
 import { RuntimeError } from "../kernel/errors.ts";
 import { recoverNamespaces } from "../mptcp/userspace.ts";
 import { change, endOne } from "./changes.ts";
-import { serveControl } from "./control-server.ts";
+import { serveControl, type ControlServer } from "./control-server.ts";
 import { watchFolders } from "./folders.ts";
 import { listed, type Instance } from "./instance.ts";
 import type { Entry } from "./log.ts";
 import { identityOf } from "./netlink-instance.ts";
 import type { Notifier } from "./notify.ts";
-import { isPattern, placesNow, type Found } from "./places.ts";
+import { isPattern, MOST_MATCHES, placesNow, type Found } from "./places.ts";
 import { claimService, forgetDetached, removeLeft } from "./ownership.ts";
 import type { ListReply, ReloadReply, ReplyError, Request, Shown } from "./protocol.ts";
 import type { Host, Target } from "./target.ts";
@@ -25,8 +25,8 @@ export interface ServiceOptions {
   readonly pins: string;
   /** Take the place of what others have pinned and what manages the namespaces, at the start. */
   readonly replace: boolean;
-  /** Reads the file, and what it names, anew. Throws what `errorOf` knows. */
-  readonly read: () => Wanted;
+  /** Reads the file, and what it names, anew; `alive` is called while that takes its time. Throws what `errorOf` knows. */
+  readonly read: (alive: () => void) => Wanted;
   readonly errorOf: (error: unknown) => ReplyError;
   readonly log: (entry: Entry) => void;
   readonly notify: Notifier;
@@ -52,7 +52,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const over = new Promise<RuntimeError | undefined>((resolve) => (finish = resolve));
   let allEnded: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => (allEnded = resolve));
-  const host: Host = { pins, socket, replace: options.replace, log, keeps: () => keep };
+  // Between two programs: what takes long is no reason to be ended by the watchdog.
+  const alive = (): void => (notify.watchdogMs === undefined ? undefined : notify.send({ WATCHDOG: 1 }));
+  const host: Host = { pins, socket, replace: options.replace, log, keeps: () => keep, alive };
 
   let wanted: Wanted = { targets: [], keep: true };
   let found: Found = placesNow([]);
@@ -62,7 +64,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const refused = new Map<string, string>();
 
   const update = (next: Wanted): ReloadReply => {
-    const places = placesNow(next.targets);
+    const places = placesNow(next.targets, new Set(running.keys()));
     const waits = new Set(places.waiting.map(({ target }) => target.name));
     const asleep = [...running].filter(([name, instance]) => waits.has(name) && instance.isLost());
     const awake = new Map([...running].filter(([name]) => !asleep.some(([other]) => other === name)));
@@ -74,6 +76,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     for (const [name, instance] of changed) if (!done.same.includes(name)) follow(instance);
     for (const { target, reason } of places.waiting)
       log({ level: "notice", program: target.name, text: `waits: ${reason}` });
+    tellBeyond(places);
     folders.follow(places.folders);
     for (const name of done.added) log({ level: "info", program: name, text: stateOf(changed.get(name)!) });
     for (const name of done.replaced)
@@ -81,6 +84,19 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     for (const name of done.removed) log({ level: "info", program: name, text: "ended" });
     tell();
     return done;
+  };
+  /** Programs whose patterns fit more than is followed, of which that was said. */
+  const crowded = new Set<string>();
+  const tellBeyond = ({ beyond }: Found): void => {
+    for (const { target, count } of beyond)
+      if (!crowded.has(target.name))
+        log({
+          level: "warning",
+          program: target.name,
+          text: `more than ${MOST_MATCHES} cgroups fit its pattern: ${count} have no program; name them more narrowly`,
+        });
+    crowded.clear();
+    for (const { target } of beyond) crowded.add(target.name);
   };
   const isAwake = (instance: Instance | undefined): boolean => instance !== undefined && !instance.isLost();
   const tell = (): void => {
@@ -123,10 +139,22 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     }
     look();
   };
+  /** What keeps us from looking was said: once is enough. */
+  let blind: string | undefined;
   /** Attaches what has come; what goes tells of itself. */
   const look = (): void => {
     if (isEnding) return;
-    found = placesNow(wanted.targets);
+    try {
+      found = placesNow(wanted.targets, new Set(running.keys()));
+      blind = undefined;
+    } catch (error) {
+      // Nobody waits for an answer here: what runs, runs on, and the next look may find more.
+      const { message } = options.errorOf(error);
+      if (blind !== message) log({ level: "warning", text: `cannot look for what has come: ${message}` });
+      blind = message;
+      return;
+    }
+    tellBeyond(found);
     folders.follow(found.folders);
     for (const target of found.targets) {
       const { name } = target;
@@ -140,7 +168,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         follow(made);
         log({ level: "info", program: name, text: stateOf(made) });
       } catch (error) {
-        const { message } = options.errorOf(error);
+        const whole = options.errorOf(error).message;
+        // The line has the name.
+        const message = whole.startsWith(`${name}: `) ? whole.slice(name.length + 2) : whole;
         if (refused.get(name) !== message) log({ level: "warning", program: name, text: `not attached: ${message}` });
         refused.set(name, message);
       }
@@ -151,9 +181,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   let isEnding = false;
   const folders = watchFolders(look);
   const reload = (): ReloadReply => {
+    // Clients that were there before the end began may still ask: nothing is attached any more.
+    if (isEnding)
+      throw new RuntimeError("ended", "the service is ending", { help: "tsbpf serve FILE starts it again" });
     notify.send({ RELOADING: 1, MONOTONIC_USEC: String(process.hrtime.bigint() / 1000n) });
     try {
-      return update(options.read());
+      return update(options.read(alive));
     } finally {
       notify.send({ READY: 1 });
     }
@@ -197,34 +230,29 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     }
   };
 
-  try {
-    const first = options.read();
-    keep = first.keep;
-    update(first);
-    // Last, so that a start that fails has ended nothing.
-    const all = [...found.targets, ...found.waiting.map(({ target }) => target)];
-    for (const text of recover(all, options)) log({ level: "notice", text });
-  } catch (error) {
-    folders.close();
-    claim.end();
-    throw error;
-  }
   const endAll = (): void => {
     isEnding = true;
     folders.close();
     for (const instance of [...running.values()].toReversed()) endOne(instance, keep && !detach, host);
     running = new Map();
   };
-  let control;
+  let control: ControlServer | undefined;
   try {
+    // Before anything is attached: what cannot be asked is not started. Nobody is answered before all runs, either.
     control = await serveControl(socket, handle, options.errorOf);
+    const first = options.read(alive);
+    keep = first.keep;
+    update(first);
+    // Last, so that a start that fails has ended nothing.
+    const all = [...found.targets, ...found.waiting.map(({ target }) => target)];
+    for (const text of recover(all, options)) log({ level: "notice", text });
   } catch (error) {
     endAll();
+    await control?.close();
     claim.end();
     throw error;
   }
-  const alive = notify.watchdogMs;
-  const beat = alive === undefined ? undefined : setInterval(() => notify.send({ WATCHDOG: 1 }), alive / 2);
+  const beat = notify.watchdogMs === undefined ? undefined : setInterval(alive, notify.watchdogMs / 2);
   beat?.unref();
   notify.send({ READY: 1 });
   log({

@@ -38,6 +38,8 @@ export interface Host {
   /** Take the place of what somebody else has pinned under the same names, and of path managers that run. */
   readonly replace: boolean;
   readonly log: (entry: Entry) => void;
+  /** Called between two programs while a change goes on. */
+  readonly alive: () => void;
 }
 
 /** Whether two would be the very same: then nothing is to be done. */
