@@ -19,7 +19,7 @@ export { optionalPasses } from "./passes/pipeline.ts";
 export type Functions = "choose" | "inline" | "keep";
 
 /** The longest run may be this many times as long as with everything in its place … */
-const LONGER = 1.65;
+const LONGER = 5 / 3;
 /** … and this many instructions: a call takes about so many, which counts in a short program. */
 const LONGER_BY = 16;
 /** A body smaller than this is not worth a call: moving arguments, calling and returning take as much. */

@@ -1,7 +1,7 @@
 /** A field of a stack variable that only ever gets one value is stored once, above everything that needs it. */
 import { commonDominator, graphOf, type Graph } from "../ir/graph.ts";
 import { edges, type Func, type Inst, type Value } from "../ir/ir.ts";
-import { definitions, operands } from "../ir/walk.ts";
+import { definitions, freshValues, operands } from "../ir/walk.ts";
 import { argumentAccess, helperOf } from "./effects.ts";
 import { memoryOf } from "./memory.ts";
 import type { Pass } from "./pass.ts";
@@ -32,6 +32,7 @@ export function hoistAll(func: Func): Func {
   if (graph.order.some((b) => edges(b.end).some((e) => graph.position.get(e.block)! <= graph.position.get(b.id)!)))
     return func;
   const made = definitions(func);
+  const value = freshValues(func);
   const memory = memoryOf(func);
   const home = new Map<number, number>();
   for (const block of graph.order) {
@@ -41,7 +42,7 @@ export function hoistAll(func: Func): Func {
   const slots = slotAccesses(graph, made);
 
   const removed = new Set<Store>();
-  const added = new Map<number, Store[]>();
+  const added = new Map<number, Inst[]>();
   for (const [slot, accesses] of slots) {
     if (!accesses || memory.escapes(slot.id)) continue;
     const groups = new Map<string, Entry[]>();
@@ -58,8 +59,10 @@ export function hoistAll(func: Func): Func {
       if (!first || group.length < LEAST) continue;
       const at = group.map((entry) => entry.block).reduce((a, b) => commonDominator(graph, a, b));
       const from = home.get(first.store.value.id);
-      // The value must be there, in that block or above it.
-      if (from !== undefined && commonDominator(graph, from, at) !== from) continue;
+      // The value must be there, in that block or above it; a constant is made again.
+      const isThere = from === undefined || commonDominator(graph, from, at) === from;
+      const number = isThere ? undefined : made.get(first.store.value.id);
+      if (!isThere && number?.kind !== "const") continue;
       // Where this block has one of the stores, that one stays; else there is a new one at its end.
       const stays = group.find((entry) => entry.block === at);
       if (!unnoticed(graph, accesses, group, at, stays)) continue;
@@ -73,14 +76,19 @@ export function hoistAll(func: Func): Func {
         );
       }
       if (stays) continue;
-      const store: Store = { ...first.store, base: slot, offset: first.offset };
-      added.set(at, [...(added.get(at) ?? []), store]);
+      const again = number?.kind === "const" ? [{ ...number, result: value(number.result.type) }] : [];
+      const stored = again[0]?.result ?? first.store.value;
+      const store: Store = { ...first.store, base: slot, offset: first.offset, value: stored };
+      added.set(at, [...(added.get(at) ?? []), ...again, store]);
       accesses.set(at, [...(accesses.get(at) ?? []), { writes: { store, block: at, offset: first.offset } }]);
     }
   }
-  /** Stores of separate events are treated apart: no path has both. */
+  /**
+   * Stores of separate events are treated apart: no path has both. An event with few of them keeps its own, unless all have few: one
+   * store above them then serves all.
+   */
   function split(group: Entry[]): Entry[][] {
-    if (group.length < 2 * LEAST) return [group];
+    if (group.length <= LEAST) return [group];
     const at = group.map((entry) => entry.block).reduce((a, b) => commonDominator(graph, a, b));
     const parts = new Map<number, Entry[]>();
     for (const entry of group) {
@@ -90,11 +98,14 @@ export function hoistAll(func: Func): Func {
       if (part) part.push(entry);
       else parts.set(child, [entry]);
     }
-    if (parts.size < 2 || [...parts.values()].some((part) => part.length < LEAST)) {
-      // One event may hang off the chain of comparisons that chooses between the others.
-      return [group];
-    }
-    return [...parts.values()].flatMap((part) => split(part));
+    const events = apart(graph, [...parts.keys()]).map((children) => ({
+      stores: children.flatMap((child) => parts.get(child)!),
+      // One that begins further down may be several again.
+      further: children.length === 1 && children[0] !== at,
+    }));
+    const many = events.filter(({ stores }) => stores.length >= LEAST);
+    if (events.length < 2 || many.length === 0) return [group];
+    return many.flatMap(({ stores, further }) => (further ? split(stores) : [stores]));
   }
   if (removed.size === 0) return func;
   return {
@@ -107,6 +118,27 @@ export function hoistAll(func: Func): Func {
       ],
     })),
   };
+}
+
+/** Blocks, together with those that a path from them leads to. */
+function apart(graph: Graph, blocks: readonly number[]): number[][] {
+  const order = [...blocks].sort((a, b) => graph.position.get(a)! - graph.position.get(b)!);
+  let groups: number[][] = [];
+  /** By block: those of `blocks` from which a path leads to it. */
+  const from = new Map<number, ReadonlySet<number>>();
+  const last = graph.position.get(order.at(-1)!)!;
+  for (const { id } of graph.order.slice(graph.position.get(order[0]!), last + 1)) {
+    const before = graph.predecessors.get(id)!.flatMap((one) => from.get(one) ?? []);
+    const all = before.length === 1 ? before[0]! : new Set(before.flatMap((one) => [...one]));
+    if (!order.includes(id)) {
+      if (all.size > 0) from.set(id, all);
+      continue;
+    }
+    from.set(id, new Set([...all, id]));
+    const met = groups.filter((group) => group.some((one) => all.has(one)));
+    groups = [...groups.filter((group) => !met.includes(group)), [...met.flat(), id]];
+  }
+  return groups;
 }
 
 /** What each block does to each slot; undefined for a slot that something else than a store writes. */
