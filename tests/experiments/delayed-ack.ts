@@ -23,7 +23,8 @@ const SEGMENTS = [1, 2, 4, 8, 16] as const;
 const FRACTIONS = [2, 8] as const;
 const DEFAULT = "Linux's default";
 const FLOWS = { count: 8, bytes: 30_000 };
-const TRANSFER = 2_000_000;
+/** Long beside what Linux acknowledges at once at the beginning of a connection, and again for each growth of its window. */
+const TRANSFER = { full: 20_000_000, quick: 2_000_000 };
 /** Slower than the emulated processor, which would otherwise find several segments waiting and take them for one. */
 const RATE = "200mbit";
 const PORT = 9000;
@@ -45,7 +46,7 @@ function variants(quick: boolean): Variant[] {
 }
 const ALL = new Map(variants(false).map((one) => [nameOf(one), one]));
 
-async function open(lab: Lab, folder: string): Promise<Rig> {
+async function open(lab: Lab, { quick }: Options, folder: string): Promise<Rig> {
   const groups = [lab.cgroup("client"), lab.cgroup("server")] as const;
   const rigs = new Map<number, Awaited<ReturnType<typeof wire>>>();
   const traffic = join(folder, "traffic");
@@ -110,7 +111,11 @@ async function open(lab: Lab, folder: string): Promise<Rig> {
           const lines = execFileSync("sh", ["-c", command], { encoding: "utf8" }).trim().split("\n");
           return lines.map((line) => line.split(" ").map(Number));
         };
-        const [segments, acks, rtoUs] = run("send", TRANSFER)[0] as [number, number, number];
+        const [segments, acks, rtoUs] = run("send", quick ? TRANSFER.quick : TRANSFER.full)[0] as [
+          number,
+          number,
+          number,
+        ];
         const flows = run("flow", FLOWS.count, FLOWS.bytes).flat();
         return {
           metrics: {
@@ -156,7 +161,7 @@ export const delayedAck: Experiment = {
   name: "delayed-ack",
   title: "Delayed ACK by option: ACKs, retransmission timers, short flows",
   about:
-    `On the patched kernel in QEMU, whose processor is emulated: times over the path of ${PATHS[0]} ms are mostly the processor's. ${TRANSFER / 1e6} MB are sent once, at ${RATE.replace("mbit", " Mbit/s")}, with segments of one MTU, ` +
+    `On the patched kernel in QEMU, whose processor is emulated: times over the path of ${PATHS[0]} ms are mostly the processor's. ${TRANSFER.full / 1e6} MB are sent once, at ${RATE.replace("mbit", " Mbit/s")}, with segments of one MTU, ` +
     `and then ${FLOWS.count} short flows of ${FLOWS.bytes / 1000} KB, timed from connecting until the receiver has closed. The sender asks; the receiver delays by the smallest round trip divided by what it was asked for, and not below 2 ms. ` +
     "Quick ACKs at the beginning of a connection are Linux's own in all variants.",
   where: "guest",
@@ -164,7 +169,9 @@ export const delayedAck: Experiment = {
   tools: ["ip", "nsenter", "tc", "cc"],
   paper: [],
   steps: ({ quick, runs }: Options) =>
-    interleaved(variants(quick).map(nameOf), runs ?? (quick ? 1 : 5), (variant) => (variant.startsWith("80") ? 7 : 4)),
+    interleaved(variants(quick).map(nameOf), runs ?? (quick ? 1 : 5), (variant) =>
+      quick ? (variant.startsWith("80") ? 7 : 4) : 12,
+    ),
   async prepare(folder) {
     const { compileInto } = await import("./objects.ts");
     execFileSync("cc", [
@@ -176,7 +183,7 @@ export const delayedAck: Experiment = {
     ]);
     compileInto(folder, "delayed-ack", "patched");
   },
-  open: (lab, _, folder) => open(lab, folder),
+  open,
   figures: (samples) => [
     figure(samples, "ACKs per 1,000 segments", "ACKs", (variant) => valuesOf(samples, variant, "acksPer1000")),
     figure(samples, "Retransmission timeout of the sender after the transfer", "milliseconds", (variant) =>
