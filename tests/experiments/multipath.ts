@@ -99,9 +99,12 @@ function ecmp(lab: Lab, name: string, paths: number): Wired {
   const [client, server] = [lab.netns(`c${name}`), lab.netns(`s${name}`)];
   const [from, to] = ["fd00:1::1", "fd00:2::1"];
   for (let path = 0; path < paths; path++) {
-    const net = (end: number): string => `fd00:9:${path}::${end}/64`;
-    lab.wire(client, `v${path}`, [net(1)], server, `w${path}`, [net(2)]);
+    const [near, far] = [1, 2].map((end) => `fd00:9:${path}::${end}`) as [string, string];
+    lab.wire(client, `v${path}`, [`${near}/64`], server, `w${path}`, [`${far}/64`]);
     limit(lab, client, `v${path}`);
+    // A kernel without CONFIG_IPV6_ROUTER_PREF takes the paths only whose next hop it knows to be there.
+    const [{ address }] = JSON.parse(lab.ip(server, "-j", "link", "show", `w${path}`)) as [{ address: string }];
+    lab.ip(client, "neigh", "replace", far, "lladdr", address, "nud", "permanent", "dev", `v${path}`);
   }
   lab.ip(client, "addr", "add", `${from}/128`, "dev", "lo");
   lab.ip(server, "addr", "add", `${to}/128`, "dev", "lo");
