@@ -19,6 +19,8 @@ export interface Emulated {
   readonly groups: readonly [string, string];
   /** A shell's words that run a command on one side. */
   on(side: "client" | "server", command: string): string;
+  /** Waits until nothing of what went before is on its way: what waits in the queue would be in the way of what comes next. */
+  drained(): Promise<void>;
 }
 
 let rigs = 0;
@@ -64,6 +66,17 @@ export function emulate(lab: Lab, { mbit, delayMs, packets }: Emulation): Emulat
     groups,
     on: (side, command) =>
       `echo $$ > ${groups[side === "client" ? 0 : 1]}/cgroup.procs; exec nsenter --net=/run/netns/${side === "client" ? client : server} ${command}`,
+    drained: () =>
+      until(
+        "the queues are empty",
+        () =>
+          [bridge, client, server].every((net) =>
+            [...lab.inside(net, "tc", "-s", "qdisc", "show").matchAll(/backlog \S+ (\d+)p/g)].every(
+              ([, waiting]) => waiting === "0",
+            ),
+          ),
+        60_000,
+      ).then(() => undefined),
   };
 }
 
