@@ -62,7 +62,7 @@ type Change = keyof typeof CHANGES;
 function changes(samples: readonly Sample[], path: Path, metric: Change) {
   return {
     kind: "intervals" as const,
-    title: `${CHANGES[metric].title} over ${path}, beside no program at all${PATHS[path].where === "guest" ? ", in instructions" : ""}`,
+    title: `${CHANGES[metric].title} over ${path}, ${PATHS[path].where === "guest" ? "instructions " : ""}beside no program`,
     x: "change, %",
     neutral: 0,
     rows: PROGRAM_NAMES.flatMap((program) => [
