@@ -5,6 +5,7 @@ import { RELEASES } from "../../compiler/bpf/verifier-rules.ts";
 import { version } from "../../compiler/version.generated.ts";
 import { TroubleError } from "../files/files.ts";
 import { PROJECT_FILE } from "../files/imports.ts";
+import { FORMAT_NAMES, FORMATS, type FormatName } from "../package/formats.ts";
 import { DEFAULT_PINS, registerRuntimeCommands } from "./register.ts";
 import type { PlaygroundOptions } from "./playground.ts";
 import { completions, man, shells, type Shell } from "./completions.ts";
@@ -14,6 +15,7 @@ import { check } from "./check.ts";
 import type { DevOptions } from "./dev.ts";
 import { disasm } from "./disasm.ts";
 import { explain } from "./explain.ts";
+import type { PackageOptions } from "./package.ts";
 import { init, type InitOptions } from "./init.ts";
 import { kernelOption } from "./kernel-option.ts";
 import { colour, err, out, troubleText } from "./output.ts";
@@ -231,6 +233,51 @@ Examples:
     .action(async (files: string[], options: DevOptions) =>
       finish(await (await import("./dev.ts")).dev(files, options)),
     );
+
+  program
+    .command("package")
+    .description(
+      "make a package of a program, or of a service, for Kubernetes, Inspektor Gadget, bpfman, systemd or Debian",
+    )
+    .addArgument(new Argument("<format>", "what for").choices(FORMAT_NAMES))
+    .argument(
+      "<file>",
+      "a TypeScript source or a BPF object; for container, kubernetes, helm and debian a service's file",
+    )
+    .option(
+      "-o, --output <path>",
+      "where it goes; a folder whose name ends in .tar is an archive (default: by its name and format)",
+    )
+    .option("-n, --name <name>", "name of the package (default: the program's; of a service tsbpf)")
+    .option("--package-version <version>", "its version (default: tsbpf's, with the digest of what is in it)")
+    .option("--image <reference>", "for kubernetes and helm: where the image of the service is")
+    .option("--maintainer <person>", "for debian: who answers for it", "root <root@localhost>")
+    .addOption(
+      new Option("--pins <dir>", "for systemd: the directory of pins that the programs are found in").default(
+        DEFAULT_PINS,
+      ),
+    )
+    .addOption(targetOption())
+    .addOption(rootOption())
+    .option("--json", "print JSON instead of text")
+    .addHelpText(
+      "after",
+      `
+Formats:
+${FORMAT_NAMES.map((name) => `  ${name.padEnd(11)} ${FORMATS[name].what} (of ${FORMATS[name].of === "object" ? "a program" : "a service's file"})`).join("\n")}
+
+The same source makes the same package, to the byte: all times in it are SOURCE_DATE_EPOCH, or 1970.
+
+Examples:
+  tsbpf package debian service.json -o tsbpf.deb
+  tsbpf package kubernetes service.json --image registry.example/tsbpf:1 -o tsbpf.yaml
+  tsbpf package systemd out/hello-option.o --name web`,
+    )
+    .action(async (format: FormatName, file: string, options: PackageOptions) => {
+      const { guarded } = await import("./report.ts");
+      const run = async () => (await import("./package.ts")).packageFor(format, file, options);
+      finish(await guarded(options.json ?? false, run));
+    });
 
   registerRuntimeCommands(program, finish);
 

@@ -9,6 +9,7 @@ export type RuntimeErrorKey =
   | "bad-param"
   | "bad-value"
   | "bad-argument"
+  | "kind-not-taken"
   | "no-cgroup"
   | "no-bpffs"
   | "unsafe-pins"

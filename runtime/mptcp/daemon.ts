@@ -27,7 +27,7 @@ export const isPathManager = (module: BpfModule): boolean =>
   module.needs.some((need) => /^(event|helper):mptcp/.test(need));
 
 /** Can the netlink backend do all that the module does? Schedulers, congestion controls and hooks are for the kernel alone. */
-const runsOutside = (module: BpfModule): boolean =>
+export const runsOutside = (module: BpfModule): boolean =>
   isPathManager(module) && module.programs.every(({ type }) => type === "sock_ops");
 
 /** The kernel where it has what the module needs, else netlink for path managers. `forced` overrides. */

@@ -1,5 +1,7 @@
 /** A unit of systemd's for a service, with no more rights than its programs take. */
 
+import type { Capability } from "../kernel/capabilities.ts";
+
 export interface UnitFacts {
   /** The launcher, as a whole path. */
   readonly command: string;
@@ -20,15 +22,21 @@ const quoted = (text: string): string =>
 const bpffsOf = (pins: string): string =>
   pins.startsWith("/sys/fs/bpf/") ? "/sys/fs/bpf" : pins.replace(/\/[^/]*$/, "");
 
+/** The capabilities that a service takes for its programs. */
+export const capabilitiesOf = ({
+  inKernel,
+  entersNamespaces,
+}: Pick<UnitFacts, "inKernel" | "entersNamespaces">): readonly Capability[] => [
+  ...(inKernel ? (["CAP_BPF", "CAP_PERFMON"] as const) : []),
+  "CAP_NET_ADMIN",
+  // Types of pinned maps, the program that is replaced, and other network namespaces.
+  ...(inKernel || entersNamespaces ? (["CAP_SYS_ADMIN"] as const) : []),
+];
+
 /** The unit's text. */
 export function unitText(facts: UnitFacts): string {
   const { command, file, socket, pins, inKernel, overNetlink, entersNamespaces } = facts;
-  const capabilities = [
-    ...(inKernel ? ["CAP_BPF", "CAP_PERFMON"] : []),
-    "CAP_NET_ADMIN",
-    // Types of pinned maps, the program that is replaced, and other network namespaces.
-    ...(inKernel || entersNamespaces ? ["CAP_SYS_ADMIN"] : []),
-  ].join(" ");
+  const capabilities = capabilitiesOf({ inKernel, entersNamespaces }).join(" ");
   // ProtectKernelTunables= has /sys/fs/bpf read-only, whatever is said beside it: where pins are made, its paths are named here.
   const tunables = inKernel
     ? `ReadOnlyPaths=/sys -/proc/acpi -/proc/fs -/proc/irq -/proc/bus -/proc/sysrq-trigger${overNetlink ? "" : " /proc/sys"}

@@ -32,6 +32,15 @@ const COMMANDS: Readonly<Record<string, readonly (() => readonly string[])[]>> =
   completions: [() => ["completions", "bash"]],
   man: [() => ["man"]],
   types: [() => ["types", join(folder, "fullmesh.o")]],
+  package: [
+    () => [
+      "package",
+      "systemd",
+      join(folder, "fullmesh.o"),
+      "-o",
+      join(mkdtempSync(join(folder, "package-")), "x.conf"),
+    ],
+  ],
   init: [() => ["init", "--help"], () => ["init", mkdtempSync(join(folder, "project-"))]],
   // What it says goes to its client, and its end is the client's: tests/cli/lsp.
   lsp: [() => ["lsp", "--help"]],

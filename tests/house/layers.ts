@@ -144,6 +144,15 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   // One process that keeps the programs of a file running.
   "runtime/service": ["runtime/kernel", "runtime/mptcp"],
+  // Packages of programs and of the service, for the engines of others.
+  "runtime/package": [
+    "compiler/bpf",
+    "compiler/layout.ts",
+    "compiler/module.ts",
+    "runtime/files",
+    "runtime/kernel",
+    "runtime/service",
+  ],
   "runtime/api.ts": ["compiler/module.ts", "runtime/files", "runtime/kernel", "runtime/mptcp"],
   // The language server: what the compiler finds, for editors.
   "runtime/lsp": [
@@ -196,6 +205,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "runtime/kernel",
     "runtime/lsp",
     "runtime/mptcp",
+    "runtime/package",
     "runtime/project",
     "runtime/service",
     "runtime/vm",
