@@ -10,6 +10,7 @@ import { mapInfo, type MapInfo } from "./info.ts";
 import { SECTIONS, sectionSize, type KernelBtf } from "./kernel-btf.ts";
 import { objectName, pinName } from "./names.ts";
 import { makePinFolder, openPinFolder } from "./pin-folder.ts";
+import { ringBytes } from "./ringbuf.ts";
 import type { Undo } from "./undo.ts";
 
 export interface MapContext {
@@ -43,7 +44,7 @@ function wanted(map: MapSpec): Wanted {
     type,
     keySize: keyless ? 0 : map.key ? sizeOf(map.key) : storage ? 4 : 0,
     valueSize: ring || !map.value ? 0 : sizeOf(map.value),
-    maxEntries: storage ? 0 : map.maxEntries,
+    maxEntries: storage ? 0 : ring ? ringBytes(map.maxEntries) : map.maxEntries,
     flags: map.flags | (noPrealloc ? MAP_FLAGS.noPrealloc : 0),
   };
 }

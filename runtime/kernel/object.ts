@@ -16,7 +16,7 @@ import { attachTo, type LinkHandle } from "./links.ts";
 import { mapHandle, type MapHandle } from "./maps.ts";
 import type { StructHandle } from "./struct-ops.ts";
 import { streamRing, type RingStream } from "./ring-stream.ts";
-import { openRing, type RingReader } from "./ringbuf.ts";
+import { openRing, ringBytes, type RingReader } from "./ringbuf.ts";
 import { syscalls, type Mapping } from "./syscalls.ts";
 
 export interface RingHandle<T = Value> {
@@ -104,7 +104,7 @@ export function loadedObject(parts: ObjectParts): LoadedObject {
       rings[map.name] = ringHandle(
         fd,
         map.name,
-        map.maxEntries,
+        ringBytes(map.maxEntries),
         map.value,
         () => dropped(maps, globals, map.name),
         closers,

@@ -33,6 +33,9 @@ export interface RingReader {
   close(): void;
 }
 
+/** Bytes of the ring for those that are asked for: whole pages, which have 64 KiB on some arm64 kernels. Both are powers of two. */
+export const ringBytes = (asked: number, page = pageSize()): number => Math.max(asked, page);
+
 /** Maps a ring-buffer map; `size` is its max_entries. The descriptor may be closed afterwards. */
 export function openRing(fd: number, size: number, name: string): RingReader {
   const { mmap, munmap } = syscalls();

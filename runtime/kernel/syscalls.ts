@@ -59,7 +59,7 @@ export interface Watch {
 }
 
 /** Number of bpf(2) per architecture (arch/*\/entry/syscalls; the generic table serves arm64, riscv64 and loongarch64). */
-const BPF_SYSCALL: Readonly<Record<string, number>> = {
+export const BPF_SYSCALL: Readonly<Record<string, number>> = {
   x64: 321,
   arm64: 280,
   riscv64: 280,
@@ -69,8 +69,8 @@ const BPF_SYSCALL: Readonly<Record<string, number>> = {
 };
 
 /** Numbers that every architecture has alike. */
-const PIDFD_OPEN = 434;
-const PIDFD_GETFD = 438;
+export const PIDFD_OPEN = 434;
+export const PIDFD_GETFD = 438;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;

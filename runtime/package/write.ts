@@ -48,7 +48,7 @@ function writeFolder(path: string, files: readonly PackedFile[]): void {
     }
     renameSync(part, path);
   } catch (error) {
-    rmSync(part, { recursive: true, force: true });
+    if (isThere(part)) rmSync(part, { recursive: true, force: true });
     throw trouble("cannot-write", `cannot write ${path}: ${reason(error)}`, "choose another place: -o PATH");
   }
 }

@@ -14,7 +14,7 @@ import {
 } from "../../runtime/mptcp/netlink.ts";
 import { dice, type Dice } from "./dice.ts";
 
-const ROUNDS = Number(process.env["FUZZ"] ?? 10_000);
+const ROUNDS = Number(process.env["FUZZ"] ?? 2_000);
 
 /** An event as the kernel sends it: token, family, ids, addresses and ports. */
 const whole = (chance: Dice): Uint8Array =>

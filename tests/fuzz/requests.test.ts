@@ -8,7 +8,7 @@ import { readService } from "../../runtime/project/service-file.ts";
 import { requestIn } from "../../runtime/service/protocol.ts";
 import { dice, type Dice } from "./dice.ts";
 
-const ROUNDS = Number(process.env["FUZZ"] ?? 5_000);
+const ROUNDS = Number(process.env["FUZZ"] ?? 2_000);
 const WORDS = [
   "list",
   "show",
