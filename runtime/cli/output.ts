@@ -2,7 +2,7 @@
  * Standard output and error of the command: all of it passes here. No control character gets out but our own colours,
  * and only on standard error. A stream that cannot be written to any more ends the command in order: see `lastWords`.
  */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, fstatSync, openSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import { printable, printableJson, printableLines } from "../../compiler/printable.ts";
 import { reason, type Trouble } from "../files/files.ts";
@@ -22,8 +22,36 @@ const ended = (text: string): string => (text.endsWith("\n") ? text : `${text}\n
 /** A text as it is to be: all of a command that compiles, and of its record, goes out here. */
 export function print(stream: 1 | 2, text: string): boolean {
   witness()?.printed(stream, text);
+  if (isLog && intoFile(stream, text)) return true;
   return (stream === 1 ? process.stdout : process.stderr).write(text);
 }
+let isLog = false;
+/**
+ * From now on what is printed is a log, of one who has more to do than to keep it: lines that find no room on a disk are lost,
+ * and end nothing.
+ */
+export const keepLog = (): void => void (isLog = true);
+let lost = 0;
+let isCut = false;
+/** Lines that were lost since the last time that somebody said so. */
+export const lostLines = (): number => lost;
+export const forgetLostLines = (): void => void (lost = 0);
+const FULL: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT"]);
+/** Writes to a regular file, or loses the text where there is no room. False for what else a stream is, and what else goes wrong. */
+function intoFile(fd: 1 | 2, text: string): boolean {
+  try {
+    if (!fstatSync(fd).isFile()) return false;
+    const bytes = Buffer.from(isCut ? `\n${text}` : text);
+    for (let at = 0; at < bytes.length; isCut = true) at += writeSync(fd, bytes, at);
+    isCut = false;
+    return true;
+  } catch (error) {
+    if (!FULL.has((error as NodeJS.ErrnoException).code)) return false;
+    lost++;
+    return true;
+  }
+}
+
 /** Whether there is room for more at once; a long output waits for `drained` otherwise. */
 export const out = (text: string): boolean => print(1, printableLines(ended(text)));
 /** An empty screen to write on, where people look at one; elsewhere what was written stays. */

@@ -20,7 +20,7 @@ import { startService, type Wanted } from "../service/service.ts";
 import type { Target } from "../service/target.ts";
 import { unitText } from "../service/unit.ts";
 import { readForService, readParams } from "./input.ts";
-import { err, out, say } from "./output.ts";
+import { err, forgetLostLines, keepLog, lostLines, out, say } from "./output.ts";
 import { document, line, table } from "./report.ts";
 import { untilStopped } from "./stop.ts";
 
@@ -40,8 +40,19 @@ export async function serve(file: string, options: ServeOptions): Promise<number
   const notify = notifier();
   const inJournal = isJournal(process.env["JOURNAL_STREAM"]);
   const least = LEVELS[settings.log ?? "info"];
+  keepLog();
   const log = (entry: Entry): void => {
     if (LEVELS[entry.level] > least) return;
+    const lost = lostLines();
+    write(entry);
+    if (lost === 0 || lostLines() > lost) return;
+    forgetLostLines();
+    write({
+      level: "warning",
+      text: `${lost} ${lost === 1 ? "line" : "lines"} before the last one found no room on the disk`,
+    });
+  };
+  const write = (entry: Entry): void => {
     if (options.json) line(jsonEntry(entry));
     else if (inJournal) err(journalText(entry));
     else if (LEVELS[entry.level] <= LEVELS.warning) err(plainText(entry));
