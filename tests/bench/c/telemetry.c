@@ -117,6 +117,9 @@ static __always_inline void arrived(sock_ops *skops, const struct option *opt)
 }
 
 #ifdef PATCHED
+/* A word of the context: clang-16 would read and write halves, which the kernel refuses. */
+#define WHOLE(word) (*(volatile __u32 *)&(word))
+
 SEC("sockops")
 int telemetry(struct patched_sock_ops *skops)
 {
@@ -138,16 +141,16 @@ int telemetry(struct patched_sock_ops *skops)
 		}
 		fill(skops, &opt);
 		__builtin_memcpy(words, &opt, sizeof(opt));
-		skops->replylong[0] = words[0];
-		skops->replylong[1] = words[1];
-		skops->replylong[2] = words[2];
+		WHOLE(skops->replylong[0]) = words[0];
+		WHOLE(skops->replylong[1]) = words[1];
+		WHOLE(skops->replylong[2]) = words[2];
 		break;
 	case BPF_TCP_PARSE_OPTIONS:
 		words[0] = skops->opt_data[0];
 		if ((words[0] & 0xffff) != (KIND | sizeof(struct option) << 8))
 			break;
-		words[1] = skops->opt_data[1];
-		words[2] = skops->opt_data[2];
+		words[1] = WHOLE(skops->opt_data[1]);
+		words[2] = WHOLE(skops->opt_data[2]);
 		__builtin_memcpy(&opt, words, sizeof(opt));
 		arrived(skops, &opt);
 		break;
