@@ -155,6 +155,22 @@ test("weights are shares of the bytes, by the path's number", async () => {
   expect(firstShare(done)).toBeLessThan(0.28);
 });
 
+test("what is given on an acknowledgement is sent before TCP widens its buffer: a slow link gets no more than it can carry in time", async () => {
+  const done = run(
+    {
+      scheduler: await bundled("weighted"),
+      writes: [
+        { at: "0s", bytes: 1000 },
+        { at: "1s", bytes: 2 * MEGABYTES },
+      ],
+    },
+    ["8mbit", "2mbit"].map((rate) => ({ rate, delay: "10ms", queue: 1000 }) as Path),
+  );
+  // Four fifths; TCP that looks first widens the slower link's buffer for as much as the faster one carries.
+  expect(firstShare(done)).toBeGreaterThan(0.76);
+  expect(only(done).finished).toBeLessThan(3.1);
+});
+
 test("one that chooses nothing, or only what cannot send, stops nobody else", async () => {
   const text = (body: string): string => `
 import { license } from "tsbpf";

@@ -43,9 +43,9 @@ export interface Owner {
   opened(sender: Sender): void;
   /** The peer has everything of it before this byte. */
   arrived(nextByte: number): void;
-  /** What an acknowledgement says of the session, when it leaves, and when it has been heard. */
+  /** What an acknowledgement says of the session, when it leaves, and when it is heard; true: the application waits for room. */
   says(): number;
-  heard(said: number): void;
+  heard(said: number): boolean;
 }
 
 export interface Flow {
@@ -174,8 +174,8 @@ export function createFlow({ clock, path, scheme, index, who, place, mss, plan, 
   }
   function hear(ack: Acknowledgement, said: number | undefined): void {
     if (isClosed || !sender) return;
+    if (owner) return acknowledged(sender, ack, () => owner.heard(said!));
     acknowledged(sender, ack);
-    if (owner) return owner.heard(said!);
     if (unwritten.size > 0 || !isDone(sender)) return;
     record.finished = seconds();
     close();

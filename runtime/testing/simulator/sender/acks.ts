@@ -191,12 +191,15 @@ export function handshakeAcked(sender: Sender, rttUs: number): void {
   if (!control.congControl) updatePacingRate(sender);
 }
 
-/** Takes an acknowledgement, and sends what it lets. */
-export function acknowledged(sender: Sender, ack: Acknowledgement): void {
+/**
+ * Takes an acknowledgement, and sends what it lets. `tell`: who else hears of it (mptcp_incoming_options, in tcp_data_queue) does so before TCP
+ * sends and looks at its buffer, and says whether anybody waits for room there (SOCK_NOSPACE).
+ */
+export function acknowledged(sender: Sender, ack: Acknowledgement, tell: () => boolean = () => true): void {
   const { sock, queue } = sender;
   refresh(sender);
   sender.echoed = ack.stamp;
-  if (ack.next < queue.first) return;
+  if (ack.next < queue.first) return void tell();
   const isSlow = ack.echo || ack.blocks.length > 0 || ack.duplicate !== undefined;
   let flag = isSlow ? FLAG.Slowpath | FLAG.UpdateTsRecent : 0;
   const priorFirst = queue.first;
@@ -241,6 +244,7 @@ export function acknowledged(sender: Sender, ack: Acknowledgement): void {
     if (alert.flag & FLAG.DsackingAck) alerted(sender, priorFirst, false, alert);
     probeAnswered(sender, ack.next, alert.flag);
   }
+  const isWaitedFor = tell();
   sendData(sender);
-  checkSendBuffer(sender);
+  if (isWaitedFor) checkSendBuffer(sender);
 }

@@ -32,8 +32,8 @@ export interface Session {
   open(sender: Sender, facts: SubflowFacts): Subflow;
   /** The peer has the subflow's bytes up to here. */
   arrived(subflow: Subflow, nextByte: number): void;
-  /** An acknowledgement on the subflow says that the peer has the stream up to here. */
-  heard(subflow: Subflow, acknowledged: number): void;
+  /** An acknowledgement on the subflow says that the peer has the stream up to here. True: the application waits for room. */
+  heard(subflow: Subflow, acknowledged: number): boolean;
   /** The application writes so many bytes; `isLast`: the last ones. */
   write(bytes: number, isLast: boolean): void;
   close(): void;
@@ -231,15 +231,16 @@ export function createSession({ clock, facts, window, attach, finished }: Sessio
       if (subflow.stale && subflow.heardAt !== subflow.staleHeardAt) subflow.stale = false;
       seen.windowEnd = Math.max(seen.windowEnd, acknowledged + window);
       push();
-      if (acknowledged <= stream.una) return;
+      if (acknowledged <= stream.una) return isWaiting;
       stream.acknowledge(acknowledged);
       const isAll = stream.una === stream.written;
       if (isAll) timer.clear();
       else startTimer();
       if (refill()) push();
-      if (!isAll || isOpenEnded || unwritten > 0 || isFinished) return;
+      if (!isAll || isOpenEnded || unwritten > 0 || isFinished) return isWaiting;
       isFinished = true;
       finished();
+      return false;
     },
     write(bytes, isLast) {
       unwritten += bytes;
