@@ -136,8 +136,17 @@ function node(args, cwd) {
   });
 }
 
-async function makeCodeCache(part) {
+/** A folder with the programs of the package, which the command compiles to get warm. */
+function makeWorkFolder(part) {
   const work = fs.mkdtempSync(path.join(part, "work-"));
+  const programs = path.join(root, "programs");
+  for (const name of fs.readdirSync(programs))
+    if (name.endsWith(".ts")) fs.copyFileSync(path.join(programs, name), path.join(work, name));
+  return work;
+}
+
+async function makeCodeCache(part) {
+  const work = makeWorkFolder(part);
   const file = path.join(part, "code.bin");
   await node([__filename, "--code", file], work);
   const stamp = `${stateOf(fs.statSync(file, { bigint: true }))}\n${digest(fs.readFileSync(file))}\n`;
@@ -146,7 +155,7 @@ async function makeCodeCache(part) {
 
 /** The snapshot, and last the stamp that says what it belongs to; `bin/tsbpf` reads it. */
 async function makeSnapshot(part, mine) {
-  const work = fs.mkdtempSync(path.join(part, "work-"));
+  const work = makeWorkFolder(part);
   const blob = path.join(part, "snapshot.blob");
   const from = [...SNAPSHOT_FLAGS, "--snapshot-blob", blob];
   await node([...from, "--build-snapshot", bundle], work);

@@ -19,37 +19,24 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { embed } from "./embed.mjs";
+import { libraryOf, moduleText } from "./library.mjs";
+import { noProcesses } from "./no-processes.mjs";
 import { writePages } from "./pages.mjs";
 import { buildPlayground } from "./playground.mjs";
-import { typescriptOfCommand, typescriptOnly } from "./typescript-module.mjs";
+import { typescriptOnly } from "./typescript-module.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...parts) => join(root, ...parts);
 
-const entries = {
+/** What editors and Node read of the language; small, and apart from all else, because programs import it. */
+const language = ["index", "tcp", "mptcp", "delack", "connect", "sockopt", "cc", "config"];
+
+/** The package's modules that are in the command's bundle. */
+const modules = {
   compiler: "compiler/api.ts",
   runtime: "runtime/api.ts",
   testing: "runtime/testing/index.ts",
   "testing-coverage": "runtime/testing/vitest-coverage.ts",
-  "dsl/index": "runtime/dsl/index.ts",
-  "dsl/tcp": "runtime/dsl/tcp.ts",
-  "dsl/mptcp": "runtime/dsl/mptcp.ts",
-  "dsl/delack": "runtime/dsl/delack.ts",
-  "dsl/connect": "runtime/dsl/connect.ts",
-  "dsl/sockopt": "runtime/dsl/sockopt.ts",
-  "dsl/cc": "runtime/dsl/cc.ts",
-  "dsl/config": "runtime/dsl/config.ts",
-};
-
-/** Commander can run sub-commands as programs of their own. Ours are none, and early Node 20 takes no snapshot with it. */
-const noProcesses = {
-  name: "no-processes",
-  setup(build) {
-    build.onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
-      importer.includes("/commander/") ? { path: "nothing", namespace: "no-processes" } : undefined,
-    );
-    build.onLoad({ filter: /./, namespace: "no-processes" }, () => ({ contents: "module.exports = {};" }));
-  },
 };
 
 /** Stands in a bundle where its name will be. */
@@ -57,51 +44,39 @@ const NO_BUILD_YET = "(no build yet..)";
 
 embed();
 if (!process.argv.includes("--embed-only")) {
-  // What is not there yet (a checkout in the middle of the work) is left out rather than failing the rest.
-  const present = Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(at(file))));
   const out = at(`dist.tmp-${process.pid}`);
   rmSync(out, { recursive: true, force: true });
-  await build({
+  const common = {
     absWorkingDir: root,
-    entryPoints: present,
     outdir: out,
     bundle: true,
-    splitting: true,
-    // All in one folder, so that each finds the command's bundle in the same place.
-    chunkNames: "[name]-[hash]",
     platform: "node",
     target: "node20",
-    format: "esm",
     minify: true,
-    keepNames: false,
-    sourcemap: false,
-    external: ["koffi", "vitest"],
-    plugins: [typescriptOfCommand],
-    // The command's bundle is CommonJS, and so is what asks for Node's modules at run time.
-    banner: {
-      js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);import{fileURLToPath as __fu}from"node:url";import{dirname as __dn}from"node:path";const __filename=__fu(import.meta.url),__dirname=__dn(__filename);',
-    },
     logLevel: "warning",
+  };
+  await build({
+    ...common,
+    entryPoints: Object.fromEntries(language.map((name) => [`dsl/${name}`, `runtime/dsl/${name}.ts`])),
+    splitting: true,
+    chunkNames: "dsl/[name]-[hash]",
+    format: "esm",
   });
+  for (const [name, file] of Object.entries(modules))
+    writeFileSync(join(out, `${name}.js`), await moduleText(root, name, file));
   // One CommonJS file, as V8's code cache and its startup snapshots need it.
   await build({
-    absWorkingDir: root,
+    ...common,
     entryPoints: { cli: "runtime/cli/main.ts", replay: "runtime/cli/cache/replay.ts" },
-    outdir: out,
     outExtension: { ".js": ".cjs" },
-    bundle: true,
-    platform: "node",
-    target: "node20",
     format: "cjs",
-    minify: true,
-    external: ["koffi", "vscode-languageserver*"],
-    plugins: [typescriptOnly(root), noProcesses],
+    external: ["koffi", "vitest", "vscode-languageserver*"],
+    plugins: [typescriptOnly(), libraryOf(root, modules), noProcesses],
     // While Node builds a snapshot there is no module to export to.
     banner: { js: "var module=module||{exports:{}};" },
     define: { TSBPF_BUILD: JSON.stringify(NO_BUILD_YET) },
-    logLevel: "warning",
   });
-  await writePages(root, join(out, "pages.json"));
+  await writePages(root, join(out, "pages.bin"));
   await buildPlayground(root, join(out, "playground"));
   const bundles = ["cli.cjs", "replay.cjs"].map((name) => join(out, name));
   const id = buildId(bundles);
@@ -110,6 +85,8 @@ if (!process.argv.includes("--embed-only")) {
   // strings hold, but not what regular expressions do.
   const other = bundle.findIndex((byte) => byte > 0x7f);
   if (other >= 0) throw new Error(`not ASCII: write \\u… instead in ${bundle.subarray(other - 60, other + 20)}`);
+  // Where one of our files takes `ts` apart as an object, the bundler keeps all that it has.
+  if (bundle.includes("transpileModule:")) throw new Error("all of TypeScript is in the bundle: use only ts.NAME");
   writeFileSync(join(out, "tsbpf.1"), execFileSync(process.execPath, [join(out, "cli.cjs"), "man"]));
   // What was prepared for another build must not be used with this one; bin/ compares.
   writeFileSync(join(out, "build.id"), `${id}\n`);

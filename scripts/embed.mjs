@@ -25,7 +25,7 @@ function embedDeclarations() {
   writeIfChanged(at("compiler/version.generated.ts"), `export const version = ${JSON.stringify(version)};\n`);
 }
 
-/** The examples of the playground; and what the command compiles to get warm: our programs, and one with an error of each stage of the frontend. */
+/** The examples of the playground; and what the command compiles to get warm beside them: a program with an error of each stage of the frontend. */
 function embedSamples() {
   const programs = readdirSync(at("programs"))
     .filter((name) => /\.ts$/.test(name))
@@ -39,8 +39,8 @@ function embedSamples() {
   );
   const wrong = readFileSync(at("scripts/wrong-sample.txt"), "utf8");
   writeIfChanged(
-    at("runtime/cli/samples.generated.ts"),
-    `// Made from programs/ by scripts/embed.mjs.\nexport const samples: Readonly<Record<string, string>> = {\n${rows.join("\n")}\n};\nexport const wrongSample = ${JSON.stringify(wrong)};\n`,
+    at("runtime/cli/wrong-sample.generated.ts"),
+    `// Made from scripts/wrong-sample.txt by scripts/embed.mjs.\nexport const wrongSample = ${JSON.stringify(wrong)};\n`,
   );
 }
 

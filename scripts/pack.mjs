@@ -17,6 +17,7 @@ if (when === "before") {
   rmSync(types, { recursive: true, force: true });
   execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", join(root, "tsconfig.types.json")], { stdio: "inherit" });
   prune();
+  indentByTabs();
   mkdirSync(dirname(kept), { recursive: true });
   const text = readFileSync(readme, "utf8");
   writeFileSync(kept, text);
@@ -34,6 +35,18 @@ function prune() {
   for (const name of readdirSync(types, { recursive: true }).map(String)) {
     const file = join(types, name);
     if (name.endsWith(".d.ts") && !wanted.has(file)) rmSync(file);
+  }
+}
+
+/** Types of tables are nested deeply, and half of their text is spaces. */
+function indentByTabs() {
+  for (const name of readdirSync(types, { recursive: true }).map(String)) {
+    if (!name.endsWith(".d.ts")) continue;
+    const text = readFileSync(join(types, name), "utf8");
+    writeFileSync(
+      join(types, name),
+      text.replace(/^(?: {4})+/gm, (spaces) => "\t".repeat(spaces.length / 4)),
+    );
   }
 }
 

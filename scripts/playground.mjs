@@ -39,7 +39,7 @@ export async function buildPlayground(root, out) {
       ...common,
       entryPoints: ["runtime/playground/worker/worker.ts"],
       format: "iife",
-      plugins: [typescriptOnly(root), noNode],
+      plugins: [typescriptOnly(), noNode],
     }),
   ]);
   mkdirSync(out, { recursive: true });

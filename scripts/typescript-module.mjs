@@ -2,7 +2,7 @@
 // bundler can drop nothing; the language uses its parser, binder and checker, which are less than half of it. The file
 // was itself made from ES modules, so a few marks at the starts of lines are enough to undo that. Whatever does not look
 // as expected stops the build: the version is pinned in package-lock.json.
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
@@ -24,6 +24,20 @@ function replace(text, what, pattern, by) {
   });
   if (count === 0) throw new Error(`scripts/typescript-module.mjs: this TypeScript has no ${what}`);
   return result;
+}
+
+/**
+ * The table of all messages as a variable for each, so that those which nothing says are dropped. Their keys, by which an editor's server finds
+ * translations, are as long as themselves.
+ */
+function messageVariables(rows) {
+  return replace(
+    rows,
+    "rows of messages",
+    /^  (\w+): diag\(\s*([\de]+),\s*(\d+)[^,]*,\s*"[^"]*",\s*([\s\S]*?)\s*\),?$(?=\n  \w+: diag\(|\n*$(?![\s\S]))/gm,
+    (_row, name, code, category, rest) =>
+      `var Diagnostics_${name} = /* @__PURE__ */ diag(${code}, ${category}, "", ${rest});`,
+  );
 }
 
 /** The text of `typescript.js`, as ts-morph ships it, as an ES module with an export for each name that it exports. */
@@ -54,6 +68,10 @@ export function typescriptModule(text) {
     /^var (\w+);\n\(\((\w+)\) => \{$([\s\S]*?)^\}\)\(\1 \|\| \(\1 = \{\}\)\);$/gm,
     (_all, name, inner, body) => `var ${name} = /* @__PURE__ */ ((${inner}) => {${body}return ${inner};\n})({});`,
   );
+  text = replace(text, "table of messages", /^var Diagnostics = \{\n([\s\S]*?)^\};\n/m, (_all, rows) =>
+    messageVariables(rows),
+  );
+  text = text.replace(/\bDiagnostics\.(?=\w)/g, "Diagnostics_");
   // The server of an editor comes last and is not needed at all; what it exports goes with it.
   text = replace(text, "server", /^\/\/ src\/server\/[\s\S]*$/m, () => "");
   const declared = new Set(
@@ -109,7 +127,7 @@ function asNamespace(build) {
 }
 
 /** esbuild plugin for the command: `ts-morph` in our sources is TypeScript alone, with the exports that are used. */
-export const typescriptOnly = (root) => ({
+export const typescriptOnly = () => ({
   name: "typescript-only",
   setup(build) {
     const text = typescriptModule(readFileSync(file, "utf8"));
@@ -119,43 +137,6 @@ export const typescriptOnly = (root) => ({
       resolveDir: dirname(file),
       loader: "js",
     }));
-    build.onLoad({ filter: /runtime\/cli\/typescript\.ts$/ }, () => ({
-      contents: `import * as ts from "ts-morph";\nexport const typescript = { ${usedOf(root, text)
-        .map((name) => `${name}: ts.${name}`)
-        .join(", ")} };\n`,
-      resolveDir: root,
-      loader: "js",
-    }));
     asNamespace(build);
   },
 });
-
-/** Names of TypeScript's that our sources look into. */
-function usedOf(root, text) {
-  const exported = new Set(
-    /export \{ ([^}]*) \};\n$/
-      .exec(text)[1]
-      .split(", ")
-      .map((one) => one.replace(/^\w+ as /, "")),
-  );
-  const folders = ["compiler/frontend", "runtime/files", "runtime/project"].map((folder) => join(root, folder));
-  const sources = folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
-  const names = sources.flatMap((path) =>
-    path.endsWith(".ts") ? [...readFileSync(path, "utf8").matchAll(/\bts\.(\w+)/g)].map((match) => match[1]) : [],
-  );
-  return [...new Set(names)].filter((name) => exported.has(name)).sort();
-}
-
-/** esbuild plugin for the package's modules, which lie beside the command's bundle: TypeScript is that one's. */
-export const typescriptOfCommand = {
-  name: "typescript-of-command",
-  setup(build) {
-    build.onResolve({ filter: /^ts-morph$/ }, () => ({ path: "ts-morph", namespace: "typescript-of-command" }));
-    build.onLoad({ filter: /./, namespace: "typescript-of-command" }, () => ({
-      contents: 'module.exports = require("./cli.cjs").typescript;',
-      loader: "js",
-    }));
-    build.onResolve({ filter: /^\.\/cli\.cjs$/ }, ({ path }) => ({ path, external: true }));
-    asNamespace(build);
-  },
-};

@@ -8,9 +8,9 @@ import { keepHangUp } from "./hang-up.ts";
 import { leave, watchOutput } from "./output.ts";
 import { warmUp } from "./warm-up.ts";
 
-export { typescript } from "./typescript.ts";
+export { library } from "./library.ts";
 
-/** Whether `tsbpf/compiler` and the like look into the bundle for TypeScript: then nothing starts. The launchers give a module without a name. */
+/** Whether `tsbpf/compiler` and the like take their part of the bundle: then nothing starts. The launchers give a module without a name. */
 const isLibrary = typeof module === "object" && module.id !== undefined && module.id !== ".";
 
 async function start(): Promise<void> {

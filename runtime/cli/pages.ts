@@ -1,8 +1,7 @@
-/** What `tsbpf explain` can say, read when it is needed. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+/** What `tsbpf explain` can say, read when it is needed; scripts/pages.mjs has written it. */
+import { brotliDecompressSync } from "node:zlib";
 import type { PagesDocument } from "../../compiler/diagnostics/pages/document.ts";
+import { asset } from "./assets.ts";
 
-/** They lie beside the bundle, which is CommonJS. */
 export const readPages = (): PagesDocument =>
-  JSON.parse(readFileSync(join(__dirname, "pages.json"), "utf8")) as PagesDocument;
+  JSON.parse(brotliDecompressSync(asset("pages.bin")).toString()) as PagesDocument;

@@ -1,9 +1,9 @@
 /** `tsbpf playground`: the playground's files on localhost. They need no server of ours: any host of static files does. */
-import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { extname, join } from "node:path";
+import { extname } from "node:path";
 import { trouble } from "../files/files.ts";
+import { asset, assetsIn } from "./assets.ts";
 import { out, say } from "./output.ts";
 import { untilStopped } from "./stop.ts";
 
@@ -19,13 +19,12 @@ export interface PlaygroundOptions {
   readonly port: number;
 }
 
-/** By the path in the address: there is nothing else to be had, whatever is asked for. They lie beside the bundle, which is CommonJS. */
+/** By the path in the address: there is nothing else to be had, whatever is asked for. */
 function files(): ReadonlyMap<string, { readonly body: Buffer; readonly type: string }> {
-  const folder = join(__dirname, "playground");
   const found = new Map(
-    readdirSync(folder).map((name) => {
+    assetsIn("playground").map((name) => {
       const type = TYPES[extname(name)] ?? "application/octet-stream";
-      return [`/${name}`, { body: readFileSync(join(folder, name)), type }] as const;
+      return [`/${name}`, { body: asset(`playground/${name}`), type }] as const;
     }),
   );
   return found.set("/", found.get("/index.html")!);

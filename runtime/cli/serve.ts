@@ -1,5 +1,5 @@
 /** `tsbpf serve`: the programs of a file, kept running by one process, and what that process is asked. */
-import { lstatSync, realpathSync } from "node:fs";
+import { existsSync, lstatSync, realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { cgroupRoot } from "../kernel/places.ts";
 import { attachesAnything, placeFor } from "../kernel/attached.ts";
@@ -305,6 +305,13 @@ export async function stopService(options: ServeOptions & { readonly detach?: bo
   return 0;
 }
 
+/** What starts this command: of the package its launcher, which lies beside the file that Node was given. */
+function commandFile(): string {
+  const file = resolve(process.argv[1] ?? "tsbpf");
+  const launcher = file.replace(/\.cjs$/, "");
+  return existsSync(launcher) ? launcher : file;
+}
+
 /** Prints a unit of systemd's for a service's file. */
 export function unit(file: string, options: ServeOptions): Promise<number> {
   const settings = readSettings(file);
@@ -312,7 +319,7 @@ export function unit(file: string, options: ServeOptions): Promise<number> {
   const { targets } = wantedOf(settings, options);
   out(
     unitText({
-      command: resolve(process.argv[1] ?? "tsbpf").replace(/\.cjs$/, ""),
+      command: commandFile(),
       file: realpathSync(file),
       socket,
       pins,

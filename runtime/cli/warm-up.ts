@@ -3,23 +3,24 @@
  * language are parsed. What is in memory afterwards becomes the startup snapshot; nothing of this machine or user may
  * stay in it.
  */
-import { writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { Writable } from "node:stream";
 import { prepare } from "../../compiler/compile.ts";
 import { main } from "./command.ts";
-import { samples, wrongSample } from "./samples.generated.ts";
+import { wrongSample } from "./wrong-sample.generated.ts";
 
-/** Compiles in the current folder, which is the caller's to remove. Prints nothing. */
+/** Compiles the programs that the caller has put into the current folder, which is the caller's to remove. Prints nothing. */
 export async function warmUp(): Promise<void> {
   const restore = [muffle("stdout"), muffle("stderr")];
   try {
-    const names = Object.keys(samples);
-    for (const name of names) writeFileSync(name, samples[name]!);
+    const names = readdirSync(".")
+      .filter((name) => name.endsWith(".ts"))
+      .sort();
     writeFileSync("wrong.ts", wrongSample);
     const objects = names.map((name) => name.replace(/\.ts$/, ".o"));
     for (const args of [
       ["build", ...names],
-      ["build", "--emit", "asm", names[0]!],
+      ["build", "--emit", "asm", ...names.slice(0, 1)],
       ["check", ...names],
       ["check", "--json", "wrong.ts"],
       ["check", "wrong.ts"],
@@ -29,7 +30,7 @@ export async function warmUp(): Promise<void> {
     ]) {
       await main(args);
     }
-    await withRecord(["build", names[0]!]);
+    await withRecord(["build", ...names.slice(0, 1)]);
     prepare();
   } finally {
     for (const stream of restore) stream();

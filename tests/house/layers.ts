@@ -225,7 +225,7 @@ export const FOR_BROWSERS: readonly string[] = [
 export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   // A tsconfig.json is TypeScript's own kind of JSON; who reads the user's files asks its parser.
   // The command has TypeScript for the other modules of the package, too.
-  "ts-morph": ["compiler/frontend", "runtime/cli", "runtime/files", "runtime/project"],
+  "ts-morph": ["compiler/frontend", "runtime/files", "runtime/project"],
   typescript: [],
   koffi: ["runtime/kernel"],
   commander: ["runtime/cli"],
