@@ -13,7 +13,7 @@ import { frontend } from "./frontend/lower.ts";
 import { prepareChecker } from "./frontend/project.ts";
 import type { Finding } from "./findings.ts";
 import type { IrModule } from "./ir/ir.ts";
-import { optimizeWithFunctions, type Functions, type Trials } from "./keep-functions.ts";
+import { optimizeWithFunctions, trial, type Functions, type OptimizeOptions, type Trials } from "./keep-functions.ts";
 import type { BpfModule } from "./module.ts";
 import { writeObject } from "./object/write.ts";
 import { looseOffsets } from "./verifier/loose-offsets.ts";
@@ -69,7 +69,29 @@ const failed = (diagnostics: readonly Diagnostic[]): boolean => diagnostics.some
 
 /** Compiles one module. Errors are diagnostics; a throw is a bug in tsbpf. */
 export function compile(entry: SourceFile, options: CompileOptions = {}): CompileResult {
-  const found = pipeline(entry, options);
+  const begun = begin(entry, options);
+  return told("done" in begun ? begun.done : finish(begun, options), options);
+}
+
+/** What can be shown of a module before all is known of it. */
+export interface Draft {
+  /** The errors and warnings so far, and the bytecode before its proof, without an object. */
+  readonly result: CompileResult;
+  /** Does what is left, with what was made for the draft: comes to what `compile` comes to. Absent where nothing is left, as after errors of the frontend. */
+  readonly finish?: () => CompileResult;
+}
+
+/**
+ * compile() in two steps, for who shows it while somebody types. What takes longest in large programs is to choose which functions stay functions, and
+ * the proof: the draft keeps the given ones, those of the text before, and proves nothing.
+ */
+export function compileDraft(entry: SourceFile, options: CompileOptions, kept: readonly string[]): Draft {
+  const begun = begin(entry, options);
+  if ("done" in begun) return { result: told(begun.done, options) };
+  return { result: told(draftOf(begun, kept), options), finish: () => told(finish(begun, options), options) };
+}
+
+function told(found: CompileResult, options: CompileOptions): CompileResult {
   const said = failed(found.diagnostics)
     ? // What is not used yet may be what the remedy of an error uses.
       found.diagnostics.filter((one) => !one.key.startsWith("unused"))
@@ -96,8 +118,18 @@ export function raised(result: CompileResult, which: true | readonly Key[]): Com
   return { ...rest, diagnostics };
 }
 
-function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
-  const lowered = frontend({
+/** What the frontend has made, and what is made of it. */
+interface Lowered {
+  readonly found: Pick<CompileResult, "target" | "diagnostics" | "sources" | "findings">;
+  readonly module: IrModule;
+  readonly kernel: Kernel;
+  readonly optimizing: OptimizeOptions & { readonly maxInsns: number };
+  readonly trials: Trials;
+}
+
+/** The frontend; `done` where it has the last word. */
+function begin(entry: SourceFile, options: CompileOptions): { readonly done: CompileResult } | Lowered {
+  const { module, target, sources, findings, diagnostics, ...lowered } = frontend({
     entry,
     readImport: options.readImport ?? (() => undefined),
     declarations,
@@ -106,51 +138,44 @@ function pipeline(entry: SourceFile, options: CompileOptions): CompileResult {
     ...(options.types ? { types: options.types } : {}),
     ...(options.library ? { library: true } : {}),
   });
-  const { target, sources, findings } = lowered;
-  const diagnostics: Diagnostic[] = [...lowered.diagnostics];
-  if (!lowered.module || failed(diagnostics) || options.frontendOnly) return { target, diagnostics, sources, findings };
-  options.afterPass?.("lower", lowered.module);
-
+  const found = { target, diagnostics, sources, findings };
+  if (!module || failed(diagnostics) || options.frontendOnly) return { done: found };
+  options.afterPass?.("lower", module);
   const kernel = lowered.kernel ?? kernelOf(target, options.kernel, options.types);
-  const maxInsns = options.maxInsns ?? kernel.maxInsns;
-  const { module } = lowered;
   const optimizing = {
-    maxInsns,
+    maxInsns: options.maxInsns ?? kernel.maxInsns,
     ...(options.withoutPasses ? { without: options.withoutPasses } : {}),
     ...(options.afterPass ? { after: options.afterPass } : {}),
   };
-  const trials: Trials = new Map();
+  return { found, module, kernel, optimizing, trials: new Map() };
+}
+
+function draftOf({ found, module, kernel, optimizing, trials }: Lowered, kept: readonly string[]): CompileResult {
+  const { after: _, ...quiet } = optimizing;
+  const made = trial(module, kernel, kept, quiet, trials);
+  // Its errors are not told: another choice of functions may be without them.
+  return { ...found, ir: made.optimized.module, ...(made.module ? { module: made.module } : {}) };
+}
+
+function finish({ found, module, kernel, optimizing, trials }: Lowered, options: CompileOptions): CompileResult {
   const emit = (functions: Functions) => {
     const optimized = optimizeWithFunctions(module, kernel, functions, optimizing, trials);
     const emitted = failed(optimized.diagnostics)
       ? undefined
-      : emitProven(optimized.module, kernel, maxInsns, options.verify !== false);
+      : emitProven(optimized.module, kernel, optimizing.maxInsns, options.verify !== false);
     return { optimized, emitted };
   };
   let { optimized, emitted } = emit(options.functions ?? "choose");
   // What the verifier knows at every call it may not be able to follow through one.
   if (emitted && failed(emitted.diagnostics) && optimized.module.functions.length > 0)
     ({ optimized, emitted } = emit("inline"));
-  diagnostics.push(...optimized.diagnostics);
-  if (!emitted || failed(diagnostics)) return { target, diagnostics, sources, findings, ir: optimized.module };
-
-  diagnostics.push(...emitted.diagnostics);
-  if (!emitted.module) return { target, diagnostics, sources, findings, ir: optimized.module };
+  const diagnostics = [...found.diagnostics, ...optimized.diagnostics, ...(emitted?.diagnostics ?? [])];
+  const result = { ...found, diagnostics, ir: optimized.module };
+  if (!emitted?.module) return result;
   const { oldest } = kernel;
-  if (failed(diagnostics))
-    return { target, oldest, diagnostics, sources, findings, ir: optimized.module, module: emitted.module };
+  if (failed(diagnostics)) return { ...result, oldest, module: emitted.module };
   const proven: BpfModule = { ...emitted.module, kernel: oldest };
-
-  return {
-    target,
-    oldest,
-    diagnostics,
-    sources,
-    findings,
-    ir: optimized.module,
-    module: proven,
-    object: writeObject(proven, kernel.types),
-  };
+  return { ...result, oldest, module: proven, object: writeObject(proven, kernel.types) };
 }
 
 /**

@@ -13,7 +13,7 @@ import { isFunctionCall, type Func, type IrModule } from "./ir/ir.ts";
 import type { BpfModule, BpfProgram } from "./module.ts";
 import { optimize, type Optimized, type OptimizeOptions } from "./passes/pipeline.ts";
 
-export { optionalPasses } from "./passes/pipeline.ts";
+export { optionalPasses, type OptimizeOptions } from "./passes/pipeline.ts";
 
 /** `choose`: as above. `inline`: none stays. `keep`: every one does that can. */
 export type Functions = "choose" | "inline" | "keep";
@@ -42,6 +42,37 @@ interface Version {
 /** What was made of one module so far, by the functions that were to be kept. */
 export type Trials = Map<string, Version>;
 
+/** One trial, with the given functions kept as far as they can be; it is put to the others. */
+export function trial(
+  lowered: IrModule,
+  kernel: Kernel,
+  names: readonly string[],
+  options: OptimizeOptions,
+  trials: Trials,
+): Version {
+  const key = [...names].sort().join(" ");
+  const made = trials.get(key) ?? tried(lowered, kernel, names, options);
+  trials.set(key, made);
+  return made;
+}
+
+function tried(lowered: IrModule, kernel: Kernel, names: readonly string[], options: OptimizeOptions): Version {
+  const left = new Set(names);
+  for (;;) {
+    const optimized = optimize(lowered, kernel, { ...options, kept: left });
+    // What is known at every call may not be known in the function.
+    for (const name of optimized.blamed) left.delete(name);
+    if (optimized.blamed.size > 0) continue;
+    if (failed(optimized.diagnostics)) return { optimized, diagnostics: optimized.diagnostics };
+    const { module, diagnostics, overflows } = backend(optimized.module, kernel, { maxInsns: options.maxInsns });
+    // In the place of its call a function shares the caller's frame.
+    const wide = [...overflows.values()].flatMap((chain) => [...chain].sort((a, b) => b.bytes - a.bytes).slice(0, 1));
+    for (const { name } of wide) left.delete(name);
+    if (wide.length > 0) continue;
+    return { optimized, diagnostics, ...(module ? { module } : {}) };
+  }
+}
+
 /** Optimizes a module with the functions kept that should be. `trials` are those of the same module, kernel and options. */
 export function optimizeWithFunctions(
   lowered: IrModule,
@@ -55,28 +86,7 @@ export function optimizeWithFunctions(
     return (options.after ? undefined : trials.get(""))?.optimized ?? optimize(lowered, kernel, options);
   // Trials are not to be seen from outside.
   const { after, ...quiet } = options;
-  const attempt = (names: readonly string[]): Version => {
-    const key = [...names].sort().join(" ");
-    const made = trials.get(key) ?? tried(names);
-    trials.set(key, made);
-    return made;
-  };
-  const tried = (names: readonly string[]): Version => {
-    const left = new Set(names);
-    for (;;) {
-      const optimized = optimize(lowered, kernel, { ...quiet, kept: left });
-      // What is known at every call may not be known in the function.
-      for (const name of optimized.blamed) left.delete(name);
-      if (optimized.blamed.size > 0) continue;
-      if (failed(optimized.diagnostics)) return { optimized, diagnostics: optimized.diagnostics };
-      const { module, diagnostics, overflows } = backend(optimized.module, kernel, { maxInsns: options.maxInsns });
-      // In the place of its call a function shares the caller's frame.
-      const wide = [...overflows.values()].flatMap((chain) => [...chain].sort((a, b) => b.bytes - a.bytes).slice(0, 1));
-      for (const { name } of wide) left.delete(name);
-      if (wide.length > 0) continue;
-      return { optimized, diagnostics, ...(module ? { module } : {}) };
-    }
-  };
+  const attempt = (names: readonly string[]): Version => trial(lowered, kernel, names, quiet, trials);
   const named = (funcs: readonly Func[]): string[] => funcs.map(({ name }) => name);
   const choose = (): Version => {
     const without = attempt([]);

@@ -28,8 +28,17 @@ import { typescriptOnly } from "./typescript-module.mjs";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...parts) => join(root, ...parts);
 
-/** What editors and Node read of the language; small, and apart from all else, because programs import it. */
-const language = ["index", "tcp", "mptcp", "delack", "connect", "sockopt", "cc", "config"];
+/** The language as Node sees it; small, and apart from all else, because programs import it. */
+const language = {
+  "dsl/index": "runtime/dsl/index.ts",
+  "dsl/tcp": "runtime/dsl/tcp.ts",
+  "dsl/mptcp": "runtime/dsl/mptcp.ts",
+  "dsl/delack": "runtime/dsl/delack.ts",
+  "dsl/connect": "runtime/dsl/connect.ts",
+  "dsl/sockopt": "runtime/dsl/sockopt.ts",
+  "dsl/cc": "runtime/dsl/cc.ts",
+  "dsl/config": "runtime/dsl/config.ts",
+};
 
 /** The package's modules that are in the command's bundle. */
 const modules = {
@@ -57,7 +66,7 @@ if (!process.argv.includes("--embed-only")) {
   };
   await build({
     ...common,
-    entryPoints: Object.fromEntries(language.map((name) => [`dsl/${name}`, `runtime/dsl/${name}.ts`])),
+    entryPoints: language,
     splitting: true,
     chunkNames: "dsl/[name]-[hash]",
     format: "esm",

@@ -117,10 +117,13 @@ export function readKernelTypes(text: string): KernelTypes {
 /**
  * The extracts of the repository, oldest first: of Debian's 6.1, of 6.12 with kernel/ (mainline's with what the patches add), of the machine that tests run on.
  */
-export const EXTRACTS = { "6.1": LINUX_6_1, "6.12": LINUX_6_12, "6.18": LINUX_6_18 } as const satisfies Readonly<
-  Partial<Record<Release, string>>
->;
-type Extracted = keyof typeof EXTRACTS;
+export const EXTRACTS: Readonly<Record<Extracted, string>> = {
+  "6.1": LINUX_6_1,
+  "6.12": LINUX_6_12,
+  "6.18": LINUX_6_18,
+};
+// Named, or the declarations of the package would hold the texts as their types.
+type Extracted = Extract<Release, "6.1" | "6.12" | "6.18">;
 const read = new Map<Extracted, KernelTypes>();
 function extract(release: Extracted): KernelTypes {
   const known = read.get(release) ?? readKernelTypes(EXTRACTS[release]);

@@ -30,6 +30,8 @@ export interface Compiled {
   readonly target: TargetName;
   /** The oldest kernel that takes the object; absent where there is none. */
   readonly kernel?: string;
+  /** This is only what could be shown at once: `finish` has the proof, the object, and the errors behind the frontend. */
+  readonly draft?: boolean;
   /** Time in the worker. */
   readonly milliseconds: number;
   readonly diagnostics: readonly JsonDiagnostic[];
@@ -145,6 +147,9 @@ export interface Questions {
     readonly asks: { readonly text: string; readonly target?: TargetName };
     readonly gives: Compiled;
   };
+  /** The same, as soon as there is something to be seen; the whole is made when `finish`, or another question about the text, asks for it. */
+  readonly draft: Questions["compile"];
+  readonly finish: { readonly asks: undefined; readonly gives: Compiled };
   /** What can stand at an offset of a text, and what the name there is. */
   readonly complete: { readonly asks: Place; readonly gives: Completions };
   readonly hover: { readonly asks: Place; readonly gives: NameFacts | undefined };

@@ -1,7 +1,7 @@
 /** What the playground's thread answers, without a browser. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compileText, passDifference, passSteps } from "../../runtime/playground/worker/compilation.ts";
+import { compileText, draftText, passDifference, passSteps } from "../../runtime/playground/worker/compilation.ts";
 import { difference, folded } from "../../runtime/playground/worker/difference.ts";
 import { examples } from "../../runtime/playground/worker/examples.ts";
 import { EVENTS } from "../../runtime/playground/worker/play/events.ts";
@@ -64,6 +64,41 @@ describe("examples", () => {
     expect(steps.length).toBeGreaterThan(0);
     expect(steps.flatMap(({ problem }) => problem ?? [])).toEqual([]);
     expect(steps.some(({ ran }) => ran.length > 0)).toBe(true);
+  });
+});
+
+describe("drafts", () => {
+  const whole = ({ milliseconds: _, ...rest }: ReturnType<typeof compileText>["report"]) => rest;
+  test.each(["fullmesh", "dctcp", "user-timeout"])("of %s become the whole, whatever was kept before", (name) => {
+    const text = sourceText(name);
+    const compiled = compileText(text);
+    for (const before of [undefined, compiled, compileText(sourceText("vegas"))]) {
+      const { report, finish } = draftText(text, before);
+      expect(report).toMatchObject({
+        draft: true,
+        diagnostics: compiled.report.diagnostics,
+        objectBytes: 0,
+        object: [],
+      });
+      expect(report.bytecode.length).toBeGreaterThan(10);
+      const finished = finish();
+      expect(whole(finished.report)).toEqual(whole(compiled.report));
+      expect(finished.result.object).toEqual(compiled.result.object);
+    }
+    // With the same functions kept, the whole has the same IR.
+    expect(draftText(text, compiled).report.ir).toEqual(compiled.report.ir);
+  });
+  test("errors behind the frontend come with the whole", () => {
+    const refused = examples().find(({ name }) => name === "refused.ts")!.text;
+    const { report, finish } = draftText(refused, undefined);
+    expect(report.diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
+    expect(finish().report.diagnostics.map(({ key }) => key)).toContain("state-index");
+  });
+  test("errors of the frontend are all there is", () => {
+    const { report, finish } = draftText("let x: never = 1;", undefined);
+    expect(report.draft).toBeUndefined();
+    expect(report.diagnostics.length).toBeGreaterThan(0);
+    expect(finish().report).toBe(report);
   });
 });
 

@@ -8,6 +8,7 @@ import { assistance } from "./assist.ts";
 import { byId, later, make } from "./dom.ts";
 import { createEditor } from "./editor.ts";
 import { createLink } from "./link.ts";
+import type { Panel } from "./panel.ts";
 import { passesPanel } from "./passes.ts";
 import { runPanel } from "./run.ts";
 import { createTabs } from "./tabs.ts";
@@ -79,11 +80,19 @@ const fail = (error: unknown): void => {
   status.className = "error";
 };
 
+let compiledOnce = false;
+/** The text that the answers are about. */
+let compiledText = "";
+/** What the last whole compilation took: of what takes longer than this, a draft is shown first. */
+let whole = 0;
+const DRAFT_ABOVE = 200;
+/** The rest of a draft is done when nothing was typed for so long. */
+const QUIET = 300;
+
 /** One compilation at a time; of those that are asked for meanwhile the last. */
 let busy = false;
 let again = false;
-let compiledOnce = false;
-async function compile(): Promise<void> {
+async function compiling(work: (given: Ask) => Promise<void>): Promise<void> {
   if (!ask) return;
   if (busy) {
     again = true;
@@ -91,16 +100,7 @@ async function compile(): Promise<void> {
   }
   busy = true;
   try {
-    const started = performance.now();
-    const chosen = target.value as TargetName | "";
-    const text = editor.text;
-    const compiled = await ask("compile", { text, ...(chosen === "" ? {} : { target: chosen }) });
-    compiledOnce = true;
-    if (text === editor.text) editor.show(compiled.diagnostics);
-    for (const panel of [bytecode, ir, object]) panel.show(compiled);
-    run.usual(compiled.events);
-    tell(compiled, performance.now() - started);
-    await refresh();
+    await work(ask);
   } catch (error) {
     fail(error);
   }
@@ -109,20 +109,61 @@ async function compile(): Promise<void> {
   again = false;
   await compile();
 }
+
+const compile = (): Promise<void> =>
+  compiling(async (given) => {
+    const started = performance.now();
+    const chosen = target.value as TargetName | "";
+    compiledText = editor.text;
+    const asked = { text: compiledText, ...(chosen === "" ? {} : { target: chosen }) };
+    const compiled = await given(whole > DRAFT_ABOVE ? "draft" : "compile", asked);
+    compiledOnce = true;
+    await show(compiled, performance.now() - started);
+    if (compiled.draft) finishSoon();
+  });
 const soon = later(120, () => void compile());
 
-function tell({ diagnostics, programs, objectBytes, target: chosen, kernel }: Compiled, milliseconds: number): void {
+/** Proves what a draft has shown, unless another text is on its way. */
+const finishSoon = later(QUIET, () => {
+  if (editor.text === compiledText && !busy)
+    void compiling(async (given) => {
+      const compiled = await given("finish", undefined);
+      await show(compiled, compiled.milliseconds);
+    });
+});
+
+async function show(compiled: Compiled, milliseconds: number): Promise<void> {
+  if (compiledText === editor.text) editor.show(compiled.diagnostics);
+  for (const panel of [bytecode, ir]) panel.show(compiled);
+  run.usual(compiled.events);
+  tell(compiled, milliseconds);
+  // The others ask for the whole of it.
+  const inDraft: readonly Panel[] = [bytecode, ir];
+  if (!compiled.draft) {
+    whole = compiled.milliseconds;
+    object.show(compiled);
+    await refresh();
+  } else if (inDraft.includes(tabs.panel)) await refresh();
+}
+
+function tell(
+  { diagnostics, programs, objectBytes, target: chosen, kernel, draft }: Compiled,
+  milliseconds: number,
+): void {
   const errors = diagnostics.filter(({ severity }) => severity === "error").length;
   const count = (number: number, one: string): string => `${number} ${one}${number === 1 ? "" : "s"}`;
   const instructions = programs.reduce((sum, one) => sum + one.instructions, 0);
   const stack = Math.max(0, ...programs.map((one) => one.stack));
-  const made = `${count(instructions, "instruction")}, ${stack} bytes of stack, object of ${objectBytes.toLocaleString("en")} bytes`;
+  const proven = draft ? "not proven yet" : `object of ${objectBytes.toLocaleString("en")} bytes`;
+  const made = `${count(instructions, "instruction")}, ${stack} bytes of stack, ${proven}`;
   const where = `${chosen}${kernel === undefined ? "" : `, Linux ${kernel} and later`}`;
-  const what = errors > 0 ? count(errors, "error") : objectBytes > 0 ? made : "no programs";
+  const what = errors > 0 ? count(errors, "error") : objectBytes > 0 || draft ? made : "no programs";
   status.textContent = `${what} · ${where} · ${Math.round(milliseconds)} ms`;
-  status.className = errors > 0 ? "error" : "good";
-  status.dataset["ms"] = String(Math.round(milliseconds));
-  status.dataset["compiled"] = String(Number(status.dataset["compiled"] ?? 0) + 1);
+  status.className = errors > 0 ? "error" : draft ? "" : "good";
+  const { dataset } = status;
+  dataset[draft ? "draftMs" : "ms"] = String(Math.round(milliseconds));
+  const counted = draft ? "drafted" : "compiled";
+  dataset[counted] = String(Number(dataset[counted] ?? 0) + 1);
   problems.replaceChildren(...diagnostics.map(problemOf));
   problems.hidden = diagnostics.length === 0;
 }

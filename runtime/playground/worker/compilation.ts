@@ -1,6 +1,6 @@
 /** The text that was compiled last, and what the page is told of it. */
 import { kernelNamed, type TargetName } from "../../../compiler/bpf/kernels.ts";
-import { compile, prepare, type CompileOptions, type CompileResult } from "../../../compiler/compile.ts";
+import { compile, compileDraft, prepare, type CompileOptions, type CompileResult } from "../../../compiler/compile.ts";
 import { diagnosticsToJson } from "../../../compiler/diagnostics/render.ts";
 import type { IrModule } from "../../../compiler/ir/ir.ts";
 import { STEPS } from "../../../compiler/passes/order.ts";
@@ -26,14 +26,58 @@ export interface Compilation {
 }
 
 export function compileText(text: string, target?: TargetName): Compilation {
+  const options = optionsOf(target);
   const started = performance.now();
-  const options: CompileOptions = { library: true, ...(target ? { target } : {}) };
   const result = compile({ path: PATH, text }, options);
-  const milliseconds = performance.now() - started;
+  return compilationOf(text, options, result, performance.now() - started);
+}
+
+/** What can be shown at once, with the functions that were kept in the text before, and the whole when it is asked for. */
+export interface DraftCompilation {
+  readonly report: Compiled;
+  readonly finish: () => Compilation;
+}
+
+export function draftText(text: string, before: Compilation | undefined, target?: TargetName): DraftCompilation {
+  const options = optionsOf(target);
+  const kept = (before?.result.ir?.functions ?? []).map(({ name }) => name);
+  const started = performance.now();
+  const { result, finish } = compileDraft({ path: PATH, text }, options, kept);
+  const spent = performance.now() - started;
+  if (!finish) {
+    const all = compilationOf(text, options, result, spent);
+    return { report: all.report, finish: () => all };
+  }
+  return {
+    report: { ...reportOf(result, spent), draft: true },
+    finish() {
+      const again = performance.now();
+      const all = finish();
+      return compilationOf(text, options, all, spent + performance.now() - again);
+    },
+  };
+}
+
+const optionsOf = (target: TargetName | undefined): CompileOptions => ({
+  library: true,
+  ...(target ? { target } : {}),
+});
+
+function compilationOf(
+  text: string,
+  options: CompileOptions,
+  result: CompileResult,
+  milliseconds: number,
+): Compilation {
+  let stages: readonly Stage[] | undefined;
+  return { result, report: reportOf(result, milliseconds), stages: () => (stages ??= stagesOf(text, options)) };
+}
+
+function reportOf(result: CompileResult, milliseconds: number): Compiled {
   const { module, object, ir, sources } = result;
   const lineOf = lineFinder(sources);
   const limits = kernelNamed(result.target);
-  const report: Compiled = {
+  return {
     target: result.target,
     ...(module?.kernel ? { kernel: module.kernel } : {}),
     milliseconds,
@@ -52,8 +96,6 @@ export function compileText(text: string, target?: TargetName): Compilation {
     object: object && module ? objectRows(object, module, lineOf) : [],
     events: module ? usualEvents(module) : "",
   };
-  let stages: readonly Stage[] | undefined;
-  return { result, report, stages: () => (stages ??= stagesOf(text, options)) };
 }
 
 /** The next compilation begins with a checker that is ready. */

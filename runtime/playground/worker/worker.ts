@@ -2,13 +2,26 @@
 import { completionsAt, nameAt } from "../../../compiler/frontend/completions.ts";
 import { declarations } from "../../../compiler/frontend/declarations.generated.ts";
 import type { Answer, Asked, QuestionName, Questions } from "../protocol.ts";
-import { compileText, PATH, passDifference, passSteps, warmUp, type Compilation } from "./compilation.ts";
+import {
+  compileText,
+  draftText,
+  PATH,
+  passDifference,
+  passSteps,
+  warmUp,
+  type Compilation,
+  type DraftCompilation,
+} from "./compilation.ts";
 import { examples } from "./examples.ts";
 import { play } from "./play/play.ts";
 import { verifiedPrograms } from "./verifier.ts";
 
 let last: Compilation | undefined;
+/** A text that is newer than the last, of which there is a draft only. */
+let newer: DraftCompilation | undefined;
 const current = (): Compilation => {
+  if (newer) last = newer.finish();
+  newer = undefined;
   if (!last) throw new Error("nothing has been compiled");
   return last;
 };
@@ -16,9 +29,16 @@ const current = (): Compilation => {
 const ANSWERS: { readonly [N in QuestionName]: (value: Questions[N]["asks"]) => Questions[N]["gives"] } = {
   examples: () => examples(),
   compile({ text, target }) {
+    newer = undefined;
     last = compileText(text, target);
     return last.report;
   },
+  draft({ text, target }) {
+    const made = draftText(text, last, target);
+    newer = made;
+    return made.report;
+  },
+  finish: () => current().report,
   complete: ({ text, offset }) => completionsAt({ path: PATH, text }, offset, declarations),
   hover: ({ text, offset }) => nameAt({ path: PATH, text }, offset, declarations),
   passes: () => passSteps(current()),
@@ -44,5 +64,5 @@ scope.addEventListener("message", ({ data: { id, name, value } }) => {
     scope.postMessage({ id, problem: error instanceof Error ? error.message : String(error) });
   }
   // After the answer: nobody waits for it. What was ready has been used.
-  if (name === "compile" || name === "complete" || name === "hover") setTimeout(warmUp);
+  if (name === "compile" || name === "draft" || name === "complete" || name === "hover") setTimeout(warmUp);
 });
