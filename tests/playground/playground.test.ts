@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load } from "../../runtime/testing/load.ts";
 import { root, sourceText } from "../programs.ts";
-import { choose, noBrowser, startPlayground, write, type Playground } from "./browser.ts";
+import { choose, compilations, compiled, noBrowser, startPlayground, write, type Playground } from "./browser.ts";
 
 const tab = (page: Page, name: string) => page.getByRole("tab", { name, exact: true });
 const panel = (page: Page, name: string) => page.locator(`#panel-${name.toLowerCase()}`);
@@ -36,6 +36,17 @@ describe.skipIf(noBrowser !== undefined)(
       await page.context().close();
     });
 
+    test("of what takes long a draft is shown, and then its proof", async () => {
+      await choose(page, "fullmesh");
+      const status = page.locator("#status");
+      const before = await compilations(page);
+      await page.locator(".cm-content").press("ControlOrMeta+Home");
+      await page.keyboard.insertText("// a comment\n");
+      await page.waitForFunction("document.getElementById('status').textContent.includes('not proven yet')");
+      await compiled(page, before + 1);
+      expect(await status.textContent()).toMatch(/object of [\d,]+ bytes/);
+      expect(Number(await status.getAttribute("data-drafted"))).toBeGreaterThan(0);
+    });
     test("a line and what it became point at each other", async () => {
       const page = await playground.open();
       await sourceLine(page, "option.value = htons").hover();
