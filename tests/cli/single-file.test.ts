@@ -25,13 +25,13 @@ test("builds what the package builds", () => {
   expect(statSync(join(folder, "tsbpf.cjs")).mode & 0o777).toBe(0o755);
   expect(only("build", "user-timeout.ts")).toMatchObject({ code: 0, stderr: "" });
   const object = readFileSync(join(folder, "user-timeout.o"));
-  expect(tsbpf(["build", "user-timeout.ts", "-o", "other.o"], { cwd: folder }).code).toBe(0);
-  expect(object.equals(readFileSync(join(folder, "other.o")))).toBe(true);
+  expect(tsbpf(["build", "user-timeout.ts", "-o", "other"], { cwd: folder }).code).toBe(0);
+  expect(object.equals(readFileSync(join(folder, "other/user-timeout.o")))).toBe(true);
   expect(only("check", "user-timeout.ts").code).toBe(0);
   expect(only("verify", "user-timeout.o").code).toBe(0);
 });
 
-test.each([["explain"], ["explain", "null-check"], ["disasm", "user-timeout.o"], ["--help"], ["--version"], ["man"]])(
+test.each([["explain"], ["explain", "non-null-assertion"], ["disasm", "user-timeout.o"], ["--help"], ["--version"], ["man"]])(
   "%s %s says what the package says",
   (...args) => {
     const { code, stdout } = only(...args);
