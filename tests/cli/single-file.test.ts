@@ -31,14 +31,18 @@ test("builds what the package builds", () => {
   expect(only("verify", "user-timeout.o").code).toBe(0);
 });
 
-test.each([["explain"], ["explain", "non-null-assertion"], ["disasm", "user-timeout.o"], ["--help"], ["--version"], ["man"]])(
-  "%s %s says what the package says",
-  (...args) => {
-    const { code, stdout } = only(...args);
-    expect([code, stdout]).toEqual([0, tsbpf(args, { cwd: folder }).stdout]);
-    expect(stdout.length).toBeGreaterThan(5);
-  },
-);
+test.each([
+  ["explain"],
+  ["explain", "non-null-assertion"],
+  ["disasm", "user-timeout.o"],
+  ["--help"],
+  ["--version"],
+  ["man"],
+])("%s %s says what the package says", (...args) => {
+  const { code, stdout } = only(...args);
+  expect([code, stdout]).toEqual([0, tsbpf(args, { cwd: folder }).stdout]);
+  expect(stdout.length).toBeGreaterThan(5);
+});
 
 test("koffi is in it, and leaves nothing behind", () => {
   const before = new Set(readdirSync(tmpdir()));

@@ -37,6 +37,7 @@ describe.skipIf(noBrowser !== undefined)(
     });
 
     test("of what takes long a draft is shown, and then its proof", async () => {
+      const page = await playground.open();
       await choose(page, "fullmesh");
       const status = page.locator("#status");
       const before = await compilations(page);
@@ -46,7 +47,9 @@ describe.skipIf(noBrowser !== undefined)(
       await compiled(page, before + 1);
       expect(await status.textContent()).toMatch(/object of [\d,]+ bytes/);
       expect(Number(await status.getAttribute("data-drafted"))).toBeGreaterThan(0);
+      await page.context().close();
     });
+
     test("a line and what it became point at each other", async () => {
       const page = await playground.open();
       await sourceLine(page, "option.value = htons").hover();
