@@ -32,6 +32,7 @@ function assetsModule() {
   const names = ["pages.bin", ...readdirSync(join(dist, "playground")).map((name) => `playground/${name}`)];
   return `import { brotliDecompressSync } from "node:zlib";
 const files = {${names.map((name) => `${JSON.stringify(name)}: () => ${embedded(join(dist, name))}`).join(",\n")}};
+export const isSingleFile = true;
 export const asset = (name) => files[name]();
 export const assetsIn = (folder) =>
   Object.keys(files).filter((name) => name.startsWith(folder + "/")).map((name) => name.slice(folder.length + 1));

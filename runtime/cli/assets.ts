@@ -5,6 +5,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
+/** Whether this is the single file. */
+export const isSingleFile: boolean = false;
+
 export const asset = (name: string): Buffer => readFileSync(join(__dirname, name));
 
 /** The names of the files in a folder. */

@@ -15,6 +15,7 @@ import { runsOutside } from "../mptcp/daemon.ts";
 import type { ObjectSource, ServiceSource } from "../package/details.ts";
 import type { PackedFile } from "../package/files.ts";
 import { readService, shownPath, type ServedSettings } from "../project/service-file.ts";
+import { isSingleFile } from "./assets.ts";
 import { compileFile } from "./compile-file.ts";
 import { problemText } from "./disasm.ts";
 import { readParams } from "./input.ts";
@@ -140,13 +141,21 @@ function needPlace({ cgroup, netns }: ServedSettings, module: BpfModule): void {
 
 /** What a machine needs of tsbpf to run it: the bundle, its launcher, and the door to the kernel. */
 function commandItself(): readonly PackedFile[] {
+  if (isSingleFile)
+    throw new RuntimeError(
+      "bad-argument",
+      "a package has the files of the installed tsbpf in it, and this is the single file",
+      {
+        help: "make it where tsbpf is installed with npm",
+      },
+    );
   // The bundle is CommonJS, and lies in dist/.
   const root = realpathSync(join(__dirname, ".."));
   const koffi = packageFolder(root, "koffi");
   const native = readdirSync(join(dirname(koffi), "@koromix")).filter((name) => name.startsWith("koffi-linux-"));
   return [
     ...filesBelow(join(root, "bin"), "bin", /^tsbpf$|\.cjs$/),
-    ...filesBelow(join(root, "dist"), "dist", /^(cli|replay)\.cjs$|^build\.id$|^pages\.json$/),
+    ...filesBelow(join(root, "dist"), "dist", /^(cli|replay)\.cjs$|^build\.id$|^pages\.bin$/),
     ...["package.json", "LICENSE"].map((path) => ({ path, bytes: readFileSync(join(root, path)) })),
     ...filesBelow(koffi, "node_modules/koffi", /^package\.json$|^LICENSE\.txt$|\.c?js$/, new Set(["doc", "vendor"])),
     ...native.flatMap((name) =>

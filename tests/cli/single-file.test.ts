@@ -1,6 +1,6 @@
 /** The command as one file (scripts/single-file.mjs), in a folder with nothing else, and with an environment that has nothing but Node. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -88,6 +88,15 @@ test("the language server starts its thread from the same file", async () => {
   } finally {
     child.kill();
   }
+});
+
+test("packages are made by the installed command", () => {
+  writeFileSync(
+    join(folder, "service.json"),
+    JSON.stringify({ programs: { timeout: { file: "user-timeout.ts", cgroup: "system.slice/web.service" } } }),
+  );
+  const { code, stderr } = only("package", "container", "service.json");
+  expect([code, stderr]).toEqual([1, expect.stringContaining("this is the single file")]);
 });
 
 test("the playground is in it", async () => {
