@@ -96,7 +96,7 @@ test("packages are made by the installed command", () => {
     JSON.stringify({ programs: { timeout: { file: "user-timeout.ts", cgroup: "system.slice/web.service" } } }),
   );
   const { code, stderr } = only("package", "container", "service.json");
-  expect([code, stderr]).toEqual([1, expect.stringContaining("this is the single file")]);
+  expect([code, stderr]).toEqual([2, expect.stringContaining("this is the single file")]);
 });
 
 test("the playground is in it", async () => {
