@@ -15,6 +15,7 @@ import { runsOutside } from "../mptcp/daemon.ts";
 import type { ObjectSource, ServiceSource } from "../package/details.ts";
 import type { PackedFile } from "../package/files.ts";
 import { readService, shownPath, type ServedSettings } from "../project/service-file.ts";
+import { metricsFacts, metricsPort, metricsText } from "./metrics-facts.ts";
 import { isSingleFile } from "./assets.ts";
 import { compileFile } from "./compile-file.ts";
 import { problemText } from "./disasm.ts";
@@ -77,6 +78,7 @@ export function serviceSource(file: string): ServiceSource {
       `${JSON.stringify(
         {
           ...settings,
+          ...metricsText(settings),
           programs: Object.fromEntries(
             packed.map(({ program: { name, file: _, target: __, ...rest } }) => [
               name,
@@ -94,7 +96,8 @@ export function serviceSource(file: string): ServiceSource {
     inKernel: packed.some(({ inKernel }) => inKernel),
     overNetlink: packed.some(({ overNetlink }) => overNetlink),
     entersNamespaces: programs.some(({ netns }) => netns !== undefined),
-    metricsPort: undefined,
+    metricsPort: metricsPort(settings),
+    ...metricsFacts(settings),
     command: commandItself(),
     architecture: DEBIAN[process.arch] ?? process.arch,
   };

@@ -116,6 +116,18 @@ export function registerRuntimeCommands(program: Command, finish: (code: number)
     .addOption(json())
     .action(act(async (object: string | undefined, options) => (await import("./show.ts")).show(object, options)));
 
+  program
+    .command("metrics")
+    .description("runs, times, maps, sessions and the metrics that programs declare, as text that Prometheus reads")
+    .option("--netns <name>", "network namespace whose sessions count")
+    .option("--openmetrics", "in the form of OpenMetrics 1.0 (default: Prometheus's own)")
+    .addOption(pins())
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sudo node_modules/.bin/tsbpf metrics\n  sudo node_modules/.bin/tsbpf metrics | promtool check metrics",
+    )
+    .action(act(async (options) => (await import("./metrics.ts")).metrics(options)));
+
   const map = program.command("map").description("read and write maps: OBJECT/MAP, id:N, or the path of a pin");
   map
     .command("get")

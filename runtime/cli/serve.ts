@@ -1,6 +1,8 @@
 /** `tsbpf serve`: the programs of a file, kept running by one process, and what that process is asked. */
 import { existsSync, lstatSync, realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { enableStats } from "../kernel/bpf.ts";
+import { closeFd } from "../kernel/fd.ts";
 import { cgroupRoot } from "../kernel/places.ts";
 import { attachesAnything, placeFor } from "../kernel/attached.ts";
 import type { Place } from "../kernel/attach-points.ts";
@@ -61,6 +63,10 @@ export async function serve(file: string, options: ServeOptions): Promise<number
   const read = (alive: () => void): Wanted => {
     const now = readSettings(file);
     const moved = placesOf(now, options);
+    if (JSON.stringify(now.metrics) !== JSON.stringify(settings.metrics))
+      throw new RuntimeError("bad-argument", `${file} has other settings for metrics`, {
+        help: "that takes a new start: tsbpf serve stop",
+      });
     if (moved.socket !== socket || moved.pins !== pins)
       throw new RuntimeError(
         "bad-argument",
@@ -71,6 +77,9 @@ export async function serve(file: string, options: ServeOptions): Promise<number
       );
     return wantedOf(now, options, alive);
   };
+  const stats = settings.metrics?.stats ? enableStats() : -1;
+  if (settings.metrics?.stats && stats < 0)
+    log({ level: "warning", text: "runs are not counted: that takes CAP_SYS_ADMIN, and Linux 5.8 or later" });
   let reload: (() => void) | undefined;
   let isAskedEarly = false;
   const onHangUp = (): void => (reload ? reload() : void (isAskedEarly = true));
@@ -90,6 +99,8 @@ export async function serve(file: string, options: ServeOptions): Promise<number
           errorOf,
           log,
           notify,
+          counting: stats >= 0,
+          ...(settings.metrics ? { metrics: settings.metrics.listen ?? METRICS_AT } : {}),
         });
         reload = () => service.reload();
         if (isAskedEarly) reload();
@@ -114,6 +125,7 @@ export async function serve(file: string, options: ServeOptions): Promise<number
     return error instanceof RuntimeError && error.key === "bad-argument" ? 2 : 1;
   } finally {
     if (hangUp) process.off(hangUp, onHangUp);
+    if (stats >= 0) closeFd(stats);
   }
 }
 
@@ -326,6 +338,7 @@ export function unit(file: string, options: ServeOptions): Promise<number> {
       entersNamespaces: targets.some(({ netns }) => netns !== undefined),
       overNetlink: targets.some(({ backend }) => backend === "netlink"),
       inKernel: targets.some(({ backend }) => backend === "kernel"),
+      ...metricsFacts(settings),
     }),
   );
   return Promise.resolve(0);

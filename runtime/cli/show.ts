@@ -1,5 +1,4 @@
 /** `tsbpf show`: what runs, how often, how long; maps, links, open MPTCP sessions. */
-import { readFileSync } from "node:fs";
 import { isCompiled } from "../../compiler/bpf/kinds/index.ts";
 import { enableStats } from "../kernel/bpf.ts";
 import { closeFd } from "../kernel/fd.ts";
@@ -10,7 +9,9 @@ import { segmentsWithoutRoom } from "../kernel/option-room.ts";
 import { openObject } from "../kernel/pins.ts";
 import { openSessions } from "../mptcp/sock-diag.ts";
 import { inSight, onlyPinned, type PinnedInfo } from "../kernel/in-sight.ts";
-import { attachments, holderTexts, placeColumn, type Attachment } from "./list.ts";
+import { attachments, attachmentPlace, type Attachment } from "../kernel/attachments.ts";
+import { isCounting } from "../kernel/stats.ts";
+import { holderTexts } from "./list.ts";
 import { err, out } from "./output.ts";
 import { document, errorJson, reportError, table } from "./report.ts";
 import { untilStopped } from "./stop.ts";
@@ -80,15 +81,6 @@ export async function show(name: string | undefined, options: ShowOptions): Prom
     return broken.length === 0 ? 0 : 1;
   } finally {
     if (stats >= 0) closeFd(stats);
-  }
-}
-
-/** Whether runs are counted all the time (kernel.bpf_stats_enabled). */
-function isCounting(): boolean {
-  try {
-    return readFileSync("/proc/sys/kernel/bpf_stats_enabled", "latin1").trim() === "1";
-  } catch {
-    return false;
   }
 }
 
@@ -194,7 +186,7 @@ function print(
     link.link === null ? (link.visible ? "-" : "?") : String(link.link),
     link.program ?? `? (program ${link.programId})`,
     holders[index]!,
-    placeColumn(link),
+    attachmentPlace(link),
   ]);
   if (linkRows.length > 0) out(`\n${table(["LINK", "PROGRAM", "HELD BY", "ATTACHED TO"], linkRows)}`);
   if (sessions.length === 0) return;

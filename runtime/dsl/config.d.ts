@@ -42,6 +42,15 @@ export interface Service {
   readonly pins?: string;
   /** What goes into the log, at least. Default: "info". */
   readonly log?: "error" | "warning" | "notice" | "info" | "debug";
+  /** Numbers for Prometheus, at /metrics. Default: none. */
+  readonly metrics?: ServedMetrics;
+}
+/** Where a service tells its numbers. Whoever reaches the place may read them. */
+export interface ServedMetrics {
+  /** An address and a port, a port of the loopback address, or the path of a Unix socket. Default: "127.0.0.1:9961". */
+  readonly listen?: string;
+  /** Has the kernel count runs of programs and their time for as long as the service runs, which costs each run a little. Default: false. */
+  readonly stats?: boolean;
 }
 /** A program of a service. It is attached to a cgroup or, a path manager over netlink, manages a network namespace. */
 export interface ServedProgram {

@@ -37,6 +37,9 @@ export interface ServiceSource {
   readonly entersNamespaces: boolean;
   /** Named, as the service's metrics are asked for over HTTP; undefined: they are not. */
   readonly metricsPort: number | undefined;
+  /** Where they are told on one machine: an address, or a Unix socket. */
+  readonly metricsHost?: string;
+  readonly metricsSocket?: string;
   /** The command itself: what is below /usr/lib/tsbpf. */
   readonly command: readonly PackedFile[];
   /** Debian's name of the processor that the command's native part is for. */

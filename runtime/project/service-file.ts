@@ -1,6 +1,7 @@
 /** The file of a service: what `tsbpf serve` keeps running. Like the project file it is read and never run. */
+import { isIP } from "node:net";
 import { dirname, relative, resolve } from "node:path";
-import type { ServedProgram, Service } from "tsbpf/config";
+import type { ServedMetrics, ServedProgram, Service } from "tsbpf/config";
 import { kernels, type TargetName } from "../../compiler/bpf/kernels.ts";
 import { MAX_SOURCE_BYTES, readBounded, trouble, type TroubleError } from "../files/files.ts";
 import { readLiteral } from "./literal.ts";
@@ -24,7 +25,14 @@ export interface ServiceSettings {
   readonly socket?: string;
   readonly pins?: string;
   readonly log?: NonNullable<Service["log"]>;
+  readonly metrics?: MetricsSettings;
 }
+export interface MetricsSettings {
+  readonly listen?: ListenAt;
+  readonly stats?: boolean;
+}
+/** An address and a port, or a Unix socket by its whole path. */
+export type ListenAt = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** What one value may be: it gives the setting, or says what is needed, of the value or of one inside of it. */
 type Reader<T> = (value: unknown, folder: string) => T | Needed;
@@ -67,6 +75,20 @@ const PROGRAM: { readonly [K in keyof ServedProgram]-?: Reader<NonNullable<Given
 /** A file name that needs no escape, on a bpffs and in what is printed. */
 const NAME = /^[A-Za-z0-9_][\w.-]{0,62}$/;
 
+const LISTEN = /^(?:\[([0-9a-f:.]+)\]:|(\d+\.\d+\.\d+\.\d+|localhost):|:)?(\d{1,5})$/i;
+const METRICS: { readonly [K in keyof ServedMetrics]-?: Reader<NonNullable<MetricsSettings[K]>> } = {
+  listen: (value, folder) => {
+    const needed =
+      'an address and a port such as "127.0.0.1:9961", a port, or the path of a Unix socket with a slash in it';
+    if (typeof value !== "string") return { needed };
+    if (value.includes("/")) return { path: resolve(folder, value) };
+    const [, six, four, port] = LISTEN.exec(value) ?? [];
+    const host = six ?? (four === "localhost" ? "127.0.0.1" : (four ?? "127.0.0.1"));
+    return port !== undefined && isIP(host) !== 0 && Number(port) <= 0xffff ? { host, port: Number(port) } : { needed };
+  },
+  stats: (value) => (typeof value === "boolean" ? value : { needed: "true or false" }),
+};
+
 const SERVICE: { readonly [K in keyof Service]-?: Reader<NonNullable<ServiceSettings[K]>> } = {
   programs: (value, folder) => {
     if (!isObject(value)) return { needed: "an object of programs by their names" };
@@ -88,6 +110,7 @@ const SERVICE: { readonly [K in keyof Service]-?: Reader<NonNullable<ServiceSett
   keep: (value) => (typeof value === "boolean" ? value : { needed: "true or false" }),
   socket: path,
   pins: path,
+  metrics: (value, folder) => readAll(METRICS, value, folder),
   log: oneOf(["error", "warning", "notice", "info", "debug"]),
 };
 

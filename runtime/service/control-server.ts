@@ -24,7 +24,7 @@ export function serveControl(
   handle: (request: Request) => unknown,
   errorOf: (error: unknown) => Extract<Reply, { ok: false }>["error"],
 ): Promise<ControlServer> {
-  makeWay(path);
+  freeSocketPath(path);
   const clients = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     clients.add(socket);
@@ -126,9 +126,9 @@ function finish(socket: Socket, reply: Reply): void {
 }
 
 /** The folder of the socket, which nobody else may change, with nothing at its path. */
-function makeWay(path: string): void {
+export function freeSocketPath(path: string): void {
   if (Buffer.byteLength(path) > LONGEST_PATH)
-    throw new RuntimeError("bad-argument", `the path of the control socket is too long: ${path}`, {
+    throw new RuntimeError("bad-argument", `the path of the socket is too long: ${path}`, {
       help: `${LONGEST_PATH} bytes are the most`,
     });
   try {
@@ -138,7 +138,7 @@ function makeWay(path: string): void {
   }
   const unsafe = unsafeOnWay(path);
   if (unsafe !== undefined)
-    throw new RuntimeError("not-permitted", `the control socket would lie below ${unsafe}, which others may change`, {
+    throw new RuntimeError("not-permitted", `the socket would lie below ${unsafe}, which others may change`, {
       help: 'name one in a directory of root\'s: socket: "/run/tsbpf/serve.sock"',
     });
   const found = lstatSync(path, { throwIfNoEntry: false });

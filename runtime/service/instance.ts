@@ -1,7 +1,11 @@
 /** A program of a service that runs, and the two steps by which it comes to. */
 import type { RuntimeError } from "../kernel/errors.ts";
+import type { Declared } from "../metrics/declared.ts";
 import type { Listed, Shown } from "./protocol.ts";
 import { whereOf, type Target } from "./target.ts";
+
+/** A metric that a program declares, with what was counted. */
+export type CountedHere = Pick<Declared, "metric" | "samples">;
 
 export interface Instance {
   readonly target: Target;
@@ -12,6 +16,8 @@ export interface Instance {
   isLost(): boolean;
   /** Whether its place is gone, be there another of that name by now or not. */
   isGone(): boolean;
+  /** Of path managers over netlink, whose maps lie in this process. */
+  declared?(): readonly CountedHere[];
   facts(): Omit<Shown, keyof Listed>;
   /** Ends it; `keep`: the attachment stays for the next start. Throws after all its steps are taken. */
   end(keep: boolean): void;

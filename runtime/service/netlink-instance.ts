@@ -5,6 +5,7 @@ import { RuntimeError } from "../kernel/errors.ts";
 import { encodeParams } from "../kernel/load.ts";
 import { openNetns } from "../kernel/netns-names.ts";
 import { netnsIdentity } from "../kernel/places.ts";
+import { countedIn } from "../metrics/declared.ts";
 import { startNetlinkBackend, type NetlinkBackend, type NetlinkReport } from "../mptcp/netlink-backend.ts";
 import type { Instance, Prepared } from "./instance.ts";
 import type { Entry } from "./log.ts";
@@ -133,6 +134,7 @@ function instanceOf(target: Target, host: Host): NetlinkInstance {
         keeps = host.keeps;
       }
     },
+    declared: () => (running ? countedIn(target.input.module.maps, running.machine.maps) : []),
     facts: () => ({
       params: target.paramTexts,
       sessions: running?.sessions.size ?? 0,

@@ -1,5 +1,6 @@
 /** `tsbpf serve`: the programs of a file, kept running by one process. */
 import { RuntimeError } from "../kernel/errors.ts";
+import type { Collected } from "../metrics/text.ts";
 import { recoverNamespaces } from "../mptcp/userspace.ts";
 import { change, endOne } from "./changes.ts";
 import { serveControl, type ControlServer } from "./control-server.ts";
@@ -7,11 +8,13 @@ import { watchFolders } from "./folders.ts";
 import { listed, type Instance } from "./instance.ts";
 import type { Entry } from "./log.ts";
 import { identityOf } from "./netlink-instance.ts";
+import { collectService, nothingYet } from "./metrics.ts";
+import { serveMetrics, type MetricsServer } from "./metrics-server.ts";
 import type { Notifier } from "./notify.ts";
 import { isPattern, MOST_MATCHES, placesNow, type Found } from "./places.ts";
 import { claimService, forgetDetached, removeLeft } from "./ownership.ts";
 import type { ListReply, ReloadReply, ReplyError, Request, Shown } from "./protocol.ts";
-import type { Host, Target } from "./target.ts";
+import type { Host, ListenAt, Target } from "./target.ts";
 
 /** What a service's file says, with its programs compiled or read. */
 export interface Wanted {
@@ -30,6 +33,10 @@ export interface ServiceOptions {
   readonly errorOf: (error: unknown) => ReplyError;
   readonly log: (entry: Entry) => void;
   readonly notify: Notifier;
+  /** Where it tells its numbers, if anywhere. */
+  readonly metrics?: ListenAt;
+  /** Runs of programs are counted for as long as it runs. */
+  readonly counting?: boolean;
 }
 export interface Service {
   /** Resolves when a client has asked for the end, or with an error when the service cannot go on. */
@@ -42,7 +49,12 @@ export interface Service {
 
 /** Starts all programs, or none. Throws RuntimeError, and what `read` throws. */
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { file, socket, pins, log, notify } = options;
+  const { file, socket, pins, notify } = options;
+  const happened = nothingYet();
+  const log = (entry: Entry): void => {
+    happened.entries[entry.level]++;
+    options.log(entry);
+  };
   const claim = claimService(socket, file);
   const since = new Date();
   let running: ReadonlyMap<string, Instance> = new Map();
@@ -186,7 +198,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       throw new RuntimeError("ended", "the service is ending", { help: "tsbpf serve FILE starts it again" });
     notify.send({ RELOADING: 1, MONOTONIC_USEC: String(process.hrtime.bigint() / 1000n) });
     try {
-      return update(options.read(alive));
+      const done = update(options.read(alive));
+      happened.reloads.ok++;
+      return done;
+    } catch (error) {
+      happened.reloads.failed++;
+      throw error;
     } finally {
       notify.send({ READY: 1 });
     }
@@ -236,10 +253,23 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     for (const instance of [...running.values()].toReversed()) endOne(instance, keep && !detach, host);
     running = new Map();
   };
+  const collect = (): Collected =>
+    collectService({
+      pins,
+      counting: options.counting ?? false,
+      since,
+      happened,
+      list: list().programs,
+      running: [...running.values()].filter(isAwake),
+    });
+  const unanswered = (error: unknown): void =>
+    log({ level: "error", text: `metrics: ${error instanceof Error ? error.message : String(error)}` });
   let control: ControlServer | undefined;
+  let told: MetricsServer | undefined;
   try {
     // Before anything is attached: what cannot be asked is not started. Nobody is answered before all runs, either.
     control = await serveControl(socket, handle, options.errorOf);
+    if (options.metrics) told = await serveMetrics(options.metrics, collect, unanswered);
     const first = options.read(alive);
     keep = first.keep;
     update(first);
@@ -248,6 +278,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     for (const text of recover(all, options)) log({ level: "notice", text });
   } catch (error) {
     endAll();
+    await told?.close();
     await control?.close();
     claim.end();
     throw error;
@@ -259,6 +290,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     level: "info",
     text: `serving ${running.size} ${running.size === 1 ? "program" : "programs"}, asked at ${socket}`,
   });
+  if (told) log({ level: "info", text: `metrics at ${told.at}` });
   return {
     over,
     reload() {
@@ -281,6 +313,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       log({ level: "info", text: endingText([...running.keys()], keep && !detach) });
       endAll();
       allEnded();
+      await told?.close();
       await control.close();
       claim.end();
     },

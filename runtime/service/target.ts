@@ -28,6 +28,9 @@ export interface Target extends Served {
   readonly place: Place | undefined;
 }
 
+/** An address and a port, or a Unix socket. */
+export type ListenAt = { readonly host: string; readonly port: number } | { readonly path: string };
+
 /** What instances are told of the service that they are part of. */
 export interface Host {
   readonly pins: string;

@@ -11,6 +11,10 @@ export interface UnitFacts {
   readonly inKernel: boolean;
   readonly overNetlink: boolean;
   readonly entersNamespaces: boolean;
+  /** Where metrics are told over the network; absent: nowhere, or over a Unix socket. */
+  readonly metricsHost?: string;
+  /** The Unix socket of metrics. */
+  readonly metricsSocket?: string;
 }
 
 /** Blanks, quotes and percent signs have a meaning of their own in a unit (systemd.service(5), "Command lines"). */
@@ -33,6 +37,14 @@ export const capabilitiesOf = ({
   ...(inKernel || entersNamespaces ? (["CAP_SYS_ADMIN"] as const) : []),
 ];
 
+/** Nobody reaches it over the network, but for its metrics where they are told. */
+const addressRules = (host: string | undefined): string =>
+  host === undefined
+    ? "IPAddressDeny=any\n"
+    : /^(?:127\.|::1$)/.test(host)
+      ? "IPAddressDeny=any\nIPAddressAllow=localhost\n"
+      : "# Metrics are told to whoever reaches them: IPAddressDeny=any and IPAddressAllow= with who scrapes them are better.\n";
+
 /** The unit's text. */
 export function unitText(facts: UnitFacts): string {
   const { command, file, socket, pins, inKernel, overNetlink, entersNamespaces } = facts;
@@ -45,7 +57,9 @@ ReadWritePaths=-${bpffsOf(pins)}`
         // The choice of path manager. Not /proc/sys/net/mptcp: a mount there would be of one network namespace.
         overNetlink ? "\nReadWritePaths=-/proc/sys" : ""
       }`;
-  const isInRun = socket.startsWith("/run/tsbpf/");
+  const folders = [socket, ...(facts.metricsSocket === undefined ? [] : [facts.metricsSocket])]
+    .filter((path) => !path.startsWith("/run/tsbpf/"))
+    .map((path) => `ReadWritePaths=-${quoted(path.replace(/\/[^/]*$/, ""))}\n`);
   return `# Made by "tsbpf serve unit": put it into /etc/systemd/system/tsbpf.service, then
 #   systemctl daemon-reload && systemctl enable --now tsbpf
 [Unit]
@@ -67,7 +81,7 @@ KillMode=mixed
 RuntimeDirectory=tsbpf
 RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes
-${isInRun ? "" : `ReadWritePaths=-${quoted(socket.replace(/\/[^/]*$/, ""))}\n`}${tunables}
+${folders.join("")}${tunables}
 CapabilityBoundingSet=${capabilities}
 NoNewPrivileges=yes
 ProtectSystem=strict
@@ -82,8 +96,7 @@ PrivateTmp=yes
 PrivateMounts=yes
 PrivateDevices=yes
 DevicePolicy=closed
-IPAddressDeny=any
-RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
+${addressRules(facts.metricsHost)}RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
 RestrictNamespaces=net
 RestrictRealtime=yes
 RestrictSUIDSGID=yes

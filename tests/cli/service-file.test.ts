@@ -43,6 +43,7 @@ const ALL = {
   socket: "serve.sock",
   pins: "/sys/fs/bpf/mine",
   log: "debug",
+  metrics: { listen: "127.0.0.1:9961", stats: true },
 } as const satisfies Required<Service>;
 
 test.each([
@@ -57,6 +58,7 @@ test.each([
   expect(read(name, text)).toEqual({
     ...ALL,
     socket: join(folder, "serve.sock"),
+    metrics: { listen: { host: "127.0.0.1", port: 9961 }, stats: true },
     programs: [
       {
         name: "web",
@@ -67,6 +69,18 @@ test.each([
       },
     ],
   });
+});
+
+test.each([
+  ["9961", { host: "127.0.0.1", port: 9961 }],
+  [":0", { host: "127.0.0.1", port: 0 }],
+  ["localhost:80", { host: "127.0.0.1", port: 80 }],
+  ["0.0.0.0:9961", { host: "0.0.0.0", port: 9961 }],
+  ["[::1]:9961", { host: "::1", port: 9961 }],
+  ["/run/tsbpf/metrics.sock", { path: "/run/tsbpf/metrics.sock" }],
+])("metrics are told at %s", (listen, found) => {
+  const text = JSON.stringify({ programs: { web: { file: "a.o" } }, metrics: { listen } });
+  expect(read("s.json", text).metrics).toEqual({ listen: found });
 });
 
 describe("what is wrong is said with its place and what to give", () => {
@@ -81,6 +95,16 @@ describe("what is wrong is said with its place and what to give", () => {
     [web('backend: "user"'), 'service.ts:3:5: "backend" cannot be "user"; give "kernel" or "netlink"'],
     [web("params: { a: 1, b: [null] }"), "service.ts:3:25: this is not written down as a value; the file is read"],
     [web('whenGone: "stay"'), 'service.ts:3:5: "whenGone" cannot be "stay"; give "exit" or "wait"'],
+    ...["", "host:1", "1.2.3.4", "1.2.3.4:65536", "1.2.3.400:1", "[::g]:1", "::1:80", "-1"].map(
+      (listen): [string, string] => [
+        `export default { programs: { web: { file: "a.o" } }, metrics: { listen: "${listen}" } };`,
+        `service.ts:1:65: "listen" cannot be "${listen}"; give an address and a port such as "127.0.0.1:9961"`,
+      ],
+    ),
+    [
+      'export default { programs: { web: { file: "a.o" } }, metrics: { port: 1 } };',
+      'there is no setting "port"; give one of listen, stats',
+    ],
     [web("params: 7"), 'service.ts:3:5: "params" cannot be 7; give an object of values'],
     [web('cgroup: "a", cgroup: "b"'), 'service.ts:3:18: "cgroup" is said twice; '],
     [web("netns: name"), "service.ts:3:12: this is not written down as a value; the file is read"],

@@ -142,8 +142,16 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "runtime/kernel",
     "runtime/vm",
   ],
+  // Numbers of all that runs, for those who watch.
+  "runtime/metrics": [
+    "compiler/bpf",
+    "compiler/module.ts",
+    "compiler/version.generated.ts",
+    "runtime/kernel",
+    "runtime/mptcp",
+  ],
   // One process that keeps the programs of a file running.
-  "runtime/service": ["runtime/kernel", "runtime/mptcp"],
+  "runtime/service": ["runtime/kernel", "runtime/metrics", "runtime/mptcp"],
   // Packages of programs and of the service, for the engines of others.
   "runtime/package": [
     "compiler/bpf",
@@ -204,6 +212,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "runtime/files",
     "runtime/kernel",
     "runtime/lsp",
+    "runtime/metrics",
     "runtime/mptcp",
     "runtime/package",
     "runtime/project",
@@ -229,5 +238,6 @@ export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   typescript: [],
   koffi: ["runtime/kernel"],
   commander: ["runtime/cli"],
+  "prom-client": ["runtime/metrics"],
   "@codemirror/view": ["runtime/playground"],
 };
