@@ -22,6 +22,7 @@ import { startService, type Wanted } from "../service/service.ts";
 import type { Target } from "../service/target.ts";
 import { unitText } from "../service/unit.ts";
 import { readForService, readParams } from "./input.ts";
+import { METRICS_AT, metricsFacts } from "./metrics-facts.ts";
 import { err, forgetLostLines, keepLog, lostLines, out, say } from "./output.ts";
 import { document, line, table } from "./report.ts";
 import { untilStopped } from "./stop.ts";
