@@ -13,7 +13,8 @@ export interface Loaded {
   readonly program: string;
   readonly host: Host;
   readonly history: History;
-  readonly steps: { last: number; max: number };
+  /** `total`: of all calls in simulations. */
+  readonly steps: { last: number; max: number; total?: number };
   /** Programs after this one on the same socket, in the order in which they were attached. */
   readonly others?: readonly Loaded[];
 }

@@ -61,7 +61,7 @@ const traced =
     const { shared, logged } = parts;
     return Object.defineProperties(view(parts), {
       logged: { enumerable: true, get: () => [...logged] },
-      steps: { enumerable: true, get: () => ({ ...shared.steps }) },
+      steps: { enumerable: true, get: () => ({ last: shared.steps.last, max: shared.steps.max }) },
       history: { enumerable: true, get: () => shared.history.tell(Infinity) },
     });
   };

@@ -66,6 +66,7 @@ function controlOf(parts: HookViewParts<"tcp_congestion_ops">, sock: Sock, aroun
     });
     loaded.steps.last = outcome.steps;
     loaded.steps.max = Math.max(loaded.steps.max, outcome.steps);
+    loaded.steps.total = (loaded.steps.total ?? 0) + outcome.steps;
     if (!outcome.ok) {
       const at = ((around.now() - BEGIN) / 1e9).toFixed(6);
       throw new EventFailure(`${around.who}: ${handler} at ${at} s went wrong\n${drawFault(outcome.fault)}`);
