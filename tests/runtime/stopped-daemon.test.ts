@@ -8,7 +8,7 @@ import { openRig, type Rig } from "./service-rig.ts";
 
 const SESSIONS = Number(process.env["FAULT_SESSIONS"] ?? 100);
 const SECONDS = Number(process.env["FAULT_STOP_SECONDS"] ?? 3);
-const PATIENCE = 60_000 + SESSIONS * 30;
+const PATIENCE = 30_000 + SESSIONS * 6;
 const skip = whyNot() ?? (existsSync("/proc/sys/net/mptcp/pm_type") ? undefined : "no MPTCP path manager");
 
 describe.skipIf(skip)(skip ? `a stopped path manager (skipped: ${skip})` : "a stopped path manager", () => {
@@ -32,7 +32,7 @@ describe.skipIf(skip)(skip ? `a stopped path manager (skipped: ${skip})` : "a st
     lab.inside(s, "ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", "8");
     client = await lab.peer(a);
     server = await lab.peer(s);
-    expect(tsbpf(["build", "programs/fullmesh.ts", "-o", rig.folder]).err).toBe("");
+    expect(tsbpf(["build", "programs/ndiffports.ts", "-o", rig.folder]).err).toBe("");
   });
   afterAll(() => {
     stopAll();
@@ -41,9 +41,11 @@ describe.skipIf(skip)(skip ? `a stopped path manager (skipped: ${skip})` : "a st
   });
 
   it(
-    `${SESSIONS} sessions, half of them opened within ${SECONDS} s of SIGSTOP, all have their mesh`,
+    `${SESSIONS} sessions, half of them opened within ${SECONDS} s of SIGSTOP, all have their second subflow`,
     async () => {
-      rig.says({ programs: { a: { file: "fullmesh.o", netns: a, backend: "netlink" } } });
+      rig.says({
+        programs: { a: { file: "ndiffports.o", netns: a, backend: "netlink", params: { extraSubflows: 1 } } },
+      });
       const running = await rig.serve();
       await server.call("listen", { protocol: "mptcp", host: "0.0.0.0", port: 7950 });
       const open = async (count: number): Promise<number[]> => {
@@ -65,8 +67,14 @@ describe.skipIf(skip)(skip ? `a stopped path manager (skipped: ${skip})` : "a st
       type Facts = { sessions: number; counts: Record<string, number> };
       const facts = (): Facts => JSON.parse(rig.ask("show", "a", "--json").out) as Facts;
 
+      /** Until so many sessions have both subflows; how it stands where that does not come to be. */
+      const secondOf = (count: number): Promise<unknown> =>
+        until(`the second subflow of ${count}`, () => subflows() === count * 2, PATIENCE).catch((error: unknown) => {
+          throw new Error(`${String(error)}: ${subflows()} subflows, ${JSON.stringify(facts())}`);
+        });
+
       const before = await open(SESSIONS / 2);
-      await until("the mesh is up", () => subflows() === before.length * 2, PATIENCE);
+      await secondOf(before.length);
       running.child.kill("SIGSTOP");
       const stopped = performance.now();
       const asked = rig.ask("list");
@@ -81,12 +89,12 @@ describe.skipIf(skip)(skip ? `a stopped path manager (skipped: ${skip})` : "a st
       expect(subflows()).toBeLessThan(left * 2);
       running.child.kill("SIGCONT");
       const again = performance.now();
-      await until("all that are open have their mesh", () => subflows() === left * 2, PATIENCE);
+      await secondOf(left);
       const took = performance.now() - again;
       await until("what ended is forgotten", () => facts().sessions === left, PATIENCE);
       const { overruns, found, lost } = facts().counts;
       console.log(
-        `${SESSIONS} sessions, stopped for ${SECONDS} s or more: all ${left} had their mesh ${took.toFixed(0)} ms after SIGCONT (overruns ${overruns}, found ${found}, lost ${lost})`,
+        `${SESSIONS} sessions, stopped for ${SECONDS} s or more: all ${left} had it ${took.toFixed(0)} ms after SIGCONT (overruns ${overruns}, found ${found}, lost ${lost})`,
       );
       expect(await running.stop()).toBe(0);
     },
