@@ -1,6 +1,6 @@
 /**
  * Option parsers of the bundled programs under a storm of hostile segments, in the virtual machine, which checks each access.
- * `npm run test:fuzz:segments` sends ten million in all, which takes hours; `FUZZ_SEED` starts elsewhere.
+ * `npm run test:fuzz:segments` sends ten million in all, half an hour and more; `FUZZ_SEED` starts elsewhere.
  */
 import { expect, test } from "vitest";
 import { parsers, storm } from "./segments.ts";
