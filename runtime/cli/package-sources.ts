@@ -54,14 +54,8 @@ export function objectSource(path: string, { target, root }: Options): ObjectSou
 /** The file of a service with its objects, as they are on any machine. Throws RuntimeError, TroubleError. */
 export function serviceSource(file: string): ServiceSource {
   const { programs, ...settings } = readService(file);
-  if (settings.socket !== undefined && !settings.socket.startsWith("/run/tsbpf/"))
-    throw new RuntimeError(
-      "bad-argument",
-      `${file}: the control socket is ${settings.socket}, which other machines may lack`,
-      {
-        help: "leave socket out, or name one in /run/tsbpf",
-      },
-    );
+  needHere(file, "control socket", settings.socket);
+  needHere(file, "socket of metrics", metricsFacts(settings).metricsSocket);
   const packed = programs.map((program) => {
     try {
       return packedProgram(program);
@@ -102,6 +96,13 @@ export function serviceSource(file: string): ServiceSource {
     architecture: DEBIAN[process.arch] ?? process.arch,
   };
 }
+function needHere(file: string, what: string, path: string | undefined): void {
+  if (path === undefined || path.startsWith("/run/tsbpf/")) return;
+  throw new RuntimeError("bad-argument", `${file}: the ${what} is ${path}, which other machines may lack`, {
+    help: "leave it out, or name one in /run/tsbpf",
+  });
+}
+
 /** Debian's names of processors, by Node's. */
 const DEBIAN: Readonly<Record<string, string>> = { x64: "amd64", ia32: "i386", arm: "armhf", ppc64: "ppc64el" };
 

@@ -175,6 +175,10 @@ export function imageOf({ image }: Details, format: string): string {
     help: `tsbpf package container makes it; name it as the registry has it: tsbpf package ${format} FILE --image registry.example/tsbpf:1`,
   });
 }
-/** With anything to say of a service on many nodes. */
-export const rolloutWarnings = ({ keep }: ServiceSource): readonly string[] =>
-  keep ? [] : ["without `keep: true` connections go without their programs while a pod is replaced"];
+/** What is to be said of a service on many nodes. */
+export const rolloutWarnings = ({ keep, metricsHost, metricsPort }: ServiceSource): readonly string[] => [
+  ...(keep ? [] : ["without `keep: true` connections go without their programs while a pod is replaced"]),
+  ...(metricsHost === undefined || metricsPort !== undefined
+    ? []
+    : [`metrics are told at ${metricsHost} of the node alone: for a Prometheus elsewhere listen at "0.0.0.0:9961"`]),
+];

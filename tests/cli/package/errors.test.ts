@@ -13,6 +13,10 @@ beforeAll(() => {
   rig.write("placeless.json", '{"programs": {"a": {"file": "user-timeout.ts"}}}');
   rig.write("param.json", '{"programs": {"a": {"file": "user-timeout.ts", "cgroup": "x", "params": {"nothing": 1}}}}');
   rig.write("socket.json", '{"socket": "here.sock", "programs": {"a": {"file": "user-timeout.ts", "cgroup": "x"}}}');
+  rig.write(
+    "metrics.json",
+    '{"metrics": {"listen": "./m.sock"}, "programs": {"a": {"file": "user-timeout.ts", "cgroup": "x"}}}',
+  );
   rig.write("absent.json", '{"programs": {"a": {"file": "absent.o", "cgroup": "x"}}}');
   rig.write("empty.json", "{}");
 });
@@ -65,6 +69,11 @@ test.each<[readonly string[], number, RegExp]>([
     ["debian", "socket.json"],
     2,
     /^error\[bad-argument\]: socket\.json: the control socket is .*here\.sock, which other machines may lack/,
+  ],
+  [
+    ["debian", "metrics.json"],
+    2,
+    /^error\[bad-argument\]: metrics\.json: the socket of metrics is .*m\.sock, which other machines may lack/,
   ],
   [["debian", "absent.json"], 1, /^error\[cannot-read\]: a: cannot read absent\.o/],
   [["debian", "empty.json"], 1, /^error\[service-file\]: empty\.json.*it has no programs/],

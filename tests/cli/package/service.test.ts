@@ -140,6 +140,28 @@ describe("Kubernetes", () => {
     });
   });
 
+  test("Prometheus is told where a pod's metrics are, where it reaches them", () => {
+    const metricsAt = (listen: string | undefined): readonly [Set, string, unknown] => {
+      const name = `metrics-${(listen ?? "none").replaceAll(/\W/g, "-")}`;
+      rig.write(`${name}.json`, JSON.stringify({ ...SERVICE, metrics: listen === undefined ? {} : { listen } }));
+      const { code, stderr } = rig.make(["kubernetes", `${name}.json`, ...IMAGE, "-o", `${name}.yaml`]);
+      expect(code).toBe(0);
+      const [configMap, daemonSet] = manifestsIn(text(`${name}.yaml`));
+      return [daemonSet, stderr, (JSON.parse(configMap.data["service.json"]!) as { metrics: unknown }).metrics];
+    };
+    const [open, quiet, metrics] = metricsAt("0.0.0.0:9100");
+    expect(open.spec.template.metadata.annotations).toMatchObject({
+      "prometheus.io/scrape": "true",
+      "prometheus.io/port": "9100",
+      "prometheus.io/path": "/metrics",
+    });
+    expect([quiet, metrics]).toEqual(["", { listen: "0.0.0.0:9100" }]);
+    const [closed, said, here] = metricsAt(undefined);
+    expect(closed.spec.template.metadata.annotations).not.toHaveProperty("prometheus.io/scrape");
+    expect(said).toMatch(/^warning: metrics are told at 127\.0\.0\.1 of the node alone: /);
+    expect(here).toEqual({});
+  });
+
   test("the chart with its own values is the plain manifests, and takes others", () => {
     made("helm", "service.json", ...IMAGE);
     expect(parse(text("tsbpf-chart/Chart.yaml"))).toMatchObject({ apiVersion: "v2", name: "tsbpf" });
