@@ -1,12 +1,20 @@
 /** `--watch`: a command again whenever one of the files that took part has changed, until Ctrl-C. */
-import { watch, type FSWatcher } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { statSync, watch, type FSWatcher } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
 import { TroubleError } from "../files/files.ts";
 import { colour, err, say, troubleText } from "./output.ts";
 import { untilStopped } from "./stop.ts";
 
 /** An editor that saves writes several times, and often into a neighbour that it renames. */
 const QUIET_MS = 60;
+
+/** Times of files may be so much older than the clock. */
+const CLOCK_MS = 10;
+
+function changedSince(file: string, time: number): boolean {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat !== undefined && stat.mtimeMs >= time;
+}
 
 /**
  * Told of the paths that were read; given those that have changed since the last time, and a signal that is aborted when the whole is to
@@ -54,8 +62,19 @@ export function rerun(folders: readonly string[], once: Once): Promise<number> {
       const since = [...changed];
       seen.clear();
       changed.clear();
+      const began = Date.now() - CLOCK_MS;
+      // Not when the run has ended: one with tests takes long, and somebody edits meanwhile.
+      const late = new Set<string>();
+      const saw = (path: string): void => {
+        const file = resolve(path);
+        const folder = dirname(file);
+        seen.add(file);
+        if (watchers.has(folder)) return;
+        look(folder);
+        late.add(folder);
+      };
       try {
-        code = (await once((path) => seen.add(resolve(path)), since, over.signal)) ?? code;
+        code = (await once(saw, since, over.signal)) ?? code;
       } catch (error) {
         if (!(error instanceof TroubleError)) {
           failed ??= { error };
@@ -65,6 +84,9 @@ export function rerun(folders: readonly string[], once: Once): Promise<number> {
         err(troubleText(error.trouble, colour(process.stderr)));
         code = 1;
       }
+      // Between their reading and the first look at their folder.
+      for (const file of seen)
+        if (late.has(dirname(file)) && changedSince(file, began)) again(dirname(file), basename(file));
       // What went wrong may have hidden files that took part before, and whose next change mends it.
       if (code !== 0) for (const path of before) seen.add(path);
       const wanted = new Set([...folders.map((folder) => resolve(folder)), ...[...seen].map(dirname)]);
