@@ -4,12 +4,13 @@ import { release } from "node:os";
 import { dirname, join } from "node:path";
 import { FEATURES, kernels, releaseFor, TARGETS, type Feature, type Kernel } from "../../compiler/bpf/kernels.ts";
 import type { BpfModule } from "../../compiler/module.ts";
-import { lacking, NEEDS } from "../kernel/capabilities.ts";
+import { lacking, NEEDS, type Capability } from "../kernel/capabilities.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { onBpffs } from "../kernel/pin-folder.ts";
 import { RELEASES } from "../../compiler/bpf/verifier-rules.ts";
 import { cgroupRoot } from "../kernel/places.ts";
 import { MPTCP_HAS_NO_ROOM } from "../kernel/option-room.ts";
+import { capabilitiesOf } from "../kernel/program-capabilities.ts";
 import { missing, probe } from "../kernel/probe.ts";
 import { openMptcpNetlink } from "../mptcp/generic-netlink.ts";
 import { compileFile } from "./compile-file.ts";
@@ -61,8 +62,8 @@ export function doctor(files: readonly string[], options: DoctorOptions): Promis
     if (programs.length > 0)
       out(
         `\n${table(
-          ["", "PROGRAM", "TARGET", "NEEDS"],
-          programs.map((one) => [mark(one.runs), one.program, one.target, one.detail]),
+          ["", "PROGRAM", "TARGET", "WITHOUT ROOT", "NEEDS"],
+          programs.map((one) => [mark(one.runs), one.program, one.target, shortly(one.capabilities), one.detail]),
         )}`,
       );
     out(`\n${summary.text}`);
@@ -206,7 +207,12 @@ interface ProgramFinding {
   readonly runs: boolean;
   readonly detail: string;
   readonly missing: readonly string[];
+  /** What loading and attaching it takes; over netlink CAP_NET_ADMIN alone. */
+  readonly capabilities: readonly Capability[];
 }
+/** "BPF NET_ADMIN" */
+const shortly = (capabilities: readonly Capability[]): string =>
+  capabilities.map((one) => one.slice("CAP_".length)).join(" ") || "-";
 
 function bundledPrograms(netlink: boolean): ProgramFinding[] {
   const folder = programsFolder();
@@ -225,7 +231,7 @@ function programOf(file: string, netlink: boolean): ProgramFinding {
   const module = moduleOf(file, {});
   return module
     ? findingOf(file, module, netlink)
-    : { program: file, target: "-", runs: false, detail: "does not compile", missing: [] };
+    : { program: file, target: "-", runs: false, detail: "does not compile", missing: [], capabilities: [] };
 }
 
 function findingOf(program: string, module: BpfModule, netlink: boolean): ProgramFinding {
@@ -243,6 +249,7 @@ function findingOf(program: string, module: BpfModule, netlink: boolean): Progra
     runs: absent.length === 0 || (onlyPaths && netlink),
     detail,
     missing: absent.map((one) => one.feature),
+    capabilities: onlyPaths && netlink ? NEEDS["run --backend netlink"].all : capabilitiesOf(module),
   };
 }
 

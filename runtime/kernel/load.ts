@@ -12,7 +12,7 @@ import type { KernelInfo } from "../../compiler/object/kernel-info.ts";
 import { link } from "../../compiler/link.ts";
 import { BPF } from "./abi.ts";
 import { bpf } from "./bpf.ts";
-import { lacking as lackingCapabilities, NEEDS, type Capability } from "./capabilities.ts";
+import { lacking as lackingCapabilities, type Capability } from "./capabilities.ts";
 import { encode } from "./codec.ts";
 import { withCoreFacts } from "./core.ts";
 import { createMap, createSection, sectionContent, usedSections, type MapContext } from "./create-maps.ts";
@@ -23,6 +23,7 @@ import { loadedObject, type LoadedObject } from "./object.ts";
 import { needBpffs } from "./pin-folder.ts";
 import { DEFAULT_PIN_ROOT } from "./places.ts";
 import { missing } from "./probe.ts";
+import { capabilitiesOf } from "./program-capabilities.ts";
 import { loadProgram, type ProgramToLoad } from "./program.ts";
 import { runningTypes } from "./running-types.ts";
 import { makeStruct, memberOf, type StructHandle } from "./struct-ops.ts";
@@ -184,10 +185,6 @@ export const prints = (module: BpfModule): boolean =>
     program.insns.some((insn) => insn.code === 0x85 && insn.src === 0 && PRINTING.has(insn.imm)),
   );
 
-const loadingNeeds = (module: BpfModule): readonly Capability[] => [
-  ...NEEDS.load.all,
-  ...(prints(module) ? (["CAP_PERFMON"] as const) : []),
-];
 const lacks = (needs: readonly Capability[]): string => {
   const absent = lackingCapabilities(needs);
   return absent.length === 0 || absent.length === needs.length ? "" : ` (lacking: ${absent.join(", ")})`;
@@ -201,6 +198,15 @@ function targetFor(needs: readonly string[], lacking: readonly { readonly featur
   const absent = lacking.map(({ feature }) => feature);
   if (all.some((kernel) => kernel.boot === undefined && has(kernel, absent))) return undefined;
   return all.find((kernel) => has(kernel, needs)) ?? all.find((kernel) => has(kernel, absent));
+}
+
+function notPermitted(module: BpfModule, log = ""): RuntimeError {
+  const needs = capabilitiesOf(module);
+  return new RuntimeError("not-permitted", "not permitted to load BPF programs", {
+    errno: 1,
+    help: `run as root, or with ${needs.join(", ")}${lacks(needs)}`,
+    ...(log.trim() === "" ? {} : { log }),
+  });
 }
 
 /** The kernel must have what the object needs; said before the verifier says it in its own words. */
@@ -218,11 +224,7 @@ export function checkNeeds(module: BpfModule): void {
   const lacking = missing(module.needs);
   const first = lacking[0];
   if (!first) return;
-  if (first.reason.startsWith("not permitted"))
-    throw new RuntimeError("not-permitted", "not permitted to load BPF programs", {
-      errno: 1,
-      help: `run as root, or with ${loadingNeeds(module).join(", ")}${lacks(loadingNeeds(module))}`,
-    });
+  if (/^not permitted|: EPERM$/.test(first.reason)) throw notPermitted(module);
   const other = targetFor(module.needs, lacking);
   const isPathManager = module.needs.some((need) => /^(event|helper):mptcp/.test(need));
   const hasOthers = module.programs.some(({ type }) => type !== "sock_ops");
@@ -278,6 +280,8 @@ function loadOne(
   // Kernels before 5.17 know of no relocations: more is asked of them than they have fields for.
   if ("errno" in result && result.errno === E2BIG && program.core) result = own();
   if ("fd" in result) return result.fd;
+  // Without CAP_PERFMON the verifier takes comparing pointers for a leak: what it says then is no fault of the program.
+  if (lackingCapabilities(capabilitiesOf(module)).length > 0) throw notPermitted(module, result.log);
   if (result.log.trim() === "") throw failed("rejected", `loading program ${program.name}`, result.errno);
   const rejection = readRejection(result.log, module, program);
   throw new RuntimeError("rejected", describe(program.name, rejection), { errno: result.errno, log: result.log });

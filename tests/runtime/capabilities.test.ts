@@ -120,6 +120,38 @@ describe.skipIf(skip)(skip ? `without root (skipped: ${skip})` : "without root",
     expect(loud([...loading, "CAP_PERFMON"]).code).toBe(0);
   }, 120_000);
 
+  it.each([
+    ["sock_ops", "user-timeout", ["CAP_BPF", "CAP_NET_ADMIN"]],
+    ["cgroup_sock_addr", "client-address", ["CAP_BPF", "CAP_NET_ADMIN"]],
+    ["cgroup_sockopt", "buffer-sizes", ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]],
+    ["struct_ops", "reno", ["CAP_BPF", "CAP_PERFMON"]],
+    ["sock_ops, with log", "loud", ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]],
+  ] as const)(
+    "a program of %s (%s) takes what doctor says, and nothing less",
+    (kind, name, expected) => {
+      if (name !== "loud") expect(tsbpf(["build", `programs/${name}.ts`, "-o", folder])).toMatchObject({ code: 0 });
+      const object = join(folder, `${name}.o`);
+      chmodSync(object, 0o644);
+      const { programs } = JSON.parse(tsbpf(["doctor", "--json", object]).out) as {
+        programs: { capabilities: Capability[] }[];
+      };
+      const { capabilities } = programs[0]!;
+      expect(capabilities).toEqual(expected);
+      const where = kind === "struct_ops" ? [] : ["--cgroup", cgroup];
+      const run = (set: readonly Capability[]): Finished =>
+        as(set, "run", object, ...where, "--for", "0.05", "--backend", "kernel", ...own());
+      expect(run(capabilities)).toMatchObject({ code: 0 });
+      for (const absent of capabilities) {
+        const { code, err } = run(capabilities.filter((one) => one !== absent));
+        expect([absent, code]).toEqual([absent, 1]);
+        expect(err).toMatch(
+          new RegExp(`^error\\[not-permitted\\]: .*\n {2}help: run as root, or with .*${absent}`, "m"),
+        );
+      }
+    },
+    120_000,
+  );
+
   it("a path manager over netlink takes CAP_NET_ADMIN alone, and puts back what it changed", () => {
     const netns = lab.netns("caps");
     const chosen = (): string => lab.inside(netns, "sysctl", "-n", "net.mptcp.pm_type").trim();
