@@ -13,6 +13,11 @@ export const metrics = {
     (f) => `two metrics are called ${f.name}`,
     () => 'give one of them another name, or make them one with a label: label: "result", values: ["ok", "failed"]',
   ),
+  "metric-map-name": row<{ name: string; other: string; letters: number }>(
+    "error",
+    (f) => `the metrics ${f.other} and ${f.name} begin alike: the kernel keeps ${f.letters} letters of a name`,
+    (f) => `give one of the variables a name that differs in its first ${f.letters} letters`,
+  ),
   "metric-help": row<{ name: string; wrong: string }>(
     "error",
     (f) => `the metric ${f.name} has ${f.wrong}`,

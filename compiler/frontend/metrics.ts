@@ -19,6 +19,10 @@ const PROPERTIES = ["help", "type", "label", "values"] as const;
 type Property = (typeof PROPERTIES)[number];
 const EXAMPLE = '{ help: "Options that were answered." }';
 
+/** The kernel keeps so much of a map's name (BPF_OBJ_NAME_LEN, include/uapi/linux/bpf.h), and metrics are known by it. */
+const LETTERS_OF_NAME = 15;
+const kept = (name: string): string => name.slice(0, LETTERS_OF_NAME);
+
 /** A metric at the top level; undefined: reported. */
 export function declareMetric(
   f: Lowering,
@@ -41,6 +45,8 @@ export function declareMetric(
     return void fail(f, "metric-help", properties.get("help") ?? args[1]!, { name: title, wrong: poor });
   if (f.state.maps.some(({ spec }) => spec.metric?.name === title))
     return void fail(f, "metric-twice", args[0]!, { name: title });
+  const other = f.state.maps.find(({ spec }) => spec.metric && kept(spec.name) === kept(name))?.spec.name;
+  if (other !== undefined) return void fail(f, "metric-map-name", nameNode, { name, other, letters: LETTERS_OF_NAME });
   f.state.names.add(name);
   const metric: Metric = { name: title, help, type, ...(label ? { label } : {}) };
   const value = type === "counter" ? U64 : I64;

@@ -17,6 +17,11 @@ export const metricPages = {
     why: "Who reads the name could not tell which of them it is.",
     right: [['export const b = metric("seen_total"', 'export const b = metric("passed_total"']],
   },
+  "metric-map-name": {
+    summary: "the variables of two metrics have names that the kernel cannot tell apart",
+    why: "A metric lies in a map that is called like its variable, and the kernel keeps 15 letters of that. Who finds the map there reads its metric by this name.",
+    right: [["export const connections_seen_again", "export const again_seen"]],
+  },
   "metric-help": {
     summary: "a metric does not say what it counts",
     why: "A number without a word is of no use to who did not write the program; the help goes wherever the number is shown. It is one line of at most 300 characters.",
