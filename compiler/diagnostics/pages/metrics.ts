@@ -18,7 +18,7 @@ export const metricPages = {
     right: [['export const b = metric("seen_total"', 'export const b = metric("passed_total"']],
   },
   "metric-map-name": {
-    summary: "the variables of two metrics have names that the kernel cannot tell apart",
+    summary: "two metrics have variables that the kernel cannot tell apart",
     why: "A metric lies in a map that is called like its variable, and the kernel keeps 15 letters of that. Who finds the map there reads its metric by this name.",
     right: [["export const connections_seen_again", "export const again_seen"]],
   },
