@@ -3,7 +3,7 @@ import { isCounting } from "../kernel/stats.ts";
 import { inSight, onlyPinned } from "../kernel/in-sight.ts";
 import { collectMachine } from "../metrics/machine.ts";
 import { exposition } from "../metrics/text.ts";
-import { err, out } from "./output.ts";
+import { err, written } from "./output.ts";
 
 export interface MetricsOptions {
   readonly netns?: string;
@@ -15,7 +15,8 @@ export async function metrics(options: MetricsOptions): Promise<number> {
   const { pins, netns } = options;
   const collected = collectMachine({ pins, namespaces: [netns] });
   const text = await exposition(collected, options.openmetrics ? "openmetrics" : "prometheus");
-  out(text.trimEnd());
+  // Whose numbers are lost is told that alone.
+  if (await written(text.trimEnd())) return 0;
   if (!inSight(pins).complete) err(onlyPinned(pins));
   if (!isCounting())
     err(

@@ -75,7 +75,7 @@ describe.skipIf(skip)(skip ? `a hostile user (skipped: ${skip})` : "a hostile us
   it("gets no cache of its own run by root", () => {
     const { out } = scene(`
       # A copy of the package without an installed cache; the user's is made by the user.
-      mkdir $WORK/package && cp -r ${repository}/bin ${repository}/dist ${repository}/package.json $WORK/package && chmod -R go+rX $WORK
+      mkdir $WORK/package && cp -r ${repository}/bin ${repository}/dist ${repository}/programs ${repository}/package.json $WORK/package && chmod -R go+rX $WORK
       user env HOME=$HOME_OF XDG_CACHE_HOME= node $WORK/package/bin/startup.cjs
       stamp=$(echo $HOME_OF/.cache/tsbpf/*/stamp); [ -f "$stamp" ] && echo "the user has one"
       # The stamp carries flags for Node: the user's would be obeyed.
@@ -95,7 +95,7 @@ describe.skipIf(skip)(skip ? `a hostile user (skipped: ${skip})` : "a hostile us
     const { out } = scene(`
       cd $WORK; mkdir -p $WORK/theirs && chown 65534:65534 $WORK/theirs
       # Caches, sources, configurations and namespaces that nobody ever writes to.
-      mkdir $WORK/package && cp -r ${repository}/bin ${repository}/dist ${repository}/package.json $WORK/package
+      mkdir $WORK/package && cp -r ${repository}/bin ${repository}/dist ${repository}/programs ${repository}/package.json $WORK/package
       id=$(cat ${repository}/dist/build.id)
       user mkdir -p $HOME_OF/.cache/tsbpf/$id-x
       for name in stamp snapshot.blob code.bin code.stamp; do user mkfifo $HOME_OF/.cache/tsbpf/$id-x/$name; done

@@ -48,6 +48,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   load: [{ pinned: false, args: (at) => ["load", object(at), "--cgroup", at.cgroup, ...pins(at)] }],
   list: [{ args: (at) => ["list", ...pins(at)] }, { args: (at) => ["list", "--json", ...pins(at)] }],
   show: [{ args: (at) => ["show", "quiet", "--for", "0.1", ...pins(at)] }],
+  metrics: [{ args: (at) => ["metrics", ...pins(at)] }],
   "map get": [{ args: (at) => ["map", "get", "quiet/table", "1", ...pins(at)] }],
   "map set": [{ args: (at) => ["map", "set", "quiet/table", "1", "2", "--json", ...pins(at)] }],
   "map delete": [{ args: (at) => ["map", "delete", "quiet/table", "1", "--json", ...pins(at)] }],
