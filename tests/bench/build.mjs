@@ -37,7 +37,8 @@ const userCache = join(work, "cache");
 /** What the package consists of, in a folder of its own. */
 function copyPackage(name) {
   const folder = join(work, name);
-  for (const part of ["bin", "dist", "programs", "package.json"]) cpSync(join(root, part), join(folder, part), { recursive: true });
+  for (const part of ["bin", "dist", "programs", "package.json"])
+    cpSync(join(root, part), join(folder, part), { recursive: true });
   return folder;
 }
 
