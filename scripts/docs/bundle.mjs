@@ -21,7 +21,7 @@ export async function factsOf(root) {
     logLevel: "warning",
     // The command shares a CommonJS file with its launchers (bin/own.cjs), which asks for Node's modules.
     banner: {
-      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+      js: 'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);',
     },
     // The command asks for what lies beside its bundle.
     define: { __dirname: JSON.stringify(join(root, "dist")) },
