@@ -6,7 +6,7 @@ import type { TargetName } from "../../compiler/bpf/kernels.ts";
 import { renderDiagnostics } from "../../compiler/diagnostics/render.ts";
 import type { BpfModule } from "../../compiler/module.ts";
 import { readObject } from "../../compiler/object/read.ts";
-import { readObjectFile, TroubleError } from "../files/files.ts";
+import { readObjectFile } from "../files/files.ts";
 import { attachesAnything } from "../kernel/attached.ts";
 import { RuntimeError } from "../kernel/errors.ts";
 import { encodeParams } from "../kernel/load.ts";
@@ -15,6 +15,7 @@ import { runsOutside } from "../mptcp/daemon.ts";
 import type { ObjectSource, ServiceSource } from "../package/details.ts";
 import type { PackedFile } from "../package/files.ts";
 import { readService, shownPath, type ServedSettings } from "../project/service-file.ts";
+import { aboutProgram } from "./about-program.ts";
 import { metricsFacts, metricsPort, metricsText } from "./metrics-facts.ts";
 import { isSingleFile } from "./assets.ts";
 import { compileFile } from "./compile-file.ts";
@@ -56,17 +57,7 @@ export function serviceSource(file: string): ServiceSource {
   const { programs, ...settings } = readService(file);
   needHere(file, "control socket", settings.socket);
   needHere(file, "socket of metrics", metricsFacts(settings).metricsSocket);
-  const packed = programs.map((program) => {
-    try {
-      return packedProgram(program);
-    } catch (error) {
-      if (error instanceof RuntimeError)
-        throw new RuntimeError(error.key, `${program.name}: ${error.message}`, { help: error.help });
-      if (error instanceof TroubleError)
-        throw new TroubleError({ ...error.trouble, message: `${program.name}: ${error.message}` });
-      throw error;
-    }
-  });
+  const packed = programs.map((program) => aboutProgram(program, () => packedProgram(program)));
   return {
     config: (folder) =>
       `${JSON.stringify(

@@ -21,6 +21,7 @@ import type { ListReply, ReloadReply, ReplyError, Shown } from "../service/proto
 import { startService, type Wanted } from "../service/service.ts";
 import type { Target } from "../service/target.ts";
 import { unitText } from "../service/unit.ts";
+import { aboutProgram } from "./about-program.ts";
 import { readForService, readParams } from "./input.ts";
 import { METRICS_AT, metricsFacts } from "./metrics-facts.ts";
 import { err, forgetLostLines, keepLog, lostLines, out, say } from "./output.ts";
@@ -180,15 +181,7 @@ function wantedOf(settings: ServiceSettings, options: ServeOptions, alive: () =>
     keep: options.keep ?? settings.keep ?? false,
     targets: settings.programs.map((program) => {
       alive();
-      try {
-        return targetOf(program);
-      } catch (error) {
-        if (error instanceof RuntimeError)
-          throw new RuntimeError(error.key, `${program.name}: ${error.message}`, { help: error.help });
-        if (error instanceof TroubleError)
-          throw new TroubleError({ ...error.trouble, message: `${program.name}: ${error.message}` });
-        throw error;
-      }
+      return aboutProgram(program, () => targetOf(program));
     }),
   };
 }

@@ -1,5 +1,6 @@
 /** From what runs to what is wanted, all of it or nothing. */
 import { RuntimeError } from "../kernel/errors.ts";
+import { aboutOne } from "./about-one.ts";
 import type { Instance, Prepared } from "./instance.ts";
 import { prepareKernel } from "./kernel-instance.ts";
 import { identityIfThere, identityOf, prepareNetlink } from "./netlink-instance.ts";
@@ -99,17 +100,6 @@ function onePerNamespace(wanted: readonly Target[]): ReadonlyMap<string, string>
     found.set(identity, target.name);
   }
   return found;
-}
-
-/** An error with the name of the program that it is about. */
-function aboutOne<T>({ name }: Target, step: () => T): T {
-  try {
-    return step();
-  } catch (error) {
-    if (!(error instanceof RuntimeError)) throw error;
-    const { key, message, help, errno, log } = error;
-    throw new RuntimeError(key, `${name}: ${message}`, { help, errno, ...(log === undefined ? {} : { log }) });
-  }
 }
 
 /** Ends an instance; what goes wrong is said and keeps nobody else. */
